@@ -1,0 +1,22 @@
+export * from './gen/gatehouse/node/v1/node_link_pb.js';
+export { INVOKE_HEADERS, INVOKE_PAYLOAD_BYTES_MAX } from './invoke.js';
+export {
+  SNAPSHOT_FORMAT,
+  type ApiKeyEntry,
+  type FunctionEntry,
+  type FunctionPermission,
+  type FunctionProxyIntegrationSnapshot,
+  type GatewayResponseSnapshot,
+  type HttpIntegrationSnapshot,
+  type HttpProxyIntegrationSnapshot,
+  type IntegrationResponseSnapshot,
+  type IntegrationSnapshot,
+  type MockIntegrationSnapshot,
+  type PassthroughBehavior,
+  type RouteAuthorization,
+  type RouteSnapshot,
+  type StageSnapshot,
+  type StaticTemplates,
+  type ThrottleSettings,
+  type UsagePlanEntry,
+} from './snapshot.js';

@@ -1,0 +1,28 @@
+/**
+ * How the control plane and the nodes call the function runner: Lambda's own Invoke
+ * (`POST /2015-03-31/functions/{name or ARN}/invocations?Qualifier=`), plus these headers.
+ * Answers: 200 with the payload (and X-Amz-Function-Error when the function failed), or Lambda's modelled errors
+ * (404 ResourceNotFoundException, 403 AccessDeniedException, 429 TooManyRequestsException, 413 RequestTooLargeException).
+ */
+export const INVOKE_HEADERS = {
+  /** `Bearer <node token>`. */
+  authorization: 'authorization',
+  /** `Event`, `RequestResponse` (default) or `DryRun`. */
+  invocationType: 'x-amz-invocation-type',
+  /** `Tail` asks for the last 4 KB of log in X-Amz-Log-Result. */
+  logType: 'x-amz-log-type',
+  logResult: 'x-amz-log-result',
+  functionError: 'x-amz-function-error',
+  executedVersion: 'x-amz-executed-version',
+  requestId: 'x-amzn-requestid',
+  clientContext: 'x-amz-client-context',
+  traceId: 'x-amzn-trace-id',
+  /** Who calls: `apigateway.amazonaws.com`, or an account id. The function's resource policy is checked against it. */
+  sourcePrincipal: 'x-gatehouse-source-principal',
+  /** `arn:aws:execute-api:{region}:{account}:{api}/{stage}/{METHOD}{path}`; absent for calls by the owner. */
+  sourceArn: 'x-gatehouse-source-arn',
+  sourceAccount: 'x-gatehouse-source-account',
+} as const;
+
+/** Lambda's synchronous payload limit, both directions, in bytes. */
+export const INVOKE_PAYLOAD_BYTES_MAX = 6 * 1024 * 1024;

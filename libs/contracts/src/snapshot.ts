@@ -1,0 +1,182 @@
+/**
+ * What the compiler writes and a node links: one stage, frozen, named by the SHA-256 of its canonical JSON.
+ * Writers send only a format the node announced; readers ignore members they do not know.
+ */
+export const SNAPSHOT_FORMAT = 1;
+
+export interface StageSnapshot {
+  readonly format: typeof SNAPSHOT_FORMAT;
+  /** Account id of the owner, 12 digits. */
+  readonly tenant: string;
+  readonly region: string;
+  readonly apiId: string;
+  readonly apiName: string;
+  readonly stage: string;
+  readonly deploymentId: string;
+  readonly stageVariables: Readonly<Record<string, string>>;
+  readonly apiKeySource: 'HEADER' | 'AUTHORIZER';
+  /** Media types whose bodies are binary, e.g. `image/png`, `*\/*`. */
+  readonly binaryMediaTypes: readonly string[];
+  /** The execute-api host answers 403 for this API. */
+  readonly disableExecuteApiEndpoint: boolean;
+  /** Shared by every stage of the tenant on this node; `null` for none. */
+  readonly accountThrottle: ThrottleSettings | null;
+  /** In no particular order of precedence: the router decides. Sorted by path, then method. */
+  readonly routes: readonly RouteSnapshot[];
+  /** Customised gateway responses; a type without an entry has its default. */
+  readonly gatewayResponses: readonly GatewayResponseSnapshot[];
+}
+
+/** Token bucket: refill per second (may be fractional) and capacity. */
+export interface ThrottleSettings {
+  readonly ratePerSecond: number;
+  readonly burst: number;
+}
+
+export interface GatewayResponseSnapshot {
+  /** E.g. `THROTTLED`, `DEFAULT_4XX`. */
+  readonly responseType: string;
+  /** `null` keeps the default status. */
+  readonly statusCode: number | null;
+  /** Header name to quoted static text (`'x'`) or a mapping expression. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Media type to template; empty keeps the default. */
+  readonly templates: Readonly<Record<string, string>>;
+}
+
+/** One method of one resource. */
+export interface RouteSnapshot {
+  readonly resourceId: string;
+  /** Path template from the root, e.g. `/pets/{id}` or `/{proxy+}`. */
+  readonly path: string;
+  /** Upper-case verb, or `ANY`. */
+  readonly httpMethod: string;
+  readonly operationName: string | null;
+  readonly apiKeyRequired: boolean;
+  readonly authorization: RouteAuthorization;
+  /** Method throttle of the stage (its own entry, else that of all methods); `null` for none. */
+  readonly throttle: ThrottleSettings | null;
+  readonly integration: IntegrationSnapshot;
+}
+
+/** `REFUSE` is what the compiler writes for anything it cannot express: the node denies every request. */
+export type RouteAuthorization =
+  | { readonly type: 'NONE' }
+  | { readonly type: 'REFUSE'; readonly reason: string };
+
+export type PassthroughBehavior = 'WHEN_NO_MATCH' | 'WHEN_NO_TEMPLATES' | 'NEVER';
+
+/** Literal text the node can send as it is. Templates with Velocity directives or references are REFUSE integrations. */
+export type StaticTemplates = Readonly<Record<string, string>>;
+
+export type IntegrationSnapshot =
+  | MockIntegrationSnapshot
+  | HttpIntegrationSnapshot
+  | HttpProxyIntegrationSnapshot
+  | FunctionProxyIntegrationSnapshot
+  | { readonly type: 'REFUSE'; readonly reason: string };
+
+export interface MockIntegrationSnapshot {
+  readonly type: 'MOCK';
+  readonly passthroughBehavior: PassthroughBehavior;
+  readonly requestTemplates: StaticTemplates;
+  readonly responses: readonly IntegrationResponseSnapshot[];
+}
+
+interface UpstreamSettings {
+  /** Stage variables are already in place; `{name}` remains where a path mapping fills it. */
+  readonly uri: string;
+  /** Upper-case verb, or `ANY` for the caller's. */
+  readonly httpMethod: string;
+  readonly timeoutMs: number;
+  /** Destination (`integration.request.header.X`) to source expression (`method.request.path.id`, `'static'`). */
+  readonly requestParameters: Readonly<Record<string, string>>;
+  readonly insecureSkipVerification: boolean;
+}
+
+export interface HttpIntegrationSnapshot extends UpstreamSettings {
+  readonly type: 'HTTP';
+  readonly passthroughBehavior: PassthroughBehavior;
+  readonly requestTemplates: StaticTemplates;
+  readonly responses: readonly IntegrationResponseSnapshot[];
+}
+
+export interface HttpProxyIntegrationSnapshot extends UpstreamSettings {
+  readonly type: 'HTTP_PROXY';
+}
+
+/** Lambda proxy. */
+export interface FunctionProxyIntegrationSnapshot {
+  readonly type: 'AWS_PROXY';
+  /** Verb towards the function; anything but POST answers 500, as on AWS. */
+  readonly httpMethod: string;
+  /** `arn:aws:lambda:{region}:{account}:function:{name}[:{qualifier}]`, stage variables in place. */
+  readonly functionArn: string;
+  readonly timeoutMs: number;
+}
+
+export interface IntegrationResponseSnapshot {
+  /** Status towards the caller. */
+  readonly statusCode: number;
+  /** Regular expression over the whole status text; `null` for the default response. */
+  readonly selectionPattern: string | null;
+  /** `method.response.header.X` to source expression. */
+  readonly responseParameters: Readonly<Record<string, string>>;
+  readonly responseTemplates: StaticTemplates;
+}
+
+/** Inline content of a USAGE_PLAN manifest entry. */
+export interface UsagePlanEntry {
+  readonly usagePlanId: string;
+  readonly tenant: string;
+  readonly throttle: ThrottleSettings | null;
+  readonly quota: { readonly limit: number; readonly offset: number; readonly period: 'DAY' | 'WEEK' | 'MONTH' } | null;
+  readonly apiStages: readonly {
+    readonly apiId: string;
+    readonly stage: string;
+    /** `/pets/{id}/GET` (resource path, slash, verb) to its throttle. */
+    readonly methodThrottles: Readonly<Record<string, ThrottleSettings>>;
+  }[];
+}
+
+/** Inline content of an API_KEY manifest entry. The value itself never leaves the control plane. */
+export interface ApiKeyEntry {
+  readonly apiKeyId: string;
+  readonly tenant: string;
+  /** Lower-case hex SHA-256 of the key's value. */
+  readonly valueDigest: string;
+  readonly enabled: boolean;
+  readonly usagePlanIds: readonly string[];
+}
+
+/** Inline content of a FUNCTION manifest entry; its digest names the code package (zip). */
+export interface FunctionEntry {
+  readonly tenant: string;
+  readonly region: string;
+  readonly functionName: string;
+  /** `$LATEST` or a number. */
+  readonly version: string;
+  readonly runtime: string;
+  readonly handler: string;
+  readonly timeoutMs: number;
+  readonly memoryMb: number;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Alias names that point at this version. */
+  readonly aliases: readonly string[];
+  /** Resource policy statements by qualifier; `''` holds those of the unqualified function. */
+  readonly permissions: readonly FunctionPermission[];
+  /** Base64 SHA-256 of the package, as Lambda shows it. */
+  readonly codeSha256: string;
+}
+
+export interface FunctionPermission {
+  readonly qualifier: string;
+  readonly statementId: string;
+  /** `lambda:InvokeFunction`. */
+  readonly action: string;
+  /** `apigateway.amazonaws.com`, an account id, an ARN, or `*`. */
+  readonly principal: string;
+  /** May hold `*` and `?`; `null` for any. */
+  readonly sourceArn: string | null;
+  readonly sourceAccount: string | null;
+}

@@ -1,0 +1,252 @@
+/**
+ * The ports to the database. A tenant's data is reached only through `transact(tenant, ...)`: the repositories inside are
+ * bound to that tenant, so a query without one cannot be written. Contract cases: store.contract.ts runs against the
+ * in-memory fake and against PostgreSQL.
+ */
+import type { AccountSettings } from '../tenancy/account.js';
+import type { Credential, Tenant, TenantId } from '../tenancy/tenant.js';
+import type { Method, Resource, RestApi } from '../rest-apis/rest-api.js';
+import type { Deployment, DeploymentSummary, Stage } from '../deployments/deployment.js';
+import type { ApiKey, UsagePlan, UsagePlanKey } from '../usage-plans/usage-plan.js';
+import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../functions/function.js';
+import type { EntryContent, EntryKind, ManifestEntry, NodeRecord, NodeRefusal, Rollout } from '../publish/publish.js';
+import type { MetricPeriod, MetricSample, NodeReport, QuotaExtension, UsageCount } from '../metering/usage.js';
+
+/** Thrown by `insert` when the key (or another unique property) is taken. */
+export class DuplicateKey extends Error {
+  constructor(readonly entity: string) {
+    super(`duplicate ${entity}`);
+    this.name = 'DuplicateKey';
+  }
+}
+
+/** A slice of an ordered list. `next` is the `after` of the following slice; `null` at the end. */
+export interface Page<E> {
+  readonly items: readonly E[];
+  readonly next: string | null;
+}
+export interface PageRequest {
+  /** Opaque; from an earlier page. `null` starts at the beginning. An unknown one starts at the nearest later item. */
+  readonly after: string | null;
+  readonly limit: number;
+}
+
+export interface Repository<K, E> {
+  find(key: K): Promise<E | null>;
+  /** Like `find`, and holds the row until the transaction ends: the basis of read-change-write. */
+  lock(key: K): Promise<E | null>;
+  /** Throws DuplicateKey. */
+  insert(entity: E): Promise<void>;
+  /** Writes all of an existing entity. */
+  replace(entity: E): Promise<void>;
+  /** False when there was none. */
+  remove(key: K): Promise<boolean>;
+}
+
+export interface RestApiRepository extends Repository<string, RestApi> {
+  /** Oldest first. */
+  page(request: PageRequest): Promise<Page<RestApi>>;
+  // `remove` takes resources, methods, deployments and stages with it.
+  count(): Promise<number>;
+}
+export interface ResourceRepository extends Repository<{ apiId: string; resourceId: string }, Resource> {
+  /** By path. */
+  page(apiId: string, request: PageRequest): Promise<Page<Resource>>;
+  ofApi(apiId: string): Promise<Resource[]>;
+  childrenOf(apiId: string, parentId: string): Promise<Resource[]>;
+  count(apiId: string): Promise<number>;
+  // `remove` takes the resource's methods with it, not its children.
+}
+export interface MethodKey {
+  readonly apiId: string;
+  readonly resourceId: string;
+  readonly httpMethod: string;
+}
+export interface MethodRepository extends Repository<MethodKey, Method> {
+  /** By verb. */
+  ofResources(apiId: string, resourceIds: readonly string[]): Promise<Method[]>;
+  /** By resource path, then verb. */
+  ofApi(apiId: string): Promise<Method[]>;
+}
+export interface DeploymentRepository extends Repository<{ apiId: string; deploymentId: string }, Deployment> {
+  /** Newest first, without definitions. */
+  page(apiId: string, request: PageRequest): Promise<Page<DeploymentSummary>>;
+}
+export interface StageRepository extends Repository<{ apiId: string; stageName: string }, Stage> {
+  /** By name. */
+  ofApi(apiId: string): Promise<Stage[]>;
+}
+export interface ApiKeyRepository extends Repository<string, ApiKey> {
+  /** Newest first. `namePrefix` is case-sensitive. */
+  page(filter: { namePrefix?: string; customerId?: string }, request: PageRequest): Promise<Page<ApiKey>>;
+  findByValue(value: string): Promise<ApiKey | null>;
+  // `insert` throws DuplicateKey for a value that exists; `remove` takes plan memberships with it.
+}
+export interface UsagePlanRepository extends Repository<string, UsagePlan> {
+  /** Oldest first; with `apiKeyId` only plans that hold the key. */
+  page(filter: { apiKeyId?: string }, request: PageRequest): Promise<Page<UsagePlan>>;
+  usingStage(apiId: string, stageName: string): Promise<UsagePlan[]>;
+  usingApi(apiId: string): Promise<UsagePlan[]>;
+  // `remove` takes memberships with it.
+}
+export interface UsagePlanKeyRepository extends Repository<{ usagePlanId: string; apiKeyId: string }, UsagePlanKey> {
+  /** Newest first, joined with the key; `namePrefix` filters by the key's name. */
+  page(usagePlanId: string, filter: { namePrefix?: string }, request: PageRequest): Promise<Page<{ membership: UsagePlanKey; key: ApiKey }>>;
+  plansOfKey(apiKeyId: string): Promise<string[]>;
+  keysOfPlan(usagePlanId: string): Promise<string[]>;
+}
+export interface FunctionRepository extends Repository<string, FunctionDefinition> {
+  /** By name. */
+  page(request: PageRequest): Promise<Page<FunctionDefinition>>;
+  // `remove` takes versions, aliases and statements with it.
+}
+export interface FunctionVersionRepository extends Repository<{ functionName: string; version: string }, FunctionVersion> {
+  /** Published versions, ascending. */
+  ofFunction(functionName: string): Promise<FunctionVersion[]>;
+}
+export interface FunctionAliasRepository extends Repository<{ functionName: string; name: string }, FunctionAlias> {
+  ofFunction(functionName: string): Promise<FunctionAlias[]>;
+}
+export interface FunctionStatementRepository
+  extends Repository<{ functionName: string; qualifier: string; statementId: string }, FunctionStatement> {
+  ofFunction(functionName: string): Promise<FunctionStatement[]>;
+}
+
+/** Bytes by SHA-256: snapshots and function packages. Shared storage; a digest is a capability only inside the process. */
+export interface BlobRepository {
+  /** Returns the hex SHA-256 of `bytes`. Writing the same bytes again is free. */
+  put(bytes: Uint8Array): Promise<string>;
+  get(digest: string): Promise<Uint8Array | null>;
+}
+
+/** Writing an entry is what publishes: the revision commits together with the change, so nothing is lost between them. */
+export interface ManifestRepository {
+  /** Returns the entry's new revision. An entry equal to the present one keeps its revision. */
+  put(kind: EntryKind, id: string, content: EntryContent): Promise<number>;
+  remove(kind: EntryKind, id: string): Promise<number>;
+  find(kind: EntryKind, id: string): Promise<ManifestEntry | null>;
+  recordRollout(rollout: Rollout): Promise<void>;
+  rolloutsOf(deploymentId: string): Promise<Rollout[]>;
+}
+
+export interface AccountRepository {
+  /** The defaults when never changed. Locks. */
+  read(): Promise<AccountSettings>;
+  write(settings: AccountSettings): Promise<void>;
+}
+
+export interface UsageRepository {
+  /** By key, then day, both bounds included. */
+  between(usagePlanId: string, apiKeyId: string | null, startDay: string, endDay: string): Promise<UsageCount[]>;
+  extension(usagePlanId: string, apiKeyId: string, periodStart: string): Promise<QuotaExtension | null>;
+  extend(extension: QuotaExtension): Promise<void>;
+}
+
+export interface MetricsQuery {
+  readonly apiId: string;
+  readonly stage?: string;
+  readonly resource?: string;
+  readonly httpMethod?: string;
+  /** Start inclusive, end exclusive; seconds since the Unix epoch. */
+  readonly fromSeconds: number;
+  readonly toSeconds: number;
+  readonly period: MetricPeriod;
+}
+export interface MetricsRepository {
+  query(query: MetricsQuery): Promise<MetricSample[]>;
+}
+
+/** Everything of one tenant, inside one transaction. */
+export interface TenantRepositories {
+  readonly tenant: TenantId;
+  readonly account: AccountRepository;
+  readonly restApis: RestApiRepository;
+  readonly resources: ResourceRepository;
+  readonly methods: MethodRepository;
+  readonly deployments: DeploymentRepository;
+  readonly stages: StageRepository;
+  readonly apiKeys: ApiKeyRepository;
+  readonly usagePlans: UsagePlanRepository;
+  readonly usagePlanKeys: UsagePlanKeyRepository;
+  readonly functions: FunctionRepository;
+  readonly functionVersions: FunctionVersionRepository;
+  readonly functionAliases: FunctionAliasRepository;
+  readonly functionStatements: FunctionStatementRepository;
+  readonly blobs: BlobRepository;
+  readonly manifest: ManifestRepository;
+  readonly usage: UsageRepository;
+  readonly metrics: MetricsRepository;
+}
+
+export interface TenantStore {
+  /**
+   * Runs `work` in one transaction and commits when it resolves; nothing is kept when it rejects. Writers of one API
+   * serialise on `restApis.lock(id)` (take that lock first, then any other). `work` may run again after a
+   * serialisation failure, so it must have no effect outside the repositories.
+   */
+  transact<T>(tenant: TenantId, work: (tx: TenantRepositories) => Promise<T>): Promise<T>;
+}
+
+/** Questions that come before a tenant is known. */
+export interface TenantDirectory {
+  create(tenant: Tenant, credentials: readonly Credential[]): Promise<void>;
+  list(): Promise<Tenant[]>;
+  credential(accessKeyId: string): Promise<Credential | null>;
+}
+
+/** The publisher's view over all tenants. */
+export interface ManifestLog {
+  /** Revision of the newest entry; 0 when nothing was ever published. */
+  head(): Promise<number>;
+  /** Entries with a revision above `revision`, ascending, removals included; `null` when that is too far back to tell. */
+  since(revision: number, kinds: readonly EntryKind[]): Promise<ManifestEntry[] | null>;
+  /** All live entries. */
+  all(kinds: readonly EntryKind[]): Promise<ManifestEntry[]>;
+  blob(digest: string): Promise<Uint8Array | null>;
+  /** Calls back after a commit that published, on any control plane. Returns the way to stop. */
+  subscribe(onPublished: () => void): Promise<() => Promise<void>>;
+  /** Forgets removals older than `beforeMs` and blobs that nothing refers to. Returns how many of each. */
+  clean(beforeMs: number): Promise<{ removals: number; blobs: number }>;
+}
+
+export interface NodeRegistry {
+  connected(node: NodeRecord): Promise<void>;
+  seen(nodeId: string, epoch: number, atMs: number): Promise<void>;
+  acknowledged(nodeId: string, epoch: number, revision: number, atMs: number): Promise<void>;
+  refused(refusal: NodeRefusal): Promise<void>;
+  disconnected(nodeId: string, epoch: number, atMs: number): Promise<void>;
+  list(): Promise<NodeRecord[]>;
+  refusals(): Promise<NodeRefusal[]>;
+  /** Drops nodes not seen since `beforeMs`. */
+  forget(beforeMs: number): Promise<number>;
+}
+
+/** Applies node reports and answers quota questions, over all tenants. */
+export interface MeteringLog {
+  /** In one transaction with the sums; false when this (node, epoch, sequence) was applied before. */
+  apply(report: NodeReport): Promise<boolean>;
+  usedInPeriod(tenant: TenantId, usagePlanId: string, apiKeyId: string, startDay: string, endDay: string): Promise<number>;
+  /** The plan's quota and the key's extension in the period that starts on `periodStart`. */
+  quotaOf(
+    tenant: TenantId,
+    usagePlanId: string,
+    apiKeyId: string,
+    periodStart: string,
+  ): Promise<{ limit: number; extra: number; offset: number } | null>;
+  /** Finds the tenant of a plan; plan ids are unique over all tenants. */
+  tenantOfPlan(usagePlanId: string): Promise<TenantId | null>;
+  /** Adds minutes into hours and hours into days, up to `nowMs`; safe to run twice. Drops minutes older than `keepMinutesMs`. */
+  rollUp(nowMs: number, keepMinutesMs: number): Promise<{ hours: number; days: number; dropped: number }>;
+}
+
+/** What the control plane's composition root binds. */
+export interface Store {
+  readonly tenants: TenantStore;
+  readonly directory: TenantDirectory;
+  readonly manifest: ManifestLog;
+  readonly nodes: NodeRegistry;
+  readonly metering: MeteringLog;
+  /** True when a trivial query answers. */
+  healthy(): Promise<boolean>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,22 @@
+import { createHash } from 'node:crypto';
+
+/** JSON with object keys in code point order and no `undefined` members: equal values give equal text. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(sorted(value));
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== 'object') return value;
+  const source = value as Record<string, unknown>;
+  const result: Record<string, unknown> = Object.create(null);
+  for (const key of Object.keys(source).sort()) {
+    if (source[key] !== undefined) result[key] = sorted(source[key]);
+  }
+  return result;
+}
+
+/** Lower-case hex SHA-256: the name of a snapshot, a function package, an API key value. */
+export function sha256Hex(bytes: string | Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

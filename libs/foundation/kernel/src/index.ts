@@ -1,0 +1,17 @@
+export { canonicalJson, sha256Hex } from './canonical-json.js';
+export { ManualClock, systemClock, type Clock } from './clock.js';
+export {
+  booleanSetting,
+  ConfigError,
+  integerSetting,
+  portSetting,
+  readConfig,
+  secretSetting,
+  stringSetting,
+  type Setting,
+  type Settings,
+  type Values,
+} from './config.js';
+export { randomIds, SequentialIds, type IdSource } from './ids.js';
+export { Secret } from './secret.js';
+export { unreachable } from './unreachable.js';
