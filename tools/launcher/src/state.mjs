@@ -1,0 +1,57 @@
+// What `npm start` keeps between starts: secrets (made once), the process list, the env file. All readable by the owner only.
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+export class State {
+  constructor(home) {
+    this.home = home;
+    mkdirSync(path.join(home, 'logs'), { recursive: true });
+  }
+
+  folder(name) {
+    const folder = path.join(this.home, name);
+    mkdirSync(folder, { recursive: true });
+    return folder;
+  }
+
+  /** Secrets of this installation; made at the first start. */
+  secrets() {
+    const file = path.join(this.home, 'secrets.json');
+    if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
+    const secrets = {
+      nodeToken: randomBytes(32).toString('hex'),
+      masterKey: randomBytes(32).toString('hex'),
+      postgresPassword: randomBytes(24).toString('hex'),
+    };
+    this.write('secrets.json', JSON.stringify(secrets, null, 2));
+    return secrets;
+  }
+
+  /** Atomic: a start that is cut short leaves the old file or the new one. */
+  write(name, text) {
+    const file = path.join(this.home, name);
+    writeFileSync(`${file}.new`, text, { mode: 0o600 });
+    renameSync(`${file}.new`, file);
+  }
+
+  read(name) {
+    const file = path.join(this.home, name);
+    return existsSync(file) ? readFileSync(file, 'utf8') : null;
+  }
+
+  remove(name) {
+    rmSync(path.join(this.home, name), { force: true });
+  }
+}
+
+/** Whether `pid` is alive and its command line holds `mark`: a reused process id is not ours. */
+export function isOurs(pid, mark) {
+  try {
+    process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+  const commandLine = `/proc/${pid}/cmdline`;
+  return !existsSync(commandLine) || readFileSync(commandLine, 'utf8').includes(mark);
+}
