@@ -5,6 +5,8 @@ import {
   CreateDeploymentCommand,
   CreateResourceCommand,
   CreateRestApiCommand,
+  DeleteRestApiCommand,
+  GetStagesCommand,
   paginateGetRestApis,
   PutIntegrationCommand,
   PutMethodCommand,
@@ -44,12 +46,16 @@ export async function createDemo({ endpoint, region, accountId, credentials, bac
   const apiGateway = new APIGatewayClient(options);
   const lambda = new LambdaClient(options);
   for await (const page of paginateGetRestApis({ client: apiGateway }, {})) {
-    const existing = page.items?.find((api) => api.name === API_NAME);
-    if (existing?.description === 'complete') return existing.id;
+    for (const { id, name } of page.items ?? []) {
+      if (name !== API_NAME) continue;
+      const { item: stages } = await apiGateway.send(new GetStagesCommand({ restApiId: id }));
+      if (stages?.some((stage) => stage.stageName === 'dev')) return id;
+      await apiGateway.send(new DeleteRestApiCommand({ restApiId: id })); // a first start was cut short here
+    }
   }
   const functionArn = await ensureFunction(lambda);
   const { id: restApiId, rootResourceId } = await apiGateway.send(
-    new CreateRestApiCommand({ name: API_NAME, description: 'complete', endpointConfiguration: { types: ['REGIONAL'] } }),
+    new CreateRestApiCommand({ name: API_NAME, description: 'The demo of Gatehouse', endpointConfiguration: { types: ['REGIONAL'] } }),
   );
   const get = async (pathPart, integration) => {
     const { id: resourceId } = await apiGateway.send(new CreateResourceCommand({ restApiId, parentId: rootResourceId, pathPart }));
