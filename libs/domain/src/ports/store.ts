@@ -139,6 +139,8 @@ export interface UsageRepository {
   /** By key, then day, both bounds included. */
   between(usagePlanId: string, apiKeyId: string | null, startDay: string, endDay: string): Promise<UsageCount[]>;
   extension(usagePlanId: string, apiKeyId: string, periodStart: string): Promise<QuotaExtension | null>;
+  /** Extensions of periods that start in the given days, both included; by key, then period. */
+  extensionsBetween(usagePlanId: string, apiKeyId: string | null, startDay: string, endDay: string): Promise<QuotaExtension[]>;
   extend(extension: QuotaExtension): Promise<void>;
 }
 
