@@ -20,8 +20,36 @@ export type {
   RestApiDefinition,
   Stage,
 } from './deployments/deployment.js';
+export { definitionDigest, freezeDefinition } from './deployments/definition.js';
+export { DEFAULT_METHOD_SETTING } from './deployments/method-settings.js';
+export {
+  checkLoggingRole,
+  newStage,
+  STAGES_PER_API_MAX,
+  withCanary,
+  withSettings,
+  type CanaryRequest,
+  type StageSettings,
+} from './deployments/stage.js';
+export { patchStage, type StagePatchOperation } from './deployments/stage-patch.js';
 export type { ApiKey, PlannedStage, QuotaPeriod, ThrottleLimits, UsagePlan, UsagePlanKey } from './usage-plans/usage-plan.js';
+export { API_KEY_VALUE_CHARS, checkApiKeyDescription, checkApiKeyName, checkApiKeyValue } from './usage-plans/api-key.js';
+export { daysBetween, dayStartMs, periodEnd, periodStart, utcDay } from './usage-plans/quota.js';
+export { patchUsagePlan, type UsagePlanPatchOperation } from './usage-plans/usage-plan-patch.js';
+export {
+  checkDeletable,
+  checkOnePlanPerStage,
+  isSameStage,
+  readMethodThrottles,
+  readQuota,
+  readThrottle,
+  unknownPlannedStage,
+  USAGE_PLANS_PER_KEY_MAX,
+  withoutStage,
+  type QuotaRequest,
+} from './usage-plans/usage-plan-rules.js';
 export type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from './functions/function.js';
+export type { RolloutWaiter } from './publish/rollout-waiter.js';
 export type { EntryContent, EntryKind, ManifestEntry, NodeRecord, NodeRefusal, Rollout } from './publish/publish.js';
 export type {
   HistogramData,

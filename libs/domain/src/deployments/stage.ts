@@ -1,0 +1,125 @@
+import { badRequest } from '../errors.js';
+import type { TextMap } from '../rest-apis/rest-api.js';
+import type { CanarySettings, Stage } from './deployment.js';
+
+/** API Gateway guide, "Amazon API Gateway quotas and important notes". */
+export const STAGES_PER_API_MAX = 10;
+const STAGE_VARIABLES_MAX = 100;
+const VARIABLE_NAME_CHARS_MAX = 64;
+const VARIABLE_VALUE_CHARS_MAX = 512;
+const CACHE_CLUSTER_SIZES = ['0.5', '1.6', '6.1', '13.5', '28.4', '58.2', '118', '237'];
+
+/** What CreateStage and CreateDeployment may say about a stage; `undefined` where they say nothing. */
+export interface StageSettings {
+  readonly description?: string;
+  readonly cacheClusterEnabled?: boolean;
+  readonly cacheClusterSize?: string;
+  readonly variables?: TextMap;
+  readonly documentationVersion?: string;
+  readonly tracingEnabled?: boolean;
+  readonly tags?: TextMap;
+}
+
+export interface CanaryRequest {
+  readonly percentTraffic?: number;
+  readonly deploymentId?: string;
+  readonly stageVariableOverrides?: TextMap;
+  readonly useStageCache?: boolean;
+}
+
+export function newStage(apiId: string, stageName: string, deploymentId: string, settings: StageSettings, nowMs: number): Stage {
+  if (!/^[A-Za-z0-9_-]{1,128}$/.test(stageName)) throw badRequest('Stage name only allows a-zA-Z0-9_- and at most 128 characters');
+  const stage: Stage = {
+    apiId,
+    stageName,
+    deploymentId,
+    description: null,
+    cacheClusterEnabled: false,
+    cacheClusterSize: null,
+    clientCertificateId: null,
+    variables: null,
+    documentationVersion: null,
+    accessLogSettings: null,
+    methodSettings: {},
+    canarySettings: null,
+    tracingEnabled: false,
+    webAclArn: null,
+    tags: settings.tags ?? {},
+    createdAtMs: nowMs,
+    lastUpdatedAtMs: nowMs,
+  };
+  return withSettings(stage, settings, nowMs);
+}
+
+/** Takes over what was said and keeps the rest; variables are merged. */
+export function withSettings(stage: Stage, settings: StageSettings, nowMs: number): Stage {
+  const cacheClusterEnabled = settings.cacheClusterEnabled ?? stage.cacheClusterEnabled;
+  return checkStage({
+    ...stage,
+    description: settings.description ?? stage.description,
+    cacheClusterEnabled,
+    cacheClusterSize: cacheSize(cacheClusterEnabled, settings.cacheClusterSize ?? stage.cacheClusterSize),
+    variables: settings.variables === undefined ? stage.variables : { ...stage.variables, ...settings.variables },
+    documentationVersion: settings.documentationVersion ?? stage.documentationVersion,
+    tracingEnabled: settings.tracingEnabled ?? stage.tracingEnabled,
+    lastUpdatedAtMs: nowMs,
+  });
+}
+
+/** The smallest cluster unless another size was asked for; kept while the cluster is switched off. */
+export function cacheSize(enabled: boolean, size: string | null): string | null {
+  return enabled ? (size ?? '0.5') : size;
+}
+
+/** A canary says what it wants; the rest starts as on AWS: no traffic, the stage's own deployment, a cache of its own. */
+export function withCanary(stage: Stage, request: CanaryRequest): Stage {
+  const canary: CanarySettings = {
+    percentTraffic: request.percentTraffic ?? 0,
+    deploymentId: request.deploymentId ?? stage.deploymentId,
+    stageVariableOverrides: request.stageVariableOverrides ?? null,
+    useStageCache: request.useStageCache ?? false,
+  };
+  return checkStage({ ...stage, canarySettings: canary });
+}
+
+/** Throws for a stage that breaks a rule of its own; returns it otherwise. */
+export function checkStage(stage: Stage): Stage {
+  checkVariables(stage.variables);
+  if (stage.cacheClusterSize !== null && !CACHE_CLUSTER_SIZES.includes(stage.cacheClusterSize)) {
+    throw badRequest(`Invalid cache cluster size "${stage.cacheClusterSize}". Valid options are ${CACHE_CLUSTER_SIZES.join(', ')}`);
+  }
+  const canary = stage.canarySettings;
+  if (canary !== null) {
+    if (!(canary.percentTraffic >= 0 && canary.percentTraffic <= 100)) {
+      throw badRequest('Canary percentTraffic must be between 0.0 and 100.0');
+    }
+    checkVariables(canary.stageVariableOverrides);
+  }
+  return stage;
+}
+
+// API reference, CreateStage, variables: names [A-Za-z0-9_]+, values [A-Za-z0-9-._~:/?#&=,]+. The wording is ours.
+function checkVariables(variables: TextMap | null): void {
+  const entries = Object.entries(variables ?? {});
+  if (entries.length > STAGE_VARIABLES_MAX) throw badRequest(`A stage can have at most ${STAGE_VARIABLES_MAX} stage variables`);
+  for (const [name, value] of entries) {
+    if (!/^[A-Za-z0-9_]+$/.test(name) || name.length > VARIABLE_NAME_CHARS_MAX) {
+      throw badRequest(
+        `Invalid stage variable name "${name}". Names can have alphanumeric and underscore characters, at most ${VARIABLE_NAME_CHARS_MAX}`,
+      );
+    }
+    if (!/^[A-Za-z0-9\-._~:/?#&=,]+$/.test(value) || value.length > VARIABLE_VALUE_CHARS_MAX) {
+      throw badRequest(
+        `Invalid stage variable value for ${name}. Values must match [A-Za-z0-9-._~:/?#&=,]+ and have at most ${VARIABLE_VALUE_CHARS_MAX} characters`,
+      );
+    }
+  }
+}
+
+/** AWS refuses to log to CloudWatch before the account says with which role. Firehose destinations need no role. */
+export function checkLoggingRole(stage: Stage, cloudwatchRoleArn: string | null): void {
+  if (cloudwatchRoleArn !== null) return;
+  const toLogGroup = /^arn:[^:]+:logs:/.test(stage.accessLogSettings?.destinationArn ?? '');
+  const executionLogs = Object.values(stage.methodSettings).some(({ loggingLevel }) => loggingLevel !== null && loggingLevel !== 'OFF');
+  if (toLogGroup || executionLogs) throw badRequest('CloudWatch Logs role ARN must be set in account settings to enable logging');
+}
