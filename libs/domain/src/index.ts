@@ -61,3 +61,4 @@ export type {
   UsageCount,
 } from './metering/usage.js';
 export * from './ports/store.js';
+export { InMemoryStore } from './ports/in-memory/in-memory-store.js';

@@ -91,7 +91,11 @@ export interface UsagePlanRepository extends Repository<string, UsagePlan> {
 }
 export interface UsagePlanKeyRepository extends Repository<{ usagePlanId: string; apiKeyId: string }, UsagePlanKey> {
   /** Newest first, joined with the key; `namePrefix` filters by the key's name. */
-  page(usagePlanId: string, filter: { namePrefix?: string }, request: PageRequest): Promise<Page<{ membership: UsagePlanKey; key: ApiKey }>>;
+  page(
+    usagePlanId: string,
+    filter: { namePrefix?: string },
+    request: PageRequest,
+  ): Promise<Page<{ membership: UsagePlanKey; key: ApiKey }>>;
   plansOfKey(apiKeyId: string): Promise<string[]>;
   keysOfPlan(usagePlanId: string): Promise<string[]>;
 }
@@ -107,8 +111,10 @@ export interface FunctionVersionRepository extends Repository<{ functionName: st
 export interface FunctionAliasRepository extends Repository<{ functionName: string; name: string }, FunctionAlias> {
   ofFunction(functionName: string): Promise<FunctionAlias[]>;
 }
-export interface FunctionStatementRepository
-  extends Repository<{ functionName: string; qualifier: string; statementId: string }, FunctionStatement> {
+export interface FunctionStatementRepository extends Repository<
+  { functionName: string; qualifier: string; statementId: string },
+  FunctionStatement
+> {
   ofFunction(functionName: string): Promise<FunctionStatement[]>;
 }
 

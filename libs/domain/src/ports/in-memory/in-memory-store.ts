@@ -1,0 +1,127 @@
+import { systemClock, type Clock } from '@gatehouse/kernel';
+import type { Credential, Tenant, TenantId } from '../../tenancy/tenant.js';
+import { DuplicateKey, type Store, type TenantDirectory, type TenantRepositories, type TenantStore } from '../store.js';
+import { InMemoryBlobs, InMemoryManifest, InMemoryManifestLog } from './manifest.js';
+import { InMemoryMeteringLog, InMemoryMetrics, InMemoryUsage } from './metering.js';
+import { InMemoryNodes } from './nodes.js';
+import {
+  emptyTables,
+  finish,
+  InMemoryAccount,
+  InMemoryApiKeys,
+  InMemoryDeployments,
+  InMemoryFunctionAliases,
+  InMemoryFunctions,
+  InMemoryFunctionStatements,
+  InMemoryFunctionVersions,
+  InMemoryMethods,
+  InMemoryResources,
+  InMemoryRestApis,
+  InMemoryStages,
+  InMemoryUsagePlanKeys,
+  InMemoryUsagePlans,
+  open,
+  type Tables,
+} from './repositories.js';
+import { compareText, copyOf, keyText } from './rows.js';
+
+/**
+ * A Store in memory that behaves like the one on PostgreSQL (store.contract.ts runs against both), for tests.
+ * A tenant's transactions run one after the other, each on a copy that replaces the tables when it commits.
+ */
+export class InMemoryStore implements Store {
+  readonly tenants: TenantStore = { transact: (tenant, work) => this.#transact(tenant, work) };
+  readonly directory: TenantDirectory = new InMemoryDirectory();
+  readonly manifest: InMemoryManifestLog;
+  readonly nodes: InMemoryNodes;
+  readonly metering: InMemoryMeteringLog;
+  readonly #tables = new Map<TenantId, Tables>();
+  /** The end of each tenant's newest transaction; never rejects. */
+  readonly #queues = new Map<TenantId, Promise<unknown>>();
+
+  constructor(clock: Clock = systemClock) {
+    this.manifest = new InMemoryManifestLog(clock, (digest) => this.#isCodeInUse(digest));
+    this.nodes = new InMemoryNodes(this.manifest);
+    this.metering = new InMemoryMeteringLog(() => this.#tables);
+  }
+
+  async healthy(): Promise<boolean> {
+    return true;
+  }
+
+  async close(): Promise<void> {}
+
+  #transact<T>(tenant: TenantId, work: (tx: TenantRepositories) => Promise<T>): Promise<T> {
+    const turn = (this.#queues.get(tenant) ?? Promise.resolve()).then(() => this.#run(tenant, work));
+    this.#queues.set(
+      tenant,
+      turn.catch(() => undefined),
+    );
+    return turn;
+  }
+
+  async #run<T>(tenant: TenantId, work: (tx: TenantRepositories) => Promise<T>): Promise<T> {
+    const tables = open(this.#tables.get(tenant) ?? emptyTables());
+    const manifest = new InMemoryManifest(this.manifest, tenant, tables.rollouts);
+    const blobs = new InMemoryBlobs(this.manifest);
+    const elsewhere = (table: 'restApis' | 'usagePlans') => (id: string) =>
+      [...this.#tables].some(([other, { [table]: rows }]) => other !== tenant && rows.has(keyText(id)));
+    try {
+      const result = await work({
+        tenant,
+        account: new InMemoryAccount(tables),
+        restApis: new InMemoryRestApis(tables, elsewhere('restApis')),
+        resources: new InMemoryResources(tables),
+        methods: new InMemoryMethods(tables),
+        deployments: new InMemoryDeployments(tables),
+        stages: new InMemoryStages(tables),
+        apiKeys: new InMemoryApiKeys(tables),
+        usagePlans: new InMemoryUsagePlans(tables, elsewhere('usagePlans')),
+        usagePlanKeys: new InMemoryUsagePlanKeys(tables),
+        functions: new InMemoryFunctions(tables),
+        functionVersions: new InMemoryFunctionVersions(tables),
+        functionAliases: new InMemoryFunctionAliases(tables),
+        functionStatements: new InMemoryFunctionStatements(tables),
+        blobs,
+        manifest,
+        usage: new InMemoryUsage(this.metering, tenant, tables.quotaExtensions),
+        metrics: new InMemoryMetrics(this.metering, tenant),
+      });
+      this.#tables.set(tenant, finish(tables));
+      blobs.commit();
+      manifest.commit();
+      return result;
+    } finally {
+      finish(tables);
+      await manifest.release();
+    }
+  }
+
+  #isCodeInUse(digest: string): boolean {
+    for (const { functions, functionVersions } of this.#tables.values()) {
+      for (const { latest } of functions.values()) if (latest.codeDigest === digest) return true;
+      for (const { codeDigest } of functionVersions.values()) if (codeDigest === digest) return true;
+    }
+    return false;
+  }
+}
+
+class InMemoryDirectory implements TenantDirectory {
+  readonly #tenants = new Map<TenantId, Tenant>();
+  readonly #credentials = new Map<string, Credential>();
+
+  async create(tenant: Tenant, credentials: readonly Credential[]): Promise<void> {
+    if (this.#tenants.has(tenant.id)) throw new DuplicateKey('tenant');
+    if (credentials.some(({ accessKeyId }) => this.#credentials.has(accessKeyId))) throw new DuplicateKey('credential');
+    this.#tenants.set(tenant.id, copyOf(tenant));
+    for (const credential of credentials) this.#credentials.set(credential.accessKeyId, copyOf(credential));
+  }
+
+  async list(): Promise<Tenant[]> {
+    return [...this.#tenants.values()].sort((left, right) => compareText(left.id, right.id)).map(copyOf);
+  }
+
+  async credential(accessKeyId: string): Promise<Credential | null> {
+    return copyOf(this.#credentials.get(accessKeyId) ?? null);
+  }
+}

@@ -1,0 +1,443 @@
+import type { AccountSettings } from '../../tenancy/account.js';
+import { DEFAULT_ACCOUNT_SETTINGS } from '../../tenancy/account.js';
+import type { Deployment, Stage } from '../../deployments/deployment.js';
+import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../../functions/function.js';
+import type { QuotaExtension } from '../../metering/usage.js';
+import type { Rollout } from '../../publish/publish.js';
+import type { Method, Resource, RestApi } from '../../rest-apis/rest-api.js';
+import type { ApiKey, UsagePlan, UsagePlanKey } from '../../usage-plans/usage-plan.js';
+import {
+  DuplicateKey,
+  type AccountRepository,
+  type ApiKeyRepository,
+  type DeploymentRepository,
+  type FunctionAliasRepository,
+  type FunctionRepository,
+  type FunctionStatementRepository,
+  type FunctionVersionRepository,
+  type MethodRepository,
+  type Repository,
+  type ResourceRepository,
+  type RestApiRepository,
+  type StageRepository,
+  type UsagePlanKeyRepository,
+  type UsagePlanRepository,
+} from '../store.js';
+import { ageText, copyOf, keyText, pageOf, Rows, sortedBy } from './rows.js';
+
+/** All tables of one tenant, as of its last commit. */
+export interface Tables {
+  account: Map<string, AccountSettings>;
+  restApis: Map<string, RestApi>;
+  resources: Map<string, Resource>;
+  methods: Map<string, Method>;
+  deployments: Map<string, Deployment>;
+  stages: Map<string, Stage>;
+  apiKeys: Map<string, ApiKey>;
+  usagePlans: Map<string, UsagePlan>;
+  usagePlanKeys: Map<string, UsagePlanKey>;
+  functions: Map<string, FunctionDefinition>;
+  functionVersions: Map<string, FunctionVersion>;
+  functionAliases: Map<string, FunctionAlias>;
+  functionStatements: Map<string, FunctionStatement>;
+  rollouts: Map<string, Rollout>;
+  quotaExtensions: Map<string, QuotaExtension>;
+}
+
+export function emptyTables(): Tables {
+  return {
+    account: new Map(),
+    restApis: new Map(),
+    resources: new Map(),
+    methods: new Map(),
+    deployments: new Map(),
+    stages: new Map(),
+    apiKeys: new Map(),
+    usagePlans: new Map(),
+    usagePlanKeys: new Map(),
+    functions: new Map(),
+    functionVersions: new Map(),
+    functionAliases: new Map(),
+    functionStatements: new Map(),
+    rollouts: new Map(),
+    quotaExtensions: new Map(),
+  };
+}
+
+export type OpenTables = { readonly [K in keyof Tables]: Tables[K] extends Map<string, infer E> ? Rows<E> : never };
+
+export function open(tables: Tables): OpenTables {
+  return Object.fromEntries(
+    Object.entries(tables).map(([name, rows]) => [name, new Rows(rows as Map<string, unknown>)]),
+  ) as unknown as OpenTables;
+}
+
+export function finish(tables: OpenTables): Tables {
+  return Object.fromEntries(Object.entries(tables).map(([name, rows]) => [name, rows.finish()])) as unknown as Tables;
+}
+
+interface Shape<K, E> {
+  readonly entity: string;
+  readonly keyOf: (entity: E) => K;
+  readonly text: (key: K) => string;
+  /** The row this one belongs to; inserting without it is a bug of the caller. */
+  readonly parent?: (entity: E) => unknown;
+}
+
+abstract class InMemoryRepository<K, E> implements Repository<K, E> {
+  constructor(
+    protected readonly tables: OpenTables,
+    protected readonly rows: Rows<E>,
+    private readonly shape: Shape<K, E>,
+  ) {}
+
+  async find(key: K): Promise<E | null> {
+    return copyOf(this.rows.get(this.shape.text(key)));
+  }
+
+  lock(key: K): Promise<E | null> {
+    return this.find(key); // a tenant's transactions run one after the other
+  }
+
+  async insert(entity: E): Promise<void> {
+    const key = this.shape.text(this.shape.keyOf(entity));
+    if (this.rows.get(key) !== null) throw new DuplicateKey(this.shape.entity);
+    this.checkUnique(entity, key);
+    if (this.shape.parent?.(entity) === null) throw new Error(`${this.shape.entity} ${key} belongs to nothing that exists`);
+    this.rows.set(key, copyOf(entity));
+  }
+
+  async replace(entity: E): Promise<void> {
+    const key = this.shape.text(this.shape.keyOf(entity));
+    if (this.rows.get(key) === null) throw new Error(`no ${this.shape.entity} ${key} to replace`);
+    this.checkUnique(entity, key);
+    this.rows.set(key, copyOf(entity));
+  }
+
+  async remove(key: K): Promise<boolean> {
+    const entity = this.rows.get(this.shape.text(key));
+    if (entity === null) return false;
+    this.removeDependents(entity);
+    return this.rows.delete(this.shape.text(key));
+  }
+
+  /** Throws DuplicateKey when a property that must be unique is taken by another row than `key`. */
+  protected checkUnique(_entity: E, _key: string): void {}
+
+  protected removeDependents(_entity: E): void {}
+}
+
+export class InMemoryRestApis extends InMemoryRepository<string, RestApi> implements RestApiRepository {
+  constructor(
+    tables: OpenTables,
+    private readonly isTakenElsewhere: (apiId: string) => boolean,
+  ) {
+    super(tables, tables.restApis, { entity: 'REST API', keyOf: (api) => api.id, text: keyText });
+  }
+  async page(request: Parameters<RestApiRepository['page']>[0]) {
+    return pageOf(
+      this.rows.where(() => true),
+      (api) => ageText(api.createdAtMs, api.id),
+      'ascending',
+      request,
+    );
+  }
+  async count() {
+    return this.rows.where(() => true).length;
+  }
+  protected override checkUnique(api: RestApi): void {
+    if (this.isTakenElsewhere(api.id)) throw new DuplicateKey('REST API');
+  }
+  protected override removeDependents(api: RestApi): void {
+    const { resources, methods, deployments, stages, rollouts } = this.tables;
+    for (const rows of [resources, methods, deployments, stages, rollouts]) {
+      (rows as Rows<{ apiId: string }>).deleteWhere((row) => row.apiId === api.id);
+    }
+  }
+}
+
+export class InMemoryResources
+  extends InMemoryRepository<{ apiId: string; resourceId: string }, Resource>
+  implements ResourceRepository
+{
+  constructor(tables: OpenTables) {
+    super(tables, tables.resources, {
+      entity: 'resource',
+      keyOf: (resource) => ({ apiId: resource.apiId, resourceId: resource.id }),
+      text: (key) => keyText(key.apiId, key.resourceId),
+      parent: (resource) => tables.restApis.get(keyText(resource.apiId)),
+    });
+  }
+  async page(apiId: string, request: Parameters<ResourceRepository['page']>[1]) {
+    return pageOf(
+      this.rows.where((row) => row.apiId === apiId),
+      (row) => row.path,
+      'ascending',
+      request,
+    );
+  }
+  async ofApi(apiId: string) {
+    const rows = this.rows.where((row) => row.apiId === apiId);
+    return sortedBy(rows, (row) => row.path).map(copyOf);
+  }
+  async childrenOf(apiId: string, parentId: string) {
+    const rows = this.rows.where((row) => row.apiId === apiId && row.parentId === parentId);
+    return sortedBy(rows, (row) => row.path).map(copyOf);
+  }
+  async count(apiId: string) {
+    return this.rows.where((row) => row.apiId === apiId).length;
+  }
+  protected override removeDependents(resource: Resource): void {
+    this.tables.methods.deleteWhere((method) => method.apiId === resource.apiId && method.resourceId === resource.id);
+  }
+}
+
+export class InMemoryMethods
+  extends InMemoryRepository<{ apiId: string; resourceId: string; httpMethod: string }, Method>
+  implements MethodRepository
+{
+  constructor(tables: OpenTables) {
+    super(tables, tables.methods, {
+      entity: 'method',
+      keyOf: (method) => method,
+      text: (key) => keyText(key.apiId, key.resourceId, key.httpMethod),
+      parent: (method) => tables.resources.get(keyText(method.apiId, method.resourceId)),
+    });
+  }
+  async ofResources(apiId: string, resourceIds: readonly string[]) {
+    const wanted = new Set(resourceIds);
+    const rows = this.rows.where((row) => row.apiId === apiId && wanted.has(row.resourceId));
+    return sortedBy(rows, (row) => keyText(row.httpMethod, row.resourceId)).map(copyOf);
+  }
+  async ofApi(apiId: string) {
+    const rows = this.rows.where((row) => row.apiId === apiId);
+    const path = (row: Method) => this.tables.resources.get(keyText(apiId, row.resourceId))?.path ?? '';
+    return sortedBy(
+      sortedBy(rows, (row) => row.httpMethod),
+      path,
+    ).map(copyOf);
+  }
+}
+
+export class InMemoryDeployments
+  extends InMemoryRepository<{ apiId: string; deploymentId: string }, Deployment>
+  implements DeploymentRepository
+{
+  constructor(tables: OpenTables) {
+    super(tables, tables.deployments, {
+      entity: 'deployment',
+      keyOf: (deployment) => ({ apiId: deployment.apiId, deploymentId: deployment.id }),
+      text: (key) => keyText(key.apiId, key.deploymentId),
+      parent: (deployment) => tables.restApis.get(keyText(deployment.apiId)),
+    });
+  }
+  async page(apiId: string, request: Parameters<DeploymentRepository['page']>[1]) {
+    const summaries = this.rows
+      .where((row) => row.apiId === apiId)
+      .map(({ id, description, createdAtMs }) => ({ apiId, id, description, createdAtMs }));
+    return pageOf(summaries, (row) => ageText(row.createdAtMs, row.id), 'descending', request);
+  }
+}
+
+export class InMemoryStages extends InMemoryRepository<{ apiId: string; stageName: string }, Stage> implements StageRepository {
+  constructor(tables: OpenTables) {
+    super(tables, tables.stages, {
+      entity: 'stage',
+      keyOf: (stage) => stage,
+      text: (key) => keyText(key.apiId, key.stageName),
+      parent: (stage) => tables.restApis.get(keyText(stage.apiId)),
+    });
+  }
+  async ofApi(apiId: string) {
+    const rows = this.rows.where((row) => row.apiId === apiId);
+    return sortedBy(rows, (row) => row.stageName).map(copyOf);
+  }
+}
+
+export class InMemoryApiKeys extends InMemoryRepository<string, ApiKey> implements ApiKeyRepository {
+  constructor(tables: OpenTables) {
+    super(tables, tables.apiKeys, { entity: 'API key', keyOf: (key) => key.id, text: keyText });
+  }
+  async page(filter: Parameters<ApiKeyRepository['page']>[0], request: Parameters<ApiKeyRepository['page']>[1]) {
+    const { namePrefix, customerId } = filter;
+    const rows = this.rows.where(
+      (key) =>
+        (namePrefix === undefined || (key.name ?? '').startsWith(namePrefix)) &&
+        (customerId === undefined || key.customerId === customerId),
+    );
+    return pageOf(rows, (key) => ageText(key.createdAtMs, key.id), 'descending', request);
+  }
+  async findByValue(value: string) {
+    return copyOf(this.rows.where((key) => key.value.reveal() === value)[0] ?? null);
+  }
+  protected override checkUnique(entity: ApiKey): void {
+    const value = entity.value.reveal();
+    const others = this.rows.where((key) => key.id !== entity.id && key.value.reveal() === value);
+    if (others.length > 0) throw new DuplicateKey('API key');
+  }
+  protected override removeDependents(key: ApiKey): void {
+    this.tables.usagePlanKeys.deleteWhere((membership) => membership.apiKeyId === key.id);
+  }
+}
+
+export class InMemoryUsagePlans extends InMemoryRepository<string, UsagePlan> implements UsagePlanRepository {
+  constructor(
+    tables: OpenTables,
+    private readonly isTakenElsewhere: (planId: string) => boolean,
+  ) {
+    super(tables, tables.usagePlans, { entity: 'usage plan', keyOf: (plan) => plan.id, text: keyText });
+  }
+  async page(filter: Parameters<UsagePlanRepository['page']>[0], request: Parameters<UsagePlanRepository['page']>[1]) {
+    const { apiKeyId } = filter;
+    const holds = (plan: UsagePlan) =>
+      apiKeyId === undefined || this.tables.usagePlanKeys.get(keyText(plan.id, apiKeyId)) !== null;
+    return pageOf(this.rows.where(holds), age, 'ascending', request);
+  }
+  async usingStage(apiId: string, stageName: string) {
+    const rows = this.rows.where((plan) =>
+      plan.apiStages.some((planned) => planned.apiId === apiId && planned.stage === stageName),
+    );
+    return sortedBy(rows, age).map(copyOf);
+  }
+  async usingApi(apiId: string) {
+    const rows = this.rows.where((plan) => plan.apiStages.some((planned) => planned.apiId === apiId));
+    return sortedBy(rows, age).map(copyOf);
+  }
+  protected override checkUnique(plan: UsagePlan): void {
+    if (this.isTakenElsewhere(plan.id)) throw new DuplicateKey('usage plan');
+  }
+  protected override removeDependents(plan: UsagePlan): void {
+    this.tables.usagePlanKeys.deleteWhere((membership) => membership.usagePlanId === plan.id);
+  }
+}
+
+function age(row: { readonly createdAtMs: number; readonly id: string }): string {
+  return ageText(row.createdAtMs, row.id);
+}
+
+export class InMemoryUsagePlanKeys
+  extends InMemoryRepository<{ usagePlanId: string; apiKeyId: string }, UsagePlanKey>
+  implements UsagePlanKeyRepository
+{
+  constructor(tables: OpenTables) {
+    super(tables, tables.usagePlanKeys, {
+      entity: 'usage plan key',
+      keyOf: (membership) => membership,
+      text: (key) => keyText(key.usagePlanId, key.apiKeyId),
+      parent: (membership) =>
+        tables.usagePlans.get(keyText(membership.usagePlanId)) && tables.apiKeys.get(keyText(membership.apiKeyId)),
+    });
+  }
+  async page(
+    usagePlanId: string,
+    filter: Parameters<UsagePlanKeyRepository['page']>[1],
+    request: Parameters<UsagePlanKeyRepository['page']>[2],
+  ) {
+    const rows = this.rows
+      .where((row) => row.usagePlanId === usagePlanId)
+      .map((membership) => ({ membership, key: this.tables.apiKeys.get(keyText(membership.apiKeyId))! }))
+      .filter(({ key }) => filter.namePrefix === undefined || (key.name ?? '').startsWith(filter.namePrefix));
+    return pageOf(rows, ({ membership }) => ageText(membership.createdAtMs, membership.apiKeyId), 'descending', request);
+  }
+  async plansOfKey(apiKeyId: string) {
+    return this.rows
+      .where((row) => row.apiKeyId === apiKeyId)
+      .map((row) => row.usagePlanId)
+      .sort();
+  }
+  async keysOfPlan(usagePlanId: string) {
+    return this.rows
+      .where((row) => row.usagePlanId === usagePlanId)
+      .map((row) => row.apiKeyId)
+      .sort();
+  }
+}
+
+export class InMemoryFunctions extends InMemoryRepository<string, FunctionDefinition> implements FunctionRepository {
+  constructor(tables: OpenTables) {
+    super(tables, tables.functions, { entity: 'function', keyOf: (definition) => definition.name, text: keyText });
+  }
+  async page(request: Parameters<FunctionRepository['page']>[0]) {
+    return pageOf(
+      this.rows.where(() => true),
+      (row) => row.name,
+      'ascending',
+      request,
+    );
+  }
+  protected override removeDependents(definition: FunctionDefinition): void {
+    const { functionVersions, functionAliases, functionStatements } = this.tables;
+    for (const rows of [functionVersions, functionAliases, functionStatements]) {
+      (rows as Rows<{ functionName: string }>).deleteWhere((row) => row.functionName === definition.name);
+    }
+  }
+}
+
+export class InMemoryFunctionVersions
+  extends InMemoryRepository<{ functionName: string; version: string }, FunctionVersion>
+  implements FunctionVersionRepository
+{
+  constructor(tables: OpenTables) {
+    super(tables, tables.functionVersions, {
+      entity: 'function version',
+      keyOf: (version) => version,
+      text: (key) => keyText(key.functionName, key.version),
+      parent: (version) => tables.functions.get(keyText(version.functionName)),
+    });
+  }
+  async ofFunction(functionName: string) {
+    return this.rows
+      .where((row) => row.functionName === functionName)
+      .sort((left, right) => Number(left.version) - Number(right.version))
+      .map(copyOf);
+  }
+}
+
+export class InMemoryFunctionAliases
+  extends InMemoryRepository<{ functionName: string; name: string }, FunctionAlias>
+  implements FunctionAliasRepository
+{
+  constructor(tables: OpenTables) {
+    super(tables, tables.functionAliases, {
+      entity: 'function alias',
+      keyOf: (alias) => alias,
+      text: (key) => keyText(key.functionName, key.name),
+      parent: (alias) => tables.functions.get(keyText(alias.functionName)),
+    });
+  }
+  async ofFunction(functionName: string) {
+    const rows = this.rows.where((row) => row.functionName === functionName);
+    return sortedBy(rows, (row) => row.name).map(copyOf);
+  }
+}
+
+export class InMemoryFunctionStatements
+  extends InMemoryRepository<{ functionName: string; qualifier: string; statementId: string }, FunctionStatement>
+  implements FunctionStatementRepository
+{
+  constructor(tables: OpenTables) {
+    super(tables, tables.functionStatements, {
+      entity: 'function statement',
+      keyOf: (statement) => statement,
+      text: (key) => keyText(key.functionName, key.qualifier, key.statementId),
+      parent: (statement) => tables.functions.get(keyText(statement.functionName)),
+    });
+  }
+  async ofFunction(functionName: string) {
+    const rows = this.rows.where((row) => row.functionName === functionName);
+    return sortedBy(
+      sortedBy(rows, (row) => row.statementId),
+      (row) => row.qualifier,
+    ).map(copyOf);
+  }
+}
+
+export class InMemoryAccount implements AccountRepository {
+  constructor(private readonly tables: OpenTables) {}
+  async read() {
+    return copyOf(this.tables.account.get('') ?? DEFAULT_ACCOUNT_SETTINGS);
+  }
+  async write(settings: AccountSettings) {
+    this.tables.account.set('', copyOf(settings));
+  }
+}
