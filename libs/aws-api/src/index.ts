@@ -1,1 +1,15 @@
-export {};
+export * as ApiGateway from './gen/api-gateway.js';
+export * as ApiGatewayV2 from './gen/api-gateway-v2.js';
+export * as ApiGatewayManagement from './gen/api-gateway-management.js';
+export * as Lambda from './gen/lambda.js';
+export type {
+  Binding,
+  ErrorModel,
+  MemberModel,
+  OperationModel,
+  ServiceId,
+  ServiceModel,
+  ShapeModel,
+  TimestampFormat,
+  TypeModel,
+} from './model.js';

@@ -1,1 +1,1 @@
-export {};
+export type { Handler, Handlers, OperationContext, OperationTypes } from './handlers.js';
