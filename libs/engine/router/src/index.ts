@@ -1,1 +1,1 @@
-export {};
+export { buildRouter, type RouteKey, type Router } from './router.js';
