@@ -1,0 +1,81 @@
+import { EntryKind, type ManifestEntry } from '@gatehouse/contracts';
+
+/** The newest state of one published thing, as the manifest tells it. */
+export interface LinkEntry {
+  readonly kind: LinkEntryKind;
+  readonly id: string;
+  /** Account id of the owner. */
+  readonly tenant: string;
+  readonly revision: number;
+  /** Hex SHA-256 of the blob; `null` when everything is inline. */
+  readonly digest: string | null;
+  readonly blobBytes: number;
+  /** Canonical JSON; empty when everything is in the blob. */
+  readonly inline: string;
+}
+
+export type LinkEntryKind = 'STAGE' | 'USAGE_PLAN' | 'API_KEY' | 'FUNCTION';
+
+export interface EntryName {
+  readonly kind: LinkEntryKind;
+  readonly id: string;
+}
+
+/** What to do to move from what is served to what the manifest says. Entries and removals never name the same thing. */
+export interface ManifestChange {
+  readonly revision: number;
+  /** New or changed. Their blobs lie in the disk store. */
+  readonly entries: readonly LinkEntry[];
+  readonly removed: readonly EntryName[];
+}
+
+/** One entry that was not taken over; its last good form goes on being served. */
+export interface Refusal extends EntryName {
+  readonly reason: string;
+}
+
+export const entryKey = (name: EntryName): string => `${name.kind} ${name.id}`;
+
+export const sameEntry = (a: LinkEntry | undefined, b: LinkEntry): boolean =>
+  a !== undefined && a.revision === b.revision && a.digest === b.digest && a.inline === b.inline;
+
+const KINDS = {
+  STAGE: EntryKind.STAGE,
+  USAGE_PLAN: EntryKind.USAGE_PLAN,
+  API_KEY: EntryKind.API_KEY,
+  FUNCTION: EntryKind.FUNCTION,
+} as const satisfies Record<LinkEntryKind, EntryKind>;
+
+export const kindToWire = (kind: LinkEntryKind): EntryKind => KINDS[kind];
+
+/** `null` for a kind this software does not know: a newer control plane may send one, and it is none of ours. */
+export function kindFromWire(kind: EntryKind): LinkEntryKind | null {
+  for (const name of Object.keys(KINDS) as LinkEntryKind[]) if (KINDS[name] === kind) return name;
+  return null;
+}
+
+const DIGEST = /^[0-9a-f]{64}$/;
+const utf8 = new TextDecoder();
+
+/** A present entry, or its removal; `null` when it is of an unknown kind or names no proper digest. */
+export function entryFromWire(message: ManifestEntry): { name: EntryName; revision: number; entry: LinkEntry | null } | null {
+  const kind = kindFromWire(message.kind);
+  if (kind === null) return null;
+  const name = { kind, id: message.id };
+  const revision = Number(message.revision);
+  if (message.state.case !== 'content') return { name, revision, entry: null };
+  const { digest, blobBytes, inline } = message.state.value;
+  if (digest !== '' && !DIGEST.test(digest)) return null;
+  return {
+    name,
+    revision,
+    entry: {
+      ...name,
+      tenant: message.tenant,
+      revision,
+      digest: digest === '' ? null : digest,
+      blobBytes: Number(blobBytes),
+      inline: utf8.decode(inline),
+    },
+  };
+}
