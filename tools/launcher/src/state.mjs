@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { randomIds } from '@gatehouse/kernel';
 
 export class State {
   constructor(home) {
@@ -15,7 +16,7 @@ export class State {
     return folder;
   }
 
-  /** Secrets of this installation; made at the first start. */
+  /** Secrets of this installation and credentials of its first tenant; made at the first start. */
   secrets() {
     const file = path.join(this.home, 'secrets.json');
     if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
@@ -23,6 +24,11 @@ export class State {
       nodeToken: randomBytes(32).toString('hex'),
       masterKey: randomBytes(32).toString('hex'),
       postgresPassword: randomBytes(24).toString('hex'),
+      tenant: {
+        accountId: randomIds.digits(12),
+        accessKeyId: `AKIA${randomIds.id(16).toUpperCase()}`,
+        secretAccessKey: randomIds.secret(40),
+      },
     };
     this.write('secrets.json', JSON.stringify(secrets, null, 2));
     return secrets;
