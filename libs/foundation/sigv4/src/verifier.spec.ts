@@ -127,7 +127,7 @@ const unsigned: fc.Arbitrary<Unsigned> = fc.record({
   body: fc.uint8Array({ maxLength: 40 }),
 });
 const options: fc.Arbitrary<SigningOptions> = fc.record(
-  { presignedFor: fc.integer({ min: 1, max: 604_800 }), sessionToken: fc.string({ minLength: 1 }) },
+  { presignedFor: fc.integer({ min: 1, max: 604_800 }), sessionToken: fc.base64String({ minLength: 4 }) },
   { requiredKeys: [] },
 );
 const ownerOf = ({ sessionToken }: SigningOptions): SigningCredential =>
