@@ -1,0 +1,244 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { create } from '@bufbuild/protobuf';
+import {
+  grpcService,
+  NodeLink,
+  ReportReceiptSchema,
+  type ControlMessage,
+  type NodeMessage,
+  type ReportBatch,
+  type ReportReceipt,
+} from '@gatehouse/contracts';
+import type { ManifestLog, NodeRecord, NodeRegistry, RolloutWaiter } from '@gatehouse/domain';
+import type { Clock, Secret } from '@gatehouse/kernel';
+import { Server, ServerCredentials, status, type Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
+import type { NodesLog } from './log.js';
+import { NodeSession, type QuotaBook, type SessionDependencies } from './node-session.js';
+
+export interface NodeLinkServerOptions {
+  readonly manifest: ManifestLog;
+  readonly nodes: NodeRegistry;
+  /** The secret that nodes and runners show. */
+  readonly token: Secret;
+  readonly quotas: QuotaBook;
+  /** Resolves once the batch is in the sums, now or earlier; rejects when the node is to send it again. */
+  readonly applyReport: (batch: ReportBatch) => Promise<void>;
+  readonly clock: Clock;
+  readonly log: NodesLog;
+  readonly heartbeatMs?: number;
+  /** How often the newest revision is read even though nobody told of a publication. */
+  readonly pollMs?: number;
+}
+
+/** Acknowledgements kept per node, newest last, to tell how long a revision took; see `acknowledgedAtMs`. */
+const ACKNOWLEDGEMENTS_KEPT = 256;
+/** A waiter looks at the registry this often for nodes that are connected to other control planes. */
+const WAIT_POLL_MS = 250;
+
+/** Ends the streams of nodes and function runners. */
+export class NodeLinkServer implements RolloutWaiter {
+  private readonly server = new Server({
+    'grpc.max_receive_message_length': 64 * 1024 * 1024,
+    'grpc.max_send_message_length': -1,
+    'grpc.keepalive_time_ms': 30_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+  });
+  private readonly sessions = new Map<string, NodeSession>();
+  private readonly running = new Set<Promise<void>>();
+  private readonly acknowledgements = new Map<string, { revision: number; atMs: number }[]>();
+  private readonly acknowledgementWaiters = new Set<() => void>();
+  private readonly heartbeatMs: number;
+  private readonly tokenDigest: Buffer;
+  private stopSubscription: () => Promise<void> = async () => {};
+  private poll: NodeJS.Timeout | null = null;
+  private isReadingHead = false;
+  private isHeadStale = false;
+
+  constructor(private readonly options: NodeLinkServerOptions) {
+    this.heartbeatMs = options.heartbeatMs ?? 10_000;
+    this.tokenDigest = digestOf(options.token.reveal());
+    this.server.addService(grpcService(NodeLink), {
+      session: (call: ServerDuplexStream<NodeMessage, ControlMessage>) => this.session(call),
+      report: (call: ServerDuplexStream<ReportBatch, ReportReceipt>) => this.report(call),
+    });
+  }
+
+  /** Resolves with the port; rejects when it is taken. */
+  async listen(host: string, port: number): Promise<number> {
+    const { nodes, quotas, manifest, pollMs } = this.options;
+    const known = await nodes.list();
+    quotas.expect(known.filter((node) => node.role === 'DATA_PLANE' && this.isConnected(node)).map((node) => node.nodeId));
+    this.stopSubscription = await manifest.subscribe(() => void this.readHead());
+    this.poll = setInterval(() => void this.readHead(), pollMs ?? 5_000);
+    return new Promise((resolve, reject) => {
+      this.server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
+        error === null ? resolve(bound) : reject(error),
+      );
+    });
+  }
+
+  /** Ends all streams; the nodes go on serving and connect again elsewhere. */
+  async close(): Promise<void> {
+    if (this.poll !== null) clearInterval(this.poll);
+    await this.stopSubscription();
+    for (const session of this.sessions.values()) session.end({ code: status.UNAVAILABLE, details: 'the control plane stops' });
+    await Promise.all(this.running);
+    this.server.forceShutdown();
+  }
+
+  /** The live session of a node that is connected to this process. */
+  sessionOf(nodeId: string): Pick<NodeSession, 'refusals' | 'hasAcknowledged'> | null {
+    return this.sessions.get(nodeId) ?? null;
+  }
+
+  /** When the node first acknowledged `revision` or a later one; `null` when this process did not see it. */
+  acknowledgedAtMs(nodeId: string, revision: number): number | null {
+    const seen = this.acknowledgements.get(nodeId) ?? [];
+    // The oldest one kept may be that of a node that had it long before this process started.
+    const index = seen.findIndex((acknowledgement) => acknowledgement.revision >= revision);
+    return index <= 0 ? null : seen[index]!.atMs;
+  }
+
+  async waitUntilLive(revision: number, timeoutMs: number): Promise<{ live: boolean; waitingFor: string[] }> {
+    const timeout = AbortSignal.timeout(timeoutMs);
+    for (;;) {
+      // Before the look, so that an acknowledgement between look and wait is not missed.
+      const next = this.nextAcknowledgement();
+      const { behind, refusing } = await this.nodesWithout(revision);
+      if (behind.length === 0 || timeout.aborted) {
+        return { live: behind.length + refusing.length === 0, waitingFor: [...behind, ...refusing] };
+      }
+      await Promise.race([next, delay(WAIT_POLL_MS, timeout)]);
+    }
+  }
+
+  /** Connected to any control plane: a row that nobody freshened for three heartbeats is of one that crashed. */
+  isConnected(node: NodeRecord): boolean {
+    return node.connected && this.options.clock.nowMs() - node.lastSeenAtMs <= 3 * this.heartbeatMs;
+  }
+
+  private async nodesWithout(revision: number): Promise<{ behind: string[]; refusing: string[] }> {
+    const [nodes, refusals] = await Promise.all([this.options.nodes.list(), this.options.nodes.refusals()]);
+    const behind: string[] = [];
+    const refusing: string[] = [];
+    for (const node of nodes) {
+      if (node.role !== 'DATA_PLANE' || !this.isConnected(node)) continue;
+      const session = this.sessions.get(node.nodeId);
+      const isRefused = session?.hasAcknowledged
+        ? [...session.refusals.values()].some((refusal) => refusal.revision === revision)
+        : refusals.some((refusal) => refusal.nodeId === node.nodeId && refusal.revision === revision);
+      if (isRefused) refusing.push(node.nodeId);
+      else if (node.ackedRevision < revision) behind.push(node.nodeId);
+    }
+    return { behind, refusing };
+  }
+
+  private nextAcknowledgement(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        this.acknowledgementWaiters.delete(done);
+        resolve();
+      };
+      this.acknowledgementWaiters.add(done);
+    });
+  }
+
+  private async readHead(): Promise<void> {
+    this.isHeadStale = true;
+    if (this.isReadingHead) return;
+    this.isReadingHead = true;
+    try {
+      while (this.isHeadStale) {
+        this.isHeadStale = false;
+        const headRevision = await this.options.manifest.head();
+        for (const session of this.sessions.values()) session.advance(headRevision);
+      }
+    } catch (cause) {
+      this.options.log.error({ err: cause }, 'newest revision could not be read'); // the next poll tries again
+    } finally {
+      this.isReadingHead = false;
+    }
+  }
+
+  private session(call: ServerDuplexStream<NodeMessage, ControlMessage>): void {
+    if (!this.isAuthorized(call.metadata)) return refuseToken(call);
+    const { manifest, nodes, quotas, clock, log, pollMs } = this.options;
+    const dependencies: SessionDependencies = {
+      manifest,
+      nodes,
+      quotas,
+      clock,
+      log,
+      heartbeatMs: this.heartbeatMs,
+      retryMs: pollMs ?? 5_000,
+      onHello: (session) => this.takeOver(session),
+      onAcknowledged: (session) => this.noteAcknowledgement(session),
+      onEnded: (session) => {
+        if (this.sessions.get(session.nodeId) === session) this.sessions.delete(session.nodeId);
+        log.info({ node: session.nodeId, epoch: session.epoch }, 'node disconnected');
+      },
+    };
+    const run = new NodeSession(call, dependencies).run();
+    this.running.add(run);
+    void run.finally(() => this.running.delete(run));
+  }
+
+  /** A node's newest process wins; its earlier stream may be one whose end nobody noticed. */
+  private takeOver(session: NodeSession): boolean {
+    const earlier = this.sessions.get(session.nodeId);
+    if (earlier !== undefined && earlier.epoch > session.epoch) return false;
+    this.sessions.set(session.nodeId, session);
+    earlier?.end({ code: status.ABORTED, details: 'the node connected again' });
+    return true;
+  }
+
+  private noteAcknowledgement(session: NodeSession): void {
+    const seen = this.acknowledgements.get(session.nodeId) ?? [];
+    seen.push({ revision: session.ackedRevision, atMs: this.options.clock.nowMs() });
+    if (seen.length > ACKNOWLEDGEMENTS_KEPT) seen.shift();
+    this.acknowledgements.set(session.nodeId, seen);
+    for (const done of this.acknowledgementWaiters) done();
+  }
+
+  private async report(call: ServerDuplexStream<ReportBatch, ReportReceipt>): Promise<void> {
+    if (!this.isAuthorized(call.metadata)) return refuseToken(call);
+    call.on('error', () => {}); // the node went away; it sends again what has no receipt
+    try {
+      for await (const batch of call as AsyncIterable<ReportBatch>) {
+        await this.options.applyReport(batch);
+        call.write(create(ReportReceiptSchema, { epoch: batch.epoch, sequence: batch.sequence }));
+      }
+      call.end();
+    } catch (cause) {
+      if (call.cancelled) return;
+      this.options.log.error({ err: cause }, 'report could not be applied');
+      call.emit('error', { code: status.UNAVAILABLE, details: 'reports cannot be applied now' });
+    }
+  }
+
+  private isAuthorized(metadata: Metadata): boolean {
+    const [value] = metadata.get('authorization');
+    const [, token] = /^Bearer (.+)$/.exec(String(value ?? '')) ?? [];
+    return token !== undefined && timingSafeEqual(digestOf(token), this.tokenDigest);
+  }
+}
+
+function refuseToken(call: ServerDuplexStream<unknown, unknown>): void {
+  call.emit('error', { code: status.UNAUTHENTICATED, details: 'the node token is wrong (GATEHOUSE_NODE_TOKEN)' });
+}
+
+// Digests have one length, so that comparing them tells nothing about the token's.
+const digestOf = (token: string): Buffer => createHash('sha256').update(token).digest();
+
+function delay(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const timer = setTimeout(done, ms);
+    function done() {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    }
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

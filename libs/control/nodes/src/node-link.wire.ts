@@ -1,0 +1,49 @@
+import { EntryKind, ManifestEntrySchema, NodeRole, type ManifestEntry as ManifestEntryMessage } from '@gatehouse/contracts';
+import type { EntryKind as EntryKindName, ManifestEntry, NodeRecord } from '@gatehouse/domain';
+import { create } from '@bufbuild/protobuf';
+
+/** Which entries a role is sent. */
+export const KINDS_OF_ROLE = {
+  DATA_PLANE: ['STAGE', 'USAGE_PLAN', 'API_KEY'],
+  FUNCTION_RUNNER: ['FUNCTION'],
+} as const satisfies Record<NodeRecord['role'], readonly EntryKindName[]>;
+
+export function roleFromWire(role: NodeRole): NodeRecord['role'] | null {
+  if (role === NodeRole.DATA_PLANE) return 'DATA_PLANE';
+  if (role === NodeRole.FUNCTION_RUNNER) return 'FUNCTION_RUNNER';
+  return null;
+}
+
+export function kindFromWire(kind: EntryKind): EntryKindName | null {
+  switch (kind) {
+    case EntryKind.STAGE:
+      return 'STAGE';
+    case EntryKind.USAGE_PLAN:
+      return 'USAGE_PLAN';
+    case EntryKind.API_KEY:
+      return 'API_KEY';
+    case EntryKind.FUNCTION:
+      return 'FUNCTION';
+    default:
+      return null;
+  }
+}
+
+const utf8 = new TextEncoder();
+
+export function entryToWire(entry: ManifestEntry): ManifestEntryMessage {
+  const { kind, id, tenant, revision, content } = entry;
+  return create(ManifestEntrySchema, {
+    kind: EntryKind[kind],
+    id,
+    tenant,
+    revision: BigInt(revision),
+    state:
+      content === null
+        ? { case: 'removed', value: true }
+        : {
+            case: 'content',
+            value: { digest: content.digest ?? '', blobBytes: BigInt(content.blobBytes), inline: utf8.encode(content.inline) },
+          },
+  });
+}

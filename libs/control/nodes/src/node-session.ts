@@ -1,0 +1,323 @@
+/**
+ * The control plane's end of one node's stream.
+ *
+ *   Hello ─> first manifest (delta if the node's revision is known, else full) ─> deltas as they are published
+ *   BlobRequest ─> Blob, one after the other     QuotaRequest ─> QuotaGrant     Nack, Ack ─> node registry
+ *
+ * Writers wait while the node does not read, so a slow node costs one message of memory, not a backlog.
+ */
+import { promisify } from 'node:util';
+import { zstdCompress } from 'node:zlib';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import {
+  ControlMessageSchema,
+  SNAPSHOT_FORMAT,
+  type ControlMessage,
+  type Hello,
+  type Nack,
+  type NodeMessage,
+  type QuotaGrantSchema,
+  type QuotaRequest,
+} from '@gatehouse/contracts';
+import type { ManifestLog, NodeRecord, NodeRegistry } from '@gatehouse/domain';
+import type { Clock } from '@gatehouse/kernel';
+import { status, type ServerDuplexStream } from '@grpc/grpc-js';
+import type { NodesLog } from './log.js';
+import { entryToWire, kindFromWire, KINDS_OF_ROLE, roleFromWire } from './node-link.wire.js';
+
+const compress = promisify(zstdCompress);
+
+const NODE_ID = /^[A-Za-z0-9._-]{1,64}$/;
+/** Blobs one node may have asked for and not received; a node of ours asks for 16. */
+const BLOBS_QUEUED_MAX = 1_024;
+/** Quota questions of one node under way at once; the rest is dropped and asked again. */
+const QUOTA_QUESTIONS_MAX = 256;
+
+export interface NodeName {
+  readonly nodeId: string;
+  readonly epoch: number;
+}
+
+/** Splits quotas over the nodes; implemented by control/metering. */
+export interface QuotaBook {
+  /** At the start: these nodes may hold grants of an earlier process, and are given time to say so. */
+  expect(nodeIds: readonly string[]): void;
+  /** The node's session opened: it is one of those who share. */
+  joined(node: NodeName): void;
+  /** The node has repeated what it holds. */
+  announced(node: NodeName): void;
+  left(node: NodeName): void;
+  /** `null` when the question makes no sense (any more), e.g. for a plan that is gone. */
+  answer(node: NodeName, request: QuotaRequest): Promise<MessageInitShape<typeof QuotaGrantSchema> | null>;
+}
+
+export interface SessionDependencies {
+  readonly manifest: ManifestLog;
+  readonly nodes: NodeRegistry;
+  readonly quotas: QuotaBook;
+  readonly clock: Clock;
+  readonly log: NodesLog;
+  readonly heartbeatMs: number;
+  /** Pause before what failed (e.g. the database was away) is tried again. */
+  readonly retryMs: number;
+  /** Called when the node said who it is; false ends the session: a newer process of the node is connected. */
+  readonly onHello: (session: NodeSession) => boolean;
+  readonly onAcknowledged: (session: NodeSession) => void;
+  readonly onEnded: (session: NodeSession) => void;
+}
+
+export type ControlMessageKind = NonNullable<MessageInitShape<typeof ControlMessageSchema>['kind']>;
+
+export class NodeSession {
+  nodeId = '';
+  epoch = 0;
+  role: NodeRecord['role'] = 'DATA_PLANE';
+  ackedRevision = 0;
+  /** What the node refuses now: entry `KIND id` to the refused revision and the reason. Whole after the first ACK. */
+  readonly refusals = new Map<string, { revision: number; reason: string }>();
+  hasAcknowledged = false;
+
+  private manifestRevision = 0;
+  private sentRevision: number | null = null;
+  private headRevision = 0;
+  private isPushing = false;
+  private readonly blobQueue: string[] = [];
+  private isSendingBlobs = false;
+  private quotaQuestionCount = 0;
+  private heartbeat: NodeJS.Timeout | null = null;
+  private ended = false;
+  private readonly whenEnded = Promise.withResolvers<void>();
+
+  constructor(
+    private readonly call: ServerDuplexStream<NodeMessage, ControlMessage>,
+    private readonly dependencies: SessionDependencies,
+  ) {}
+
+  /** Resolves when the session is over and the registry knows. */
+  async run(): Promise<void> {
+    this.call.on('error', () => this.end());
+    this.call.on('cancelled', () => this.end());
+    this.call.on('close', () => this.end());
+    try {
+      for await (const message of this.call) {
+        if (this.ended) break;
+        await this.receive(message as NodeMessage);
+      }
+    } catch (cause) {
+      // A stream that breaks off is a node that went away; anything else is a fault of ours and closes the session too.
+      if (!this.ended) this.dependencies.log.error({ err: cause, node: this.nodeId }, 'node session failed');
+    } finally {
+      this.end();
+      await this.whenEnded.promise;
+    }
+  }
+
+  /** Something was published up to `headRevision`. */
+  advance(headRevision: number): void {
+    this.headRevision = headRevision;
+    void this.push();
+  }
+
+  end(refusal?: { code: status; details: string }): void {
+    if (this.ended) return;
+    this.ended = true;
+    if (this.heartbeat !== null) clearInterval(this.heartbeat);
+    if (refusal !== undefined) this.call.emit('error', refusal);
+    else this.call.end();
+    const { nodes, clock, quotas, log, onEnded } = this.dependencies;
+    if (this.nodeId === '') {
+      this.whenEnded.resolve();
+      return;
+    }
+    onEnded(this);
+    quotas.left(this);
+    nodes
+      .disconnected(this.nodeId, this.epoch, clock.nowMs())
+      .catch((cause) => log.error({ err: cause, node: this.nodeId }, 'node could not be recorded as disconnected'))
+      .finally(() => this.whenEnded.resolve());
+  }
+
+  private async receive({ kind }: NodeMessage): Promise<void> {
+    if (this.nodeId === '') {
+      if (kind.case === 'hello') return this.hello(kind.value);
+      return this.end({ code: status.FAILED_PRECONDITION, details: 'the first message must be Hello' });
+    }
+    switch (kind.case) {
+      case 'hello':
+        return this.end({ code: status.FAILED_PRECONDITION, details: 'Hello was said before' });
+      case 'ack':
+        return this.acknowledged(Number(kind.value.revision));
+      case 'nack':
+        return this.refused(kind.value);
+      case 'blobRequest':
+        this.blobQueue.push(...kind.value.digests);
+        if (this.blobQueue.length > BLOBS_QUEUED_MAX) {
+          return this.end({ code: status.RESOURCE_EXHAUSTED, details: `more than ${BLOBS_QUEUED_MAX} blobs asked for` });
+        }
+        void this.sendBlobs();
+        return;
+      case 'quotaRequest':
+        void this.answerQuota(kind.value);
+        return;
+      default: // of newer software; not for this one
+    }
+  }
+
+  private async hello(hello: Hello): Promise<void> {
+    const { nodes, manifest, clock, log, heartbeatMs, quotas, onHello } = this.dependencies;
+    const role = roleFromWire(hello.role);
+    if (role === null || !NODE_ID.test(hello.nodeId)) {
+      return this.end({ code: status.INVALID_ARGUMENT, details: 'Hello needs a role and a node id of letters, digits, ".", "_", "-"' });
+    }
+    if (role === 'DATA_PLANE' && !hello.snapshotFormats.includes(SNAPSHOT_FORMAT)) {
+      return this.end({
+        code: status.FAILED_PRECONDITION,
+        details: `this control plane writes snapshot format ${SNAPSHOT_FORMAT}; the node links ${hello.snapshotFormats.join(', ') || 'none'}`,
+      });
+    }
+    this.nodeId = hello.nodeId;
+    this.epoch = Number(hello.epoch);
+    this.role = role;
+    this.manifestRevision = Number(hello.manifestRevision);
+    if (!onHello(this)) {
+      return this.end({ code: status.ABORTED, details: 'a newer process of this node is connected' });
+    }
+    quotas.joined(this);
+    log.info({ node: this.nodeId, epoch: this.epoch, role, revision: this.manifestRevision }, 'node connected');
+
+    this.headRevision = await manifest.head();
+    const nowMs = clock.nowMs();
+    // A revision from before a restore of the database says nothing about today's.
+    this.ackedRevision = this.manifestRevision <= this.headRevision ? this.manifestRevision : 0;
+    await nodes.connected({
+      nodeId: this.nodeId,
+      role,
+      epoch: this.epoch,
+      softwareVersion: hello.softwareVersion,
+      labels: { ...hello.labels },
+      adminUrl: hello.adminUrl === '' ? null : hello.adminUrl,
+      connected: true,
+      lastSeenAtMs: nowMs,
+      ackedRevision: this.ackedRevision,
+      ackedAtMs: nowMs,
+    });
+    if (this.ended) return;
+    this.heartbeat = setInterval(() => {
+      // With bytes still waiting for the node the stream is not idle, and the node hears from us anyway.
+      if (this.call.writableLength === 0) this.write({ case: 'heartbeat', value: { revision: BigInt(this.sentRevision ?? 0) } });
+    }, heartbeatMs);
+    void this.push();
+  }
+
+  private async acknowledged(revision: number): Promise<void> {
+    const { nodes, clock, quotas, onAcknowledged } = this.dependencies;
+    if (!this.hasAcknowledged) quotas.announced(this);
+    if (!this.hasAcknowledged || revision > this.ackedRevision) {
+      await nodes.acknowledged(this.nodeId, this.epoch, revision, clock.nowMs());
+      this.hasAcknowledged = true;
+      this.ackedRevision = revision;
+      onAcknowledged(this);
+    } else {
+      await nodes.seen(this.nodeId, this.epoch, clock.nowMs());
+    }
+  }
+
+  private async refused({ kind, id, revision, reason }: Nack): Promise<void> {
+    const { nodes, clock, log } = this.dependencies;
+    const kindName = kindFromWire(kind);
+    if (kindName === null) return;
+    log.warn({ node: this.nodeId, kind: kindName, entry: id, revision: Number(revision), reason }, 'node refused a manifest entry');
+    this.refusals.set(`${kindName} ${id}`, { revision: Number(revision), reason });
+    await nodes.refused({
+      nodeId: this.nodeId,
+      kind: kindName,
+      entryId: id,
+      revision: Number(revision),
+      reason,
+      atMs: clock.nowMs(),
+    });
+  }
+
+  /** Sends what was published since the last manifest, until the node has been told of everything. */
+  private async push(): Promise<void> {
+    if (this.isPushing || this.ended) return;
+    this.isPushing = true;
+    try {
+      while (!this.ended && this.sentRevision !== this.headRevision) await this.sendManifest();
+    } catch (cause) {
+      this.dependencies.log.error({ err: cause, node: this.nodeId }, 'manifest could not be read');
+      setTimeout(() => void this.push(), this.dependencies.retryMs).unref();
+    } finally {
+      this.isPushing = false;
+    }
+  }
+
+  private async sendManifest(): Promise<void> {
+    const { manifest } = this.dependencies;
+    const kinds = KINDS_OF_ROLE[this.role];
+    const since = this.sentRevision ?? this.manifestRevision;
+    // Taken before the entries are read: they may hold more than this, never less.
+    const headRevision = this.headRevision;
+    const isKnown = since > 0 && since <= headRevision;
+    const delta = isKnown ? await manifest.since(since, kinds) : null;
+    const entries = delta ?? (await manifest.all(kinds));
+    const revision = delta === null ? headRevision : Math.max(headRevision, delta.at(-1)?.revision ?? 0);
+    this.sentRevision = revision;
+    this.headRevision = Math.max(this.headRevision, revision);
+    // The node repeats its refusals after every manifest; those of the entries it is sent now are decided anew.
+    for (const { kind, id } of entries) this.refusals.delete(`${kind} ${id}`);
+    await this.write({
+      case: 'manifest',
+      value: {
+        full: delta === null,
+        revision: BigInt(revision),
+        since: BigInt(delta === null ? 0 : since),
+        entries: entries.map(entryToWire),
+      },
+    });
+  }
+
+  private async sendBlobs(): Promise<void> {
+    if (this.isSendingBlobs) return;
+    this.isSendingBlobs = true;
+    try {
+      for (let digest = this.blobQueue.shift(); digest !== undefined && !this.ended; digest = this.blobQueue.shift()) {
+        const bytes = await this.dependencies.manifest.blob(digest);
+        if (bytes === null) {
+          await this.write({ case: 'blob', value: { digest, missing: true } });
+          continue;
+        }
+        const compressed = await compress(bytes);
+        const zstd = compressed.length < bytes.length; // function packages are compressed already
+        await this.write({ case: 'blob', value: { digest, bytes: zstd ? compressed : bytes, zstd } });
+      }
+    } catch (cause) {
+      this.dependencies.log.error({ err: cause, node: this.nodeId }, 'blob could not be read');
+      this.end({ code: status.UNAVAILABLE, details: 'blobs cannot be read now' });
+    } finally {
+      this.isSendingBlobs = false;
+    }
+  }
+
+  private async answerQuota(request: QuotaRequest): Promise<void> {
+    if (this.quotaQuestionCount >= QUOTA_QUESTIONS_MAX) return;
+    this.quotaQuestionCount++;
+    try {
+      const grant = await this.dependencies.quotas.answer(this, request);
+      if (grant !== null) await this.write({ case: 'quotaGrant', value: grant });
+    } catch (cause) {
+      this.dependencies.log.error({ err: cause, node: this.nodeId, plan: request.usagePlanId }, 'quota question failed');
+    } finally {
+      this.quotaQuestionCount--;
+    }
+  }
+
+  /** Resolves when the node's buffer has room again, or the session ended. */
+  private write(kind: ControlMessageKind): Promise<void> {
+    if (this.ended || this.call.write(create(ControlMessageSchema, { kind }))) return Promise.resolve();
+    return Promise.race([
+      this.whenEnded.promise,
+      new Promise<void>((resolve) => this.call.once('drain', resolve)),
+    ]);
+  }
+}
