@@ -1,1 +1,11 @@
-export {};
+export { BucketRegistry, TokenBucket } from './token-bucket.js';
+export { quotaPeriod, utcDay, type PeriodBounds, type QuotaPeriod } from './quota-period.js';
+export {
+  provisionalAllowance,
+  QuotaLedger,
+  type QuotaAnswer,
+  type QuotaLedgerOptions,
+  type QuotaQuestion,
+  type QuotaVerdict,
+} from './quota-ledger.js';
+export { UsageJournal, type CountedUsage, type UsageBatch } from './usage-journal.js';
