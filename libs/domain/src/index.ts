@@ -1,5 +1,7 @@
 export { ApiError, badRequest, conflict, limitExceeded, notFound, validationError } from './errors.js';
 export { DEFAULT_ACCOUNT_SETTINGS, type AccountSettings } from './tenancy/account.js';
+export { patchAccount } from './tenancy/account-patch.js';
+export { checkTags } from './tenancy/tags.js';
 export { tenantId, type Caller, type Credential, type Tenant, type TenantId } from './tenancy/tenant.js';
 export type {
   FlagMap,
@@ -31,10 +33,13 @@ export {
   type CanaryRequest,
   type StageSettings,
 } from './deployments/stage.js';
+export { patchDeployment } from './deployments/deployment-patch.js';
 export { patchStage, type StagePatchOperation } from './deployments/stage-patch.js';
 export type { ApiKey, PlannedStage, QuotaPeriod, ThrottleLimits, UsagePlan, UsagePlanKey } from './usage-plans/usage-plan.js';
 export { API_KEY_VALUE_CHARS, checkApiKeyDescription, checkApiKeyName, checkApiKeyValue } from './usage-plans/api-key.js';
+export { patchApiKey } from './usage-plans/api-key-patch.js';
 export { daysBetween, dayStartMs, periodEnd, periodStart, utcDay } from './usage-plans/quota.js';
+export { readRemaining } from './usage-plans/usage-patch.js';
 export { patchUsagePlan, type UsagePlanPatchOperation } from './usage-plans/usage-plan-patch.js';
 export {
   checkDeletable,
@@ -60,5 +65,6 @@ export type {
   QuotaExtension,
   UsageCount,
 } from './metering/usage.js';
+export { pageRequest } from './ports/page-request.js';
 export * from './ports/store.js';
 export { InMemoryStore } from './ports/in-memory/in-memory-store.js';

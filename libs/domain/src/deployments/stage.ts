@@ -1,4 +1,5 @@
 import { badRequest } from '../errors.js';
+import { checkTags } from '../tenancy/tags.js';
 import type { TextMap } from '../rest-apis/rest-api.js';
 import type { CanarySettings, Stage } from './deployment.js';
 
@@ -44,7 +45,7 @@ export function newStage(apiId: string, stageName: string, deploymentId: string,
     canarySettings: null,
     tracingEnabled: false,
     webAclArn: null,
-    tags: settings.tags ?? {},
+    tags: checkTags(settings.tags ?? {}),
     createdAtMs: nowMs,
     lastUpdatedAtMs: nowMs,
   };

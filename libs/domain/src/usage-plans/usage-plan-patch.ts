@@ -3,6 +3,7 @@
  * paths are read here and not by the table of patch rules.
  */
 import { badRequest } from '../errors.js';
+import { invalidPatchPath } from '../invalid-patch-path.js';
 import type { PlannedStage, ThrottleLimits, UsagePlan } from './usage-plan.js';
 import {
   checkMethodThrottles,
@@ -112,7 +113,7 @@ function apply(plan: Draft, operation: UsagePlanPatchOperation): Draft {
       if (changed !== null) return changed;
     }
   }
-  throw invalidPath(op, path);
+  throw invalidPatchPath(op, path, PATHS);
 }
 
 const NO_LIMITS: ThrottleLimits = { rateLimit: null, burstLimit: null };
@@ -198,14 +199,4 @@ function number(text: string, path: string): number {
   const value = text.trim() === '' ? NaN : Number(text);
   if (!Number.isFinite(value)) throw badRequest(`Invalid value for ${path}: expected a number, got "${text}"`);
   return value;
-}
-
-/** Two spaces after "path" are AWS's. */
-function invalidPath(op: string | undefined, path: string): Error {
-  const paths = op === undefined || !Object.hasOwn(PATHS, op) ? undefined : PATHS[op];
-  return badRequest(
-    paths === undefined
-      ? `Invalid patch path  '${path}' specified for op '${op}'. Please choose supported operations`
-      : `Invalid patch path  '${path}' specified for op '${op}'. Must be one of: [${paths.join(', ')}]`,
-  );
 }

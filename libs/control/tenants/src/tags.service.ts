@@ -1,0 +1,90 @@
+import { badRequest, checkTags, notFound, type TenantId, type TenantRepositories, type TenantStore, type TextMap } from '@gatehouse/domain';
+
+/** Tags of whatever an ARN names. They live on the resource itself and reach no node. */
+export class Tags {
+  constructor(private readonly store: TenantStore) {}
+
+  read(tenant: TenantId, arn: string): Promise<TextMap> {
+    return this.store.transact(tenant, async (tx) => (await open(tx, arn)).tags);
+  }
+
+  /** Adds and overwrites. */
+  add(tenant: TenantId, arn: string, tags: TextMap): Promise<void> {
+    return this.#change(tenant, arn, (present) => checkTags({ ...present, ...tags }));
+  }
+
+  /** Keys without a tag are fine. */
+  remove(tenant: TenantId, arn: string, keys: readonly string[]): Promise<void> {
+    return this.#change(tenant, arn, (present) => Object.fromEntries(Object.entries(present).filter(([key]) => !keys.includes(key))));
+  }
+
+  #change(tenant: TenantId, arn: string, change: (tags: TextMap) => TextMap): Promise<void> {
+    return this.store.transact(tenant, async (tx) => {
+      const tagged = await open(tx, arn);
+      await tagged.write(change(tagged.tags));
+    });
+  }
+}
+
+interface Tagged {
+  readonly tags: TextMap;
+  write(tags: TextMap): Promise<void>;
+}
+
+/** `arn:{partition}:apigateway:{region}::{resource}`: no account id; the caller's tenant decides whose resource it is. */
+function resourceOf(arn: string): readonly string[] {
+  const match = /^arn:aws[a-z-]*:apigateway:[a-z0-9-]+::\/(.+)$/.exec(arn);
+  if (match === null) throw badRequest('Invalid ARN specified in the request');
+  return match[1]!.split('/');
+}
+
+async function open(tx: TenantRepositories, arn: string): Promise<Tagged> {
+  const [kind, id = '', childKind, childId, ...rest] = resourceOf(arn);
+  if (rest.length > 0) throw badRequest('Invalid ARN specified in the request');
+  if (kind === 'restapis' && childKind === 'stages' && childId !== undefined) return openStage(tx, id, childId);
+  if (childKind !== undefined) throw badRequest('Invalid ARN specified in the request');
+  switch (kind) {
+    case 'restapis':
+      return openRestApi(tx, id);
+    case 'apikeys':
+      return openApiKey(tx, id);
+    case 'usageplans':
+      return openUsagePlan(tx, id);
+    // Taggable on AWS; Gatehouse has none of these yet, so every id is unknown.
+    case 'apis':
+      throw notFound(`Invalid API identifier specified ${tx.tenant}:${id}`);
+    case 'domainnames':
+      throw notFound('Invalid domain name identifier specified');
+    case 'vpclinks':
+      throw notFound('Invalid Vpc Link identifier specified');
+    case 'clientcertificates':
+      throw notFound('Invalid client certificate identifier specified');
+    default:
+      throw badRequest('Invalid ARN specified in the request');
+  }
+}
+
+async function openRestApi(tx: TenantRepositories, apiId: string): Promise<Tagged> {
+  const api = await tx.restApis.lock(apiId);
+  if (api === null) throw notFound(`Invalid API identifier specified ${tx.tenant}:${apiId}`);
+  return { tags: api.tags, write: (tags) => tx.restApis.replace({ ...api, tags }) };
+}
+
+async function openStage(tx: TenantRepositories, apiId: string, stageName: string): Promise<Tagged> {
+  await openRestApi(tx, apiId);
+  const stage = await tx.stages.lock({ apiId, stageName });
+  if (stage === null) throw notFound('Invalid stage identifier specified');
+  return { tags: stage.tags, write: (tags) => tx.stages.replace({ ...stage, tags }) };
+}
+
+async function openApiKey(tx: TenantRepositories, apiKeyId: string): Promise<Tagged> {
+  const key = await tx.apiKeys.lock(apiKeyId);
+  if (key === null) throw notFound('Invalid API Key identifier specified');
+  return { tags: key.tags, write: (tags) => tx.apiKeys.replace({ ...key, tags }) };
+}
+
+async function openUsagePlan(tx: TenantRepositories, usagePlanId: string): Promise<Tagged> {
+  const plan = await tx.usagePlans.lock(usagePlanId);
+  if (plan === null) throw notFound('Invalid Usage Plan ID specified');
+  return { tags: plan.tags, write: (tags) => tx.usagePlans.replace({ ...plan, tags }) };
+}

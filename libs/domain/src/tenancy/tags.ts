@@ -1,0 +1,19 @@
+import { badRequest } from '../errors.js';
+import type { TextMap } from '../rest-apis/rest-api.js';
+
+/** API Gateway guide, "Tag restrictions". The wording of the refusals is ours. */
+const TAGS_MAX = 50;
+const KEY_CHARS_MAX = 128;
+const VALUE_CHARS_MAX = 256;
+
+/** Throws unless these may be all the tags of one resource; returns them. */
+export function checkTags(tags: TextMap): TextMap {
+  const entries = Object.entries(tags);
+  if (entries.length > TAGS_MAX) throw badRequest(`A resource can have at most ${TAGS_MAX} tags`);
+  for (const [key, value] of entries) {
+    if (key === '' || key.length > KEY_CHARS_MAX) throw badRequest(`Invalid tag key: must have 1 to ${KEY_CHARS_MAX} characters`);
+    if (key.toLowerCase().startsWith('aws:')) throw badRequest(`Invalid tag key "${key}": aws: is a reserved prefix`);
+    if (value.length > VALUE_CHARS_MAX) throw badRequest(`Invalid value of tag "${key}": must have at most ${VALUE_CHARS_MAX} characters`);
+  }
+  return tags;
+}
