@@ -1,1 +1,19 @@
-export {};
+export { BodyTooLarge, limitStream, readAll, STREAM_BODY, type BodyMode, type RequestBody, type ResponseBody } from './body.js';
+export type { Connector, FailureReason, UpstreamAnswer, UpstreamFailure, UpstreamRequest } from './connector.js';
+export { clfTime, contextVariable, domainPrefix, type ContextVariable } from './context-variables.js';
+export { Exchange, ExchangePool } from './exchange.js';
+export type { FaultKind } from './fault.js';
+export { allHeaders, exactHeaders, isHeaderName, lastHeader, mediaType, removeHeader, setHeader, type RawHeaders } from './headers.js';
+export {
+  LinkRefusal,
+  runProgram,
+  runSteps,
+  type FaultResponder,
+  type Program,
+  type RouteSettings,
+  type Step,
+  type StepFactory,
+} from './program.js';
+export { queryValues } from './query.js';
+export { CONTINUE, FAULT, RESPOND, type Verdict } from './verdict.js';
+export type { LinkedRoute, LinkedStage, UsagePlanView, WorldView } from './views.js';

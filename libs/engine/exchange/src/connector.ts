@@ -1,0 +1,50 @@
+import type { Readable } from 'node:stream';
+import type { RawHeaders } from './headers.js';
+
+export interface UpstreamRequest {
+  readonly httpMethod: string;
+  /** Absolute, or whatever names the target to this connector (a function's ARN). */
+  readonly url: string;
+  readonly headers: RawHeaders;
+  readonly body: Buffer | Readable | null;
+  /** From the call to the last byte of the answer, milliseconds. */
+  readonly timeoutMs: number;
+}
+
+export interface UpstreamAnswer {
+  readonly status: number;
+  readonly headers: RawHeaders;
+  /** Read as fast as the reader takes it; destroying it ends the call. `null` when the answer has no body by its nature. */
+  readonly body: Readable | Buffer | null;
+}
+
+/** Why there is no answer. A value, not an Error: an upstream that is down must stay cheap. */
+export type FailureReason =
+  /** Not in time: connection, head or (buffered) body. */
+  | 'TIMEOUT'
+  /** Refused, reset, closed early, TLS failure, unintelligible answer, name not found for now. */
+  | 'NETWORK'
+  /** The URL does not name anything one could connect to. */
+  | 'ADDRESS'
+  /** This node must not connect there. */
+  | 'FORBIDDEN_ADDRESS'
+  /** The signal was raised: the caller left, or the request body ended early. */
+  | 'ABORTED'
+  /** The function's resource policy does not let the gateway invoke it. */
+  | 'PERMISSION'
+  /** The target does not exist or refuses for another reason that only its owner can mend. */
+  | 'REFUSED'
+  /** The request is larger than the target takes. */
+  | 'REQUEST_TOO_LARGE'
+  /** The target was reached and says that its own code failed. */
+  | 'FUNCTION_ERROR';
+
+export interface UpstreamFailure {
+  readonly failure: FailureReason;
+  readonly cause: unknown;
+}
+
+/** Calls one kind of backend. Never rejects for what the outside causes. */
+export interface Connector {
+  call(request: UpstreamRequest, signal: AbortSignal): Promise<UpstreamAnswer | UpstreamFailure>;
+}

@@ -1,0 +1,79 @@
+/**
+ * `$context` variables of REST APIs (data-plane reference §10.4), by name without `$context.`.
+ * What this node cannot know yet (authorizers, client certificates, VPC endpoints) is known by name and reads as `null`.
+ */
+import type { Exchange } from './exchange.js';
+
+export type ContextVariable = (x: Exchange) => string | null;
+
+const absent: ContextVariable = () => null;
+
+const VARIABLES: ReadonlyMap<string, ContextVariable> = new Map<string, ContextVariable>([
+  ['accountId', (x) => x.stage?.snapshot.tenant ?? null],
+  ['apiId', (x) => x.stage?.snapshot.apiId ?? null],
+  ['domainName', (x) => x.host],
+  ['domainPrefix', (x) => domainPrefix(x.host)],
+  ['extendedRequestId', (x) => x.extendedRequestId],
+  ['httpMethod', (x) => x.httpMethod],
+  ['path', (x) => x.path],
+  ['protocol', (x) => x.protocol],
+  ['requestId', (x) => x.requestId],
+  ['requestTime', (x) => clfTime(x.receivedAtMs)],
+  ['requestTimeEpoch', (x) => String(x.receivedAtMs)],
+  ['resourceId', (x) => x.route?.settings.resourceId ?? null],
+  ['resourcePath', (x) => x.route?.settings.path ?? null],
+  ['operationName', (x) => x.route?.settings.operationName ?? null],
+  ['stage', (x) => x.stage?.snapshot.stage ?? null],
+  ['deploymentId', (x) => x.stage?.snapshot.deploymentId ?? null],
+  ['identity.apiKey', (x) => x.apiKeyValue],
+  ['identity.apiKeyId', (x) => x.apiKey?.apiKeyId ?? null],
+  ['identity.sourceIp', (x) => x.sourceIp],
+  ['identity.userAgent', (x) => (x.userAgent === '' ? null : x.userAgent)],
+  ['xrayTraceId', (x) => x.traceId],
+  ['error.message', (x) => x.faultMessage],
+  ['error.messageString', (x) => JSON.stringify(x.faultMessage)],
+  ['error.responseType', (x) => x.fault?.responseType ?? null],
+  ['error.validationErrorString', absent],
+  ['status', (x) => (x.status === 0 ? null : String(x.status))],
+  ...[
+    'isCanaryRequest',
+    'awsEndpointRequestId',
+    'wafResponseCode',
+    'webaclArn',
+    'identity.accountId',
+    'identity.accessKey',
+    'identity.caller',
+    'identity.cognitoAuthenticationProvider',
+    'identity.cognitoAuthenticationType',
+    'identity.cognitoIdentityId',
+    'identity.cognitoIdentityPoolId',
+    'identity.principalOrgId',
+    'identity.user',
+    'identity.userArn',
+    'identity.vpcId',
+    'identity.vpceId',
+  ].map((name): [string, ContextVariable] => [name, absent]),
+]);
+
+/** `null` for a name API Gateway does not know. */
+export function contextVariable(name: string): ContextVariable | null {
+  return VARIABLES.get(name) ?? (/^(authorizer|identity\.clientCert)\./.test(name) ? absent : null);
+}
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** `dd/MMM/yyyy:HH:mm:ss +0000`. */
+export function clfTime(epochMs: number): string {
+  const time = new Date(epochMs);
+  const two = (value: number): string => String(value).padStart(2, '0');
+  return (
+    `${two(time.getUTCDate())}/${MONTHS[time.getUTCMonth()]!}/${time.getUTCFullYear()}` +
+    `:${two(time.getUTCHours())}:${two(time.getUTCMinutes())}:${two(time.getUTCSeconds())} +0000`
+  );
+}
+
+/** The text before the first dot. */
+export function domainPrefix(host: string): string {
+  const dot = host.indexOf('.');
+  return dot === -1 ? host : host.slice(0, dot);
+}

@@ -1,0 +1,187 @@
+/**
+ * One request and its response in flight. All fields exist from the start, in this order and with these kinds, so that every
+ * step sees one shape; `reset` makes an Exchange as good as new, and the pool hands it out again.
+ *
+ * Who writes what: the listener fills the request part, steps fill the rest, `fail` the fault, the listener what was delivered.
+ */
+import type { ApiKeyEntry } from '@gatehouse/contracts';
+import { PassThrough, type Readable } from 'node:stream';
+import { limitStream, type RequestBody, type ResponseBody } from './body.js';
+import type { UpstreamAnswer, UpstreamRequest } from './connector.js';
+import type { FaultKind } from './fault.js';
+import type { RawHeaders } from './headers.js';
+import { parseQuery } from './query.js';
+import { FAULT, type Verdict } from './verdict.js';
+import type { LinkedRoute, LinkedStage, UsagePlanView, WorldView } from './views.js';
+
+const NO_HEADERS: RawHeaders = [];
+
+export class Exchange {
+  // The request as it came.
+  requestId = '';
+  extendedRequestId = '';
+  /** Milliseconds since the Unix epoch. */
+  receivedAtMs = 0;
+  /** `performance.now()` at the request's head. */
+  startedAtMs = 0;
+  httpMethod = '';
+  protocol = 'HTTP/1.1';
+  /** Host header, lower case, without port. */
+  host = '';
+  /** Raw path with its stage, as `$context.path` shows it. */
+  path = '';
+  /** Raw path below the stage, at least `/`. */
+  resourcePath = '';
+  /** Without the question mark. */
+  rawQuery = '';
+  sourceIp = '';
+  userAgent = '';
+  forwardedPort = '';
+  forwardedProto = '';
+  /** Without the fields that never leave the parser (data-plane reference §3.6.1). */
+  requestHeaders: RawHeaders = NO_HEADERS;
+  /** Completed trace header. */
+  traceId = '';
+  requestBody: RequestBody | null = null;
+  /** Bytes a body may have when its length is not declared. */
+  bodyLimitBytes = Number.POSITIVE_INFINITY;
+  /** Set by `read-body`; empty for no body. */
+  bufferedBody: Buffer | null = null;
+
+  // Where it belongs. The World is read once, when the request is accepted.
+  world: WorldView | null = null;
+  stage: LinkedStage | null = null;
+  route: LinkedRoute | null = null;
+  /** Raw values of the route's path parameters. */
+  readonly params: string[] = [];
+
+  // Who calls.
+  apiKey: ApiKeyEntry | null = null;
+  /** The key itself: for `$context.identity.apiKey`, never for a log. */
+  apiKeyValue: string | null = null;
+  usagePlan: UsagePlanView | null = null;
+
+  // The backend call.
+  upstreamRequest: UpstreamRequest | null = null;
+  upstreamAnswer: UpstreamAnswer | null = null;
+  /** Milliseconds to the head of the answer; -1 when no backend was called. */
+  integrationLatencyMs = -1;
+  /** Index of the chosen integration response; -1 for none. */
+  integrationResponseIndex = -1;
+
+  // The response.
+  status = 0;
+  responseHeaders: RawHeaders = [];
+  responseBody: ResponseBody = null;
+
+  // The fault, if any.
+  fault: FaultKind | null = null;
+  faultMessage: string | null = null;
+  faultCause: unknown = null;
+  faultDoing = '';
+
+  // What happened on the wire.
+  deliveredBytes = 0;
+  isCallerGone = false;
+
+  private parsedQuery: readonly string[] | null = null;
+  private abortController: AbortController | null = null;
+
+  /** Records a failure; what comes back is the verdict to return. The first fault stays: later ones follow from it. */
+  fail(kind: FaultKind, cause: unknown = null, doing = '', message: string | null = kind.message): Verdict {
+    if (this.fault === null) {
+      this.fault = kind;
+      this.faultMessage = message;
+      this.faultCause = cause;
+      this.faultDoing = doing;
+    }
+    return FAULT;
+  }
+
+  /** Decoded name, value, name, value, ... in order. */
+  get query(): readonly string[] {
+    return (this.parsedQuery ??= parseQuery(this.rawQuery));
+  }
+
+  /** The body's bytes, to be called once; fails with BodyTooLarge beyond the limit. */
+  openBody(): Readable {
+    if (this.requestBody === null) return new PassThrough().end();
+    const stream = this.requestBody.open();
+    return this.requestBody.declaredBytes === null ? limitStream(stream, this.bodyLimitBytes) : stream;
+  }
+
+  /** Raised when the caller leaves. */
+  get signal(): AbortSignal {
+    if (this.abortController === null) {
+      this.abortController = new AbortController();
+      if (this.isCallerGone) this.abortController.abort();
+    }
+    return this.abortController.signal;
+  }
+
+  callerLeft(): void {
+    this.isCallerGone = true;
+    this.abortController?.abort();
+  }
+
+  reset(): void {
+    this.requestId = '';
+    this.extendedRequestId = '';
+    this.receivedAtMs = 0;
+    this.startedAtMs = 0;
+    this.httpMethod = '';
+    this.protocol = 'HTTP/1.1';
+    this.host = '';
+    this.path = '';
+    this.resourcePath = '';
+    this.rawQuery = '';
+    this.sourceIp = '';
+    this.userAgent = '';
+    this.forwardedPort = '';
+    this.forwardedProto = '';
+    this.requestHeaders = NO_HEADERS;
+    this.traceId = '';
+    this.requestBody = null;
+    this.bodyLimitBytes = Number.POSITIVE_INFINITY;
+    this.bufferedBody = null;
+    this.world = null;
+    this.stage = null;
+    this.route = null;
+    this.params.length = 0;
+    this.apiKey = null;
+    this.apiKeyValue = null;
+    this.usagePlan = null;
+    this.upstreamRequest = null;
+    this.upstreamAnswer = null;
+    this.integrationLatencyMs = -1;
+    this.integrationResponseIndex = -1;
+    this.status = 0;
+    this.responseHeaders = [];
+    this.responseBody = null;
+    this.fault = null;
+    this.faultMessage = null;
+    this.faultCause = null;
+    this.faultDoing = '';
+    this.deliveredBytes = 0;
+    this.isCallerGone = false;
+    this.parsedQuery = null;
+    this.abortController = null;
+  }
+}
+
+/** Beyond this many idle ones, an Exchange is left to the garbage collector. */
+const IDLE_MAX = 1024;
+
+/** Whoever acquires an Exchange releases it once, after its last use. */
+export class ExchangePool {
+  private readonly idle: Exchange[] = [];
+
+  acquire(): Exchange {
+    return this.idle.pop() ?? new Exchange();
+  }
+
+  release(x: Exchange): void {
+    x.reset();
+    if (this.idle.length < IDLE_MAX) this.idle.push(x);
+  }
+}

@@ -1,0 +1,8 @@
+/** What a step tells the runner. A small number: compared, never allocated. */
+export const CONTINUE = 0;
+/** The request half is over; go on with the response half. */
+export const RESPOND = 1;
+/** `x.fault` is set; render it and run no further step. */
+export const FAULT = 2;
+
+export type Verdict = typeof CONTINUE | typeof RESPOND | typeof FAULT;

@@ -1,0 +1,33 @@
+import type { ApiKeyEntry, RouteSnapshot, StageSnapshot, ThrottleSettings, UsagePlanEntry } from '@gatehouse/contracts';
+import type { Exchange } from './exchange.js';
+import type { FaultResponder, Program } from './program.js';
+
+/** A usage plan as the request path asks it. */
+export interface UsagePlanView {
+  readonly settings: UsagePlanEntry;
+  /** Method throttles (`/pets/{id}/GET` to settings) when the plan covers the stage, else `null`. */
+  methodThrottles(apiId: string, stage: string): ReadonlyMap<string, ThrottleSettings> | null;
+}
+
+/** Everything a node serves at one revision. Immutable; a request asks the one it started with and no other. */
+export interface WorldView {
+  readonly revision: number;
+  apiKey(tenant: string, valueDigest: string): ApiKeyEntry | null;
+  usagePlan(tenant: string, usagePlanId: string): UsagePlanView | null;
+}
+
+export interface LinkedRoute {
+  readonly settings: RouteSnapshot;
+  /** Names of the values in `x.params`. */
+  readonly paramNames: readonly string[];
+  readonly program: Program;
+}
+
+export interface LinkedStage {
+  readonly digest: string;
+  readonly snapshot: StageSnapshot;
+  /** For faults of a request that has no route. */
+  readonly faults: FaultResponder;
+  /** Fills `x.params`. */
+  match(x: Exchange): LinkedRoute | null;
+}
