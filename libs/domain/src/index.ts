@@ -1,4 +1,18 @@
 export { ApiError, badRequest, conflict, limitExceeded, notFound, validationError } from './errors.js';
+export {
+  applyChanges,
+  readPatch,
+  unescapePointer,
+  type Change,
+  type Operand,
+  type PatchOp,
+  type PatchOperation,
+  type PatchRule,
+  type PatchRules,
+  type PatchStyle,
+  type ReadChange,
+} from './patch/patch.js';
+export { flag, keyList, mapEntry, optionalProperty, property, textOrNull, valueList } from './patch/rules.js';
 export { DEFAULT_ACCOUNT_SETTINGS, type AccountSettings } from './tenancy/account.js';
 export { patchAccount } from './tenancy/account-patch.js';
 export { checkTags } from './tenancy/tags.js';
