@@ -163,6 +163,10 @@ export interface FunctionEntry {
   readonly environment: Readonly<Record<string, string>>;
   /** Alias names that point at this version. */
   readonly aliases: readonly string[];
+  /** Aliases that send a part of their calls here and the rest to the version they point at: name to share, 0..1. */
+  readonly weightedAliases: Readonly<Record<string, number>>;
+  /** Calls running at once over all versions of the function; `null` for the runner's own limit. */
+  readonly reservedConcurrency: number | null;
   /** Resource policy statements by qualifier; `''` holds those of the unqualified function. */
   readonly permissions: readonly FunctionPermission[];
   /** Base64 SHA-256 of the package, as Lambda shows it. */
