@@ -181,7 +181,12 @@ export class QuotaLedger {
   }
 
   /** A usage batch of this epoch has its receipt: `count` requests of that day are in the control plane's sums. */
-  reported(usage: { readonly usagePlanId: string; readonly apiKeyId: string; readonly day: string; readonly count: number }): void {
+  reported(usage: {
+    readonly usagePlanId: string;
+    readonly apiKeyId: string;
+    readonly day: string;
+    readonly count: number;
+  }): void {
     const account = this.plans.get(usage.usagePlanId)?.get(usage.apiKeyId);
     if (account === undefined) return;
     const { startDay } = quotaPeriod(account.period, Date.parse(usage.day));

@@ -32,7 +32,10 @@ export function quotaPeriod(period: QuotaPeriod, nowMs: number): PeriodBounds {
     }
     case 'MONTH': {
       const date = new Date(midnightMs);
-      return bounds(Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1), Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1));
+      return bounds(
+        Date.UTC(date.getUTCFullYear(), date.getUTCMonth(), 1),
+        Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + 1, 1),
+      );
     }
   }
 }

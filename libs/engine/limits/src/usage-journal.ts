@@ -56,7 +56,9 @@ interface Counter {
   readonly day: string;
   count: number;
   /** The line that counts one request. */
-  line: Buffer;
+  readonly line: Buffer;
+  /** The same plan and key on a day counted before: a clock may step back over midnight. */
+  readonly previous: Counter | null;
 }
 
 export class UsageJournal {
@@ -73,8 +75,8 @@ export class UsageJournal {
   private isMemoryOnly = false;
   /** Of the current file, in the order of their key lines. */
   private readonly counters: Counter[] = [];
-  /** By plan id, then key id: the counter used last. */
-  private readonly recent = new Map<string, Map<string, Counter>>();
+  /** By plan id, then key id: the newest counter. */
+  private readonly newest = new Map<string, Map<string, Counter>>();
   /** Without a receipt yet, oldest first. */
   private readonly waiting = new Map<string, UsageBatch>();
   private day = '';
@@ -98,8 +100,8 @@ export class UsageJournal {
       this.dayStartMs = Math.floor(nowMs / DAY_MS) * DAY_MS;
       this.day = new Date(this.dayStartMs).toISOString().slice(0, 10);
     }
-    const known = this.recent.get(usagePlanId)?.get(apiKeyId);
-    const counter = known !== undefined && known.day === this.day ? known : this.counterOf(tenant, usagePlanId, apiKeyId);
+    const newest = this.newest.get(usagePlanId)?.get(apiKeyId) ?? null;
+    const counter = newest !== null && newest.day === this.day ? newest : this.counterOf(newest, tenant, usagePlanId, apiKeyId);
     counter.count++;
     this.append(counter.line);
   }
@@ -118,13 +120,19 @@ export class UsageJournal {
     const batch: UsageBatch = {
       epoch: this.epoch,
       sequence: ++this.lastSequence,
-      counts: this.counters.map(({ tenant, usagePlanId, apiKeyId, day, count }) => ({ tenant, usagePlanId, apiKeyId, day, count })),
+      counts: this.counters.map(({ tenant, usagePlanId, apiKeyId, day, count }) => ({
+        tenant,
+        usagePlanId,
+        apiKeyId,
+        day,
+        count,
+      })),
     };
     this.fd = -1;
     this.fileBytes = 0;
     this.isMemoryOnly = false;
     this.counters.length = 0;
-    this.recent.clear();
+    this.newest.clear();
     if (batch.counts.length > 0) this.waiting.set(nameOf(batch.epoch, batch.sequence), batch);
     return batch;
   }
@@ -151,19 +159,24 @@ export class UsageJournal {
     this.isMemoryOnly = true;
   }
 
-  private counterOf(tenant: string, usagePlanId: string, apiKeyId: string): Counter {
-    const day = this.day;
-    let counter = this.counters.find((c) => c.day === day && c.apiKeyId === apiKeyId && c.usagePlanId === usagePlanId);
-    if (counter === undefined) {
-      const index = this.counters.length;
-      counter = { tenant, usagePlanId, apiKeyId, day, count: 0, line: Buffer.from(`${index}\n`) };
-      this.counters.push(counter);
-      if (index === 0) this.open();
-      this.append(Buffer.from(keyLine(counter)));
-    }
-    let keys = this.recent.get(usagePlanId);
-    if (keys === undefined) this.recent.set(usagePlanId, (keys = new Map()));
+  private counterOf(newest: Counter | null, tenant: string, usagePlanId: string, apiKeyId: string): Counter {
+    for (let counter = newest; counter !== null; counter = counter.previous) if (counter.day === this.day) return counter;
+    const index = this.counters.length;
+    const counter: Counter = {
+      tenant,
+      usagePlanId,
+      apiKeyId,
+      day: this.day,
+      count: 0,
+      line: Buffer.from(`${index}\n`),
+      previous: newest,
+    };
+    this.counters.push(counter);
+    let keys = this.newest.get(usagePlanId);
+    if (keys === undefined) this.newest.set(usagePlanId, (keys = new Map()));
     keys.set(apiKeyId, counter);
+    if (index === 0) this.open();
+    this.append(Buffer.from(keyLine(counter)));
     return counter;
   }
 
@@ -196,8 +209,9 @@ export class UsageJournal {
     const path = this.currentPath();
     writeFileSync(`${path}.new`, text);
     renameSync(`${path}.new`, path);
-    closeSync(this.fd);
+    const replaced = this.fd;
     this.fd = openSync(path, 'a');
+    closeSync(replaced);
     // Half of the threshold at least lies ahead, however many keys there are: compaction stays rare.
     this.fileBytes = Math.min(text.length, this.compactAtBytes / 2);
   }

@@ -1,0 +1,235 @@
+/**
+ * What a node counts per method of a stage: AWS's Count, 4XXError, 5XXError, Latency and IntegrationLatency, by the minute.
+ *
+ * A program asks for its series once, at link time, and records into it; nothing is looked up per request. Names of labels are a
+ * closed set, values come from published routes, never from a request. At most `seriesMax` methods have a series of
+ * their own; further ones share one per stage, with `*` for resource and verb, so that sums over a stage stay right.
+ */
+import { EMPTY_HISTOGRAM, Histogram, type HistogramData } from './histogram.js';
+
+export interface SeriesLabels {
+  readonly tenant: string;
+  readonly apiId: string;
+  readonly stage: string;
+  /** Resource path template, e.g. `/pets/{id}`. */
+  readonly resource: string;
+  readonly httpMethod: string;
+}
+
+/** MetricSample of node_link.proto, in plain numbers. Samples of one minute add up. */
+export interface MetricSample extends SeriesLabels {
+  /** Start of the minute, seconds since the Unix epoch. */
+  readonly startSeconds: number;
+  readonly count: number;
+  readonly errors4xx: number;
+  readonly errors5xx: number;
+  readonly latency: HistogramData;
+  readonly integrationLatency: HistogramData;
+}
+
+const MINUTE_MS = 60_000;
+/** Minutes a series keeps when nobody takes its samples; then the oldest go, and are counted as dropped. */
+const MINUTES_KEPT = 60;
+/** A series nobody recorded into for so long gives its place to a new one. */
+const IDLE_MS = 3_600_000;
+export const OVERFLOW = '*';
+
+class Minute {
+  readonly startMs: number;
+  count = 0;
+  errors4xx = 0;
+  errors5xx = 0;
+  readonly latency = new Histogram();
+  /** Made at the first call to a backend; mock routes never have one. */
+  integrationLatency: Histogram | null = null;
+
+  constructor(startMs: number) {
+    this.startMs = startMs;
+  }
+}
+
+/** Sums since the start of the process, for Prometheus. */
+class Totals {
+  count = 0;
+  errors4xx = 0;
+  errors5xx = 0;
+  latencySumMs = 0;
+  integrationCount = 0;
+  integrationLatencySumMs = 0;
+}
+
+export class MethodSeries {
+  readonly labels: SeriesLabels;
+  readonly totals = new Totals();
+  private readonly registry: MetricsRegistry;
+  private minute: Minute | null = null;
+  private readonly closed: Minute[] = [];
+  lastRecordedMs: number;
+
+  /** Made by MetricsRegistry.series. */
+  constructor(registry: MetricsRegistry, labels: SeriesLabels, nowMs: number) {
+    this.registry = registry;
+    this.labels = labels;
+    this.lastRecordedMs = nowMs;
+  }
+
+  /** One finished request. `integrationLatencyMs` is negative when no backend was called. */
+  record(status: number, latencyMs: number, integrationLatencyMs: number, nowMs: number): void {
+    let minute = this.minute;
+    if (minute === null || nowMs < minute.startMs || nowMs >= minute.startMs + MINUTE_MS) minute = this.turn(nowMs);
+    const { totals } = this;
+    this.lastRecordedMs = nowMs;
+    minute.count++;
+    totals.count++;
+    if (status >= 500) {
+      minute.errors5xx++;
+      totals.errors5xx++;
+    } else if (status >= 400) {
+      minute.errors4xx++;
+      totals.errors4xx++;
+    }
+    minute.latency.record(latencyMs);
+    totals.latencySumMs += latencyMs;
+    if (integrationLatencyMs >= 0) {
+      (minute.integrationLatency ??= new Histogram()).record(integrationLatencyMs);
+      totals.integrationCount++;
+      totals.integrationLatencySumMs += integrationLatencyMs;
+    }
+    this.registry.latency.record(latencyMs);
+  }
+
+  /** Hands over everything since the last call. */
+  drain(into: MetricSample[]): void {
+    for (const minute of this.closed) into.push(sampleOf(this.labels, minute));
+    if (this.minute !== null) into.push(sampleOf(this.labels, this.minute));
+    this.closed.length = 0;
+    this.minute = null;
+  }
+
+  private turn(nowMs: number): Minute {
+    if (this.minute === null) this.registry.becameActive(this);
+    else this.closed.push(this.minute);
+    if (this.closed.length > MINUTES_KEPT) {
+      this.closed.shift();
+      this.registry.droppedMinutes.add(1);
+    }
+    return (this.minute = new Minute(Math.floor(nowMs / MINUTE_MS) * MINUTE_MS));
+  }
+}
+
+function sampleOf(labels: SeriesLabels, minute: Minute): MetricSample {
+  return {
+    ...labels,
+    startSeconds: minute.startMs / 1000,
+    count: minute.count,
+    errors4xx: minute.errors4xx,
+    errors5xx: minute.errors5xx,
+    latency: minute.latency.toData(),
+    integrationLatency: minute.integrationLatency?.toData() ?? EMPTY_HISTOGRAM,
+  };
+}
+
+/** A sum that only grows. */
+export class Counter {
+  value = 0;
+  add(amount: number): void {
+    this.value += amount;
+  }
+}
+
+interface NamedMetric {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge';
+  readonly read: () => number;
+}
+
+export class MetricsRegistry {
+  /** Of all requests of the process. */
+  readonly latency = new Histogram();
+  readonly droppedMinutes: Counter;
+  private readonly seriesByKey = new Map<string, MethodSeries>();
+  private readonly overflow = new Map<string, MethodSeries>();
+  /** Series with something to drain. */
+  private active: MethodSeries[] = [];
+  private readonly named: NamedMetric[] = [];
+  private readonly seriesMax: number;
+  private sweptAtMs = -Infinity;
+
+  constructor(options: { readonly seriesMax?: number } = {}) {
+    this.seriesMax = options.seriesMax ?? 20_000;
+    this.droppedMinutes = this.counter(
+      'gatehouse_telemetry_dropped_minutes_total',
+      'Minutes of a series thrown away because nobody took them',
+    );
+  }
+
+  /** The series of a method; the stage's overflow series when there are too many. The same labels give the same series. */
+  series(labels: SeriesLabels, nowMs: number): MethodSeries {
+    const key = keyOf(labels);
+    const present = this.seriesByKey.get(key);
+    if (present !== undefined) return present;
+    if (this.seriesByKey.size >= this.seriesMax) this.sweep(nowMs);
+    if (this.seriesByKey.size < this.seriesMax) {
+      const series = new MethodSeries(this, { ...labels }, nowMs);
+      this.seriesByKey.set(key, series);
+      return series;
+    }
+    const shared: SeriesLabels = { ...labels, resource: OVERFLOW, httpMethod: OVERFLOW };
+    const sharedKey = keyOf(shared);
+    let series = this.overflow.get(sharedKey);
+    if (series === undefined) this.overflow.set(sharedKey, (series = new MethodSeries(this, shared, nowMs)));
+    return series;
+  }
+
+  /** A counter of the process; `name` in Prometheus form, `gatehouse_<room>_<noun>_<unit>_total`. */
+  counter(name: string, help: string): Counter {
+    const counter = new Counter();
+    this.named.push({ name, help, type: 'counter', read: () => counter.value });
+    return counter;
+  }
+
+  /** A value read at each scrape. */
+  gauge(name: string, help: string, read: () => number): void {
+    this.named.push({ name, help, type: 'gauge', read });
+  }
+
+  /** Everything recorded since the last call, by series and minute; a running minute comes in parts. */
+  takeSamples(): MetricSample[] {
+    const samples: MetricSample[] = [];
+    for (const series of this.active) series.drain(samples);
+    this.active = [];
+    return samples;
+  }
+
+  /** Called by a series at its first record after a drain. */
+  becameActive(series: MethodSeries): void {
+    this.active.push(series);
+    // A series that had given its place away and is used again shows up again, if there is room.
+    const key = keyOf(series.labels);
+    if (series.labels.resource !== OVERFLOW && this.seriesByKey.size < this.seriesMax && !this.seriesByKey.has(key)) {
+      this.seriesByKey.set(key, series);
+    }
+  }
+
+  allSeries(): MethodSeries[] {
+    return [...this.seriesByKey.values(), ...this.overflow.values()];
+  }
+
+  namedMetrics(): readonly NamedMetric[] {
+    return this.named;
+  }
+
+  private sweep(nowMs: number): void {
+    if (Math.abs(nowMs - this.sweptAtMs) < MINUTE_MS) return; // a full registry is looked through once a minute, not per link
+    this.sweptAtMs = nowMs;
+    for (const [key, series] of this.seriesByKey) {
+      if (nowMs - series.lastRecordedMs > IDLE_MS) this.seriesByKey.delete(key);
+    }
+  }
+}
+
+function keyOf(labels: SeriesLabels): string {
+  // A newline cannot occur in any of the five: ids, stage names, path templates, verbs.
+  return `${labels.tenant}\n${labels.apiId}\n${labels.stage}\n${labels.resource}\n${labels.httpMethod}`;
+}
