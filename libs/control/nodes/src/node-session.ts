@@ -42,7 +42,7 @@ export interface NodeName {
 export interface QuotaBook {
   /** At the start: these nodes may hold grants of an earlier process, and are given time to say so. */
   expect(nodeIds: readonly string[]): void;
-  /** The node's session opened: it is one of those who share. */
+  /** The session of a data-plane node opened: it is one of those who share. */
   joined(node: NodeName): void;
   /** The node has repeated what it holds. */
   announced(node: NodeName): void;
@@ -182,7 +182,7 @@ export class NodeSession {
     if (!onHello(this)) {
       return this.end({ code: status.ABORTED, details: 'a newer process of this node is connected' });
     }
-    quotas.joined(this);
+    if (role === 'DATA_PLANE') quotas.joined(this);
     log.info({ node: this.nodeId, epoch: this.epoch, role, revision: this.manifestRevision }, 'node connected');
 
     this.headRevision = await manifest.head();

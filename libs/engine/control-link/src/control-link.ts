@@ -38,7 +38,7 @@ import {
   type Refusal,
 } from './manifest.js';
 import { PersistentStream, type BackOff, type StreamSettings } from './persistent-stream.js';
-import { QuotaLeases, type QuotaGrant, type QuotaRequest } from './quota-leases.js';
+import type { QuotaGrant, QuotaRequest } from './quota.js';
 import { ReportStream } from './report-stream.js';
 
 /** Pino's shape. */
@@ -70,6 +70,12 @@ export interface ControlLinkOptions {
    */
   readonly apply: (change: ManifestChange, getBlob: GetBlob) => Promise<readonly Refusal[]> | readonly Refusal[];
   readonly onQuotaGrant?: (grant: QuotaGrant) => void;
+  /**
+   * The control plane answered on a new stream. What the epoch holds of quotas is to be repeated here, with
+   * `requestQuota`: the ACK that follows tells the control plane that it has heard of everything.
+   */
+  readonly onConnected?: () => void;
+  readonly onDisconnected?: () => void;
   readonly clock: Clock;
   readonly log: LinkLog;
   readonly silenceMs?: number;
@@ -103,7 +109,6 @@ export class ControlLink {
   private readonly session: PersistentStream<NodeMessage, ControlMessage>;
   private readonly reports: ReportStream;
   private readonly blobs: BlobFetcher;
-  private readonly leases = new QuotaLeases();
 
   private desired = new Map<string, LinkEntry>();
   private readonly served = new Map<string, LinkEntry>();
@@ -116,6 +121,8 @@ export class ControlLink {
   private isComplete = false;
   /** Counts streams: what came on an earlier one is not taken over any more. */
   private streamNumber = 0;
+  /** The control plane has spoken on the present stream. */
+  private isAnswered = false;
   /** Until the first manifest of the present stream was taken over. */
   private isFirstManifest = true;
   /** Manifests are taken over one after the other. */
@@ -150,6 +157,8 @@ export class ControlLink {
         closed: (reason) => {
           options.log.warn({ reason, node: nodeId }, 'control stream closed');
           this.blobs.streamEnded();
+          if (this.isAnswered) options.onDisconnected?.();
+          this.isAnswered = false;
         },
         isWaiting: () => true, // the control plane owes a heartbeat at any time
       },
@@ -158,9 +167,6 @@ export class ControlLink {
     this.reports = new ReportStream(
       () => this.call<ReportBatch, ReportReceipt>('report'),
       settings,
-      (batch) => {
-        if (batch.epoch === BigInt(epoch)) this.leases.receipted(batch);
-      },
       (reason) => options.log.warn({ reason, node: nodeId }, 'report stream closed'),
     );
   }
@@ -182,7 +188,7 @@ export class ControlLink {
 
   get status(): LinkStatus {
     return {
-      connected: this.session.isOpen && !this.isFirstManifest,
+      connected: this.isAnswered,
       complete: this.isComplete,
       revision: this.revision,
       entryCount: this.desired.size,
@@ -207,8 +213,19 @@ export class ControlLink {
 
   /** False when nobody is connected; ask again later. The answer, if any, comes through `onQuotaGrant`. */
   requestQuota(request: QuotaRequest): boolean {
-    const { held, reported } = this.leases.asked(request);
-    return this.sendQuotaRequest({ ...request, held, reported });
+    const { usagePlanId, apiKeyId, periodStart, wanted, counted, held, reported } = request;
+    return this.send({
+      case: 'quotaRequest',
+      value: create(QuotaRequestSchema, {
+        usagePlanId,
+        apiKeyId,
+        periodStart,
+        wanted: BigInt(wanted),
+        counted: BigInt(counted),
+        held: BigInt(held),
+        reported: BigInt(reported),
+      }),
+    });
   }
 
   /**
@@ -259,27 +276,13 @@ export class ControlLink {
         adminUrl: adminUrl ?? '',
       }),
     });
-    // Before the first ACK: it tells the control plane that it has heard of everything this epoch holds.
-    for (const lease of this.leases.held()) this.sendQuotaRequest({ ...lease, wanted: 0, counted: lease.reported });
-  }
-
-  private sendQuotaRequest(request: QuotaRequest & { held: number; reported: number }): boolean {
-    const { usagePlanId, apiKeyId, periodStart, wanted, counted, held, reported } = request;
-    return this.send({
-      case: 'quotaRequest',
-      value: create(QuotaRequestSchema, {
-        usagePlanId,
-        apiKeyId,
-        periodStart,
-        wanted: BigInt(wanted),
-        counted: BigInt(counted),
-        held: BigInt(held),
-        reported: BigInt(reported),
-      }),
-    });
   }
 
   private received({ kind }: ControlMessage): void {
+    if (!this.isAnswered) {
+      this.isAnswered = true;
+      this.options.onConnected?.();
+    }
     switch (kind.case) {
       case 'manifest':
         this.enqueue(kind.value);
@@ -290,7 +293,6 @@ export class ControlLink {
       case 'quotaGrant': {
         const { usagePlanId, apiKeyId, periodStart, allowedTotal, exhausted } = kind.value;
         const grant = { usagePlanId, apiKeyId, periodStart, allowedTotal: Number(allowedTotal), exhausted };
-        this.leases.granted(grant);
         this.options.onQuotaGrant?.(grant);
         return;
       }

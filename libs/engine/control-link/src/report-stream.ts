@@ -20,7 +20,6 @@ export class ReportStream {
   constructor(
     connect: () => ClientDuplexStream<ReportBatch, ReportReceipt>,
     settings: StreamSettings,
-    private readonly onReceipt: (batch: ReportBatch) => void,
     onClosed: (reason: string) => void,
   ) {
     this.stream = new PersistentStream(
@@ -69,7 +68,6 @@ export class ReportStream {
     const isGap = this.pending.keys().next().value !== key;
     this.pending.delete(key);
     this.inFlightCount--;
-    this.onReceipt(pending.batch);
     pending.done.resolve(true);
     if (isGap) this.stream.restart('the receipt of an older batch is missing');
     else this.fill();
