@@ -1,1 +1,1 @@
-export {};
+export { createMigration, migrate, migrationStatus, schemaDrift, type MigrationStatus } from './migrations/migrations.js';
