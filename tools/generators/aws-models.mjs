@@ -28,6 +28,20 @@ const SERVICES = [
   { file: 'lambda', id: 'Lambda', sdk: '@aws-sdk/client-lambda', signingName: 'lambda' },
 ];
 
+// The schemas know one kind of number. These members take fractions; all others are whole.
+const DOUBLES = new Set([
+  'AdditionalVersionWeights',
+  'ExecutionEnvironmentMemoryGiBPerVCpu',
+  'TargetValue',
+  'ThrottlingRateLimit',
+  'percentTraffic',
+  'rateLimit',
+  'throttlingRateLimit',
+]);
+
+// Required in the model, but real clients leave it out: Terraform for authorizers without identity sources.
+const OPTIONAL_IN_PRACTICE = new Set(['CreateAuthorizerRequest.IdentitySource']);
+
 const OPERATION = 9;
 const ERROR = -3;
 
@@ -48,11 +62,11 @@ function readModel({ sdk }) {
     const ns = NormalizedSchema.of(schema);
     const name = ns.getName().split('#')[1] ?? ns.getName();
     if (shapes.has(name)) return name;
-    const shape = { name, isUnion: ns.isUnionSchema(), members: [] };
+    const shape = { name, members: [] };
     shapes.set(name, shape);
     const requiredCount = ns.getSchema()[6] ?? 0;
     for (const [memberName, member] of ns.structIterator()) {
-      const isRequired = shape.members.length < requiredCount;
+      const isRequired = shape.members.length < requiredCount && !OPTIONAL_IN_PRACTICE.has(`${name}.${memberName}`);
       shape.members.push(readMember(name, memberName, member, isRequired));
     }
     return name;
@@ -62,18 +76,18 @@ function readModel({ sdk }) {
     const traits = schema.getMergedTraits();
     const { binding, wireName } = bindingOf(name, traits);
     const enumName = enumMembers.get(`${shapeName}.${name}`);
-    return { name, binding, wireName, type: readType(schema, binding, enumName), isRequired };
+    return { name, binding, wireName, type: readType(schema, { name, binding, enumName }), isRequired };
   };
 
-  const readType = (schema, binding, enumName) => {
-    if (schema.isListSchema()) return { list: readType(schema.getValueSchema(), binding, enumName) };
-    if (schema.isMapSchema()) return { map: readType(schema.getValueSchema(), binding, enumName) };
+  const readType = (schema, member) => {
+    if (schema.isListSchema()) return { list: readType(schema.getValueSchema(), member) };
+    if (schema.isMapSchema()) return { map: readType(schema.getValueSchema(), member) };
     if (schema.isUnionSchema() || schema.isStructSchema()) return { shape: visit(schema.getSchema()) };
-    if (schema.isTimestampSchema()) return timestampFormat(schema.getSchema(), binding);
+    if (schema.isTimestampSchema()) return timestampFormat(schema.getSchema(), member.binding);
     if (schema.isBlobSchema()) return 'blob';
     if (schema.isBooleanSchema()) return 'boolean';
-    if (schema.isNumericSchema()) return 'number';
-    if (schema.isStringSchema()) return enumName === undefined ? 'string' : { enum: enumName };
+    if (schema.isNumericSchema()) return DOUBLES.has(member.name) ? 'double' : 'integer';
+    if (schema.isStringSchema()) return member.enumName === undefined ? 'string' : { enum: member.enumName };
     throw new Error(`no reading for schema ${JSON.stringify(schema.getSchema())}`);
   };
 
@@ -212,6 +226,7 @@ function render(service, model) {
 function typeText(type) {
   if (type === 'blob') return 'Uint8Array';
   if (type === 'isoDateTime' || type === 'epochSeconds' || type === 'httpDate') return 'Date';
+  if (type === 'integer' || type === 'double') return 'number';
   if (typeof type === 'string') return type;
   if (type.list) return `readonly ${wrap(typeText(type.list))}[]`;
   if (type.map) return `Readonly<Record<string, ${typeText(type.map)}>>`;

@@ -13,3 +13,8 @@ export type {
   TimestampFormat,
   TypeModel,
 } from './model.js';
+export { decodeInput, type OperationRequest } from './decode-input.js';
+export { encodeError, encodeOutput, type WireError, type WireResponse } from './encode-output.js';
+export { OperationRouter, type OperationMatch } from './operation-router.js';
+export { ProtocolError } from './protocol-error.js';
+export { readQuery, type QueryParameter } from './query.js';

@@ -40,7 +40,8 @@ export type Binding = 'label' | 'query' | 'queryParams' | 'header' | 'payload' |
 export type TypeModel =
   | 'string'
   | 'boolean'
-  | 'number'
+  | 'integer'
+  | 'double'
   | 'blob'
   | TimestampFormat
   | { readonly enum: string }

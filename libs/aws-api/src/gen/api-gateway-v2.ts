@@ -144,7 +144,7 @@ export interface CreateApiResponse {
 export interface CreateAuthorizerRequest {
   readonly ApiId: string;
   readonly AuthorizerType: AuthorizerType;
-  readonly IdentitySource: readonly string[];
+  readonly IdentitySource?: readonly string[] | undefined;
   readonly Name: string;
   readonly AuthorizerCredentialsArn?: string | undefined;
   readonly AuthorizerPayloadFormatVersion?: string | undefined;
@@ -1961,7 +1961,7 @@ export const model: ServiceModel = {
       { name: 'AuthorizerCredentialsArn', binding: 'body', wireName: 'authorizerCredentialsArn', type: 'string', isRequired: false },
       { name: 'AuthorizerId', binding: 'body', wireName: 'authorizerId', type: 'string', isRequired: false },
       { name: 'AuthorizerPayloadFormatVersion', binding: 'body', wireName: 'authorizerPayloadFormatVersion', type: 'string', isRequired: false },
-      { name: 'AuthorizerResultTtlInSeconds', binding: 'body', wireName: 'authorizerResultTtlInSeconds', type: 'number', isRequired: false },
+      { name: 'AuthorizerResultTtlInSeconds', binding: 'body', wireName: 'authorizerResultTtlInSeconds', type: 'integer', isRequired: false },
       { name: 'AuthorizerType', binding: 'body', wireName: 'authorizerType', type: { enum: 'AuthorizerType' }, isRequired: false },
       { name: 'AuthorizerUri', binding: 'body', wireName: 'authorizerUri', type: 'string', isRequired: false },
       { name: 'EnableSimpleResponses', binding: 'body', wireName: 'enableSimpleResponses', type: 'boolean', isRequired: false },
@@ -1986,7 +1986,7 @@ export const model: ServiceModel = {
       { name: 'AllowMethods', binding: 'body', wireName: 'allowMethods', type: { list: 'string' }, isRequired: false },
       { name: 'AllowOrigins', binding: 'body', wireName: 'allowOrigins', type: { list: 'string' }, isRequired: false },
       { name: 'ExposeHeaders', binding: 'body', wireName: 'exposeHeaders', type: { list: 'string' }, isRequired: false },
-      { name: 'MaxAge', binding: 'body', wireName: 'maxAge', type: 'number', isRequired: false },
+      { name: 'MaxAge', binding: 'body', wireName: 'maxAge', type: 'integer', isRequired: false },
     ],
     CreateApiMappingRequest: [
       { name: 'ApiId', binding: 'body', wireName: 'apiId', type: 'string', isRequired: true },
@@ -2038,11 +2038,11 @@ export const model: ServiceModel = {
     CreateAuthorizerRequest: [
       { name: 'ApiId', binding: 'label', wireName: 'ApiId', type: 'string', isRequired: true },
       { name: 'AuthorizerType', binding: 'body', wireName: 'authorizerType', type: { enum: 'AuthorizerType' }, isRequired: true },
-      { name: 'IdentitySource', binding: 'body', wireName: 'identitySource', type: { list: 'string' }, isRequired: true },
+      { name: 'IdentitySource', binding: 'body', wireName: 'identitySource', type: { list: 'string' }, isRequired: false },
       { name: 'Name', binding: 'body', wireName: 'name', type: 'string', isRequired: true },
       { name: 'AuthorizerCredentialsArn', binding: 'body', wireName: 'authorizerCredentialsArn', type: 'string', isRequired: false },
       { name: 'AuthorizerPayloadFormatVersion', binding: 'body', wireName: 'authorizerPayloadFormatVersion', type: 'string', isRequired: false },
-      { name: 'AuthorizerResultTtlInSeconds', binding: 'body', wireName: 'authorizerResultTtlInSeconds', type: 'number', isRequired: false },
+      { name: 'AuthorizerResultTtlInSeconds', binding: 'body', wireName: 'authorizerResultTtlInSeconds', type: 'integer', isRequired: false },
       { name: 'AuthorizerUri', binding: 'body', wireName: 'authorizerUri', type: 'string', isRequired: false },
       { name: 'EnableSimpleResponses', binding: 'body', wireName: 'enableSimpleResponses', type: 'boolean', isRequired: false },
       { name: 'IdentityValidationExpression', binding: 'body', wireName: 'identityValidationExpression', type: 'string', isRequired: false },
@@ -2052,7 +2052,7 @@ export const model: ServiceModel = {
       { name: 'AuthorizerCredentialsArn', binding: 'body', wireName: 'authorizerCredentialsArn', type: 'string', isRequired: false },
       { name: 'AuthorizerId', binding: 'body', wireName: 'authorizerId', type: 'string', isRequired: false },
       { name: 'AuthorizerPayloadFormatVersion', binding: 'body', wireName: 'authorizerPayloadFormatVersion', type: 'string', isRequired: false },
-      { name: 'AuthorizerResultTtlInSeconds', binding: 'body', wireName: 'authorizerResultTtlInSeconds', type: 'number', isRequired: false },
+      { name: 'AuthorizerResultTtlInSeconds', binding: 'body', wireName: 'authorizerResultTtlInSeconds', type: 'integer', isRequired: false },
       { name: 'AuthorizerType', binding: 'body', wireName: 'authorizerType', type: { enum: 'AuthorizerType' }, isRequired: false },
       { name: 'AuthorizerUri', binding: 'body', wireName: 'authorizerUri', type: 'string', isRequired: false },
       { name: 'EnableSimpleResponses', binding: 'body', wireName: 'enableSimpleResponses', type: 'boolean', isRequired: false },
@@ -2107,7 +2107,7 @@ export const model: ServiceModel = {
       { name: 'RequestTemplates', binding: 'body', wireName: 'requestTemplates', type: { map: 'string' }, isRequired: false },
       { name: 'ResponseParameters', binding: 'body', wireName: 'responseParameters', type: { map: { map: 'string' } }, isRequired: false },
       { name: 'TemplateSelectionExpression', binding: 'body', wireName: 'templateSelectionExpression', type: 'string', isRequired: false },
-      { name: 'TimeoutInMillis', binding: 'body', wireName: 'timeoutInMillis', type: 'number', isRequired: false },
+      { name: 'TimeoutInMillis', binding: 'body', wireName: 'timeoutInMillis', type: 'integer', isRequired: false },
       { name: 'TlsConfig', binding: 'body', wireName: 'tlsConfig', type: { shape: 'TlsConfigInput' }, isRequired: false },
     ],
     CreateIntegrationResponseRequest: [
@@ -2146,7 +2146,7 @@ export const model: ServiceModel = {
       { name: 'RequestTemplates', binding: 'body', wireName: 'requestTemplates', type: { map: 'string' }, isRequired: false },
       { name: 'ResponseParameters', binding: 'body', wireName: 'responseParameters', type: { map: { map: 'string' } }, isRequired: false },
       { name: 'TemplateSelectionExpression', binding: 'body', wireName: 'templateSelectionExpression', type: 'string', isRequired: false },
-      { name: 'TimeoutInMillis', binding: 'body', wireName: 'timeoutInMillis', type: 'number', isRequired: false },
+      { name: 'TimeoutInMillis', binding: 'body', wireName: 'timeoutInMillis', type: 'integer', isRequired: false },
       { name: 'TlsConfig', binding: 'body', wireName: 'tlsConfig', type: { shape: 'TlsConfig' }, isRequired: false },
     ],
     CreateModelRequest: [
@@ -2275,13 +2275,13 @@ export const model: ServiceModel = {
       { name: 'Actions', binding: 'body', wireName: 'actions', type: { list: { shape: 'RoutingRuleAction' } }, isRequired: true },
       { name: 'Conditions', binding: 'body', wireName: 'conditions', type: { list: { shape: 'RoutingRuleCondition' } }, isRequired: true },
       { name: 'DomainName', binding: 'label', wireName: 'DomainName', type: 'string', isRequired: true },
-      { name: 'Priority', binding: 'body', wireName: 'priority', type: 'number', isRequired: true },
+      { name: 'Priority', binding: 'body', wireName: 'priority', type: 'integer', isRequired: true },
       { name: 'DomainNameId', binding: 'query', wireName: 'domainNameId', type: 'string', isRequired: false },
     ],
     CreateRoutingRuleResponse: [
       { name: 'Actions', binding: 'body', wireName: 'actions', type: { list: { shape: 'RoutingRuleAction' } }, isRequired: false },
       { name: 'Conditions', binding: 'body', wireName: 'conditions', type: { list: { shape: 'RoutingRuleCondition' } }, isRequired: false },
-      { name: 'Priority', binding: 'body', wireName: 'priority', type: 'number', isRequired: false },
+      { name: 'Priority', binding: 'body', wireName: 'priority', type: 'integer', isRequired: false },
       { name: 'RoutingRuleArn', binding: 'body', wireName: 'routingRuleArn', type: 'string', isRequired: false },
       { name: 'RoutingRuleId', binding: 'body', wireName: 'routingRuleId', type: 'string', isRequired: false },
     ],
@@ -2560,7 +2560,7 @@ export const model: ServiceModel = {
       { name: 'AuthorizerCredentialsArn', binding: 'body', wireName: 'authorizerCredentialsArn', type: 'string', isRequired: false },
       { name: 'AuthorizerId', binding: 'body', wireName: 'authorizerId', type: 'string', isRequired: false },
       { name: 'AuthorizerPayloadFormatVersion', binding: 'body', wireName: 'authorizerPayloadFormatVersion', type: 'string', isRequired: false },
-      { name: 'AuthorizerResultTtlInSeconds', binding: 'body', wireName: 'authorizerResultTtlInSeconds', type: 'number', isRequired: false },
+      { name: 'AuthorizerResultTtlInSeconds', binding: 'body', wireName: 'authorizerResultTtlInSeconds', type: 'integer', isRequired: false },
       { name: 'AuthorizerType', binding: 'body', wireName: 'authorizerType', type: { enum: 'AuthorizerType' }, isRequired: false },
       { name: 'AuthorizerUri', binding: 'body', wireName: 'authorizerUri', type: 'string', isRequired: false },
       { name: 'EnableSimpleResponses', binding: 'body', wireName: 'enableSimpleResponses', type: 'boolean', isRequired: false },
@@ -2665,7 +2665,7 @@ export const model: ServiceModel = {
       { name: 'RequestTemplates', binding: 'body', wireName: 'requestTemplates', type: { map: 'string' }, isRequired: false },
       { name: 'ResponseParameters', binding: 'body', wireName: 'responseParameters', type: { map: { map: 'string' } }, isRequired: false },
       { name: 'TemplateSelectionExpression', binding: 'body', wireName: 'templateSelectionExpression', type: 'string', isRequired: false },
-      { name: 'TimeoutInMillis', binding: 'body', wireName: 'timeoutInMillis', type: 'number', isRequired: false },
+      { name: 'TimeoutInMillis', binding: 'body', wireName: 'timeoutInMillis', type: 'integer', isRequired: false },
       { name: 'TlsConfig', binding: 'body', wireName: 'tlsConfig', type: { shape: 'TlsConfig' }, isRequired: false },
     ],
     GetIntegrationsRequest: [
@@ -2829,7 +2829,7 @@ export const model: ServiceModel = {
     GetRoutingRuleResponse: [
       { name: 'Actions', binding: 'body', wireName: 'actions', type: { list: { shape: 'RoutingRuleAction' } }, isRequired: false },
       { name: 'Conditions', binding: 'body', wireName: 'conditions', type: { list: { shape: 'RoutingRuleCondition' } }, isRequired: false },
-      { name: 'Priority', binding: 'body', wireName: 'priority', type: 'number', isRequired: false },
+      { name: 'Priority', binding: 'body', wireName: 'priority', type: 'integer', isRequired: false },
       { name: 'RoutingRuleArn', binding: 'body', wireName: 'routingRuleArn', type: 'string', isRequired: false },
       { name: 'RoutingRuleId', binding: 'body', wireName: 'routingRuleId', type: 'string', isRequired: false },
     ],
@@ -2939,7 +2939,7 @@ export const model: ServiceModel = {
       { name: 'RequestTemplates', binding: 'body', wireName: 'requestTemplates', type: { map: 'string' }, isRequired: false },
       { name: 'ResponseParameters', binding: 'body', wireName: 'responseParameters', type: { map: { map: 'string' } }, isRequired: false },
       { name: 'TemplateSelectionExpression', binding: 'body', wireName: 'templateSelectionExpression', type: 'string', isRequired: false },
-      { name: 'TimeoutInMillis', binding: 'body', wireName: 'timeoutInMillis', type: 'number', isRequired: false },
+      { name: 'TimeoutInMillis', binding: 'body', wireName: 'timeoutInMillis', type: 'integer', isRequired: false },
       { name: 'TlsConfig', binding: 'body', wireName: 'tlsConfig', type: { shape: 'TlsConfig' }, isRequired: false },
     ],
     IntegrationResponse: [
@@ -2994,7 +2994,7 @@ export const model: ServiceModel = {
     ListRoutingRulesRequest: [
       { name: 'DomainName', binding: 'label', wireName: 'DomainName', type: 'string', isRequired: true },
       { name: 'DomainNameId', binding: 'query', wireName: 'domainNameId', type: 'string', isRequired: false },
-      { name: 'MaxResults', binding: 'query', wireName: 'maxResults', type: 'number', isRequired: false },
+      { name: 'MaxResults', binding: 'query', wireName: 'maxResults', type: 'integer', isRequired: false },
       { name: 'NextToken', binding: 'query', wireName: 'nextToken', type: 'string', isRequired: false },
     ],
     ListRoutingRulesResponse: [
@@ -3098,14 +3098,14 @@ export const model: ServiceModel = {
       { name: 'Actions', binding: 'body', wireName: 'actions', type: { list: { shape: 'RoutingRuleAction' } }, isRequired: true },
       { name: 'Conditions', binding: 'body', wireName: 'conditions', type: { list: { shape: 'RoutingRuleCondition' } }, isRequired: true },
       { name: 'DomainName', binding: 'label', wireName: 'DomainName', type: 'string', isRequired: true },
-      { name: 'Priority', binding: 'body', wireName: 'priority', type: 'number', isRequired: true },
+      { name: 'Priority', binding: 'body', wireName: 'priority', type: 'integer', isRequired: true },
       { name: 'RoutingRuleId', binding: 'label', wireName: 'RoutingRuleId', type: 'string', isRequired: true },
       { name: 'DomainNameId', binding: 'query', wireName: 'domainNameId', type: 'string', isRequired: false },
     ],
     PutRoutingRuleResponse: [
       { name: 'Actions', binding: 'body', wireName: 'actions', type: { list: { shape: 'RoutingRuleAction' } }, isRequired: false },
       { name: 'Conditions', binding: 'body', wireName: 'conditions', type: { list: { shape: 'RoutingRuleCondition' } }, isRequired: false },
-      { name: 'Priority', binding: 'body', wireName: 'priority', type: 'number', isRequired: false },
+      { name: 'Priority', binding: 'body', wireName: 'priority', type: 'integer', isRequired: false },
       { name: 'RoutingRuleArn', binding: 'body', wireName: 'routingRuleArn', type: 'string', isRequired: false },
       { name: 'RoutingRuleId', binding: 'body', wireName: 'routingRuleId', type: 'string', isRequired: false },
     ],
@@ -3167,13 +3167,13 @@ export const model: ServiceModel = {
       { name: 'DataTraceEnabled', binding: 'body', wireName: 'dataTraceEnabled', type: 'boolean', isRequired: false },
       { name: 'DetailedMetricsEnabled', binding: 'body', wireName: 'detailedMetricsEnabled', type: 'boolean', isRequired: false },
       { name: 'LoggingLevel', binding: 'body', wireName: 'loggingLevel', type: { enum: 'LoggingLevel' }, isRequired: false },
-      { name: 'ThrottlingBurstLimit', binding: 'body', wireName: 'throttlingBurstLimit', type: 'number', isRequired: false },
-      { name: 'ThrottlingRateLimit', binding: 'body', wireName: 'throttlingRateLimit', type: 'number', isRequired: false },
+      { name: 'ThrottlingBurstLimit', binding: 'body', wireName: 'throttlingBurstLimit', type: 'integer', isRequired: false },
+      { name: 'ThrottlingRateLimit', binding: 'body', wireName: 'throttlingRateLimit', type: 'double', isRequired: false },
     ],
     RoutingRule: [
       { name: 'Actions', binding: 'body', wireName: 'actions', type: { list: { shape: 'RoutingRuleAction' } }, isRequired: false },
       { name: 'Conditions', binding: 'body', wireName: 'conditions', type: { list: { shape: 'RoutingRuleCondition' } }, isRequired: false },
-      { name: 'Priority', binding: 'body', wireName: 'priority', type: 'number', isRequired: false },
+      { name: 'Priority', binding: 'body', wireName: 'priority', type: 'integer', isRequired: false },
       { name: 'RoutingRuleArn', binding: 'body', wireName: 'routingRuleArn', type: 'string', isRequired: false },
       { name: 'RoutingRuleId', binding: 'body', wireName: 'routingRuleId', type: 'string', isRequired: false },
     ],
@@ -3294,7 +3294,7 @@ export const model: ServiceModel = {
       { name: 'AuthorizerId', binding: 'label', wireName: 'AuthorizerId', type: 'string', isRequired: true },
       { name: 'AuthorizerCredentialsArn', binding: 'body', wireName: 'authorizerCredentialsArn', type: 'string', isRequired: false },
       { name: 'AuthorizerPayloadFormatVersion', binding: 'body', wireName: 'authorizerPayloadFormatVersion', type: 'string', isRequired: false },
-      { name: 'AuthorizerResultTtlInSeconds', binding: 'body', wireName: 'authorizerResultTtlInSeconds', type: 'number', isRequired: false },
+      { name: 'AuthorizerResultTtlInSeconds', binding: 'body', wireName: 'authorizerResultTtlInSeconds', type: 'integer', isRequired: false },
       { name: 'AuthorizerType', binding: 'body', wireName: 'authorizerType', type: { enum: 'AuthorizerType' }, isRequired: false },
       { name: 'AuthorizerUri', binding: 'body', wireName: 'authorizerUri', type: 'string', isRequired: false },
       { name: 'EnableSimpleResponses', binding: 'body', wireName: 'enableSimpleResponses', type: 'boolean', isRequired: false },
@@ -3307,7 +3307,7 @@ export const model: ServiceModel = {
       { name: 'AuthorizerCredentialsArn', binding: 'body', wireName: 'authorizerCredentialsArn', type: 'string', isRequired: false },
       { name: 'AuthorizerId', binding: 'body', wireName: 'authorizerId', type: 'string', isRequired: false },
       { name: 'AuthorizerPayloadFormatVersion', binding: 'body', wireName: 'authorizerPayloadFormatVersion', type: 'string', isRequired: false },
-      { name: 'AuthorizerResultTtlInSeconds', binding: 'body', wireName: 'authorizerResultTtlInSeconds', type: 'number', isRequired: false },
+      { name: 'AuthorizerResultTtlInSeconds', binding: 'body', wireName: 'authorizerResultTtlInSeconds', type: 'integer', isRequired: false },
       { name: 'AuthorizerType', binding: 'body', wireName: 'authorizerType', type: { enum: 'AuthorizerType' }, isRequired: false },
       { name: 'AuthorizerUri', binding: 'body', wireName: 'authorizerUri', type: 'string', isRequired: false },
       { name: 'EnableSimpleResponses', binding: 'body', wireName: 'enableSimpleResponses', type: 'boolean', isRequired: false },
@@ -3362,7 +3362,7 @@ export const model: ServiceModel = {
       { name: 'RequestTemplates', binding: 'body', wireName: 'requestTemplates', type: { map: 'string' }, isRequired: false },
       { name: 'ResponseParameters', binding: 'body', wireName: 'responseParameters', type: { map: { map: 'string' } }, isRequired: false },
       { name: 'TemplateSelectionExpression', binding: 'body', wireName: 'templateSelectionExpression', type: 'string', isRequired: false },
-      { name: 'TimeoutInMillis', binding: 'body', wireName: 'timeoutInMillis', type: 'number', isRequired: false },
+      { name: 'TimeoutInMillis', binding: 'body', wireName: 'timeoutInMillis', type: 'integer', isRequired: false },
       { name: 'TlsConfig', binding: 'body', wireName: 'tlsConfig', type: { shape: 'TlsConfigInput' }, isRequired: false },
     ],
     UpdateIntegrationResponseRequest: [
@@ -3402,7 +3402,7 @@ export const model: ServiceModel = {
       { name: 'RequestTemplates', binding: 'body', wireName: 'requestTemplates', type: { map: 'string' }, isRequired: false },
       { name: 'ResponseParameters', binding: 'body', wireName: 'responseParameters', type: { map: { map: 'string' } }, isRequired: false },
       { name: 'TemplateSelectionExpression', binding: 'body', wireName: 'templateSelectionExpression', type: 'string', isRequired: false },
-      { name: 'TimeoutInMillis', binding: 'body', wireName: 'timeoutInMillis', type: 'number', isRequired: false },
+      { name: 'TimeoutInMillis', binding: 'body', wireName: 'timeoutInMillis', type: 'integer', isRequired: false },
       { name: 'TlsConfig', binding: 'body', wireName: 'tlsConfig', type: { shape: 'TlsConfig' }, isRequired: false },
     ],
     UpdateModelRequest: [

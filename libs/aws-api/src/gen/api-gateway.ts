@@ -1488,7 +1488,7 @@ export const model: ServiceModel = {
       { name: 'authorizerCredentials', binding: 'body', wireName: 'authorizerCredentials', type: 'string', isRequired: false },
       { name: 'identitySource', binding: 'body', wireName: 'identitySource', type: 'string', isRequired: false },
       { name: 'identityValidationExpression', binding: 'body', wireName: 'identityValidationExpression', type: 'string', isRequired: false },
-      { name: 'authorizerResultTtlInSeconds', binding: 'body', wireName: 'authorizerResultTtlInSeconds', type: 'number', isRequired: false },
+      { name: 'authorizerResultTtlInSeconds', binding: 'body', wireName: 'authorizerResultTtlInSeconds', type: 'integer', isRequired: false },
     ],
     Authorizers: [
       { name: 'items', binding: 'body', wireName: 'item', type: { list: { shape: 'Authorizer' } }, isRequired: false },
@@ -1507,7 +1507,7 @@ export const model: ServiceModel = {
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
     ],
     CanarySettings: [
-      { name: 'percentTraffic', binding: 'body', wireName: 'percentTraffic', type: 'number', isRequired: false },
+      { name: 'percentTraffic', binding: 'body', wireName: 'percentTraffic', type: 'double', isRequired: false },
       { name: 'deploymentId', binding: 'body', wireName: 'deploymentId', type: 'string', isRequired: false },
       { name: 'stageVariableOverrides', binding: 'body', wireName: 'stageVariableOverrides', type: { map: 'string' }, isRequired: false },
       { name: 'useStageCache', binding: 'body', wireName: 'useStageCache', type: 'boolean', isRequired: false },
@@ -1547,7 +1547,7 @@ export const model: ServiceModel = {
       { name: 'authorizerCredentials', binding: 'body', wireName: 'authorizerCredentials', type: 'string', isRequired: false },
       { name: 'identitySource', binding: 'body', wireName: 'identitySource', type: 'string', isRequired: false },
       { name: 'identityValidationExpression', binding: 'body', wireName: 'identityValidationExpression', type: 'string', isRequired: false },
-      { name: 'authorizerResultTtlInSeconds', binding: 'body', wireName: 'authorizerResultTtlInSeconds', type: 'number', isRequired: false },
+      { name: 'authorizerResultTtlInSeconds', binding: 'body', wireName: 'authorizerResultTtlInSeconds', type: 'integer', isRequired: false },
     ],
     CreateBasePathMappingRequest: [
       { name: 'domainName', binding: 'label', wireName: 'domainName', type: 'string', isRequired: true },
@@ -1626,7 +1626,7 @@ export const model: ServiceModel = {
       { name: 'version', binding: 'body', wireName: 'version', type: 'string', isRequired: false },
       { name: 'cloneFrom', binding: 'body', wireName: 'cloneFrom', type: 'string', isRequired: false },
       { name: 'binaryMediaTypes', binding: 'body', wireName: 'binaryMediaTypes', type: { list: 'string' }, isRequired: false },
-      { name: 'minimumCompressionSize', binding: 'body', wireName: 'minimumCompressionSize', type: 'number', isRequired: false },
+      { name: 'minimumCompressionSize', binding: 'body', wireName: 'minimumCompressionSize', type: 'integer', isRequired: false },
       { name: 'apiKeySource', binding: 'body', wireName: 'apiKeySource', type: { enum: 'ApiKeySourceType' }, isRequired: false },
       { name: 'endpointConfiguration', binding: 'body', wireName: 'endpointConfiguration', type: { shape: 'EndpointConfiguration' }, isRequired: false },
       { name: 'policy', binding: 'body', wireName: 'policy', type: 'string', isRequired: false },
@@ -1763,7 +1763,7 @@ export const model: ServiceModel = {
       { name: 'apiSummary', binding: 'body', wireName: 'apiSummary', type: { map: { map: { shape: 'MethodSnapshot' } } }, isRequired: false },
     ],
     DeploymentCanarySettings: [
-      { name: 'percentTraffic', binding: 'body', wireName: 'percentTraffic', type: 'number', isRequired: false },
+      { name: 'percentTraffic', binding: 'body', wireName: 'percentTraffic', type: 'double', isRequired: false },
       { name: 'stageVariableOverrides', binding: 'body', wireName: 'stageVariableOverrides', type: { map: 'string' }, isRequired: false },
       { name: 'useStageCache', binding: 'body', wireName: 'useStageCache', type: 'boolean', isRequired: false },
     ],
@@ -1880,7 +1880,7 @@ export const model: ServiceModel = {
     ],
     GetApiKeysRequest: [
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
       { name: 'nameQuery', binding: 'query', wireName: 'name', type: 'string', isRequired: false },
       { name: 'customerId', binding: 'query', wireName: 'customerId', type: 'string', isRequired: false },
       { name: 'includeValues', binding: 'query', wireName: 'includeValues', type: 'boolean', isRequired: false },
@@ -1892,7 +1892,7 @@ export const model: ServiceModel = {
     GetAuthorizersRequest: [
       { name: 'restApiId', binding: 'label', wireName: 'restApiId', type: 'string', isRequired: true },
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
     ],
     GetBasePathMappingRequest: [
       { name: 'domainName', binding: 'label', wireName: 'domainName', type: 'string', isRequired: true },
@@ -1903,14 +1903,14 @@ export const model: ServiceModel = {
       { name: 'domainName', binding: 'label', wireName: 'domainName', type: 'string', isRequired: true },
       { name: 'domainNameId', binding: 'query', wireName: 'domainNameId', type: 'string', isRequired: false },
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
     ],
     GetClientCertificateRequest: [
       { name: 'clientCertificateId', binding: 'label', wireName: 'clientCertificateId', type: 'string', isRequired: true },
     ],
     GetClientCertificatesRequest: [
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
     ],
     GetDeploymentRequest: [
       { name: 'restApiId', binding: 'label', wireName: 'restApiId', type: 'string', isRequired: true },
@@ -1920,7 +1920,7 @@ export const model: ServiceModel = {
     GetDeploymentsRequest: [
       { name: 'restApiId', binding: 'label', wireName: 'restApiId', type: 'string', isRequired: true },
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
     ],
     GetDocumentationPartRequest: [
       { name: 'restApiId', binding: 'label', wireName: 'restApiId', type: 'string', isRequired: true },
@@ -1932,7 +1932,7 @@ export const model: ServiceModel = {
       { name: 'nameQuery', binding: 'query', wireName: 'name', type: 'string', isRequired: false },
       { name: 'path', binding: 'query', wireName: 'path', type: 'string', isRequired: false },
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
       { name: 'locationStatus', binding: 'query', wireName: 'locationStatus', type: { enum: 'LocationStatusType' }, isRequired: false },
     ],
     GetDocumentationVersionRequest: [
@@ -1942,11 +1942,11 @@ export const model: ServiceModel = {
     GetDocumentationVersionsRequest: [
       { name: 'restApiId', binding: 'label', wireName: 'restApiId', type: 'string', isRequired: true },
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
     ],
     GetDomainNameAccessAssociationsRequest: [
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
       { name: 'resourceOwner', binding: 'query', wireName: 'resourceOwner', type: { enum: 'ResourceOwner' }, isRequired: false },
     ],
     GetDomainNameRequest: [
@@ -1955,7 +1955,7 @@ export const model: ServiceModel = {
     ],
     GetDomainNamesRequest: [
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
       { name: 'resourceOwner', binding: 'query', wireName: 'resourceOwner', type: { enum: 'ResourceOwner' }, isRequired: false },
     ],
     GetExportRequest: [
@@ -1972,7 +1972,7 @@ export const model: ServiceModel = {
     GetGatewayResponsesRequest: [
       { name: 'restApiId', binding: 'label', wireName: 'restApiId', type: 'string', isRequired: true },
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
     ],
     GetIntegrationRequest: [
       { name: 'restApiId', binding: 'label', wireName: 'restApiId', type: 'string', isRequired: true },
@@ -2008,7 +2008,7 @@ export const model: ServiceModel = {
     GetModelsRequest: [
       { name: 'restApiId', binding: 'label', wireName: 'restApiId', type: 'string', isRequired: true },
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
     ],
     GetRequestValidatorRequest: [
       { name: 'restApiId', binding: 'label', wireName: 'restApiId', type: 'string', isRequired: true },
@@ -2017,7 +2017,7 @@ export const model: ServiceModel = {
     GetRequestValidatorsRequest: [
       { name: 'restApiId', binding: 'label', wireName: 'restApiId', type: 'string', isRequired: true },
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
     ],
     GetResourceRequest: [
       { name: 'restApiId', binding: 'label', wireName: 'restApiId', type: 'string', isRequired: true },
@@ -2027,7 +2027,7 @@ export const model: ServiceModel = {
     GetResourcesRequest: [
       { name: 'restApiId', binding: 'label', wireName: 'restApiId', type: 'string', isRequired: true },
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
       { name: 'embed', binding: 'query', wireName: 'embed', type: { list: 'string' }, isRequired: false },
     ],
     GetRestApiRequest: [
@@ -2035,7 +2035,7 @@ export const model: ServiceModel = {
     ],
     GetRestApisRequest: [
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
     ],
     GetSdkRequest: [
       { name: 'restApiId', binding: 'label', wireName: 'restApiId', type: 'string', isRequired: true },
@@ -2048,7 +2048,7 @@ export const model: ServiceModel = {
     ],
     GetSdkTypesRequest: [
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
     ],
     GetStageRequest: [
       { name: 'restApiId', binding: 'label', wireName: 'restApiId', type: 'string', isRequired: true },
@@ -2061,7 +2061,7 @@ export const model: ServiceModel = {
     GetTagsRequest: [
       { name: 'resourceArn', binding: 'label', wireName: 'resourceArn', type: 'string', isRequired: true },
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
     ],
     GetUsagePlanKeyRequest: [
       { name: 'usagePlanId', binding: 'label', wireName: 'usagePlanId', type: 'string', isRequired: true },
@@ -2070,7 +2070,7 @@ export const model: ServiceModel = {
     GetUsagePlanKeysRequest: [
       { name: 'usagePlanId', binding: 'label', wireName: 'usagePlanId', type: 'string', isRequired: true },
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
       { name: 'nameQuery', binding: 'query', wireName: 'name', type: 'string', isRequired: false },
     ],
     GetUsagePlanRequest: [
@@ -2079,7 +2079,7 @@ export const model: ServiceModel = {
     GetUsagePlansRequest: [
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
       { name: 'keyId', binding: 'query', wireName: 'keyId', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
     ],
     GetUsageRequest: [
       { name: 'usagePlanId', binding: 'label', wireName: 'usagePlanId', type: 'string', isRequired: true },
@@ -2087,14 +2087,14 @@ export const model: ServiceModel = {
       { name: 'endDate', binding: 'query', wireName: 'endDate', type: 'string', isRequired: true },
       { name: 'keyId', binding: 'query', wireName: 'keyId', type: 'string', isRequired: false },
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
     ],
     GetVpcLinkRequest: [
       { name: 'vpcLinkId', binding: 'label', wireName: 'vpcLinkId', type: 'string', isRequired: true },
     ],
     GetVpcLinksRequest: [
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
-      { name: 'limit', binding: 'query', wireName: 'limit', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'query', wireName: 'limit', type: 'integer', isRequired: false },
     ],
     ImportApiKeysRequest: [
       { name: 'body', binding: 'payload', wireName: 'body', type: 'blob', isRequired: true },
@@ -2123,7 +2123,7 @@ export const model: ServiceModel = {
       { name: 'requestTemplates', binding: 'body', wireName: 'requestTemplates', type: { map: 'string' }, isRequired: false },
       { name: 'passthroughBehavior', binding: 'body', wireName: 'passthroughBehavior', type: 'string', isRequired: false },
       { name: 'contentHandling', binding: 'body', wireName: 'contentHandling', type: { enum: 'ContentHandlingStrategy' }, isRequired: false },
-      { name: 'timeoutInMillis', binding: 'body', wireName: 'timeoutInMillis', type: 'number', isRequired: false },
+      { name: 'timeoutInMillis', binding: 'body', wireName: 'timeoutInMillis', type: 'integer', isRequired: false },
       { name: 'cacheNamespace', binding: 'body', wireName: 'cacheNamespace', type: 'string', isRequired: false },
       { name: 'cacheKeyParameters', binding: 'body', wireName: 'cacheKeyParameters', type: { list: 'string' }, isRequired: false },
       { name: 'integrationResponses', binding: 'body', wireName: 'integrationResponses', type: { map: { shape: 'IntegrationResponse' } }, isRequired: false },
@@ -2164,10 +2164,10 @@ export const model: ServiceModel = {
       { name: 'metricsEnabled', binding: 'body', wireName: 'metricsEnabled', type: 'boolean', isRequired: false },
       { name: 'loggingLevel', binding: 'body', wireName: 'loggingLevel', type: 'string', isRequired: false },
       { name: 'dataTraceEnabled', binding: 'body', wireName: 'dataTraceEnabled', type: 'boolean', isRequired: false },
-      { name: 'throttlingBurstLimit', binding: 'body', wireName: 'throttlingBurstLimit', type: 'number', isRequired: false },
-      { name: 'throttlingRateLimit', binding: 'body', wireName: 'throttlingRateLimit', type: 'number', isRequired: false },
+      { name: 'throttlingBurstLimit', binding: 'body', wireName: 'throttlingBurstLimit', type: 'integer', isRequired: false },
+      { name: 'throttlingRateLimit', binding: 'body', wireName: 'throttlingRateLimit', type: 'double', isRequired: false },
       { name: 'cachingEnabled', binding: 'body', wireName: 'cachingEnabled', type: 'boolean', isRequired: false },
-      { name: 'cacheTtlInSeconds', binding: 'body', wireName: 'cacheTtlInSeconds', type: 'number', isRequired: false },
+      { name: 'cacheTtlInSeconds', binding: 'body', wireName: 'cacheTtlInSeconds', type: 'integer', isRequired: false },
       { name: 'cacheDataEncrypted', binding: 'body', wireName: 'cacheDataEncrypted', type: 'boolean', isRequired: false },
       { name: 'requireAuthorizationForCacheControl', binding: 'body', wireName: 'requireAuthorizationForCacheControl', type: 'boolean', isRequired: false },
       { name: 'unauthorizedCacheControlHeaderStrategy', binding: 'body', wireName: 'unauthorizedCacheControlHeaderStrategy', type: { enum: 'UnauthorizedCacheControlHeaderStrategy' }, isRequired: false },
@@ -2228,7 +2228,7 @@ export const model: ServiceModel = {
       { name: 'cacheNamespace', binding: 'body', wireName: 'cacheNamespace', type: 'string', isRequired: false },
       { name: 'cacheKeyParameters', binding: 'body', wireName: 'cacheKeyParameters', type: { list: 'string' }, isRequired: false },
       { name: 'contentHandling', binding: 'body', wireName: 'contentHandling', type: { enum: 'ContentHandlingStrategy' }, isRequired: false },
-      { name: 'timeoutInMillis', binding: 'body', wireName: 'timeoutInMillis', type: 'number', isRequired: false },
+      { name: 'timeoutInMillis', binding: 'body', wireName: 'timeoutInMillis', type: 'integer', isRequired: false },
       { name: 'tlsConfig', binding: 'body', wireName: 'tlsConfig', type: { shape: 'TlsConfig' }, isRequired: false },
       { name: 'responseTransferMode', binding: 'body', wireName: 'responseTransferMode', type: { enum: 'ResponseTransferMode' }, isRequired: false },
       { name: 'integrationTarget', binding: 'body', wireName: 'integrationTarget', type: 'string', isRequired: false },
@@ -2272,8 +2272,8 @@ export const model: ServiceModel = {
       { name: 'parameters', binding: 'queryParams', wireName: 'parameters', type: { map: 'string' }, isRequired: false },
     ],
     QuotaSettings: [
-      { name: 'limit', binding: 'body', wireName: 'limit', type: 'number', isRequired: false },
-      { name: 'offset', binding: 'body', wireName: 'offset', type: 'number', isRequired: false },
+      { name: 'limit', binding: 'body', wireName: 'limit', type: 'integer', isRequired: false },
+      { name: 'offset', binding: 'body', wireName: 'offset', type: 'integer', isRequired: false },
       { name: 'period', binding: 'body', wireName: 'period', type: { enum: 'QuotaPeriodType' }, isRequired: false },
     ],
     RejectDomainNameAccessAssociationRequest: [
@@ -2309,7 +2309,7 @@ export const model: ServiceModel = {
       { name: 'version', binding: 'body', wireName: 'version', type: 'string', isRequired: false },
       { name: 'warnings', binding: 'body', wireName: 'warnings', type: { list: 'string' }, isRequired: false },
       { name: 'binaryMediaTypes', binding: 'body', wireName: 'binaryMediaTypes', type: { list: 'string' }, isRequired: false },
-      { name: 'minimumCompressionSize', binding: 'body', wireName: 'minimumCompressionSize', type: 'number', isRequired: false },
+      { name: 'minimumCompressionSize', binding: 'body', wireName: 'minimumCompressionSize', type: 'integer', isRequired: false },
       { name: 'apiKeySource', binding: 'body', wireName: 'apiKeySource', type: { enum: 'ApiKeySourceType' }, isRequired: false },
       { name: 'endpointConfiguration', binding: 'body', wireName: 'endpointConfiguration', type: { shape: 'EndpointConfiguration' }, isRequired: false },
       { name: 'policy', binding: 'body', wireName: 'policy', type: 'string', isRequired: false },
@@ -2397,9 +2397,9 @@ export const model: ServiceModel = {
       { name: 'additionalContext', binding: 'body', wireName: 'additionalContext', type: { map: 'string' }, isRequired: false },
     ],
     TestInvokeAuthorizerResponse: [
-      { name: 'clientStatus', binding: 'body', wireName: 'clientStatus', type: 'number', isRequired: false },
+      { name: 'clientStatus', binding: 'body', wireName: 'clientStatus', type: 'integer', isRequired: false },
       { name: 'log', binding: 'body', wireName: 'log', type: 'string', isRequired: false },
-      { name: 'latency', binding: 'body', wireName: 'latency', type: 'number', isRequired: false },
+      { name: 'latency', binding: 'body', wireName: 'latency', type: 'integer', isRequired: false },
       { name: 'principalId', binding: 'body', wireName: 'principalId', type: 'string', isRequired: false },
       { name: 'policy', binding: 'body', wireName: 'policy', type: 'string', isRequired: false },
       { name: 'authorization', binding: 'body', wireName: 'authorization', type: { map: { list: 'string' } }, isRequired: false },
@@ -2417,16 +2417,16 @@ export const model: ServiceModel = {
       { name: 'stageVariables', binding: 'body', wireName: 'stageVariables', type: { map: 'string' }, isRequired: false },
     ],
     TestInvokeMethodResponse: [
-      { name: 'status', binding: 'body', wireName: 'status', type: 'number', isRequired: false },
+      { name: 'status', binding: 'body', wireName: 'status', type: 'integer', isRequired: false },
       { name: 'body', binding: 'body', wireName: 'body', type: 'string', isRequired: false },
       { name: 'headers', binding: 'body', wireName: 'headers', type: { map: 'string' }, isRequired: false },
       { name: 'multiValueHeaders', binding: 'body', wireName: 'multiValueHeaders', type: { map: { list: 'string' } }, isRequired: false },
       { name: 'log', binding: 'body', wireName: 'log', type: 'string', isRequired: false },
-      { name: 'latency', binding: 'body', wireName: 'latency', type: 'number', isRequired: false },
+      { name: 'latency', binding: 'body', wireName: 'latency', type: 'integer', isRequired: false },
     ],
     ThrottleSettings: [
-      { name: 'burstLimit', binding: 'body', wireName: 'burstLimit', type: 'number', isRequired: false },
-      { name: 'rateLimit', binding: 'body', wireName: 'rateLimit', type: 'number', isRequired: false },
+      { name: 'burstLimit', binding: 'body', wireName: 'burstLimit', type: 'integer', isRequired: false },
+      { name: 'rateLimit', binding: 'body', wireName: 'rateLimit', type: 'double', isRequired: false },
     ],
     TlsConfig: [
       { name: 'insecureSkipVerification', binding: 'body', wireName: 'insecureSkipVerification', type: 'boolean', isRequired: false },
@@ -2556,7 +2556,7 @@ export const model: ServiceModel = {
       { name: 'usagePlanId', binding: 'body', wireName: 'usagePlanId', type: 'string', isRequired: false },
       { name: 'startDate', binding: 'body', wireName: 'startDate', type: 'string', isRequired: false },
       { name: 'endDate', binding: 'body', wireName: 'endDate', type: 'string', isRequired: false },
-      { name: 'items', binding: 'body', wireName: 'values', type: { map: { list: { list: 'number' } } }, isRequired: false },
+      { name: 'items', binding: 'body', wireName: 'values', type: { map: { list: { list: 'integer' } } }, isRequired: false },
       { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
     ],
     UsagePlan: [

@@ -1947,19 +1947,19 @@ export const model: ServiceModel = {
   },
   shapes: {
     AccountLimit: [
-      { name: 'TotalCodeSize', binding: 'body', wireName: 'TotalCodeSize', type: 'number', isRequired: false },
-      { name: 'CodeSizeUnzipped', binding: 'body', wireName: 'CodeSizeUnzipped', type: 'number', isRequired: false },
-      { name: 'CodeSizeZipped', binding: 'body', wireName: 'CodeSizeZipped', type: 'number', isRequired: false },
-      { name: 'ConcurrentExecutions', binding: 'body', wireName: 'ConcurrentExecutions', type: 'number', isRequired: false },
-      { name: 'UnreservedConcurrentExecutions', binding: 'body', wireName: 'UnreservedConcurrentExecutions', type: 'number', isRequired: false },
+      { name: 'TotalCodeSize', binding: 'body', wireName: 'TotalCodeSize', type: 'integer', isRequired: false },
+      { name: 'CodeSizeUnzipped', binding: 'body', wireName: 'CodeSizeUnzipped', type: 'integer', isRequired: false },
+      { name: 'CodeSizeZipped', binding: 'body', wireName: 'CodeSizeZipped', type: 'integer', isRequired: false },
+      { name: 'ConcurrentExecutions', binding: 'body', wireName: 'ConcurrentExecutions', type: 'integer', isRequired: false },
+      { name: 'UnreservedConcurrentExecutions', binding: 'body', wireName: 'UnreservedConcurrentExecutions', type: 'integer', isRequired: false },
     ],
     AccountUsage: [
-      { name: 'TotalCodeSize', binding: 'body', wireName: 'TotalCodeSize', type: 'number', isRequired: false },
-      { name: 'FunctionCount', binding: 'body', wireName: 'FunctionCount', type: 'number', isRequired: false },
+      { name: 'TotalCodeSize', binding: 'body', wireName: 'TotalCodeSize', type: 'integer', isRequired: false },
+      { name: 'FunctionCount', binding: 'body', wireName: 'FunctionCount', type: 'integer', isRequired: false },
     ],
     AddLayerVersionPermissionRequest: [
       { name: 'LayerName', binding: 'label', wireName: 'LayerName', type: 'string', isRequired: true },
-      { name: 'VersionNumber', binding: 'label', wireName: 'VersionNumber', type: 'number', isRequired: true },
+      { name: 'VersionNumber', binding: 'label', wireName: 'VersionNumber', type: 'integer', isRequired: true },
       { name: 'StatementId', binding: 'body', wireName: 'StatementId', type: 'string', isRequired: true },
       { name: 'Action', binding: 'body', wireName: 'Action', type: 'string', isRequired: true },
       { name: 'Principal', binding: 'body', wireName: 'Principal', type: 'string', isRequired: true },
@@ -2000,7 +2000,7 @@ export const model: ServiceModel = {
       { name: 'message', binding: 'body', wireName: 'message', type: 'string', isRequired: false },
     ],
     AliasRoutingConfiguration: [
-      { name: 'AdditionalVersionWeights', binding: 'body', wireName: 'AdditionalVersionWeights', type: { map: 'number' }, isRequired: false },
+      { name: 'AdditionalVersionWeights', binding: 'body', wireName: 'AdditionalVersionWeights', type: { map: 'double' }, isRequired: false },
     ],
     AllowedPublishers: [
       { name: 'SigningProfileVersionArns', binding: 'body', wireName: 'SigningProfileVersionArns', type: { list: 'string' }, isRequired: true },
@@ -2018,13 +2018,13 @@ export const model: ServiceModel = {
       { name: 'Error', binding: 'body', wireName: 'Error', type: { shape: 'EventError' }, isRequired: true },
     ],
     CallbackOptions: [
-      { name: 'TimeoutSeconds', binding: 'body', wireName: 'TimeoutSeconds', type: 'number', isRequired: false },
-      { name: 'HeartbeatTimeoutSeconds', binding: 'body', wireName: 'HeartbeatTimeoutSeconds', type: 'number', isRequired: false },
+      { name: 'TimeoutSeconds', binding: 'body', wireName: 'TimeoutSeconds', type: 'integer', isRequired: false },
+      { name: 'HeartbeatTimeoutSeconds', binding: 'body', wireName: 'HeartbeatTimeoutSeconds', type: 'integer', isRequired: false },
     ],
     CallbackStartedDetails: [
       { name: 'CallbackId', binding: 'body', wireName: 'CallbackId', type: 'string', isRequired: true },
-      { name: 'HeartbeatTimeout', binding: 'body', wireName: 'HeartbeatTimeout', type: 'number', isRequired: false },
-      { name: 'Timeout', binding: 'body', wireName: 'Timeout', type: 'number', isRequired: false },
+      { name: 'HeartbeatTimeout', binding: 'body', wireName: 'HeartbeatTimeout', type: 'integer', isRequired: false },
+      { name: 'Timeout', binding: 'body', wireName: 'Timeout', type: 'integer', isRequired: false },
     ],
     CallbackSucceededDetails: [
       { name: 'Result', binding: 'body', wireName: 'Result', type: { shape: 'EventResult' }, isRequired: true },
@@ -2063,7 +2063,7 @@ export const model: ServiceModel = {
       { name: 'CapacityProviderOperatorRoleArn', binding: 'body', wireName: 'CapacityProviderOperatorRoleArn', type: 'string', isRequired: true },
     ],
     CapacityProviderScalingConfig: [
-      { name: 'MaxVCpuCount', binding: 'body', wireName: 'MaxVCpuCount', type: 'number', isRequired: false },
+      { name: 'MaxVCpuCount', binding: 'body', wireName: 'MaxVCpuCount', type: 'integer', isRequired: false },
       { name: 'ScalingMode', binding: 'body', wireName: 'ScalingMode', type: { enum: 'CapacityProviderScalingMode' }, isRequired: false },
       { name: 'ScalingPolicies', binding: 'body', wireName: 'ScalingPolicies', type: { list: { shape: 'TargetTrackingScalingPolicy' } }, isRequired: false },
     ],
@@ -2152,7 +2152,7 @@ export const model: ServiceModel = {
       { name: 'Message', binding: 'body', wireName: 'Message', type: 'string', isRequired: false },
     ],
     Concurrency: [
-      { name: 'ReservedConcurrentExecutions', binding: 'body', wireName: 'ReservedConcurrentExecutions', type: 'number', isRequired: false },
+      { name: 'ReservedConcurrentExecutions', binding: 'body', wireName: 'ReservedConcurrentExecutions', type: 'integer', isRequired: false },
     ],
     ContextDetails: [
       { name: 'ReplayChildren', binding: 'body', wireName: 'ReplayChildren', type: 'boolean', isRequired: false },
@@ -2175,7 +2175,7 @@ export const model: ServiceModel = {
       { name: 'AllowMethods', binding: 'body', wireName: 'AllowMethods', type: { list: 'string' }, isRequired: false },
       { name: 'AllowOrigins', binding: 'body', wireName: 'AllowOrigins', type: { list: 'string' }, isRequired: false },
       { name: 'ExposeHeaders', binding: 'body', wireName: 'ExposeHeaders', type: { list: 'string' }, isRequired: false },
-      { name: 'MaxAge', binding: 'body', wireName: 'MaxAge', type: 'number', isRequired: false },
+      { name: 'MaxAge', binding: 'body', wireName: 'MaxAge', type: 'integer', isRequired: false },
     ],
     CreateAliasRequest: [
       { name: 'FunctionName', binding: 'label', wireName: 'FunctionName', type: 'string', isRequired: true },
@@ -2211,22 +2211,22 @@ export const model: ServiceModel = {
       { name: 'FunctionName', binding: 'body', wireName: 'FunctionName', type: 'string', isRequired: true },
       { name: 'EventSourceArn', binding: 'body', wireName: 'EventSourceArn', type: 'string', isRequired: false },
       { name: 'Enabled', binding: 'body', wireName: 'Enabled', type: 'boolean', isRequired: false },
-      { name: 'BatchSize', binding: 'body', wireName: 'BatchSize', type: 'number', isRequired: false },
+      { name: 'BatchSize', binding: 'body', wireName: 'BatchSize', type: 'integer', isRequired: false },
       { name: 'FilterCriteria', binding: 'body', wireName: 'FilterCriteria', type: { shape: 'FilterCriteria' }, isRequired: false },
       { name: 'KMSKeyArn', binding: 'body', wireName: 'KMSKeyArn', type: 'string', isRequired: false },
       { name: 'MetricsConfig', binding: 'body', wireName: 'MetricsConfig', type: { shape: 'EventSourceMappingMetricsConfig' }, isRequired: false },
       { name: 'LoggingConfig', binding: 'body', wireName: 'LoggingConfig', type: { shape: 'EventSourceMappingLoggingConfig' }, isRequired: false },
       { name: 'ScalingConfig', binding: 'body', wireName: 'ScalingConfig', type: { shape: 'ScalingConfig' }, isRequired: false },
-      { name: 'MaximumBatchingWindowInSeconds', binding: 'body', wireName: 'MaximumBatchingWindowInSeconds', type: 'number', isRequired: false },
-      { name: 'ParallelizationFactor', binding: 'body', wireName: 'ParallelizationFactor', type: 'number', isRequired: false },
+      { name: 'MaximumBatchingWindowInSeconds', binding: 'body', wireName: 'MaximumBatchingWindowInSeconds', type: 'integer', isRequired: false },
+      { name: 'ParallelizationFactor', binding: 'body', wireName: 'ParallelizationFactor', type: 'integer', isRequired: false },
       { name: 'StartingPosition', binding: 'body', wireName: 'StartingPosition', type: { enum: 'EventSourcePosition' }, isRequired: false },
       { name: 'StartingPositionTimestamp', binding: 'body', wireName: 'StartingPositionTimestamp', type: 'epochSeconds', isRequired: false },
       { name: 'DestinationConfig', binding: 'body', wireName: 'DestinationConfig', type: { shape: 'DestinationConfig' }, isRequired: false },
-      { name: 'MaximumRecordAgeInSeconds', binding: 'body', wireName: 'MaximumRecordAgeInSeconds', type: 'number', isRequired: false },
+      { name: 'MaximumRecordAgeInSeconds', binding: 'body', wireName: 'MaximumRecordAgeInSeconds', type: 'integer', isRequired: false },
       { name: 'BisectBatchOnFunctionError', binding: 'body', wireName: 'BisectBatchOnFunctionError', type: 'boolean', isRequired: false },
-      { name: 'MaximumRetryAttempts', binding: 'body', wireName: 'MaximumRetryAttempts', type: 'number', isRequired: false },
+      { name: 'MaximumRetryAttempts', binding: 'body', wireName: 'MaximumRetryAttempts', type: 'integer', isRequired: false },
       { name: 'Tags', binding: 'body', wireName: 'Tags', type: { map: 'string' }, isRequired: false },
-      { name: 'TumblingWindowInSeconds', binding: 'body', wireName: 'TumblingWindowInSeconds', type: 'number', isRequired: false },
+      { name: 'TumblingWindowInSeconds', binding: 'body', wireName: 'TumblingWindowInSeconds', type: 'integer', isRequired: false },
       { name: 'Topics', binding: 'body', wireName: 'Topics', type: { list: 'string' }, isRequired: false },
       { name: 'Queues', binding: 'body', wireName: 'Queues', type: { list: 'string' }, isRequired: false },
       { name: 'SourceAccessConfigurations', binding: 'body', wireName: 'SourceAccessConfigurations', type: { list: { shape: 'SourceAccessConfiguration' } }, isRequired: false },
@@ -2244,8 +2244,8 @@ export const model: ServiceModel = {
       { name: 'Runtime', binding: 'body', wireName: 'Runtime', type: { enum: 'Runtime' }, isRequired: false },
       { name: 'Handler', binding: 'body', wireName: 'Handler', type: 'string', isRequired: false },
       { name: 'Description', binding: 'body', wireName: 'Description', type: 'string', isRequired: false },
-      { name: 'Timeout', binding: 'body', wireName: 'Timeout', type: 'number', isRequired: false },
-      { name: 'MemorySize', binding: 'body', wireName: 'MemorySize', type: 'number', isRequired: false },
+      { name: 'Timeout', binding: 'body', wireName: 'Timeout', type: 'integer', isRequired: false },
+      { name: 'MemorySize', binding: 'body', wireName: 'MemorySize', type: 'integer', isRequired: false },
       { name: 'Publish', binding: 'body', wireName: 'Publish', type: 'boolean', isRequired: false },
       { name: 'PublishTo', binding: 'body', wireName: 'PublishTo', type: { enum: 'FunctionVersionLatestPublished' }, isRequired: false },
       { name: 'VpcConfig', binding: 'body', wireName: 'VpcConfig', type: { shape: 'VpcConfig' }, isRequired: false },
@@ -2317,7 +2317,7 @@ export const model: ServiceModel = {
       { name: 'Qualifier', binding: 'query', wireName: 'Qualifier', type: 'string', isRequired: false },
     ],
     DeleteFunctionResponse: [
-      { name: 'StatusCode', binding: 'statusCode', wireName: 'StatusCode', type: 'number', isRequired: false },
+      { name: 'StatusCode', binding: 'statusCode', wireName: 'StatusCode', type: 'integer', isRequired: false },
     ],
     DeleteFunctionUrlConfigRequest: [
       { name: 'FunctionName', binding: 'label', wireName: 'FunctionName', type: 'string', isRequired: true },
@@ -2325,7 +2325,7 @@ export const model: ServiceModel = {
     ],
     DeleteLayerVersionRequest: [
       { name: 'LayerName', binding: 'label', wireName: 'LayerName', type: 'string', isRequired: true },
-      { name: 'VersionNumber', binding: 'label', wireName: 'VersionNumber', type: 'number', isRequired: true },
+      { name: 'VersionNumber', binding: 'label', wireName: 'VersionNumber', type: 'integer', isRequired: true },
     ],
     DeleteProvisionedConcurrencyConfigRequest: [
       { name: 'FunctionName', binding: 'label', wireName: 'FunctionName', type: 'string', isRequired: true },
@@ -2346,8 +2346,8 @@ export const model: ServiceModel = {
     ],
     DurableConfig: [
       { name: 'KMSKeyArn', binding: 'body', wireName: 'KMSKeyArn', type: 'string', isRequired: false },
-      { name: 'RetentionPeriodInDays', binding: 'body', wireName: 'RetentionPeriodInDays', type: 'number', isRequired: false },
-      { name: 'ExecutionTimeout', binding: 'body', wireName: 'ExecutionTimeout', type: 'number', isRequired: false },
+      { name: 'RetentionPeriodInDays', binding: 'body', wireName: 'RetentionPeriodInDays', type: 'integer', isRequired: false },
+      { name: 'ExecutionTimeout', binding: 'body', wireName: 'ExecutionTimeout', type: 'integer', isRequired: false },
     ],
     DurableExecutionAlreadyStartedException: [
       { name: 'Type', binding: 'body', wireName: 'Type', type: 'string', isRequired: false },
@@ -2402,7 +2402,7 @@ export const model: ServiceModel = {
       { name: 'Error', binding: 'body', wireName: 'Error', type: { shape: 'EnvironmentError' }, isRequired: false },
     ],
     EphemeralStorage: [
-      { name: 'Size', binding: 'body', wireName: 'Size', type: 'number', isRequired: true },
+      { name: 'Size', binding: 'body', wireName: 'Size', type: 'integer', isRequired: true },
     ],
     ErrorObject: [
       { name: 'ErrorMessage', binding: 'body', wireName: 'ErrorMessage', type: 'string', isRequired: false },
@@ -2413,7 +2413,7 @@ export const model: ServiceModel = {
     Event: [
       { name: 'EventType', binding: 'body', wireName: 'EventType', type: { enum: 'EventType' }, isRequired: false },
       { name: 'SubType', binding: 'body', wireName: 'SubType', type: 'string', isRequired: false },
-      { name: 'EventId', binding: 'body', wireName: 'EventId', type: 'number', isRequired: false },
+      { name: 'EventId', binding: 'body', wireName: 'EventId', type: 'integer', isRequired: false },
       { name: 'Id', binding: 'body', wireName: 'Id', type: 'string', isRequired: false },
       { name: 'Name', binding: 'body', wireName: 'Name', type: 'string', isRequired: false },
       { name: 'EventTimestamp', binding: 'body', wireName: 'EventTimestamp', type: 'epochSeconds', isRequired: false },
@@ -2459,9 +2459,9 @@ export const model: ServiceModel = {
       { name: 'UUID', binding: 'body', wireName: 'UUID', type: 'string', isRequired: false },
       { name: 'StartingPosition', binding: 'body', wireName: 'StartingPosition', type: { enum: 'EventSourcePosition' }, isRequired: false },
       { name: 'StartingPositionTimestamp', binding: 'body', wireName: 'StartingPositionTimestamp', type: 'epochSeconds', isRequired: false },
-      { name: 'BatchSize', binding: 'body', wireName: 'BatchSize', type: 'number', isRequired: false },
-      { name: 'MaximumBatchingWindowInSeconds', binding: 'body', wireName: 'MaximumBatchingWindowInSeconds', type: 'number', isRequired: false },
-      { name: 'ParallelizationFactor', binding: 'body', wireName: 'ParallelizationFactor', type: 'number', isRequired: false },
+      { name: 'BatchSize', binding: 'body', wireName: 'BatchSize', type: 'integer', isRequired: false },
+      { name: 'MaximumBatchingWindowInSeconds', binding: 'body', wireName: 'MaximumBatchingWindowInSeconds', type: 'integer', isRequired: false },
+      { name: 'ParallelizationFactor', binding: 'body', wireName: 'ParallelizationFactor', type: 'integer', isRequired: false },
       { name: 'EventSourceArn', binding: 'body', wireName: 'EventSourceArn', type: 'string', isRequired: false },
       { name: 'FilterCriteria', binding: 'body', wireName: 'FilterCriteria', type: { shape: 'FilterCriteria' }, isRequired: false },
       { name: 'FilterCriteriaError', binding: 'body', wireName: 'FilterCriteriaError', type: { shape: 'FilterCriteriaError' }, isRequired: false },
@@ -2479,10 +2479,10 @@ export const model: ServiceModel = {
       { name: 'Queues', binding: 'body', wireName: 'Queues', type: { list: 'string' }, isRequired: false },
       { name: 'SourceAccessConfigurations', binding: 'body', wireName: 'SourceAccessConfigurations', type: { list: { shape: 'SourceAccessConfiguration' } }, isRequired: false },
       { name: 'SelfManagedEventSource', binding: 'body', wireName: 'SelfManagedEventSource', type: { shape: 'SelfManagedEventSource' }, isRequired: false },
-      { name: 'MaximumRecordAgeInSeconds', binding: 'body', wireName: 'MaximumRecordAgeInSeconds', type: 'number', isRequired: false },
+      { name: 'MaximumRecordAgeInSeconds', binding: 'body', wireName: 'MaximumRecordAgeInSeconds', type: 'integer', isRequired: false },
       { name: 'BisectBatchOnFunctionError', binding: 'body', wireName: 'BisectBatchOnFunctionError', type: 'boolean', isRequired: false },
-      { name: 'MaximumRetryAttempts', binding: 'body', wireName: 'MaximumRetryAttempts', type: 'number', isRequired: false },
-      { name: 'TumblingWindowInSeconds', binding: 'body', wireName: 'TumblingWindowInSeconds', type: 'number', isRequired: false },
+      { name: 'MaximumRetryAttempts', binding: 'body', wireName: 'MaximumRetryAttempts', type: 'integer', isRequired: false },
+      { name: 'TumblingWindowInSeconds', binding: 'body', wireName: 'TumblingWindowInSeconds', type: 'integer', isRequired: false },
       { name: 'FunctionResponseTypes', binding: 'body', wireName: 'FunctionResponseTypes', type: { list: { enum: 'FunctionResponseType' } }, isRequired: false },
       { name: 'AmazonManagedKafkaEventSourceConfig', binding: 'body', wireName: 'AmazonManagedKafkaEventSourceConfig', type: { shape: 'AmazonManagedKafkaEventSourceConfig' }, isRequired: false },
       { name: 'SelfManagedKafkaEventSourceConfig', binding: 'body', wireName: 'SelfManagedKafkaEventSourceConfig', type: { shape: 'SelfManagedKafkaEventSourceConfig' }, isRequired: false },
@@ -2513,7 +2513,7 @@ export const model: ServiceModel = {
     ],
     ExecutionStartedDetails: [
       { name: 'Input', binding: 'body', wireName: 'Input', type: { shape: 'EventInput' }, isRequired: true },
-      { name: 'ExecutionTimeout', binding: 'body', wireName: 'ExecutionTimeout', type: 'number', isRequired: true },
+      { name: 'ExecutionTimeout', binding: 'body', wireName: 'ExecutionTimeout', type: 'integer', isRequired: true },
     ],
     ExecutionStoppedDetails: [
       { name: 'Error', binding: 'body', wireName: 'Error', type: { shape: 'EventError' }, isRequired: true },
@@ -2567,10 +2567,10 @@ export const model: ServiceModel = {
       { name: 'Runtime', binding: 'body', wireName: 'Runtime', type: { enum: 'Runtime' }, isRequired: false },
       { name: 'Role', binding: 'body', wireName: 'Role', type: 'string', isRequired: false },
       { name: 'Handler', binding: 'body', wireName: 'Handler', type: 'string', isRequired: false },
-      { name: 'CodeSize', binding: 'body', wireName: 'CodeSize', type: 'number', isRequired: false },
+      { name: 'CodeSize', binding: 'body', wireName: 'CodeSize', type: 'integer', isRequired: false },
       { name: 'Description', binding: 'body', wireName: 'Description', type: 'string', isRequired: false },
-      { name: 'Timeout', binding: 'body', wireName: 'Timeout', type: 'number', isRequired: false },
-      { name: 'MemorySize', binding: 'body', wireName: 'MemorySize', type: 'number', isRequired: false },
+      { name: 'Timeout', binding: 'body', wireName: 'Timeout', type: 'integer', isRequired: false },
+      { name: 'MemorySize', binding: 'body', wireName: 'MemorySize', type: 'integer', isRequired: false },
       { name: 'LastModified', binding: 'body', wireName: 'LastModified', type: 'string', isRequired: false },
       { name: 'CodeSha256', binding: 'body', wireName: 'CodeSha256', type: 'string', isRequired: false },
       { name: 'Version', binding: 'body', wireName: 'Version', type: 'string', isRequired: false },
@@ -2606,13 +2606,13 @@ export const model: ServiceModel = {
     FunctionEventInvokeConfig: [
       { name: 'LastModified', binding: 'body', wireName: 'LastModified', type: 'epochSeconds', isRequired: false },
       { name: 'FunctionArn', binding: 'body', wireName: 'FunctionArn', type: 'string', isRequired: false },
-      { name: 'MaximumRetryAttempts', binding: 'body', wireName: 'MaximumRetryAttempts', type: 'number', isRequired: false },
-      { name: 'MaximumEventAgeInSeconds', binding: 'body', wireName: 'MaximumEventAgeInSeconds', type: 'number', isRequired: false },
+      { name: 'MaximumRetryAttempts', binding: 'body', wireName: 'MaximumRetryAttempts', type: 'integer', isRequired: false },
+      { name: 'MaximumEventAgeInSeconds', binding: 'body', wireName: 'MaximumEventAgeInSeconds', type: 'integer', isRequired: false },
       { name: 'DestinationConfig', binding: 'body', wireName: 'DestinationConfig', type: { shape: 'DestinationConfig' }, isRequired: false },
     ],
     FunctionScalingConfig: [
-      { name: 'MinExecutionEnvironments', binding: 'body', wireName: 'MinExecutionEnvironments', type: 'number', isRequired: false },
-      { name: 'MaxExecutionEnvironments', binding: 'body', wireName: 'MaxExecutionEnvironments', type: 'number', isRequired: false },
+      { name: 'MinExecutionEnvironments', binding: 'body', wireName: 'MinExecutionEnvironments', type: 'integer', isRequired: false },
+      { name: 'MaxExecutionEnvironments', binding: 'body', wireName: 'MaxExecutionEnvironments', type: 'integer', isRequired: false },
     ],
     FunctionUrlConfig: [
       { name: 'FunctionUrl', binding: 'body', wireName: 'FunctionUrl', type: 'string', isRequired: true },
@@ -2655,7 +2655,7 @@ export const model: ServiceModel = {
     GetDurableExecutionHistoryRequest: [
       { name: 'DurableExecutionArn', binding: 'label', wireName: 'DurableExecutionArn', type: 'string', isRequired: true },
       { name: 'IncludeExecutionData', binding: 'query', wireName: 'IncludeExecutionData', type: 'boolean', isRequired: false },
-      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'number', isRequired: false },
+      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'integer', isRequired: false },
       { name: 'Marker', binding: 'query', wireName: 'Marker', type: 'string', isRequired: false },
       { name: 'ReverseOrder', binding: 'query', wireName: 'ReverseOrder', type: 'boolean', isRequired: false },
     ],
@@ -2686,7 +2686,7 @@ export const model: ServiceModel = {
       { name: 'DurableExecutionArn', binding: 'label', wireName: 'DurableExecutionArn', type: 'string', isRequired: true },
       { name: 'CheckpointToken', binding: 'query', wireName: 'CheckpointToken', type: 'string', isRequired: true },
       { name: 'Marker', binding: 'query', wireName: 'Marker', type: 'string', isRequired: false },
-      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'number', isRequired: false },
+      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'integer', isRequired: false },
     ],
     GetDurableExecutionStateResponse: [
       { name: 'Operations', binding: 'body', wireName: 'Operations', type: { list: { shape: 'Operation' } }, isRequired: true },
@@ -2706,7 +2706,7 @@ export const model: ServiceModel = {
       { name: 'FunctionName', binding: 'label', wireName: 'FunctionName', type: 'string', isRequired: true },
     ],
     GetFunctionConcurrencyResponse: [
-      { name: 'ReservedConcurrentExecutions', binding: 'body', wireName: 'ReservedConcurrentExecutions', type: 'number', isRequired: false },
+      { name: 'ReservedConcurrentExecutions', binding: 'body', wireName: 'ReservedConcurrentExecutions', type: 'integer', isRequired: false },
     ],
     GetFunctionConfigurationRequest: [
       { name: 'FunctionName', binding: 'label', wireName: 'FunctionName', type: 'string', isRequired: true },
@@ -2760,7 +2760,7 @@ export const model: ServiceModel = {
     ],
     GetLayerVersionPolicyRequest: [
       { name: 'LayerName', binding: 'label', wireName: 'LayerName', type: 'string', isRequired: true },
-      { name: 'VersionNumber', binding: 'label', wireName: 'VersionNumber', type: 'number', isRequired: true },
+      { name: 'VersionNumber', binding: 'label', wireName: 'VersionNumber', type: 'integer', isRequired: true },
     ],
     GetLayerVersionPolicyResponse: [
       { name: 'Policy', binding: 'body', wireName: 'Policy', type: 'string', isRequired: false },
@@ -2768,7 +2768,7 @@ export const model: ServiceModel = {
     ],
     GetLayerVersionRequest: [
       { name: 'LayerName', binding: 'label', wireName: 'LayerName', type: 'string', isRequired: true },
-      { name: 'VersionNumber', binding: 'label', wireName: 'VersionNumber', type: 'number', isRequired: true },
+      { name: 'VersionNumber', binding: 'label', wireName: 'VersionNumber', type: 'integer', isRequired: true },
     ],
     GetLayerVersionResponse: [
       { name: 'Content', binding: 'body', wireName: 'Content', type: { shape: 'LayerVersionContentOutput' }, isRequired: false },
@@ -2776,7 +2776,7 @@ export const model: ServiceModel = {
       { name: 'LayerVersionArn', binding: 'body', wireName: 'LayerVersionArn', type: 'string', isRequired: false },
       { name: 'Description', binding: 'body', wireName: 'Description', type: 'string', isRequired: false },
       { name: 'CreatedDate', binding: 'body', wireName: 'CreatedDate', type: 'string', isRequired: false },
-      { name: 'Version', binding: 'body', wireName: 'Version', type: 'number', isRequired: false },
+      { name: 'Version', binding: 'body', wireName: 'Version', type: 'integer', isRequired: false },
       { name: 'CompatibleArchitectures', binding: 'body', wireName: 'CompatibleArchitectures', type: { list: { enum: 'Architecture' } }, isRequired: false },
       { name: 'CompatibleRuntimes', binding: 'body', wireName: 'CompatibleRuntimes', type: { list: { enum: 'Runtime' } }, isRequired: false },
       { name: 'LicenseInfo', binding: 'body', wireName: 'LicenseInfo', type: 'string', isRequired: false },
@@ -2794,9 +2794,9 @@ export const model: ServiceModel = {
       { name: 'Qualifier', binding: 'query', wireName: 'Qualifier', type: 'string', isRequired: true },
     ],
     GetProvisionedConcurrencyConfigResponse: [
-      { name: 'RequestedProvisionedConcurrentExecutions', binding: 'body', wireName: 'RequestedProvisionedConcurrentExecutions', type: 'number', isRequired: false },
-      { name: 'AvailableProvisionedConcurrentExecutions', binding: 'body', wireName: 'AvailableProvisionedConcurrentExecutions', type: 'number', isRequired: false },
-      { name: 'AllocatedProvisionedConcurrentExecutions', binding: 'body', wireName: 'AllocatedProvisionedConcurrentExecutions', type: 'number', isRequired: false },
+      { name: 'RequestedProvisionedConcurrentExecutions', binding: 'body', wireName: 'RequestedProvisionedConcurrentExecutions', type: 'integer', isRequired: false },
+      { name: 'AvailableProvisionedConcurrentExecutions', binding: 'body', wireName: 'AvailableProvisionedConcurrentExecutions', type: 'integer', isRequired: false },
+      { name: 'AllocatedProvisionedConcurrentExecutions', binding: 'body', wireName: 'AllocatedProvisionedConcurrentExecutions', type: 'integer', isRequired: false },
       { name: 'Status', binding: 'body', wireName: 'Status', type: { enum: 'ProvisionedConcurrencyStatusEnum' }, isRequired: false },
       { name: 'StatusReason', binding: 'body', wireName: 'StatusReason', type: 'string', isRequired: false },
       { name: 'LastModified', binding: 'body', wireName: 'LastModified', type: 'string', isRequired: false },
@@ -2880,7 +2880,7 @@ export const model: ServiceModel = {
       { name: 'TenantId', binding: 'header', wireName: 'x-amz-tenant-id', type: 'string', isRequired: false },
     ],
     InvocationResponse: [
-      { name: 'StatusCode', binding: 'statusCode', wireName: 'StatusCode', type: 'number', isRequired: false },
+      { name: 'StatusCode', binding: 'statusCode', wireName: 'StatusCode', type: 'integer', isRequired: false },
       { name: 'FunctionError', binding: 'header', wireName: 'x-amz-function-error', type: 'string', isRequired: false },
       { name: 'LogResult', binding: 'header', wireName: 'x-amz-log-result', type: 'string', isRequired: false },
       { name: 'Payload', binding: 'payload', wireName: 'Payload', type: 'blob', isRequired: false },
@@ -2892,7 +2892,7 @@ export const model: ServiceModel = {
       { name: 'InvokeArgs', binding: 'payload', wireName: 'InvokeArgs', type: 'blob', isRequired: true },
     ],
     InvokeAsyncResponse: [
-      { name: 'Status', binding: 'statusCode', wireName: 'Status', type: 'number', isRequired: false },
+      { name: 'Status', binding: 'statusCode', wireName: 'Status', type: 'integer', isRequired: false },
     ],
     InvokeResponseStreamUpdate: [
       { name: 'Payload', binding: 'body', wireName: 'Payload', type: 'blob', isRequired: false },
@@ -2912,7 +2912,7 @@ export const model: ServiceModel = {
       { name: 'InvocationType', binding: 'header', wireName: 'x-amz-invocation-type', type: { enum: 'ResponseStreamingInvocationType' }, isRequired: false },
     ],
     InvokeWithResponseStreamResponse: [
-      { name: 'StatusCode', binding: 'statusCode', wireName: 'StatusCode', type: 'number', isRequired: false },
+      { name: 'StatusCode', binding: 'statusCode', wireName: 'StatusCode', type: 'integer', isRequired: false },
       { name: 'ExecutedVersion', binding: 'header', wireName: 'x-amz-executed-version', type: 'string', isRequired: false },
       { name: 'EventStream', binding: 'payload', wireName: 'EventStream', type: { shape: 'InvokeWithResponseStreamResponseEvent' }, isRequired: false },
       { name: 'ResponseStreamContentType', binding: 'header', wireName: 'content-type', type: 'string', isRequired: false },
@@ -2952,12 +2952,12 @@ export const model: ServiceModel = {
     ],
     LambdaManagedInstancesCapacityProviderConfig: [
       { name: 'CapacityProviderArn', binding: 'body', wireName: 'CapacityProviderArn', type: 'string', isRequired: true },
-      { name: 'PerExecutionEnvironmentMaxConcurrency', binding: 'body', wireName: 'PerExecutionEnvironmentMaxConcurrency', type: 'number', isRequired: false },
-      { name: 'ExecutionEnvironmentMemoryGiBPerVCpu', binding: 'body', wireName: 'ExecutionEnvironmentMemoryGiBPerVCpu', type: 'number', isRequired: false },
+      { name: 'PerExecutionEnvironmentMaxConcurrency', binding: 'body', wireName: 'PerExecutionEnvironmentMaxConcurrency', type: 'integer', isRequired: false },
+      { name: 'ExecutionEnvironmentMemoryGiBPerVCpu', binding: 'body', wireName: 'ExecutionEnvironmentMemoryGiBPerVCpu', type: 'double', isRequired: false },
     ],
     Layer: [
       { name: 'Arn', binding: 'body', wireName: 'Arn', type: 'string', isRequired: false },
-      { name: 'CodeSize', binding: 'body', wireName: 'CodeSize', type: 'number', isRequired: false },
+      { name: 'CodeSize', binding: 'body', wireName: 'CodeSize', type: 'integer', isRequired: false },
       { name: 'SigningProfileVersionArn', binding: 'body', wireName: 'SigningProfileVersionArn', type: 'string', isRequired: false },
       { name: 'SigningJobArn', binding: 'body', wireName: 'SigningJobArn', type: 'string', isRequired: false },
     ],
@@ -2971,14 +2971,14 @@ export const model: ServiceModel = {
     LayerVersionContentOutput: [
       { name: 'Location', binding: 'body', wireName: 'Location', type: 'string', isRequired: false },
       { name: 'CodeSha256', binding: 'body', wireName: 'CodeSha256', type: 'string', isRequired: false },
-      { name: 'CodeSize', binding: 'body', wireName: 'CodeSize', type: 'number', isRequired: false },
+      { name: 'CodeSize', binding: 'body', wireName: 'CodeSize', type: 'integer', isRequired: false },
       { name: 'SigningProfileVersionArn', binding: 'body', wireName: 'SigningProfileVersionArn', type: 'string', isRequired: false },
       { name: 'SigningJobArn', binding: 'body', wireName: 'SigningJobArn', type: 'string', isRequired: false },
       { name: 'ResolvedS3Object', binding: 'body', wireName: 'ResolvedS3Object', type: { shape: 'ResolvedS3Object' }, isRequired: false },
     ],
     LayerVersionsListItem: [
       { name: 'LayerVersionArn', binding: 'body', wireName: 'LayerVersionArn', type: 'string', isRequired: false },
-      { name: 'Version', binding: 'body', wireName: 'Version', type: 'number', isRequired: false },
+      { name: 'Version', binding: 'body', wireName: 'Version', type: 'integer', isRequired: false },
       { name: 'Description', binding: 'body', wireName: 'Description', type: 'string', isRequired: false },
       { name: 'CreatedDate', binding: 'body', wireName: 'CreatedDate', type: 'string', isRequired: false },
       { name: 'CompatibleArchitectures', binding: 'body', wireName: 'CompatibleArchitectures', type: { list: { enum: 'Architecture' } }, isRequired: false },
@@ -2994,7 +2994,7 @@ export const model: ServiceModel = {
       { name: 'FunctionName', binding: 'label', wireName: 'FunctionName', type: 'string', isRequired: true },
       { name: 'FunctionVersion', binding: 'query', wireName: 'FunctionVersion', type: 'string', isRequired: false },
       { name: 'Marker', binding: 'query', wireName: 'Marker', type: 'string', isRequired: false },
-      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'number', isRequired: false },
+      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'integer', isRequired: false },
     ],
     ListAliasesResponse: [
       { name: 'NextMarker', binding: 'body', wireName: 'NextMarker', type: 'string', isRequired: false },
@@ -3003,7 +3003,7 @@ export const model: ServiceModel = {
     ListCapacityProvidersRequest: [
       { name: 'State', binding: 'query', wireName: 'State', type: { enum: 'CapacityProviderState' }, isRequired: false },
       { name: 'Marker', binding: 'query', wireName: 'Marker', type: 'string', isRequired: false },
-      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'number', isRequired: false },
+      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'integer', isRequired: false },
     ],
     ListCapacityProvidersResponse: [
       { name: 'CapacityProviders', binding: 'body', wireName: 'CapacityProviders', type: { list: { shape: 'CapacityProvider' } }, isRequired: true },
@@ -3011,7 +3011,7 @@ export const model: ServiceModel = {
     ],
     ListCodeSigningConfigsRequest: [
       { name: 'Marker', binding: 'query', wireName: 'Marker', type: 'string', isRequired: false },
-      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'number', isRequired: false },
+      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'integer', isRequired: false },
     ],
     ListCodeSigningConfigsResponse: [
       { name: 'NextMarker', binding: 'body', wireName: 'NextMarker', type: 'string', isRequired: false },
@@ -3026,7 +3026,7 @@ export const model: ServiceModel = {
       { name: 'StartedBefore', binding: 'query', wireName: 'StartedBefore', type: 'isoDateTime', isRequired: false },
       { name: 'ReverseOrder', binding: 'query', wireName: 'ReverseOrder', type: 'boolean', isRequired: false },
       { name: 'Marker', binding: 'query', wireName: 'Marker', type: 'string', isRequired: false },
-      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'number', isRequired: false },
+      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'integer', isRequired: false },
     ],
     ListDurableExecutionsByFunctionResponse: [
       { name: 'DurableExecutions', binding: 'body', wireName: 'DurableExecutions', type: { list: { shape: 'Execution' } }, isRequired: false },
@@ -3036,7 +3036,7 @@ export const model: ServiceModel = {
       { name: 'EventSourceArn', binding: 'query', wireName: 'EventSourceArn', type: 'string', isRequired: false },
       { name: 'FunctionName', binding: 'query', wireName: 'FunctionName', type: 'string', isRequired: false },
       { name: 'Marker', binding: 'query', wireName: 'Marker', type: 'string', isRequired: false },
-      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'number', isRequired: false },
+      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'integer', isRequired: false },
     ],
     ListEventSourceMappingsResponse: [
       { name: 'NextMarker', binding: 'body', wireName: 'NextMarker', type: 'string', isRequired: false },
@@ -3045,7 +3045,7 @@ export const model: ServiceModel = {
     ListFunctionEventInvokeConfigsRequest: [
       { name: 'FunctionName', binding: 'label', wireName: 'FunctionName', type: 'string', isRequired: true },
       { name: 'Marker', binding: 'query', wireName: 'Marker', type: 'string', isRequired: false },
-      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'number', isRequired: false },
+      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'integer', isRequired: false },
     ],
     ListFunctionEventInvokeConfigsResponse: [
       { name: 'FunctionEventInvokeConfigs', binding: 'body', wireName: 'FunctionEventInvokeConfigs', type: { list: { shape: 'FunctionEventInvokeConfig' } }, isRequired: false },
@@ -3054,7 +3054,7 @@ export const model: ServiceModel = {
     ListFunctionUrlConfigsRequest: [
       { name: 'FunctionName', binding: 'label', wireName: 'FunctionName', type: 'string', isRequired: true },
       { name: 'Marker', binding: 'query', wireName: 'Marker', type: 'string', isRequired: false },
-      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'number', isRequired: false },
+      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'integer', isRequired: false },
     ],
     ListFunctionUrlConfigsResponse: [
       { name: 'FunctionUrlConfigs', binding: 'body', wireName: 'FunctionUrlConfigs', type: { list: { shape: 'FunctionUrlConfig' } }, isRequired: true },
@@ -3063,7 +3063,7 @@ export const model: ServiceModel = {
     ListFunctionVersionsByCapacityProviderRequest: [
       { name: 'CapacityProviderName', binding: 'label', wireName: 'CapacityProviderName', type: 'string', isRequired: true },
       { name: 'Marker', binding: 'query', wireName: 'Marker', type: 'string', isRequired: false },
-      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'number', isRequired: false },
+      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'integer', isRequired: false },
     ],
     ListFunctionVersionsByCapacityProviderResponse: [
       { name: 'CapacityProviderArn', binding: 'body', wireName: 'CapacityProviderArn', type: 'string', isRequired: true },
@@ -3073,7 +3073,7 @@ export const model: ServiceModel = {
     ListFunctionsByCodeSigningConfigRequest: [
       { name: 'CodeSigningConfigArn', binding: 'label', wireName: 'CodeSigningConfigArn', type: 'string', isRequired: true },
       { name: 'Marker', binding: 'query', wireName: 'Marker', type: 'string', isRequired: false },
-      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'number', isRequired: false },
+      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'integer', isRequired: false },
     ],
     ListFunctionsByCodeSigningConfigResponse: [
       { name: 'NextMarker', binding: 'body', wireName: 'NextMarker', type: 'string', isRequired: false },
@@ -3083,7 +3083,7 @@ export const model: ServiceModel = {
       { name: 'MasterRegion', binding: 'query', wireName: 'MasterRegion', type: 'string', isRequired: false },
       { name: 'FunctionVersion', binding: 'query', wireName: 'FunctionVersion', type: { enum: 'FunctionVersion' }, isRequired: false },
       { name: 'Marker', binding: 'query', wireName: 'Marker', type: 'string', isRequired: false },
-      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'number', isRequired: false },
+      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'integer', isRequired: false },
     ],
     ListFunctionsResponse: [
       { name: 'NextMarker', binding: 'body', wireName: 'NextMarker', type: 'string', isRequired: false },
@@ -3094,7 +3094,7 @@ export const model: ServiceModel = {
       { name: 'CompatibleArchitecture', binding: 'query', wireName: 'CompatibleArchitecture', type: { enum: 'Architecture' }, isRequired: false },
       { name: 'CompatibleRuntime', binding: 'query', wireName: 'CompatibleRuntime', type: { enum: 'Runtime' }, isRequired: false },
       { name: 'Marker', binding: 'query', wireName: 'Marker', type: 'string', isRequired: false },
-      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'number', isRequired: false },
+      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'integer', isRequired: false },
     ],
     ListLayerVersionsResponse: [
       { name: 'NextMarker', binding: 'body', wireName: 'NextMarker', type: 'string', isRequired: false },
@@ -3104,7 +3104,7 @@ export const model: ServiceModel = {
       { name: 'CompatibleArchitecture', binding: 'query', wireName: 'CompatibleArchitecture', type: { enum: 'Architecture' }, isRequired: false },
       { name: 'CompatibleRuntime', binding: 'query', wireName: 'CompatibleRuntime', type: { enum: 'Runtime' }, isRequired: false },
       { name: 'Marker', binding: 'query', wireName: 'Marker', type: 'string', isRequired: false },
-      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'number', isRequired: false },
+      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'integer', isRequired: false },
     ],
     ListLayersResponse: [
       { name: 'NextMarker', binding: 'body', wireName: 'NextMarker', type: 'string', isRequired: false },
@@ -3113,7 +3113,7 @@ export const model: ServiceModel = {
     ListProvisionedConcurrencyConfigsRequest: [
       { name: 'FunctionName', binding: 'label', wireName: 'FunctionName', type: 'string', isRequired: true },
       { name: 'Marker', binding: 'query', wireName: 'Marker', type: 'string', isRequired: false },
-      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'number', isRequired: false },
+      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'integer', isRequired: false },
     ],
     ListProvisionedConcurrencyConfigsResponse: [
       { name: 'ProvisionedConcurrencyConfigs', binding: 'body', wireName: 'ProvisionedConcurrencyConfigs', type: { list: { shape: 'ProvisionedConcurrencyConfigListItem' } }, isRequired: false },
@@ -3128,7 +3128,7 @@ export const model: ServiceModel = {
     ListVersionsByFunctionRequest: [
       { name: 'FunctionName', binding: 'label', wireName: 'FunctionName', type: 'string', isRequired: true },
       { name: 'Marker', binding: 'query', wireName: 'Marker', type: 'string', isRequired: false },
-      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'number', isRequired: false },
+      { name: 'MaxItems', binding: 'query', wireName: 'MaxItems', type: 'integer', isRequired: false },
     ],
     ListVersionsByFunctionResponse: [
       { name: 'NextMarker', binding: 'body', wireName: 'NextMarker', type: 'string', isRequired: false },
@@ -3199,9 +3199,9 @@ export const model: ServiceModel = {
     ],
     ProvisionedConcurrencyConfigListItem: [
       { name: 'FunctionArn', binding: 'body', wireName: 'FunctionArn', type: 'string', isRequired: false },
-      { name: 'RequestedProvisionedConcurrentExecutions', binding: 'body', wireName: 'RequestedProvisionedConcurrentExecutions', type: 'number', isRequired: false },
-      { name: 'AvailableProvisionedConcurrentExecutions', binding: 'body', wireName: 'AvailableProvisionedConcurrentExecutions', type: 'number', isRequired: false },
-      { name: 'AllocatedProvisionedConcurrentExecutions', binding: 'body', wireName: 'AllocatedProvisionedConcurrentExecutions', type: 'number', isRequired: false },
+      { name: 'RequestedProvisionedConcurrentExecutions', binding: 'body', wireName: 'RequestedProvisionedConcurrentExecutions', type: 'integer', isRequired: false },
+      { name: 'AvailableProvisionedConcurrentExecutions', binding: 'body', wireName: 'AvailableProvisionedConcurrentExecutions', type: 'integer', isRequired: false },
+      { name: 'AllocatedProvisionedConcurrentExecutions', binding: 'body', wireName: 'AllocatedProvisionedConcurrentExecutions', type: 'integer', isRequired: false },
       { name: 'Status', binding: 'body', wireName: 'Status', type: { enum: 'ProvisionedConcurrencyStatusEnum' }, isRequired: false },
       { name: 'StatusReason', binding: 'body', wireName: 'StatusReason', type: 'string', isRequired: false },
       { name: 'LastModified', binding: 'body', wireName: 'LastModified', type: 'string', isRequired: false },
@@ -3211,8 +3211,8 @@ export const model: ServiceModel = {
       { name: 'message', binding: 'body', wireName: 'message', type: 'string', isRequired: false },
     ],
     ProvisionedPollerConfig: [
-      { name: 'MinimumPollers', binding: 'body', wireName: 'MinimumPollers', type: 'number', isRequired: false },
-      { name: 'MaximumPollers', binding: 'body', wireName: 'MaximumPollers', type: 'number', isRequired: false },
+      { name: 'MinimumPollers', binding: 'body', wireName: 'MinimumPollers', type: 'integer', isRequired: false },
+      { name: 'MaximumPollers', binding: 'body', wireName: 'MaximumPollers', type: 'integer', isRequired: false },
       { name: 'PollerGroupName', binding: 'body', wireName: 'PollerGroupName', type: 'string', isRequired: false },
     ],
     PublicPolicyException: [
@@ -3233,7 +3233,7 @@ export const model: ServiceModel = {
       { name: 'LayerVersionArn', binding: 'body', wireName: 'LayerVersionArn', type: 'string', isRequired: false },
       { name: 'Description', binding: 'body', wireName: 'Description', type: 'string', isRequired: false },
       { name: 'CreatedDate', binding: 'body', wireName: 'CreatedDate', type: 'string', isRequired: false },
-      { name: 'Version', binding: 'body', wireName: 'Version', type: 'number', isRequired: false },
+      { name: 'Version', binding: 'body', wireName: 'Version', type: 'integer', isRequired: false },
       { name: 'CompatibleArchitectures', binding: 'body', wireName: 'CompatibleArchitectures', type: { list: { enum: 'Architecture' } }, isRequired: false },
       { name: 'CompatibleRuntimes', binding: 'body', wireName: 'CompatibleRuntimes', type: { list: { enum: 'Runtime' } }, isRequired: false },
       { name: 'LicenseInfo', binding: 'body', wireName: 'LicenseInfo', type: 'string', isRequired: false },
@@ -3255,13 +3255,13 @@ export const model: ServiceModel = {
     ],
     PutFunctionConcurrencyRequest: [
       { name: 'FunctionName', binding: 'label', wireName: 'FunctionName', type: 'string', isRequired: true },
-      { name: 'ReservedConcurrentExecutions', binding: 'body', wireName: 'ReservedConcurrentExecutions', type: 'number', isRequired: true },
+      { name: 'ReservedConcurrentExecutions', binding: 'body', wireName: 'ReservedConcurrentExecutions', type: 'integer', isRequired: true },
     ],
     PutFunctionEventInvokeConfigRequest: [
       { name: 'FunctionName', binding: 'label', wireName: 'FunctionName', type: 'string', isRequired: true },
       { name: 'Qualifier', binding: 'query', wireName: 'Qualifier', type: 'string', isRequired: false },
-      { name: 'MaximumRetryAttempts', binding: 'body', wireName: 'MaximumRetryAttempts', type: 'number', isRequired: false },
-      { name: 'MaximumEventAgeInSeconds', binding: 'body', wireName: 'MaximumEventAgeInSeconds', type: 'number', isRequired: false },
+      { name: 'MaximumRetryAttempts', binding: 'body', wireName: 'MaximumRetryAttempts', type: 'integer', isRequired: false },
+      { name: 'MaximumEventAgeInSeconds', binding: 'body', wireName: 'MaximumEventAgeInSeconds', type: 'integer', isRequired: false },
       { name: 'DestinationConfig', binding: 'body', wireName: 'DestinationConfig', type: { shape: 'DestinationConfig' }, isRequired: false },
     ],
     PutFunctionRecursionConfigRequest: [
@@ -3282,12 +3282,12 @@ export const model: ServiceModel = {
     PutProvisionedConcurrencyConfigRequest: [
       { name: 'FunctionName', binding: 'label', wireName: 'FunctionName', type: 'string', isRequired: true },
       { name: 'Qualifier', binding: 'query', wireName: 'Qualifier', type: 'string', isRequired: true },
-      { name: 'ProvisionedConcurrentExecutions', binding: 'body', wireName: 'ProvisionedConcurrentExecutions', type: 'number', isRequired: true },
+      { name: 'ProvisionedConcurrentExecutions', binding: 'body', wireName: 'ProvisionedConcurrentExecutions', type: 'integer', isRequired: true },
     ],
     PutProvisionedConcurrencyConfigResponse: [
-      { name: 'RequestedProvisionedConcurrentExecutions', binding: 'body', wireName: 'RequestedProvisionedConcurrentExecutions', type: 'number', isRequired: false },
-      { name: 'AllocatedProvisionedConcurrentExecutions', binding: 'body', wireName: 'AllocatedProvisionedConcurrentExecutions', type: 'number', isRequired: false },
-      { name: 'AvailableProvisionedConcurrentExecutions', binding: 'body', wireName: 'AvailableProvisionedConcurrentExecutions', type: 'number', isRequired: false },
+      { name: 'RequestedProvisionedConcurrentExecutions', binding: 'body', wireName: 'RequestedProvisionedConcurrentExecutions', type: 'integer', isRequired: false },
+      { name: 'AllocatedProvisionedConcurrentExecutions', binding: 'body', wireName: 'AllocatedProvisionedConcurrentExecutions', type: 'integer', isRequired: false },
+      { name: 'AvailableProvisionedConcurrentExecutions', binding: 'body', wireName: 'AvailableProvisionedConcurrentExecutions', type: 'integer', isRequired: false },
       { name: 'Status', binding: 'body', wireName: 'Status', type: { enum: 'ProvisionedConcurrencyStatusEnum' }, isRequired: false },
       { name: 'StatusReason', binding: 'body', wireName: 'StatusReason', type: 'string', isRequired: false },
       { name: 'LastModified', binding: 'body', wireName: 'LastModified', type: 'string', isRequired: false },
@@ -3318,7 +3318,7 @@ export const model: ServiceModel = {
     ],
     RemoveLayerVersionPermissionRequest: [
       { name: 'LayerName', binding: 'label', wireName: 'LayerName', type: 'string', isRequired: true },
-      { name: 'VersionNumber', binding: 'label', wireName: 'VersionNumber', type: 'number', isRequired: true },
+      { name: 'VersionNumber', binding: 'label', wireName: 'VersionNumber', type: 'integer', isRequired: true },
       { name: 'StatementId', binding: 'label', wireName: 'StatementId', type: 'string', isRequired: true },
       { name: 'RevisionId', binding: 'query', wireName: 'RevisionId', type: 'string', isRequired: false },
     ],
@@ -3354,8 +3354,8 @@ export const model: ServiceModel = {
       { name: 'message', binding: 'body', wireName: 'message', type: 'string', isRequired: false },
     ],
     RetryDetails: [
-      { name: 'CurrentAttempt', binding: 'body', wireName: 'CurrentAttempt', type: 'number', isRequired: false },
-      { name: 'NextAttemptDelaySeconds', binding: 'body', wireName: 'NextAttemptDelaySeconds', type: 'number', isRequired: false },
+      { name: 'CurrentAttempt', binding: 'body', wireName: 'CurrentAttempt', type: 'integer', isRequired: false },
+      { name: 'NextAttemptDelaySeconds', binding: 'body', wireName: 'NextAttemptDelaySeconds', type: 'integer', isRequired: false },
     ],
     RuntimeVersionConfig: [
       { name: 'RuntimeVersionArn', binding: 'body', wireName: 'RuntimeVersionArn', type: 'string', isRequired: false },
@@ -3381,7 +3381,7 @@ export const model: ServiceModel = {
       { name: 'Message', binding: 'body', wireName: 'Message', type: 'string', isRequired: false },
     ],
     ScalingConfig: [
-      { name: 'MaximumConcurrency', binding: 'body', wireName: 'MaximumConcurrency', type: 'number', isRequired: false },
+      { name: 'MaximumConcurrency', binding: 'body', wireName: 'MaximumConcurrency', type: 'integer', isRequired: false },
     ],
     SelfManagedEventSource: [
       { name: 'Endpoints', binding: 'body', wireName: 'Endpoints', type: { map: { list: { enum: 'EndPointType' } } }, isRequired: false },
@@ -3445,7 +3445,7 @@ export const model: ServiceModel = {
       { name: 'URI', binding: 'body', wireName: 'URI', type: 'string', isRequired: false },
     ],
     StepDetails: [
-      { name: 'Attempt', binding: 'body', wireName: 'Attempt', type: 'number', isRequired: false },
+      { name: 'Attempt', binding: 'body', wireName: 'Attempt', type: 'integer', isRequired: false },
       { name: 'NextAttemptTimestamp', binding: 'body', wireName: 'NextAttemptTimestamp', type: 'epochSeconds', isRequired: false },
       { name: 'Result', binding: 'body', wireName: 'Result', type: 'string', isRequired: false },
       { name: 'Error', binding: 'body', wireName: 'Error', type: { shape: 'ErrorObject' }, isRequired: false },
@@ -3455,7 +3455,7 @@ export const model: ServiceModel = {
       { name: 'RetryDetails', binding: 'body', wireName: 'RetryDetails', type: { shape: 'RetryDetails' }, isRequired: true },
     ],
     StepOptions: [
-      { name: 'NextAttemptDelaySeconds', binding: 'body', wireName: 'NextAttemptDelaySeconds', type: 'number', isRequired: false },
+      { name: 'NextAttemptDelaySeconds', binding: 'body', wireName: 'NextAttemptDelaySeconds', type: 'integer', isRequired: false },
     ],
     StepStartedDetails: [],
     StepSucceededDetails: [
@@ -3483,7 +3483,7 @@ export const model: ServiceModel = {
     ],
     TargetTrackingScalingPolicy: [
       { name: 'PredefinedMetricType', binding: 'body', wireName: 'PredefinedMetricType', type: { enum: 'CapacityProviderPredefinedMetricType' }, isRequired: true },
-      { name: 'TargetValue', binding: 'body', wireName: 'TargetValue', type: 'number', isRequired: true },
+      { name: 'TargetValue', binding: 'body', wireName: 'TargetValue', type: 'double', isRequired: true },
     ],
     TenancyConfig: [
       { name: 'TenantIsolationMode', binding: 'body', wireName: 'TenantIsolationMode', type: { enum: 'TenantIsolationMode' }, isRequired: true },
@@ -3541,19 +3541,19 @@ export const model: ServiceModel = {
       { name: 'UUID', binding: 'label', wireName: 'UUID', type: 'string', isRequired: true },
       { name: 'FunctionName', binding: 'body', wireName: 'FunctionName', type: 'string', isRequired: false },
       { name: 'Enabled', binding: 'body', wireName: 'Enabled', type: 'boolean', isRequired: false },
-      { name: 'BatchSize', binding: 'body', wireName: 'BatchSize', type: 'number', isRequired: false },
+      { name: 'BatchSize', binding: 'body', wireName: 'BatchSize', type: 'integer', isRequired: false },
       { name: 'FilterCriteria', binding: 'body', wireName: 'FilterCriteria', type: { shape: 'FilterCriteria' }, isRequired: false },
       { name: 'KMSKeyArn', binding: 'body', wireName: 'KMSKeyArn', type: 'string', isRequired: false },
       { name: 'MetricsConfig', binding: 'body', wireName: 'MetricsConfig', type: { shape: 'EventSourceMappingMetricsConfig' }, isRequired: false },
       { name: 'LoggingConfig', binding: 'body', wireName: 'LoggingConfig', type: { shape: 'EventSourceMappingLoggingConfig' }, isRequired: false },
       { name: 'ScalingConfig', binding: 'body', wireName: 'ScalingConfig', type: { shape: 'ScalingConfig' }, isRequired: false },
-      { name: 'MaximumBatchingWindowInSeconds', binding: 'body', wireName: 'MaximumBatchingWindowInSeconds', type: 'number', isRequired: false },
-      { name: 'ParallelizationFactor', binding: 'body', wireName: 'ParallelizationFactor', type: 'number', isRequired: false },
+      { name: 'MaximumBatchingWindowInSeconds', binding: 'body', wireName: 'MaximumBatchingWindowInSeconds', type: 'integer', isRequired: false },
+      { name: 'ParallelizationFactor', binding: 'body', wireName: 'ParallelizationFactor', type: 'integer', isRequired: false },
       { name: 'DestinationConfig', binding: 'body', wireName: 'DestinationConfig', type: { shape: 'DestinationConfig' }, isRequired: false },
-      { name: 'MaximumRecordAgeInSeconds', binding: 'body', wireName: 'MaximumRecordAgeInSeconds', type: 'number', isRequired: false },
+      { name: 'MaximumRecordAgeInSeconds', binding: 'body', wireName: 'MaximumRecordAgeInSeconds', type: 'integer', isRequired: false },
       { name: 'BisectBatchOnFunctionError', binding: 'body', wireName: 'BisectBatchOnFunctionError', type: 'boolean', isRequired: false },
-      { name: 'MaximumRetryAttempts', binding: 'body', wireName: 'MaximumRetryAttempts', type: 'number', isRequired: false },
-      { name: 'TumblingWindowInSeconds', binding: 'body', wireName: 'TumblingWindowInSeconds', type: 'number', isRequired: false },
+      { name: 'MaximumRetryAttempts', binding: 'body', wireName: 'MaximumRetryAttempts', type: 'integer', isRequired: false },
+      { name: 'TumblingWindowInSeconds', binding: 'body', wireName: 'TumblingWindowInSeconds', type: 'integer', isRequired: false },
       { name: 'SourceAccessConfigurations', binding: 'body', wireName: 'SourceAccessConfigurations', type: { list: { shape: 'SourceAccessConfiguration' } }, isRequired: false },
       { name: 'FunctionResponseTypes', binding: 'body', wireName: 'FunctionResponseTypes', type: { list: { enum: 'FunctionResponseType' } }, isRequired: false },
       { name: 'AmazonManagedKafkaEventSourceConfig', binding: 'body', wireName: 'AmazonManagedKafkaEventSourceConfig', type: { shape: 'AmazonManagedKafkaEventSourceConfig' }, isRequired: false },
@@ -3581,8 +3581,8 @@ export const model: ServiceModel = {
       { name: 'Role', binding: 'body', wireName: 'Role', type: 'string', isRequired: false },
       { name: 'Handler', binding: 'body', wireName: 'Handler', type: 'string', isRequired: false },
       { name: 'Description', binding: 'body', wireName: 'Description', type: 'string', isRequired: false },
-      { name: 'Timeout', binding: 'body', wireName: 'Timeout', type: 'number', isRequired: false },
-      { name: 'MemorySize', binding: 'body', wireName: 'MemorySize', type: 'number', isRequired: false },
+      { name: 'Timeout', binding: 'body', wireName: 'Timeout', type: 'integer', isRequired: false },
+      { name: 'MemorySize', binding: 'body', wireName: 'MemorySize', type: 'integer', isRequired: false },
       { name: 'VpcConfig', binding: 'body', wireName: 'VpcConfig', type: { shape: 'VpcConfig' }, isRequired: false },
       { name: 'Environment', binding: 'body', wireName: 'Environment', type: { shape: 'Environment' }, isRequired: false },
       { name: 'Runtime', binding: 'body', wireName: 'Runtime', type: { enum: 'Runtime' }, isRequired: false },
@@ -3602,8 +3602,8 @@ export const model: ServiceModel = {
     UpdateFunctionEventInvokeConfigRequest: [
       { name: 'FunctionName', binding: 'label', wireName: 'FunctionName', type: 'string', isRequired: true },
       { name: 'Qualifier', binding: 'query', wireName: 'Qualifier', type: 'string', isRequired: false },
-      { name: 'MaximumRetryAttempts', binding: 'body', wireName: 'MaximumRetryAttempts', type: 'number', isRequired: false },
-      { name: 'MaximumEventAgeInSeconds', binding: 'body', wireName: 'MaximumEventAgeInSeconds', type: 'number', isRequired: false },
+      { name: 'MaximumRetryAttempts', binding: 'body', wireName: 'MaximumRetryAttempts', type: 'integer', isRequired: false },
+      { name: 'MaximumEventAgeInSeconds', binding: 'body', wireName: 'MaximumEventAgeInSeconds', type: 'integer', isRequired: false },
       { name: 'DestinationConfig', binding: 'body', wireName: 'DestinationConfig', type: { shape: 'DestinationConfig' }, isRequired: false },
     ],
     UpdateFunctionUrlConfigRequest: [
@@ -3640,14 +3640,14 @@ export const model: ServiceModel = {
       { name: 'ScheduledEndTimestamp', binding: 'body', wireName: 'ScheduledEndTimestamp', type: 'epochSeconds', isRequired: false },
     ],
     WaitOptions: [
-      { name: 'WaitSeconds', binding: 'body', wireName: 'WaitSeconds', type: 'number', isRequired: false },
+      { name: 'WaitSeconds', binding: 'body', wireName: 'WaitSeconds', type: 'integer', isRequired: false },
     ],
     WaitStartedDetails: [
-      { name: 'Duration', binding: 'body', wireName: 'Duration', type: 'number', isRequired: true },
+      { name: 'Duration', binding: 'body', wireName: 'Duration', type: 'integer', isRequired: true },
       { name: 'ScheduledEndTimestamp', binding: 'body', wireName: 'ScheduledEndTimestamp', type: 'epochSeconds', isRequired: true },
     ],
     WaitSucceededDetails: [
-      { name: 'Duration', binding: 'body', wireName: 'Duration', type: 'number', isRequired: false },
+      { name: 'Duration', binding: 'body', wireName: 'Duration', type: 'integer', isRequired: false },
     ],
   },
   enums: {
