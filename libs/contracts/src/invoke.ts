@@ -22,6 +22,8 @@ export const INVOKE_HEADERS = {
   /** `arn:aws:execute-api:{region}:{account}:{api}/{stage}/{METHOD}{path}`; absent for calls by the owner. */
   sourceArn: 'x-gatehouse-source-arn',
   sourceAccount: 'x-gatehouse-source-account',
+  /** Manifest revision the runner should have reached before it answers: a caller sees its own writes. */
+  minRevision: 'x-gatehouse-min-revision',
 } as const;
 
 /** Lambda's synchronous payload limit, both directions, in bytes. */
