@@ -51,3 +51,50 @@ export function mediaType(headers: readonly string[]): string | null {
   const end = value.indexOf(';');
   return (end === -1 ? value : value.slice(0, end)).trim().toLowerCase();
 }
+
+/**
+ * A value fit for the wire, or `null` when it holds control characters: a mapped value must not end its header line.
+ * What is beyond Latin-1 goes out as its UTF-8 bytes.
+ */
+export function headerText(value: string): string | null {
+  let isWide = false;
+  for (let i = 0; i < value.length; i++) {
+    const code = value.charCodeAt(i);
+    if ((code < 0x20 && code !== 0x09) || code === 0x7f) return null;
+    if (code > 0xff) isWide = true;
+  }
+  return isWide ? Buffer.from(value, 'utf8').toString('latin1') : value;
+}
+
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+export function isHeaderToken(name: string): boolean {
+  return TOKEN.test(name);
+}
+
+const REMAPPED_WHEN_MAPPED = new Set([
+  'authorization',
+  'connection',
+  'content-length',
+  'content-md5',
+  'date',
+  'expect',
+  'host',
+  'max-forwards',
+  'proxy-authenticate',
+  'server',
+  'trailer',
+  'upgrade',
+  'user-agent',
+  'www-authenticate',
+]);
+
+/**
+ * Name under which a header that an API's owner maps into a response goes out; `null` for one that never does.
+ * Source: data-plane reference §3.6.4, recordings of mapped headers.
+ */
+export function mappedResponseHeaderName(name: string): string | null {
+  const lowerName = name.toLowerCase();
+  if (lowerName === 'transfer-encoding') return null;
+  return REMAPPED_WHEN_MAPPED.has(lowerName) ? `x-amzn-Remapped-${name}` : name;
+}

@@ -3,7 +3,19 @@ export type { Connector, FailureReason, UpstreamAnswer, UpstreamFailure, Upstrea
 export { clfTime, contextVariable, domainPrefix, type ContextVariable } from './context-variables.js';
 export { Exchange, ExchangePool } from './exchange.js';
 export type { FaultKind } from './fault.js';
-export { allHeaders, exactHeaders, isHeaderName, lastHeader, mediaType, removeHeader, setHeader, type RawHeaders } from './headers.js';
+export {
+  allHeaders,
+  exactHeaders,
+  headerText,
+  isHeaderName,
+  isHeaderToken,
+  lastHeader,
+  mappedResponseHeaderName,
+  mediaType,
+  removeHeader,
+  setHeader,
+  type RawHeaders,
+} from './headers.js';
 export {
   LinkRefusal,
   runProgram,
@@ -15,5 +27,6 @@ export {
   type StepFactory,
 } from './program.js';
 export { queryValues } from './query.js';
+export { compileSource, rawPathParam, type Source } from './sources.js';
 export { CONTINUE, FAULT, RESPOND, type Verdict } from './verdict.js';
 export type { LinkedRoute, LinkedStage, UsagePlanView, WorldView } from './views.js';
