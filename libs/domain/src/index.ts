@@ -14,7 +14,7 @@ export {
 } from './patch/patch.js';
 export { flag, keyList, mapEntry, optionalProperty, property, textOrNull, valueList } from './patch/rules.js';
 export { DEFAULT_ACCOUNT_SETTINGS, type AccountSettings } from './tenancy/account.js';
-export { patchAccount } from './tenancy/account-patch.js';
+export { accountPatchRules } from './tenancy/account-patch.js';
 export { checkTags } from './tenancy/tags.js';
 export { tenantId, type Caller, type Credential, type Tenant, type TenantId } from './tenancy/tenant.js';
 export type {
@@ -47,14 +47,14 @@ export {
   type CanaryRequest,
   type StageSettings,
 } from './deployments/stage.js';
-export { patchDeployment } from './deployments/deployment-patch.js';
-export { patchStage, type StagePatchOperation } from './deployments/stage-patch.js';
+export { deploymentPatchRules } from './deployments/deployment-patch.js';
+export { patchStage } from './deployments/stage-patch.js';
 export type { ApiKey, PlannedStage, QuotaPeriod, ThrottleLimits, UsagePlan, UsagePlanKey } from './usage-plans/usage-plan.js';
 export { API_KEY_VALUE_CHARS, checkApiKeyDescription, checkApiKeyName, checkApiKeyValue } from './usage-plans/api-key.js';
-export { patchApiKey } from './usage-plans/api-key-patch.js';
+export { apiKeyPatchRules } from './usage-plans/api-key-patch.js';
 export { daysBetween, dayStartMs, periodEnd, periodStart, utcDay } from './usage-plans/quota.js';
-export { readRemaining } from './usage-plans/usage-patch.js';
-export { patchUsagePlan, type UsagePlanPatchOperation } from './usage-plans/usage-plan-patch.js';
+export { usagePatchRules } from './usage-plans/usage-patch.js';
+export { patchUsagePlan } from './usage-plans/usage-plan-patch.js';
 export {
   checkDeletable,
   checkOnePlanPerStage,

@@ -1,6 +1,6 @@
 import type { ApiGateway } from '@gatehouse/aws-api';
 import type { Handlers } from '@gatehouse/control-wire';
-import { patchAccount, type AccountSettings, type TenantStore } from '@gatehouse/domain';
+import { accountPatchRules, applyChanges, readPatch, type AccountSettings, type TenantStore } from '@gatehouse/domain';
 import { Tags } from './tags.service.js';
 
 export interface TenantDependencies {
@@ -17,7 +17,7 @@ export function tenantOperations({ store }: TenantDependencies): TenantOperation
     UpdateAccount: async ({ caller }, input) =>
       accountToWire(
         await store.transact(caller.tenant, async (tx) => {
-          const settings = patchAccount(await tx.account.read(), input.patchOperations ?? []);
+          const settings = applyChanges(await tx.account.read(), readPatch(input.patchOperations, accountPatchRules));
           await tx.account.write(settings);
           return settings;
         }),

@@ -1,13 +1,9 @@
-import { invalidPatchPath } from '../invalid-patch-path.js';
+import type { PatchRules } from '../patch/patch.js';
+import { property, textOrNull } from '../patch/rules.js';
 import type { Deployment } from './deployment.js';
 
 /** UpdateDeployment: only what is said about a deployment can change. */
-export function patchDeployment(
-  deployment: Deployment,
-  operations: readonly { readonly op?: string; readonly path?: string; readonly value?: string }[],
-): Deployment {
-  return operations.reduce<Deployment>((present, { op, path, value }) => {
-    if (op !== 'replace' || path !== '/description') throw invalidPatchPath(op, path, { replace: ['/description'] });
-    return { ...present, description: value ?? null };
-  }, deployment);
-}
+export const deploymentPatchRules: PatchRules<Deployment> = {
+  style: 'listsPaths',
+  rules: [property('/description', 'description', textOrNull)],
+};

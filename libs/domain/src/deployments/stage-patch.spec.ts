@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { Stage } from './deployment.js';
 import { DEFAULT_METHOD_SETTING } from './method-settings.js';
 import { checkLoggingRole, newStage, withCanary, withSettings } from './stage.js';
-import { patchStage, type StagePatchOperation } from './stage-patch.js';
+import type { PatchOperation } from '../patch/patch.js';
+import { patchStage } from './stage-patch.js';
 
 const plain = newStage('abcdefghij', 'dev', 'dep001', {}, 1000);
 const withVariables: Stage = { ...plain, variables: { host: 'a.example', port: '80' } };
@@ -10,9 +11,9 @@ const canary: Stage = withCanary(withVariables, { deploymentId: 'dep002', percen
 const logging: Stage = { ...plain, accessLogSettings: { format: 'f', destinationArn: 'arn:aws:logs:us-east-1:1:log-group:g' } };
 const withPets: Stage = { ...plain, methodSettings: { 'pets/GET': DEFAULT_METHOD_SETTING } };
 
-type Row = readonly [name: string, stage: Stage, operations: readonly StagePatchOperation[], expected: Partial<Stage>];
-const replace = (path: string, value?: string): StagePatchOperation => ({ op: 'replace', path, value });
-const remove = (path: string): StagePatchOperation => ({ op: 'remove', path });
+type Row = readonly [name: string, stage: Stage, operations: readonly PatchOperation[], expected: Partial<Stage>];
+const replace = (path: string, value?: string): PatchOperation => ({ op: 'replace', path, value });
+const remove = (path: string): PatchOperation => ({ op: 'remove', path });
 const setting = (change: object): Stage['methodSettings'] => ({ '*/*': { ...DEFAULT_METHOD_SETTING, ...change } });
 
 describe('a patch changes exactly what its path names', () => {
@@ -137,7 +138,7 @@ test('an empty patch changes nothing, not even the time of the last update', () 
 
 const invalidPath = (path: string): string => `Invalid method setting path: ${path}. Must be one of: [/deploymentId, /description, /cacheClusterEnabled, `;
 describe('a wrong operation is refused with the text of AWS', () => {
-  test.each<readonly [string, Stage, StagePatchOperation, string]>([
+  test.each<readonly [string, Stage, PatchOperation, string]>([
     ['unknown path', plain, replace('/documentation_version', 'x'), invalidPath('/documentation_version')],
     ['tags', plain, replace('/tags/a', 'x'), invalidPath('/tags/a')],
     ['no path', plain, { op: 'replace', value: 'x' }, invalidPath('null')],

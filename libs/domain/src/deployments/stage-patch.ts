@@ -4,16 +4,10 @@
  * and not in a table of patch rules.
  */
 import { badRequest } from '../errors.js';
+import type { PatchOperation } from '../patch/patch.js';
 import type { CanarySettings, Stage } from './deployment.js';
 import { changeMethodSetting, methodSettingKey, readMethodSettingPath } from './method-settings.js';
 import { cacheSize, checkStage } from './stage.js';
-
-export interface StagePatchOperation {
-  readonly op?: string;
-  readonly path?: string;
-  readonly value?: string;
-  readonly from?: string;
-}
 
 // Word for word what AWS answers, missing commas included: public reports of UpdateStage errors quote it so.
 const PATHS =
@@ -35,12 +29,12 @@ const ACCESS_LOG_FORMAT_BYTES_MAX = 3072;
  * The stage after all operations; throws BadRequest for the first that is wrong. Whether the deployments it names exist
  * is the caller's question.
  */
-export function patchStage(stage: Stage, operations: readonly StagePatchOperation[], nowMs: number): Stage {
+export function patchStage(stage: Stage, operations: readonly PatchOperation[], nowMs: number): Stage {
   if (operations.length === 0) return stage;
   return checkStage({ ...operations.reduce(apply, stage), lastUpdatedAtMs: nowMs });
 }
 
-function apply(stage: Stage, operation: StagePatchOperation): Stage {
+function apply(stage: Stage, operation: PatchOperation): Stage {
   const path = operation.path ?? 'null';
   if (operation.op === 'copy') return copy(stage, path, operation.from ?? 'null');
   if (path === '/canarySettings' || path.startsWith('/canarySettings/')) return patchCanary(stage, operation.op, path, operation.value);

@@ -1,30 +1,24 @@
 import { badRequest } from '../errors.js';
-import { invalidPatchPath } from '../invalid-patch-path.js';
+import type { PatchRules } from '../patch/patch.js';
+import { property, valueList } from '../patch/rules.js';
 import type { AccountSettings } from './account.js';
 
-const PATHS = { replace: ['/cloudwatchRoleArn'], add: ['/features'], remove: ['/features'] };
 const USAGE_PLANS = 'UsagePlans';
 
 /** UpdateAccount. Throttle settings are the operator's and have no path. */
-export function patchAccount(
-  settings: AccountSettings,
-  operations: readonly { readonly op?: string; readonly path?: string; readonly value?: string }[],
-): AccountSettings {
-  return operations.reduce<AccountSettings>((present, { op, path, value = '' }) => {
-    switch (`${op} ${path}`) {
-      case 'replace /cloudwatchRoleArn':
-        return { ...present, cloudwatchRoleArn: readRoleArn(value) };
-      case 'add /features':
-        checkFeature(value);
-        return present.features.includes(value) ? present : { ...present, features: [...present.features, value] };
-      case 'remove /features':
+export const accountPatchRules: PatchRules<AccountSettings> = {
+  style: 'listsPaths',
+  rules: [
+    property('/cloudwatchRoleArn', 'cloudwatchRoleArn', readRoleArn),
+    {
+      ...valueList<AccountSettings, 'features'>('/features', 'features', checkFeature),
+      remove: ({ value }) => {
         checkFeature(value);
         throw badRequest('Usage Plans cannot be disabled once enabled');
-      default:
-        throw invalidPatchPath(op, path, PATHS);
-    }
-  }, settings);
-}
+      },
+    },
+  ],
+};
 
 /** Empty clears it (Terraform, on destroy). */
 function readRoleArn(text: string): string | null {
@@ -33,6 +27,7 @@ function readRoleArn(text: string): string | null {
   return text;
 }
 
-function checkFeature(feature: string): void {
+function checkFeature(feature: string): string {
   if (feature !== USAGE_PLANS) throw badRequest(`Invalid feature "${feature}". Valid options are ${USAGE_PLANS}`);
+  return feature;
 }

@@ -3,7 +3,7 @@
  * paths are read here and not by the table of patch rules.
  */
 import { badRequest } from '../errors.js';
-import { invalidPatchPath } from '../invalid-patch-path.js';
+import type { PatchOperation } from '../patch/patch.js';
 import type { PlannedStage, ThrottleLimits, UsagePlan } from './usage-plan.js';
 import {
   checkMethodThrottles,
@@ -16,12 +16,6 @@ import {
   unknownPlannedStage,
   type QuotaRequest,
 } from './usage-plan-rules.js';
-
-export interface UsagePlanPatchOperation {
-  readonly op?: string;
-  readonly path?: string;
-  readonly value?: string;
-}
 
 const METHOD_THROTTLE = '/apiStages/<apidId:stageName>/throttle/<resourcePath>/<httpMethod>';
 const LIMIT_PATHS = ['/quota/limit', '/quota/offset', '/quota/period', '/throttle/rateLimit', '/throttle/burstLimit'];
@@ -57,7 +51,7 @@ interface Draft extends Omit<UsagePlan, 'quota'> {
  * The plan after all operations; throws for the first that is wrong. Whether added stages exist, and whether the plan's keys
  * may have them, are the caller's questions.
  */
-export function patchUsagePlan(plan: UsagePlan, operations: readonly UsagePlanPatchOperation[]): UsagePlan {
+export function patchUsagePlan(plan: UsagePlan, operations: readonly PatchOperation[]): UsagePlan {
   const draft = operations.reduce<Draft>(apply, plan);
   return {
     ...draft,
@@ -66,7 +60,7 @@ export function patchUsagePlan(plan: UsagePlan, operations: readonly UsagePlanPa
   };
 }
 
-function apply(plan: Draft, operation: UsagePlanPatchOperation): Draft {
+function apply(plan: Draft, operation: PatchOperation): Draft {
   const { op } = operation;
   const path = operation.path ?? 'null';
   const value = operation.value ?? '';
@@ -113,7 +107,7 @@ function apply(plan: Draft, operation: UsagePlanPatchOperation): Draft {
       if (changed !== null) return changed;
     }
   }
-  throw invalidPatchPath(op, path, PATHS);
+  throw invalidPath(op, path);
 }
 
 const NO_LIMITS: ThrottleLimits = { rateLimit: null, burstLimit: null };
@@ -199,4 +193,11 @@ function number(text: string, path: string): number {
   const value = text.trim() === '' ? NaN : Number(text);
   if (!Number.isFinite(value)) throw badRequest(`Invalid value for ${path}: expected a number, got "${text}"`);
   return value;
+}
+
+/** The newer of AWS's texts; two spaces after "path" are AWS's. */
+function invalidPath(op: string | undefined, path: string): Error {
+  const paths = op !== undefined && Object.hasOwn(PATHS, op) ? PATHS[op] : undefined;
+  const hint = paths === undefined ? 'Please choose supported operations' : `Must be one of: [${paths.join(', ')}]`;
+  return badRequest(`Invalid patch path  '${path}' specified for op '${op}'. ${hint}`);
 }

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { checkApiKeyDescription, checkApiKeyName, checkApiKeyValue } from './api-key.js';
 import { daysBetween, dayStartMs, periodEnd, periodStart, utcDay } from './quota.js';
 import type { UsagePlan } from './usage-plan.js';
-import { patchUsagePlan, type UsagePlanPatchOperation } from './usage-plan-patch.js';
+import { patchUsagePlan } from './usage-plan-patch.js';
+import type { PatchOperation } from '../patch/patch.js';
 import { checkDeletable, checkOnePlanPerStage, methodThrottleKey, readMethodThrottles, readQuota, readThrottle } from './usage-plan-rules.js';
 
 const plan: UsagePlan = {
@@ -20,15 +21,15 @@ const plan: UsagePlan = {
 const quota = { limit: 100, offset: 0, period: 'DAY' } as const;
 const throttle = { rateLimit: 1.5, burstLimit: 2 };
 const throttled: UsagePlan = { ...plan, apiStages: [{ apiId: 'api1', stage: 'dev', throttle: { '/pets/GET': throttle } }] };
-const add = (path: string, value?: string): UsagePlanPatchOperation => ({ op: 'add', path, value });
-const replace = (path: string, value?: string): UsagePlanPatchOperation => ({ op: 'replace', path, value });
-const remove = (path: string, value?: string): UsagePlanPatchOperation => ({ op: 'remove', path, value });
+const add = (path: string, value?: string): PatchOperation => ({ op: 'add', path, value });
+const replace = (path: string, value?: string): PatchOperation => ({ op: 'replace', path, value });
+const remove = (path: string, value?: string): PatchOperation => ({ op: 'remove', path, value });
 const stageThrottle = (map: Record<string, { rateLimit: number | null; burstLimit: number | null }> | null): Partial<UsagePlan> => ({
   apiStages: [{ apiId: 'api1', stage: 'dev', throttle: map }],
 });
 
 describe('a patch changes exactly what its path names', () => {
-  test.each<readonly [string, UsagePlan, readonly UsagePlanPatchOperation[], Partial<UsagePlan>]>([
+  test.each<readonly [string, UsagePlan, readonly PatchOperation[], Partial<UsagePlan>]>([
     ['nothing', plan, [], {}],
     ['name', plan, [replace('/name', 'silver')], { name: 'silver' }],
     ['description', plan, [replace('/description', '')], { description: '' }],
@@ -75,7 +76,7 @@ describe('a patch changes exactly what its path names', () => {
 });
 
 describe('a wrong operation is refused', () => {
-  test.each<readonly [string, UsagePlanPatchOperation, string]>([
+  test.each<readonly [string, PatchOperation, string]>([
     [
       'unknown path on remove: the text of AWS',
       remove('/apiStages/api1:dev'),
