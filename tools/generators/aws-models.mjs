@@ -58,23 +58,30 @@ function readModel({ sdk }) {
   const errors = [];
   const shapes = new Map();
 
-  const visit = (schema) => {
+  const visit = (schema, role) => {
     const ns = NormalizedSchema.of(schema);
     const name = ns.getName().split('#')[1] ?? ns.getName();
-    if (shapes.has(name)) return name;
-    const shape = { name, members: [] };
+    const known = shapes.get(name);
+    if (known !== undefined && known.roles.has(role)) return name;
+    const shape = known ?? { name, roles: new Set(), members: [] };
     shapes.set(name, shape);
+    shape.roles.add(role);
     const requiredCount = ns.getSchema()[6] ?? 0;
+    const members = [];
     for (const [memberName, member] of ns.structIterator()) {
-      const isRequired = shape.members.length < requiredCount && !OPTIONAL_IN_PRACTICE.has(`${name}.${memberName}`);
-      shape.members.push(readMember(name, memberName, member, isRequired));
+      const isRequired = members.length < requiredCount && !OPTIONAL_IN_PRACTICE.has(`${name}.${memberName}`);
+      members.push(readMember(name, memberName, member, isRequired, role));
     }
+    if (known !== undefined && JSON.stringify(known.members) !== JSON.stringify(members)) {
+      throw new Error(`${name} binds its members differently as ${[...shape.roles].join(' and ')}`);
+    }
+    shape.members = members;
     return name;
   };
 
-  const readMember = (shapeName, name, schema, isRequired) => {
+  const readMember = (shapeName, name, schema, isRequired, role) => {
     const traits = schema.getMergedTraits();
-    const { binding, wireName } = bindingOf(name, traits);
+    const { binding, wireName } = bindingOf(name, traits, role);
     const enumName = enumMembers.get(`${shapeName}.${name}`);
     return { name, binding, wireName, type: readType(schema, { name, binding, enumName }), isRequired };
   };
@@ -82,7 +89,7 @@ function readModel({ sdk }) {
   const readType = (schema, member) => {
     if (schema.isListSchema()) return { list: readType(schema.getValueSchema(), member) };
     if (schema.isMapSchema()) return { map: readType(schema.getValueSchema(), member) };
-    if (schema.isUnionSchema() || schema.isStructSchema()) return { shape: visit(schema.getSchema()) };
+    if (schema.isUnionSchema() || schema.isStructSchema()) return { shape: visit(schema.getSchema(), 'nested') };
     if (schema.isTimestampSchema()) return timestampFormat(schema.getSchema(), member.binding);
     if (schema.isBlobSchema()) return 'blob';
     if (schema.isBooleanSchema()) return 'boolean';
@@ -96,10 +103,10 @@ function readModel({ sdk }) {
     if (schema[0] === OPERATION) {
       const [, , name, , input, output] = schema;
       const [httpMethod, uri, status] = NormalizedSchema.of(schema).getMergedTraits().http;
-      const shapeOf = (thunk) => (thunk() === 'unit' ? null : visit(thunk()));
-      operations.push({ name, httpMethod, uri, status, input: shapeOf(input), output: shapeOf(output) });
+      const shapeOf = (thunk, role) => (thunk() === 'unit' ? null : visit(thunk(), role));
+      operations.push({ name, httpMethod, uri, status, input: shapeOf(input, 'input'), output: shapeOf(output, 'output') });
     } else if (schema[0] === ERROR && !schema[1].startsWith('smithy.ts.sdk.synthetic')) {
-      errors.push({ name: schema[2], status: NormalizedSchema.of(schema).getMergedTraits().httpError, shape: visit(schema) });
+      errors.push({ name: schema[2], status: NormalizedSchema.of(schema).getMergedTraits().httpError, shape: visit(schema, 'output') });
     }
   }
   const byName = (a, b) => (a.name < b.name ? -1 : 1);
@@ -111,10 +118,15 @@ function readModel({ sdk }) {
   };
 }
 
-function bindingOf(name, traits) {
-  if (traits.httpLabel) return { binding: 'label', wireName: name };
-  if (traits.httpQuery) return { binding: 'query', wireName: traits.httpQuery };
-  if (traits.httpQueryParams) return { binding: 'queryParams', wireName: name };
+// Bindings count where they can: `position` of a v1 list is a query parameter of the request and a body member of the answer,
+// by one and the same trait; below the top level there is only JSON.
+function bindingOf(name, traits, role) {
+  if (role === 'nested') return { binding: 'body', wireName: traits.jsonName ?? name };
+  if (role === 'input') {
+    if (traits.httpLabel) return { binding: 'label', wireName: name };
+    if (traits.httpQuery) return { binding: 'query', wireName: traits.httpQuery };
+    if (traits.httpQueryParams) return { binding: 'queryParams', wireName: name };
+  }
   if (traits.httpHeader) return { binding: 'header', wireName: traits.httpHeader.toLowerCase() };
   if (traits.httpPayload) return { binding: 'payload', wireName: name };
   if (traits.httpResponseCode) return { binding: 'statusCode', wireName: name };

@@ -1471,7 +1471,7 @@ export const model: ServiceModel = {
     ApiKeys: [
       { name: 'warnings', binding: 'body', wireName: 'warnings', type: { list: 'string' }, isRequired: false },
       { name: 'items', binding: 'body', wireName: 'item', type: { list: { shape: 'ApiKey' } }, isRequired: false },
-      { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
+      { name: 'position', binding: 'body', wireName: 'position', type: 'string', isRequired: false },
     ],
     ApiStage: [
       { name: 'apiId', binding: 'body', wireName: 'apiId', type: 'string', isRequired: false },
@@ -1492,7 +1492,7 @@ export const model: ServiceModel = {
     ],
     Authorizers: [
       { name: 'items', binding: 'body', wireName: 'item', type: { list: { shape: 'Authorizer' } }, isRequired: false },
-      { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
+      { name: 'position', binding: 'body', wireName: 'position', type: 'string', isRequired: false },
     ],
     BadRequestException: [
       { name: 'message', binding: 'body', wireName: 'message', type: 'string', isRequired: false },
@@ -1504,7 +1504,7 @@ export const model: ServiceModel = {
     ],
     BasePathMappings: [
       { name: 'items', binding: 'body', wireName: 'item', type: { list: { shape: 'BasePathMapping' } }, isRequired: false },
-      { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
+      { name: 'position', binding: 'body', wireName: 'position', type: 'string', isRequired: false },
     ],
     CanarySettings: [
       { name: 'percentTraffic', binding: 'body', wireName: 'percentTraffic', type: 'double', isRequired: false },
@@ -1522,7 +1522,7 @@ export const model: ServiceModel = {
     ],
     ClientCertificates: [
       { name: 'items', binding: 'body', wireName: 'item', type: { list: { shape: 'ClientCertificate' } }, isRequired: false },
-      { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
+      { name: 'position', binding: 'body', wireName: 'position', type: 'string', isRequired: false },
     ],
     ConflictException: [
       { name: 'message', binding: 'body', wireName: 'message', type: 'string', isRequired: false },
@@ -1769,7 +1769,7 @@ export const model: ServiceModel = {
     ],
     Deployments: [
       { name: 'items', binding: 'body', wireName: 'item', type: { list: { shape: 'Deployment' } }, isRequired: false },
-      { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
+      { name: 'position', binding: 'body', wireName: 'position', type: 'string', isRequired: false },
     ],
     DocumentationPart: [
       { name: 'id', binding: 'body', wireName: 'id', type: 'string', isRequired: false },
@@ -1789,7 +1789,7 @@ export const model: ServiceModel = {
     ],
     DocumentationParts: [
       { name: 'items', binding: 'body', wireName: 'item', type: { list: { shape: 'DocumentationPart' } }, isRequired: false },
-      { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
+      { name: 'position', binding: 'body', wireName: 'position', type: 'string', isRequired: false },
     ],
     DocumentationVersion: [
       { name: 'version', binding: 'body', wireName: 'version', type: 'string', isRequired: false },
@@ -1798,7 +1798,7 @@ export const model: ServiceModel = {
     ],
     DocumentationVersions: [
       { name: 'items', binding: 'body', wireName: 'item', type: { list: { shape: 'DocumentationVersion' } }, isRequired: false },
-      { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
+      { name: 'position', binding: 'body', wireName: 'position', type: 'string', isRequired: false },
     ],
     DomainName: [
       { name: 'domainName', binding: 'body', wireName: 'domainName', type: 'string', isRequired: false },
@@ -1834,11 +1834,11 @@ export const model: ServiceModel = {
     ],
     DomainNameAccessAssociations: [
       { name: 'items', binding: 'body', wireName: 'item', type: { list: { shape: 'DomainNameAccessAssociation' } }, isRequired: false },
-      { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
+      { name: 'position', binding: 'body', wireName: 'position', type: 'string', isRequired: false },
     ],
     DomainNames: [
       { name: 'items', binding: 'body', wireName: 'item', type: { list: { shape: 'DomainName' } }, isRequired: false },
-      { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
+      { name: 'position', binding: 'body', wireName: 'position', type: 'string', isRequired: false },
     ],
     EndpointConfiguration: [
       { name: 'types', binding: 'body', wireName: 'types', type: { list: { enum: 'EndpointType' } }, isRequired: false },
@@ -1867,7 +1867,7 @@ export const model: ServiceModel = {
     ],
     GatewayResponses: [
       { name: 'items', binding: 'body', wireName: 'item', type: { list: { shape: 'GatewayResponse' } }, isRequired: false },
-      { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
+      { name: 'position', binding: 'body', wireName: 'position', type: 'string', isRequired: false },
     ],
     GenerateClientCertificateRequest: [
       { name: 'description', binding: 'body', wireName: 'description', type: 'string', isRequired: false },
@@ -2185,7 +2185,7 @@ export const model: ServiceModel = {
     ],
     Models: [
       { name: 'items', binding: 'body', wireName: 'item', type: { list: { shape: 'Model' } }, isRequired: false },
-      { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
+      { name: 'position', binding: 'body', wireName: 'position', type: 'string', isRequired: false },
     ],
     MutualTlsAuthentication: [
       { name: 'truststoreUri', binding: 'body', wireName: 'truststoreUri', type: 'string', isRequired: false },
@@ -2288,7 +2288,7 @@ export const model: ServiceModel = {
     ],
     RequestValidators: [
       { name: 'items', binding: 'body', wireName: 'item', type: { list: { shape: 'RequestValidator' } }, isRequired: false },
-      { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
+      { name: 'position', binding: 'body', wireName: 'position', type: 'string', isRequired: false },
     ],
     Resource: [
       { name: 'id', binding: 'body', wireName: 'id', type: 'string', isRequired: false },
@@ -2299,7 +2299,7 @@ export const model: ServiceModel = {
     ],
     Resources: [
       { name: 'items', binding: 'body', wireName: 'item', type: { list: { shape: 'Resource' } }, isRequired: false },
-      { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
+      { name: 'position', binding: 'body', wireName: 'position', type: 'string', isRequired: false },
     ],
     RestApi: [
       { name: 'id', binding: 'body', wireName: 'id', type: 'string', isRequired: false },
@@ -2323,7 +2323,7 @@ export const model: ServiceModel = {
     ],
     RestApis: [
       { name: 'items', binding: 'body', wireName: 'item', type: { list: { shape: 'RestApi' } }, isRequired: false },
-      { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
+      { name: 'position', binding: 'body', wireName: 'position', type: 'string', isRequired: false },
     ],
     SdkConfigurationProperty: [
       { name: 'name', binding: 'body', wireName: 'name', type: 'string', isRequired: false },
@@ -2557,7 +2557,7 @@ export const model: ServiceModel = {
       { name: 'startDate', binding: 'body', wireName: 'startDate', type: 'string', isRequired: false },
       { name: 'endDate', binding: 'body', wireName: 'endDate', type: 'string', isRequired: false },
       { name: 'items', binding: 'body', wireName: 'values', type: { map: { list: { list: 'integer' } } }, isRequired: false },
-      { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
+      { name: 'position', binding: 'body', wireName: 'position', type: 'string', isRequired: false },
     ],
     UsagePlan: [
       { name: 'id', binding: 'body', wireName: 'id', type: 'string', isRequired: false },
@@ -2577,11 +2577,11 @@ export const model: ServiceModel = {
     ],
     UsagePlanKeys: [
       { name: 'items', binding: 'body', wireName: 'item', type: { list: { shape: 'UsagePlanKey' } }, isRequired: false },
-      { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
+      { name: 'position', binding: 'body', wireName: 'position', type: 'string', isRequired: false },
     ],
     UsagePlans: [
       { name: 'items', binding: 'body', wireName: 'item', type: { list: { shape: 'UsagePlan' } }, isRequired: false },
-      { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
+      { name: 'position', binding: 'body', wireName: 'position', type: 'string', isRequired: false },
     ],
     VpcLink: [
       { name: 'id', binding: 'body', wireName: 'id', type: 'string', isRequired: false },
@@ -2594,7 +2594,7 @@ export const model: ServiceModel = {
     ],
     VpcLinks: [
       { name: 'items', binding: 'body', wireName: 'item', type: { list: { shape: 'VpcLink' } }, isRequired: false },
-      { name: 'position', binding: 'query', wireName: 'position', type: 'string', isRequired: false },
+      { name: 'position', binding: 'body', wireName: 'position', type: 'string', isRequired: false },
     ],
   },
   enums: {
