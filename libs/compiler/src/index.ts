@@ -1,1 +1,2 @@
-export {};
+export { compileStage, encodeSnapshot, type CompiledStage, type StageInput } from './compile-stage.js';
+export type { Diagnostic } from './diagnostics.js';

@@ -1,1 +1,1 @@
-export {};
+export { isLiteralTemplate } from './literal-template.js';

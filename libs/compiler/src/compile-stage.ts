@@ -1,0 +1,173 @@
+/**
+ * From a frozen deployment and its stage to what a node links. Pure and deterministic: equal input, whatever the order of its
+ * lists and members, gives equal bytes. What the node cannot do is refused there and reported here, never ignored.
+ */
+import {
+  SNAPSHOT_FORMAT,
+  type RouteAuthorization,
+  type RouteSnapshot,
+  type StageSnapshot,
+  type ThrottleSettings,
+} from '@gatehouse/contracts';
+import type { AccountSettings, Method, Resource, RestApiDefinition, Stage } from '@gatehouse/domain';
+import { canonicalJson } from '@gatehouse/kernel';
+import { compareText, Diagnostics, type Diagnostic } from './diagnostics.js';
+import { compileIntegration } from './integration.js';
+
+export interface StageInput {
+  readonly tenant: string;
+  readonly definition: RestApiDefinition;
+  readonly deploymentId: string;
+  readonly stage: Stage;
+  readonly account: AccountSettings;
+  readonly region: string;
+}
+
+export interface CompiledStage {
+  readonly snapshot: StageSnapshot;
+  /** By path, then message. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** The throttle of all methods of a stage; see control-plane reference §3.3. */
+const ALL_METHODS = '*/*';
+/** Of a rate or burst limit: none at this level. */
+const NO_LIMIT = -1;
+
+export function compileStage(input: StageInput): CompiledStage {
+  const { definition, stage } = input;
+  const { api } = definition;
+  const diagnostics = new Diagnostics();
+  const refusal = refusalOfAll(input, diagnostics);
+  warnOfNoEffect(input, diagnostics);
+  const resources = new Map(definition.resources.map((resource) => [resource.id, resource]));
+  const routes: RouteSnapshot[] = [];
+  for (const method of definition.methods) {
+    const resource = resources.get(method.resourceId);
+    if (resource === undefined)
+      diagnostics.error(`resource ${method.resourceId}`, `${method.httpMethod} belongs to a resource that is not there`);
+    else routes.push(compileRoute(input, resource, method, refusal, diagnostics));
+  }
+  routes.sort((a, b) => compareText(a.path, b.path) || compareText(a.httpMethod, b.httpMethod));
+  warnOfUnusedMethodSettings(stage, routes, diagnostics);
+  return {
+    snapshot: {
+      format: SNAPSHOT_FORMAT,
+      tenant: input.tenant,
+      region: input.region,
+      apiId: api.id,
+      apiName: api.name,
+      stage: stage.stageName,
+      deploymentId: input.deploymentId,
+      stageVariables: { ...stage.variables },
+      apiKeySource: api.apiKeySource,
+      binaryMediaTypes: [...new Set(api.binaryMediaTypes)].sort(compareText),
+      disableExecuteApiEndpoint: api.disableExecuteApiEndpoint,
+      accountThrottle: throttleOf(input.account.throttle.ratePerSecond, input.account.throttle.burst),
+      routes,
+      gatewayResponses: [],
+    },
+    diagnostics: diagnostics.sorted(),
+  };
+}
+
+/** The bytes a snapshot is stored, sent and named by: canonical JSON, UTF-8. */
+export function encodeSnapshot(snapshot: StageSnapshot): Uint8Array {
+  return new TextEncoder().encode(canonicalJson(snapshot));
+}
+
+function compileRoute(
+  { definition, stage }: StageInput,
+  resource: Resource,
+  method: Method,
+  refusal: string | null,
+  diagnostics: Diagnostics,
+): RouteSnapshot {
+  const path = `${resource.path} ${method.httpMethod}`;
+  const authorization = compileAuthorization(path, method, diagnostics);
+  return {
+    resourceId: resource.id,
+    path: resource.path,
+    httpMethod: method.httpMethod,
+    operationName: method.operationName,
+    apiKeyRequired: method.apiKeyRequired,
+    authorization: refusal === null ? authorization : { type: 'REFUSE', reason: refusal },
+    throttle: methodThrottle(stage, resource.path, method.httpMethod),
+    integration: compileIntegration(
+      path,
+      method.integration,
+      {
+        variables: stage.variables ?? {},
+        hasBinaryMediaTypes: definition.api.binaryMediaTypes.length > 0,
+        clientCertificateId: stage.clientCertificateId,
+      },
+      diagnostics,
+    ),
+  };
+}
+
+function compileAuthorization(path: string, method: Method, diagnostics: Diagnostics): RouteAuthorization {
+  const reasons: string[] = [];
+  const refuse = (place: string, reason: string): void => {
+    diagnostics.warning(`${path} ${place}`, `${reason}; requests are refused`);
+    reasons.push(reason);
+  };
+  if (method.authorizationType !== 'NONE')
+    refuse('authorizationType', `authorization type ${method.authorizationType} is not served`);
+  else if (method.authorizerId !== null) refuse('authorizerId', 'authorizers are not served');
+  if (method.requestValidatorId !== null) refuse('requestValidatorId', 'request validators are not served');
+  return reasons.length === 0 ? { type: 'NONE' } : { type: 'REFUSE', reason: reasons[0]! };
+}
+
+/** Why no route of the stage may be served; `null` when there is no such reason. */
+function refusalOfAll({ definition: { api }, stage }: StageInput, diagnostics: Diagnostics): string | null {
+  const reasons: string[] = [];
+  const refuse = (path: string, reason: string): void => {
+    diagnostics.warning(path, `${reason}; all requests are refused`);
+    reasons.push(reason);
+  };
+  if (api.policy !== null && api.policy !== '') refuse('api.policy', 'resource policies are not served');
+  if (api.endpointConfiguration.types.includes('PRIVATE'))
+    refuse('api.endpointConfiguration', 'private endpoints are not served');
+  if (stage.webAclArn !== null) refuse('stage.webAclArn', 'web ACLs are not served');
+  if (stage.canarySettings !== null && stage.canarySettings.percentTraffic > 0) {
+    refuse('stage.canarySettings', 'canary releases with traffic are not served');
+  }
+  return reasons[0] ?? null;
+}
+
+/** Settings that change no answer when they are absent: named, so that nobody waits for their effect. */
+function warnOfNoEffect({ definition: { api }, stage }: StageInput, diagnostics: Diagnostics): void {
+  const warn = (path: string): void => diagnostics.warning(path, 'has no effect');
+  if (stage.cacheClusterEnabled) warn('stage.cacheClusterEnabled');
+  if (stage.tracingEnabled) warn('stage.tracingEnabled');
+  if (stage.accessLogSettings !== null) warn('stage.accessLogSettings');
+  if (api.minimumCompressionSize !== null) warn('api.minimumCompressionSize');
+}
+
+/** A method's own entry, else that of all methods. An own entry without a limit is not replaced by that of all methods. */
+function methodThrottle(stage: Stage, path: string, httpMethod: string): ThrottleSettings | null {
+  const setting = entry(stage.methodSettings, settingKey(path, httpMethod)) ?? entry(stage.methodSettings, ALL_METHODS);
+  return setting === undefined ? null : throttleOf(setting.throttlingRateLimit, setting.throttlingBurstLimit);
+}
+
+function warnOfUnusedMethodSettings(stage: Stage, routes: readonly RouteSnapshot[], diagnostics: Diagnostics): void {
+  const used = new Set([ALL_METHODS, ...routes.map((route) => settingKey(route.path, route.httpMethod))]);
+  for (const key of Object.keys(stage.methodSettings)) {
+    if (!used.has(key)) diagnostics.warning(`stage.methodSettings.${key}`, 'the deployment has no such method');
+  }
+}
+
+/** `pets/{id}/GET`; for the root `/GET`. */
+function settingKey(path: string, httpMethod: string): string {
+  return path === '/' ? `/${httpMethod}` : `${path.slice(1)}/${httpMethod}`;
+}
+
+/** A bucket without a rate or without a size never runs dry. */
+function throttleOf(ratePerSecond: number, burst: number): ThrottleSettings | null {
+  return ratePerSecond === NO_LIMIT || burst === NO_LIMIT ? null : { ratePerSecond, burst };
+}
+
+function entry<T>(record: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(record, key) ? record[key] : undefined;
+}

@@ -1,0 +1,179 @@
+/** One method's integration: what the node can do, or REFUSE with the reason. Nothing is left out silently. */
+import type {
+  IntegrationResponseSnapshot,
+  IntegrationSnapshot,
+  PassthroughBehavior,
+  StaticTemplates,
+} from '@gatehouse/contracts';
+import type { Integration, IntegrationResponse, TextMap } from '@gatehouse/domain';
+import { unreachable } from '@gatehouse/kernel';
+import { isLiteralTemplate } from '@gatehouse/lang';
+import type { Diagnostics } from './diagnostics.js';
+import { endpointProblem, functionArnOf, resolveStageVariables, uriPlaceholders } from './uri.js';
+
+export interface IntegrationSurroundings {
+  readonly variables: TextMap;
+  readonly hasBinaryMediaTypes: boolean;
+  readonly clientCertificateId: string | null;
+}
+
+const HTTP_METHODS = new Set(['ANY', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT']);
+const PASSTHROUGH: ReadonlySet<string> = new Set<PassthroughBehavior>(['WHEN_NO_MATCH', 'WHEN_NO_TEMPLATES', 'NEVER']);
+
+/** `path` names the method for diagnostics, e.g. `/pets GET`. */
+export function compileIntegration(
+  path: string,
+  integration: Integration | null,
+  surroundings: IntegrationSurroundings,
+  diagnostics: Diagnostics,
+): IntegrationSnapshot {
+  if (integration === null) {
+    diagnostics.error(`${path} integration`, 'No integration defined for method');
+    return { type: 'REFUSE', reason: 'No integration defined for method' };
+  }
+  return new IntegrationCompiler(`${path} integration`, integration, surroundings, diagnostics).compile();
+}
+
+class IntegrationCompiler {
+  /** The first reason to refuse; every one is a diagnostic. */
+  private refusal: string | null = null;
+
+  constructor(
+    private readonly path: string,
+    private readonly integration: Integration,
+    private readonly surroundings: IntegrationSurroundings,
+    private readonly diagnostics: Diagnostics,
+  ) {}
+
+  compile(): IntegrationSnapshot {
+    const compiled = this.compileType();
+    return this.refusal === null ? compiled : { type: 'REFUSE', reason: this.refusal };
+  }
+
+  private compileType(): IntegrationSnapshot {
+    const { type } = this.integration;
+    switch (type) {
+      case 'MOCK':
+        this.checkContentHandling();
+        return { type, ...this.templates() };
+      case 'HTTP':
+        this.checkContentHandling();
+        return { type, ...this.upstream(), ...this.templates() };
+      case 'HTTP_PROXY':
+        // Templates and integration responses of a proxy have no effect on AWS either.
+        this.checkContentHandling();
+        return { type, ...this.upstream() };
+      case 'AWS_PROXY':
+        return this.functionProxy();
+      case 'AWS':
+        return this.refuse('type', 'integrations of type AWS are not served');
+      default:
+        return unreachable(type);
+    }
+  }
+
+  private functionProxy(): IntegrationSnapshot {
+    const { credentials, responseTransferMode, timeoutInMillis } = this.integration;
+    if (credentials !== null) this.refuse('credentials', 'invoking a function with a role is not served');
+    if (responseTransferMode === 'STREAM') this.refuse('responseTransferMode', 'streamed function responses are not served');
+    const functionArn = functionArnOf(this.uri());
+    if (functionArn === null) {
+      return this.refuse(
+        'uri',
+        'expected arn:{partition}:apigateway:{region}:lambda:path/2015-03-31/functions/{function ARN}/invocations',
+      );
+    }
+    return { type: 'AWS_PROXY', httpMethod: this.httpMethod(), functionArn, timeoutMs: timeoutInMillis };
+  }
+
+  private upstream() {
+    const { connectionType, integrationTarget, requestParameters, timeoutInMillis, tlsConfig } = this.integration;
+    if (connectionType !== null && connectionType !== 'INTERNET')
+      this.refuse('connectionType', `${connectionType} is not served`);
+    if (integrationTarget !== null) this.refuse('integrationTarget', 'private integrations are not served');
+    if (this.surroundings.clientCertificateId !== null)
+      this.refuse('uri', "the stage's client certificate cannot be presented to the backend");
+    const uri = this.uri();
+    const problem = endpointProblem(uri);
+    if (problem !== null) this.refuse('uri', `Invalid endpoint address: ${problem}`);
+    for (const name of uriPlaceholders(uri)) {
+      if (requestParameters === null || !Object.hasOwn(requestParameters, `integration.request.path.${name}`)) {
+        this.refuse('uri', `nothing fills {${name}}: map integration.request.path.${name}`);
+      }
+    }
+    return {
+      uri,
+      httpMethod: this.httpMethod(),
+      timeoutMs: timeoutInMillis,
+      requestParameters: { ...requestParameters },
+      insecureSkipVerification: tlsConfig?.insecureSkipVerification ?? false,
+    };
+  }
+
+  private templates() {
+    const { passthroughBehavior, requestTemplates, integrationResponses } = this.integration;
+    if (!PASSTHROUGH.has(passthroughBehavior)) this.refuse('passthroughBehavior', `"${passthroughBehavior}" is not known`);
+    return {
+      passthroughBehavior: passthroughBehavior as PassthroughBehavior,
+      requestTemplates: this.staticTemplates('requestTemplates', requestTemplates),
+      // Several patterns may match one answer; AWS's order among them is not documented, ours is by status.
+      responses: Object.values(integrationResponses)
+        .map((response) => this.response(response))
+        .toSorted((a, b) => a.statusCode - b.statusCode),
+    };
+  }
+
+  private response(response: IntegrationResponse): IntegrationResponseSnapshot {
+    const place = `responses.${response.statusCode}`;
+    if (!/^[1-5]\d\d$/.test(response.statusCode)) this.refuse(place, `"${response.statusCode}" is not a status code`);
+    this.checkConversion(`${place}.contentHandling`, response.contentHandling);
+    return {
+      statusCode: Number(response.statusCode),
+      selectionPattern: response.selectionPattern === '' ? null : response.selectionPattern,
+      responseParameters: { ...response.responseParameters },
+      responseTemplates: this.staticTemplates(`${place}.responseTemplates`, response.responseTemplates),
+    };
+  }
+
+  private staticTemplates(place: string, templates: Readonly<Record<string, string | null>> | null): StaticTemplates {
+    const entries = Object.entries(templates ?? {}).map(([mediaType, template]) => [mediaType, template ?? ''] as const);
+    for (const [mediaType, template] of entries) {
+      if (!isLiteralTemplate(template))
+        this.refuse(`${place}.${mediaType}`, 'templates with Velocity references or directives are not served');
+    }
+    return Object.fromEntries(entries);
+  }
+
+  private checkContentHandling(): void {
+    this.checkConversion('contentHandling', this.integration.contentHandling);
+  }
+
+  /** Without binary media types every payload is text already, so CONVERT_TO_TEXT changes nothing (data-plane reference §3.10). */
+  private checkConversion(place: string, contentHandling: string | null): void {
+    if (contentHandling === null) return;
+    if (contentHandling === 'CONVERT_TO_TEXT' && !this.surroundings.hasBinaryMediaTypes) return;
+    this.refuse(place, `${contentHandling} is not served`);
+  }
+
+  private uri(): string {
+    const { text, missing } = resolveStageVariables(this.integration.uri ?? '', this.surroundings.variables);
+    for (const name of missing)
+      this.diagnostics.warning(`${this.path}.uri`, `stage variable "${name}" is not set and counts as empty`);
+    return text;
+  }
+
+  private httpMethod(): string {
+    const { httpMethod } = this.integration;
+    if (httpMethod === null || !HTTP_METHODS.has(httpMethod)) {
+      this.refuse('httpMethod', `"${httpMethod ?? ''}" is not a verb towards a backend`);
+      return '';
+    }
+    return httpMethod;
+  }
+
+  private refuse(place: string, reason: string): IntegrationSnapshot {
+    this.diagnostics.warning(`${this.path}.${place}`, `${reason}; requests are refused`);
+    this.refusal ??= `${place}: ${reason}`;
+    return { type: 'REFUSE', reason: this.refusal };
+  }
+}
