@@ -27,6 +27,9 @@ export function endpointProblem(uri: string): string | null {
   // A placeholder may stand where URL syntax allows only some characters; what fills it is checked when it is known.
   const sample = uri.replace(/\{[^{}]*\}/g, 'x');
   if (!URL.canParse(sample)) return 'it is not a URL';
+  // URL parsers skip further slashes: in `https:///x`, left by a stage variable that is not set, the path would become the host.
+  if (/^https?:(?!\/\/[^/?#\\])/i.test(sample)) return 'it has no host';
+  if (/[\s\\]/.test(sample)) return 'it holds blanks or backslashes';
   const { protocol, port, username, password } = new URL(sample);
   if (protocol !== 'http:' && protocol !== 'https:') return 'the scheme must be http or https';
   if (username !== '' || password !== '') return 'it must not hold credentials';
