@@ -1,1 +1,1 @@
-export {};
+export { deploymentOperations, type DeploymentDependencies, type DeploymentOperations } from './deployments.operations.js';

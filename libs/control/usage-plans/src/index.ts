@@ -1,1 +1,1 @@
-export {};
+export { usagePlanOperations, type UsagePlanDependencies, type UsagePlanOperations } from './usage-plans.operations.js';

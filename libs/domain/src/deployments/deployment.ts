@@ -40,7 +40,7 @@ export interface Stage {
   readonly variables: TextMap | null;
   readonly documentationVersion: string | null;
   readonly accessLogSettings: { readonly format: string | null; readonly destinationArn: string | null } | null;
-  /** By `{resource path without leading slash}/{verb}` or a `*` for either, e.g. "pets/GET". */
+  /** By `{resource path without leading slash}/{verb}`, e.g. "pets/GET"; the wildcard pair for all methods without an entry. */
   readonly methodSettings: Readonly<Record<string, MethodSetting>>;
   readonly canarySettings: CanarySettings | null;
   readonly tracingEnabled: boolean;

@@ -1,4 +1,4 @@
-// Settings of a stage for one method, for a wildcard, or for all methods: their PATCH paths, values and defaults.
+// Settings of a stage for one method or for all methods: their PATCH paths, values and defaults.
 //
 //   PATCH path                                    key in `methodSettings`
 //   /*/*/throttling/rateLimit                     */*
@@ -6,6 +6,7 @@
 //   /~1pets~1{id}/GET/throttling/rateLimit        pets/{id}/GET
 //   /~1/GET/metrics/enabled, //GET/...            /GET             (the root resource)
 import { badRequest } from '../errors.js';
+import { unescapePointer } from '../patch/patch.js';
 import type { MethodSetting } from './deployment.js';
 
 /** Every method of the stage that has no entry of its own. */
@@ -50,7 +51,7 @@ const CHANGES: Readonly<Record<string, Change>> = {
   }),
 };
 
-const VERBS = new Set(['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS', 'HEAD', 'ANY', '*']);
+const VERBS = new Set(['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS', 'HEAD', 'ANY']);
 
 /** Splits `/{resource path}/{verb}/{setting}` into the entry's key and the setting; `null` for anything else. */
 export function readMethodSettingPath(path: string): { key: string; setting: string } | null {
@@ -62,13 +63,14 @@ export function readMethodSettingPath(path: string): { key: string; setting: str
   return null;
 }
 
-/** The key of `/{resource path}/{verb}`; `null` when it is none. */
+/** The key of `/{resource path}/{verb}`; `null` when it is none. A wildcard stands for all methods or for nothing. */
 export function methodSettingKey(path: string): string | null {
+  if (path === `/${ALL_METHODS}`) return ALL_METHODS;
   const verbAt = path.lastIndexOf('/');
   if (!path.startsWith('/') || verbAt < 1) return null;
   const verb = path.slice(verbAt + 1);
-  if (!VERBS.has(verb)) return null;
-  const resource = path.slice(1, verbAt).replaceAll('~1', '/').replaceAll('~0', '~');
+  const resource = unescapePointer(path.slice(1, verbAt));
+  if (!VERBS.has(verb) || resource === '*') return null;
   return `${resource.startsWith('/') ? resource.slice(1) : resource}/${verb}`;
 }
 

@@ -143,6 +143,8 @@ describe('a wrong operation is refused with the text of AWS', () => {
     ['tags', plain, replace('/tags/a', 'x'), invalidPath('/tags/a')],
     ['no path', plain, { op: 'replace', value: 'x' }, invalidPath('null')],
     ['setting without verb', plain, replace('/pets/metrics/enabled', 'true'), invalidPath('/pets/metrics/enabled')],
+    ['setting of half a wildcard', plain, replace('/pets/*/metrics/enabled', 'true'), invalidPath('/pets/*/metrics/enabled')],
+    ['setting of the other half', plain, replace('/*/GET/metrics/enabled', 'true'), invalidPath('/*/GET/metrics/enabled')],
     ['setting of lower-case verb', plain, replace('/pets/get/metrics/enabled', 'true'), invalidPath('/pets/get/metrics/enabled')],
     [
       'removing an absent method entry',

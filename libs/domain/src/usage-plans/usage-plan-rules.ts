@@ -1,5 +1,6 @@
 /** What a usage plan may say, whoever says it: CreateUsagePlan or a PATCH. Wording of these refusals is ours (AWS's is not public). */
 import { badRequest, conflict, limitExceeded, notFound } from '../errors.js';
+import { unescapePointer } from '../patch/patch.js';
 import type { PlannedStage, QuotaPeriod, ThrottleLimits, UsagePlan } from './usage-plan.js';
 
 /** API Gateway guide, "Amazon API Gateway quotas and important notes": method throttles per stage of a plan. */
@@ -83,7 +84,7 @@ export function methodThrottleKey(path: string): string | null {
   if (verbAt < 0) return null;
   const verb = path.slice(verbAt + 1);
   if (!VERBS.has(verb)) return null;
-  const resource = path.slice(0, verbAt).replaceAll('~1', '/').replaceAll('~0', '~');
+  const resource = unescapePointer(path.slice(0, verbAt));
   return `/${resource.replace(/^\/+/, '')}/${verb}`;
 }
 

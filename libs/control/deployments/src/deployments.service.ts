@@ -1,0 +1,177 @@
+import { stageEntryId, publishStage } from '@gatehouse/control-publish';
+import {
+  applyChanges,
+  badRequest,
+  definitionDigest,
+  deploymentPatchRules,
+  freezeDefinition,
+  limitExceeded,
+  newStage,
+  notFound,
+  readPatch,
+  STAGES_PER_API_MAX,
+  withCanary,
+  withSettings,
+  type CanaryRequest,
+  type Deployment,
+  type DeploymentSummary,
+  type Page,
+  type PageRequest,
+  type PatchOperation,
+  type Stage,
+  type StageSettings,
+  type TenantId,
+  type TenantRepositories,
+  type TenantStore,
+} from '@gatehouse/domain';
+import type { Clock, IdSource } from '@gatehouse/kernel';
+
+export interface NewDeployment {
+  readonly description: string | null;
+  /** Absent: nothing goes live. */
+  readonly stageName?: string;
+  readonly stage: StageSettings;
+  /** Present: the stage keeps its deployment, and this one becomes its canary. */
+  readonly canary?: CanaryRequest;
+}
+
+/** A change that nodes will see, and the revision that carries it; `null` when it published nothing. */
+export interface Published<T> {
+  readonly entity: T;
+  readonly revision: number | null;
+}
+
+/** Freezes APIs into deployments and points stages at them. */
+export class Deployments {
+  constructor(
+    private readonly store: TenantStore,
+    private readonly clock: Clock,
+    private readonly ids: IdSource,
+  ) {}
+
+  /** Freezes what the API is now; with a stage name, makes it live there in the same transaction. */
+  create(tenant: TenantId, apiId: string, request: NewDeployment): Promise<Published<Deployment>> {
+    return this.store.transact(tenant, async (tx) => {
+      const api = await lockApi(tx, apiId);
+      const definition = freezeDefinition(api, await tx.resources.ofApi(apiId), await tx.methods.ofApi(apiId));
+      const deployment: Deployment = {
+        apiId,
+        id: this.ids.id(6),
+        description: request.description,
+        createdAtMs: this.clock.nowMs(),
+        definition,
+        digest: definitionDigest(definition),
+      };
+      const stage = await this.stageFor(tx, deployment.id, apiId, request);
+      await tx.deployments.insert(deployment);
+      if (stage === null) return { entity: deployment, revision: null };
+      await (stage.isNew ? tx.stages.insert(stage.entity) : tx.stages.replace(stage.entity));
+      return { entity: deployment, revision: await publish(tx, stage.entity, this.clock.nowMs()) };
+    });
+  }
+
+  private async stageFor(
+    tx: TenantRepositories,
+    deploymentId: string,
+    apiId: string,
+    { stageName, stage: settings, canary }: NewDeployment,
+  ): Promise<{ entity: Stage; isNew: boolean } | null> {
+    if (stageName === undefined || stageName === '') {
+      if (canary === undefined) return null;
+      throw badRequest(
+        'Invalid deployment content specified.Non null and non empty stageName must be provided for canary deployment. ' +
+          `Provided value is ${stageName ?? 'null'}`,
+      );
+    }
+    const nowMs = this.clock.nowMs();
+    const present = await tx.stages.lock({ apiId, stageName });
+    if (canary !== undefined) {
+      if (present === null) {
+        throw badRequest(
+          `Invalid deployment content specified.Stage ${stageName} must already be created before making a canary release deployment`,
+        );
+      }
+      return { entity: withCanary(withSettings(present, settings, nowMs), { ...canary, deploymentId }), isNew: false };
+    }
+    if (present === null) {
+      await checkRoomForStage(tx, apiId);
+      return { entity: newStage(apiId, stageName, deploymentId, settings, nowMs), isNew: true };
+    }
+    // API Gateway guide, "Set up an API Gateway canary release deployment": not before the canary is promoted or removed.
+    if (present.canarySettings !== null) {
+      throw badRequest(`Stage ${stageName} has a canary. Promote or remove it before deploying to the stage, or deploy with canarySettings`);
+    }
+    return { entity: { ...withSettings(present, settings, nowMs), deploymentId }, isNew: false };
+  }
+
+  find(tenant: TenantId, apiId: string, deploymentId: string): Promise<Deployment> {
+    return this.store.transact(tenant, async (tx) => {
+      await findApi(tx, apiId);
+      return (await tx.deployments.find({ apiId, deploymentId })) ?? unknownDeployment();
+    });
+  }
+
+  page(tenant: TenantId, apiId: string, request: PageRequest): Promise<Page<DeploymentSummary>> {
+    return this.store.transact(tenant, async (tx) => {
+      await findApi(tx, apiId);
+      return tx.deployments.page(apiId, request);
+    });
+  }
+
+  /** The definition is never edited; only what is said about it. */
+  update(tenant: TenantId, apiId: string, deploymentId: string, operations: readonly PatchOperation[]): Promise<Deployment> {
+    return this.store.transact(tenant, async (tx) => {
+      await lockApi(tx, apiId);
+      const deployment = (await tx.deployments.lock({ apiId, deploymentId })) ?? unknownDeployment();
+      const changed = applyChanges(deployment, readPatch(operations, deploymentPatchRules));
+      if (changed !== deployment) await tx.deployments.replace(changed);
+      return changed;
+    });
+  }
+
+  remove(tenant: TenantId, apiId: string, deploymentId: string): Promise<void> {
+    return this.store.transact(tenant, async (tx) => {
+      await lockApi(tx, apiId);
+      if ((await tx.deployments.lock({ apiId, deploymentId })) === null) unknownDeployment();
+      const stages = await tx.stages.ofApi(apiId);
+      if (stages.some((stage) => stage.deploymentId === deploymentId || stage.canarySettings?.deploymentId === deploymentId)) {
+        throw badRequest('Active stages pointing to this deployment must be moved or deleted');
+      }
+      await tx.deployments.remove({ apiId, deploymentId });
+    });
+  }
+}
+
+/** Publishes a stage and, when that made a new revision, notes which deployment it made live. */
+export async function publish(tx: TenantRepositories, stage: Stage, nowMs: number): Promise<number> {
+  const { apiId, stageName, deploymentId } = stage;
+  const before = await tx.manifest.find('STAGE', stageEntryId(apiId, stageName));
+  const revision = await publishStage(tx, stage);
+  if (before?.revision !== revision) {
+    await tx.manifest.recordRollout({ deploymentId, apiId, stageName, revision, publishedAtMs: nowMs });
+  }
+  return revision;
+}
+
+export async function lockApi(tx: TenantRepositories, apiId: string) {
+  return (await tx.restApis.lock(apiId)) ?? unknownApi(tx.tenant, apiId);
+}
+
+export async function findApi(tx: TenantRepositories, apiId: string) {
+  return (await tx.restApis.find(apiId)) ?? unknownApi(tx.tenant, apiId);
+}
+
+/** The API is locked by the caller, so the count holds. Wording after that of the resource limit. */
+export async function checkRoomForStage(tx: TenantRepositories, apiId: string): Promise<void> {
+  if ((await tx.stages.ofApi(apiId)).length >= STAGES_PER_API_MAX) {
+    throw limitExceeded('Maximum number of Stages for this API has been reached.  Please contact AWS if you need additional Stages.');
+  }
+}
+
+function unknownApi(tenant: TenantId, apiId: string): never {
+  throw notFound(`Invalid API identifier specified ${tenant}:${apiId}`);
+}
+
+function unknownDeployment(): never {
+  throw notFound('Invalid Deployment identifier specified');
+}

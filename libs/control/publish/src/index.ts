@@ -1,0 +1,9 @@
+export {
+  publishApiKey,
+  publishStage,
+  publishUsagePlan,
+  stageEntryId,
+  unpublishApi,
+  unpublishStage,
+  unpublishUsagePlan,
+} from './publish.js';

@@ -1,0 +1,78 @@
+/**
+ * The one place where the control plane tells the nodes something: manifest entries, written inside the transaction of the
+ * change they announce.
+ *
+ *   entry        id                    content
+ *   STAGE        {apiId}/{stageName}   digest of a snapshot blob
+ *   USAGE_PLAN   {usagePlanId}         inline UsagePlanEntry
+ *   API_KEY      {apiKeyId}            inline ApiKeyEntry, only while the key can open a door (see publishApiKey)
+ *
+ * Publishing the same content again is free: the entry keeps its revision. Only one transaction of the whole house can hold
+ * the manifest, so callers publish last.
+ */
+import { compileStage, encodeSnapshot } from '@gatehouse/compiler';
+import { badRequest, withoutStage, type Stage, type TenantRepositories, type UsagePlan } from '@gatehouse/domain';
+import { canonicalJson } from '@gatehouse/kernel';
+import { apiKeyEntry, usagePlanEntry } from './entries.js';
+
+/** Compiles the stage as given and returns the revision that carries it. BadRequest names every place that does not compile. */
+export async function publishStage(tx: TenantRepositories, stage: Stage): Promise<number> {
+  const deployment = await tx.deployments.find({ apiId: stage.apiId, deploymentId: stage.deploymentId });
+  if (deployment === null) throw new Error(`stage ${stage.apiId}/${stage.stageName} points at deployment ${stage.deploymentId}, which is gone`);
+  const { snapshot, diagnostics } = compileStage({
+    tenant: tx.tenant,
+    definition: deployment.definition,
+    deploymentId: deployment.id,
+    stage,
+    account: await tx.account.read(),
+    region: deployment.definition.api.region,
+  });
+  const errors = diagnostics.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) throw badRequest(errors.map(({ path, message }) => `${path}: ${message}`).join('; '));
+  const bytes = encodeSnapshot(snapshot);
+  const digest = await tx.blobs.put(bytes);
+  return tx.manifest.put('STAGE', stageEntryId(stage.apiId, stage.stageName), { digest, blobBytes: bytes.byteLength, inline: '' });
+}
+
+/** Takes the stage from the nodes and from the usage plans that name it. The caller removes the stage itself. */
+export async function unpublishStage(tx: TenantRepositories, apiId: string, stageName: string): Promise<void> {
+  for (const { id } of await tx.usagePlans.usingStage(apiId, stageName)) {
+    const plan = await tx.usagePlans.lock(id);
+    if (plan === null) continue;
+    const rest = withoutStage(plan, { apiId, stage: stageName });
+    await tx.usagePlans.replace(rest);
+    await publishUsagePlan(tx, rest);
+  }
+  await tx.manifest.remove('STAGE', stageEntryId(apiId, stageName));
+}
+
+/** Takes all stages of an API from the nodes and from usage plans; for DeleteRestApi, before it removes the API. */
+export async function unpublishApi(tx: TenantRepositories, apiId: string): Promise<void> {
+  for (const { stageName } of await tx.stages.ofApi(apiId)) await unpublishStage(tx, apiId, stageName);
+}
+
+export async function publishUsagePlan(tx: TenantRepositories, plan: UsagePlan): Promise<void> {
+  await tx.manifest.put('USAGE_PLAN', plan.id, { digest: null, blobBytes: 0, inline: canonicalJson(usagePlanEntry(tx.tenant, plan)) });
+}
+
+export async function unpublishUsagePlan(tx: TenantRepositories, usagePlanId: string): Promise<void> {
+  await tx.manifest.remove('USAGE_PLAN', usagePlanId);
+}
+
+/**
+ * Brings the nodes up to date with a key and its plans. Only an enabled key in at least one plan can open a door, so only
+ * those are published: a node answers an unknown key and a disabled one alike (403 Forbidden), the removal reaches it
+ * as fast as an update would, and the millions of keys a tenant may park cost a node nothing.
+ */
+export async function publishApiKey(tx: TenantRepositories, apiKeyId: string): Promise<void> {
+  const key = await tx.apiKeys.find(apiKeyId);
+  const usagePlanIds = key?.enabled === true ? await tx.usagePlanKeys.plansOfKey(apiKeyId) : [];
+  if (key !== null && usagePlanIds.length > 0) {
+    await tx.manifest.put('API_KEY', apiKeyId, { digest: null, blobBytes: 0, inline: canonicalJson(apiKeyEntry(tx.tenant, key, usagePlanIds)) });
+    return;
+  }
+  const published = await tx.manifest.find('API_KEY', apiKeyId);
+  if (published !== null && published.content !== null) await tx.manifest.remove('API_KEY', apiKeyId);
+}
+
+export const stageEntryId = (apiId: string, stageName: string): string => `${apiId}/${stageName}`;

@@ -1,0 +1,143 @@
+/**
+ * What keys used and what they may still use. Days and quota periods are UTC; counts come from the nodes (control/metering),
+ * so they lag behind by one report.
+ */
+import {
+  badRequest,
+  daysBetween,
+  dayStartMs,
+  periodEnd,
+  periodStart,
+  utcDay,
+  type PageRequest,
+  type TenantId,
+  type TenantRepositories,
+  type TenantStore,
+  type UsagePlan,
+} from '@gatehouse/domain';
+import type { Clock } from '@gatehouse/kernel';
+import { unknownApiKey } from './api-keys.service.js';
+import { unknownPlan } from './usage-plans.service.js';
+
+/** Bounds the answer: keys per page times days. AWS keeps less. */
+const DAYS_MAX = 366;
+
+/** `remaining` of a plan without quota. (What AWS answers there is not documented.) */
+const UNLIMITED = -1;
+
+/** One pair per day. */
+export type DailyUsage = readonly (readonly [used: number, remaining: number])[];
+
+export interface Usage {
+  readonly usagePlanId: string;
+  readonly startDate: string;
+  readonly endDate: string;
+  readonly byKey: ReadonlyMap<string, DailyUsage>;
+  readonly next: string | null;
+}
+
+export class Usages {
+  constructor(
+    private readonly store: TenantStore,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Every key of the plan, page by page, or one; a key that is not in the plan has no entry. */
+  between(tenant: TenantId, planId: string, startDate: string, endDate: string, keyId: string | undefined, request: PageRequest): Promise<Usage> {
+    checkRange(startDate, endDate);
+    return this.store.transact(tenant, async (tx) => {
+      const plan = (await tx.usagePlans.find(planId)) ?? unknownPlan();
+      const { keyIds, next } = await keysToShow(tx, planId, keyId, request);
+      return { usagePlanId: planId, startDate, endDate, byKey: await dailyUsage(tx, plan, keyIds, startDate, endDate), next };
+    });
+  }
+
+  /** From now on the key may make `remaining` more requests in the current period; later periods are as the plan says. */
+  setRemaining(tenant: TenantId, planId: string, apiKeyId: string, remaining: number): Promise<Usage> {
+    return this.store.transact(tenant, async (tx) => {
+      const plan = (await tx.usagePlans.lock(planId)) ?? unknownPlan();
+      if ((await tx.usagePlanKeys.find({ usagePlanId: planId, apiKeyId })) === null) unknownApiKey();
+      if (plan.quota === null) throw badRequest(`Usage Plan ${planId} has no quota to extend`);
+      const today = utcDay(this.clock.nowMs());
+      const start = periodStart(plan.quota.period, today);
+      const counts = await tx.usage.between(planId, apiKeyId, start, periodEnd(plan.quota.period, today));
+      const used = counts.reduce((sum, { count }) => sum + count, 0);
+      await tx.usage.extend({ usagePlanId: planId, apiKeyId, periodStart: start, extra: remaining + used - plan.quota.limit });
+      return { usagePlanId: planId, startDate: start, endDate: today, byKey: await dailyUsage(tx, plan, [apiKeyId], start, today), next: null };
+    });
+  }
+
+  /** What UpdateUsage answers to an empty patch. */
+  current(tenant: TenantId, planId: string, apiKeyId: string): Promise<Usage> {
+    return this.store.transact(tenant, async (tx) => {
+      const plan = (await tx.usagePlans.find(planId)) ?? unknownPlan();
+      if ((await tx.usagePlanKeys.find({ usagePlanId: planId, apiKeyId })) === null) unknownApiKey();
+      const today = utcDay(this.clock.nowMs());
+      const start = plan.quota === null ? today : periodStart(plan.quota.period, today);
+      return { usagePlanId: planId, startDate: start, endDate: today, byKey: await dailyUsage(tx, plan, [apiKeyId], start, today), next: null };
+    });
+  }
+}
+
+function checkRange(startDate: string, endDate: string): void {
+  for (const [name, date] of [
+    ['startDate', startDate],
+    ['endDate', endDate],
+  ] as const) {
+    if (dayStartMs(date) === null) throw badRequest(`Invalid ${name} specified: expected YYYY-MM-DD, got "${date}"`);
+  }
+  if (endDate < startDate) throw badRequest('Invalid date range specified: endDate is before startDate');
+  if (dayStartMs(endDate)! - dayStartMs(startDate)! >= DAYS_MAX * 86_400_000) {
+    throw badRequest(`Invalid date range specified: at most ${DAYS_MAX} days can be asked for at once`);
+  }
+}
+
+async function keysToShow(
+  tx: TenantRepositories,
+  planId: string,
+  keyId: string | undefined,
+  request: PageRequest,
+): Promise<{ keyIds: string[]; next: string | null }> {
+  if (keyId !== undefined) {
+    const membership = await tx.usagePlanKeys.find({ usagePlanId: planId, apiKeyId: keyId });
+    return { keyIds: membership === null ? [] : [keyId], next: null };
+  }
+  const { items, next } = await tx.usagePlanKeys.page(planId, {}, request);
+  return { keyIds: items.map(({ key }) => key.id), next };
+}
+
+async function dailyUsage(
+  tx: TenantRepositories,
+  plan: UsagePlan,
+  keyIds: readonly string[],
+  startDate: string,
+  endDate: string,
+): Promise<ReadonlyMap<string, DailyUsage>> {
+  const { quota } = plan;
+  // What remained on the first day depends on what the period had used before it.
+  const countedFrom = quota === null ? startDate : periodStart(quota.period, startDate);
+  const onlyKey = keyIds.length === 1 ? keyIds[0]! : null;
+  const counts = new Map(
+    (await tx.usage.between(plan.id, onlyKey, countedFrom, endDate)).map(({ apiKeyId, day, count }) => [`${apiKeyId} ${day}`, count]),
+  );
+  const extras = new Map(
+    (await tx.usage.extensionsBetween(plan.id, onlyKey, countedFrom, endDate)).map((e) => [`${e.apiKeyId} ${e.periodStart}`, e.extra]),
+  );
+  const days = daysBetween(countedFrom, endDate);
+  const usageOf = (keyId: string): DailyUsage => {
+    const pairs: (readonly [number, number])[] = [];
+    let usedInPeriod = 0;
+    for (const day of days) {
+      const used = counts.get(`${keyId} ${day}`) ?? 0;
+      let remaining = UNLIMITED;
+      if (quota !== null) {
+        const start = periodStart(quota.period, day);
+        usedInPeriod = (day === start ? 0 : usedInPeriod) + used;
+        remaining = Math.max(0, quota.limit + (extras.get(`${keyId} ${start}`) ?? 0) - usedInPeriod);
+      }
+      if (day >= startDate) pairs.push([used, remaining]);
+    }
+    return pairs;
+  };
+  return new Map(keyIds.map((keyId) => [keyId, usageOf(keyId)]));
+}
