@@ -205,14 +205,25 @@ export class NodeLinkServer implements RolloutWaiter {
     call.on('error', () => {}); // the node went away; it sends again what has no receipt
     try {
       for await (const batch of call as AsyncIterable<ReportBatch>) {
-        await this.options.applyReport(batch);
+        if (!(await this.apply(batch, call))) return;
         call.write(create(ReportReceiptSchema, { epoch: batch.epoch, sequence: batch.sequence }));
       }
       call.end();
     } catch (cause) {
-      if (call.cancelled) return;
-      this.options.log.error({ err: cause }, 'report could not be applied');
+      if (!call.cancelled) this.options.log.error({ err: cause }, 'report stream failed');
+    }
+  }
+
+  /** False when the stream was ended because the batch is to be sent again. */
+  private async apply(batch: ReportBatch, call: ServerDuplexStream<ReportBatch, ReportReceipt>): Promise<boolean> {
+    try {
+      await this.options.applyReport(batch);
+      return true;
+    } catch (cause) {
+      this.options.log.error({ err: cause, node: batch.nodeId, sequence: Number(batch.sequence) }, 'report could not be applied');
+      // Here and not after the loop: leaving it destroys the call, and the node would wait for an answer in vain.
       call.emit('error', { code: status.UNAVAILABLE, details: 'reports cannot be applied now' });
+      return false;
     }
   }
 

@@ -1,0 +1,1 @@
+export { openNode, publishBlob, publishInline, startControlPlane, startNode, TextWorld, unpublish } from './harness.js';
