@@ -1,1 +1,3 @@
 export { startPostgres, type TestPostgres } from './postgres.js';
+export { callOnce, RawCaller, startCall, type CallerRequest, type CallerResponse } from './caller.js';
+export { ScriptedUpstream, type UpstreamCall } from './upstream.js';
