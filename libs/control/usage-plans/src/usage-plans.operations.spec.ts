@@ -445,6 +445,17 @@ describe('usage', () => {
     expect((await operations.UpdateUsage(ours, { usagePlanId, keyId })).items).toEqual({ [keyId]: [[0, 10]] });
   });
 
+  test('the offset counts in the first period of a key only, also when what remains is set', async () => {
+    const usagePlanId = await createPlan({ quota: { limit: 10, offset: 4, period: 'WEEK' } });
+    const [used, idle] = [await createKey(), await createKey()];
+    for (const key of [used, idle]) await addKey(usagePlanId, key);
+    await report(count(usagePlanId, used, '2026-11-18', 1));
+    const range = { usagePlanId, startDate: '2026-11-22', endDate: '2026-11-23' };
+    expect((await operations.GetUsage(ours, range)).items).toEqual({ [used]: [[0, 5], [0, 10]], [idle]: [[0, 6], [0, 6]] });
+    await operations.UpdateUsage(ours, { usagePlanId, keyId: used, patchOperations: [patch('replace', '/remaining', '3')] });
+    expect((await operations.GetUsage(ours, { ...range, keyId: used })).items).toEqual({ [used]: [[0, 3], [0, 10]] });
+  });
+
   test.each([
     ['nothing remains', '0', 0],
     ['less than the plan allows', '3', 3],

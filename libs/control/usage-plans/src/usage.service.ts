@@ -13,6 +13,7 @@ import {
   type TenantId,
   type TenantRepositories,
   type TenantStore,
+  type UsageCount,
   type UsagePlan,
 } from '@gatehouse/domain';
 import type { Clock } from '@gatehouse/kernel';
@@ -21,6 +22,8 @@ import { unknownPlan } from './usage-plans.service.js';
 
 /** Bounds the answer: keys per page times days. AWS keeps less. */
 const DAYS_MAX = 366;
+
+const FIRST_DAY = '0001-01-01';
 
 /** `remaining` of a plan without quota. (What AWS answers there is not documented.) */
 const UNLIMITED = -1;
@@ -52,7 +55,10 @@ export class Usages {
     });
   }
 
-  /** From now on the key may make `remaining` more requests in the current period; later periods are as the plan says. */
+  /**
+   * From now on the key may make `remaining` more requests in the current period; later periods are as the plan says.
+   * Nothing is published: a node that ran out asks again every second (engine/limits).
+   */
   setRemaining(tenant: TenantId, planId: string, apiKeyId: string, remaining: number): Promise<Usage> {
     return this.store.transact(tenant, async (tx) => {
       const plan = (await tx.usagePlans.lock(planId)) ?? unknownPlan();
@@ -60,9 +66,10 @@ export class Usages {
       if (plan.quota === null) throw badRequest(`Usage Plan ${planId} has no quota to extend`);
       const today = utcDay(this.clock.nowMs());
       const start = periodStart(plan.quota.period, today);
-      const counts = await tx.usage.between(planId, apiKeyId, start, periodEnd(plan.quota.period, today));
-      const used = counts.reduce((sum, { count }) => sum + count, 0);
-      await tx.usage.extend({ usagePlanId: planId, apiKeyId, periodStart: start, extra: remaining + used - plan.quota.limit });
+      const counts = await readCounts(tx, plan, apiKeyId, start, periodEnd(plan.quota.period, today));
+      const used = counts.reduce((sum, { day, count }) => (day >= start ? sum + count : sum), 0);
+      const allowance = plan.quota.limit - offsetIn(plan.quota, start, firstUse(counts).get(apiKeyId));
+      await tx.usage.extend({ usagePlanId: planId, apiKeyId, periodStart: start, extra: remaining + used - allowance });
       return { usagePlanId: planId, startDate: start, endDate: today, byKey: await dailyUsage(tx, plan, [apiKeyId], start, today), next: null };
     });
   }
@@ -117,9 +124,9 @@ async function dailyUsage(
   // What remained on the first day depends on what the period had used before it.
   const countedFrom = quota === null ? startDate : periodStart(quota.period, startDate);
   const onlyKey = keyIds.length === 1 ? keyIds[0]! : null;
-  const counts = new Map(
-    (await tx.usage.between(plan.id, onlyKey, countedFrom, endDate)).map(({ apiKeyId, day, count }) => [`${apiKeyId} ${day}`, count]),
-  );
+  const rows = await readCounts(tx, plan, onlyKey, countedFrom, endDate);
+  const counts = new Map(rows.map(({ apiKeyId, day, count }) => [`${apiKeyId} ${day}`, count]));
+  const firstUseOf = firstUse(rows);
   const extras = new Map(
     (await tx.usage.extensionsBetween(plan.id, onlyKey, countedFrom, endDate)).map((e) => [`${e.apiKeyId} ${e.periodStart}`, e.extra]),
   );
@@ -133,11 +140,31 @@ async function dailyUsage(
       if (quota !== null) {
         const start = periodStart(quota.period, day);
         usedInPeriod = (day === start ? 0 : usedInPeriod) + used;
-        remaining = Math.max(0, quota.limit + (extras.get(`${keyId} ${start}`) ?? 0) - usedInPeriod);
+        const allowance = quota.limit - offsetIn(quota, start, firstUseOf.get(keyId)) + (extras.get(`${keyId} ${start}`) ?? 0);
+        remaining = Math.max(0, allowance - usedInPeriod);
       }
       if (day >= startDate) pairs.push([used, remaining]);
     }
     return pairs;
   };
   return new Map(keyIds.map((keyId) => [keyId, usageOf(keyId)]));
+}
+
+/** Goes back to the beginning when the plan has an offset: only then does it matter when a key was first used. */
+function readCounts(tx: TenantRepositories, plan: UsagePlan, keyId: string | null, start: string, end: string): Promise<UsageCount[]> {
+  return tx.usage.between(plan.id, keyId, plan.quota !== null && plan.quota.offset > 0 ? FIRST_DAY : start, end);
+}
+
+function firstUse(counts: readonly UsageCount[]): ReadonlyMap<string, string> {
+  const days = new Map<string, string>();
+  for (const { apiKeyId, day } of counts) {
+    const first = days.get(apiKeyId);
+    if (first === undefined || day < first) days.set(apiKeyId, day);
+  }
+  return days;
+}
+
+/** The offset counts in a key's initial period: while nothing was used before it. Quota grants follow the same rule (control/metering). */
+function offsetIn(quota: NonNullable<UsagePlan['quota']>, start: string, firstUsed: string | undefined): number {
+  return firstUsed === undefined || firstUsed >= start ? quota.offset : 0;
 }
