@@ -1,1 +1,2 @@
 export { isLiteralTemplate } from './literal-template.js';
+export { SelectionPattern, SelectionPatternError } from './selection-pattern.js';
