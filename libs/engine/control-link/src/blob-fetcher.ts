@@ -14,10 +14,15 @@ const BLOB_BYTES_MAX = 512 * 1024 * 1024;
 export class BlobFetcher {
   private readonly wanted = new Map<string, PromiseWithResolvers<boolean>>();
   private requestedCount = 0;
+  private patience: NodeJS.Timeout | null = null;
 
   constructor(
     private readonly store: DiskStore,
-    private readonly request: (digests: string[]) => void,
+    /** False when no stream is open. */
+    private readonly request: (digests: string[]) => boolean,
+    /** No blob came for `silenceMs` while some were due. */
+    private readonly onSilence: () => void,
+    private readonly silenceMs: number,
   ) {}
 
   /** False when the control plane does not have it or sent other bytes. Rejects when the stream ends first. */
@@ -38,6 +43,7 @@ export class BlobFetcher {
     if (this.wanted.get(blob.digest) !== waiting) return;
     this.wanted.delete(blob.digest);
     this.requestedCount--;
+    this.wait();
     waiting.resolve(stored);
     this.fill();
   }
@@ -46,6 +52,7 @@ export class BlobFetcher {
     const waiting = [...this.wanted.values()];
     this.wanted.clear();
     this.requestedCount = 0;
+    this.wait();
     for (const { reject } of waiting) reject(new StreamEnded());
   }
 
@@ -67,7 +74,14 @@ export class BlobFetcher {
       digests.push(digest);
     }
     this.requestedCount += digests.length;
-    if (digests.length > 0) this.request(digests);
+    if (digests.length === 0) return;
+    if (this.request(digests)) this.wait();
+    else this.streamEnded();
+  }
+
+  private wait(): void {
+    if (this.patience !== null) clearTimeout(this.patience);
+    this.patience = this.requestedCount === 0 ? null : setTimeout(this.onSilence, this.silenceMs);
   }
 }
 

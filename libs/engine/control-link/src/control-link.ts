@@ -148,7 +148,12 @@ export class ControlLink {
       silenceMs: options.silenceMs ?? 30_000,
       random: options.random ?? Math.random,
     };
-    this.blobs = new BlobFetcher(store, (digests) => this.send({ case: 'blobRequest', value: { digests } }));
+    this.blobs = new BlobFetcher(
+      store,
+      (digests) => this.send({ case: 'blobRequest', value: { digests } }),
+      () => this.session.restart('blobs that were asked for do not come'),
+      settings.silenceMs,
+    );
     this.session = new PersistentStream(
       () => this.call<NodeMessage, ControlMessage>('session'),
       {
@@ -298,7 +303,8 @@ export class ControlLink {
       }
       case 'heartbeat':
         if (this.queuedCount > 0) return;
-        if (Number(kind.value.revision) > this.revision) this.session.restart('a manifest delta is missing');
+        // The revision is that of the newest manifest on this stream; 0 before the first.
+        if (Number(kind.value.revision) > (this.isFirstManifest ? 0 : this.revision)) this.session.restart('a manifest is missing');
         else if (!this.isFirstManifest) this.acknowledge();
         return;
       default: // of a newer control plane; not for this software
@@ -396,21 +402,21 @@ export class ControlLink {
 
   /** Fetches the blobs that are not on disk; returns the digests that could not be had. */
   private async fetchMissing(entries: readonly LinkEntry[]): Promise<ReadonlySet<string>> {
-    const absent = new Set<string>();
-    const fetches = new Map<string, Promise<boolean>>();
+    const missing = new Set<string>();
     for (const { digest, blobBytes } of entries) {
-      if (digest === null || fetches.has(digest)) continue;
-      if (!this.lacking.has(digest) && (await this.store.hasBlob(digest, blobBytes))) continue;
-      fetches.set(digest, this.blobs.fetch(digest));
+      if (digest === null || missing.has(digest)) continue;
+      if (this.lacking.has(digest) || !(await this.store.hasBlob(digest, blobBytes))) missing.add(digest);
     }
-    await Promise.all(fetches.values());
-    for (const [digest, fetched] of fetches) {
-      if (await fetched) this.lacking.delete(digest);
-      else {
-        this.lacking.add(digest);
-        absent.add(digest);
-      }
-    }
+    const absent = new Set<string>();
+    await Promise.all(
+      [...missing].map(async (digest) => {
+        if (await this.blobs.fetch(digest)) this.lacking.delete(digest);
+        else {
+          this.lacking.add(digest);
+          absent.add(digest);
+        }
+      }),
+    );
     return absent;
   }
 
