@@ -28,6 +28,39 @@ export type {
   RestApi,
   TextMap,
 } from './rest-apis/rest-api.js';
+export {
+  integrationOf,
+  integrationPatchRules,
+  integrationResponse,
+  integrationResponsePatchRules,
+  putIntegration,
+  putIntegrationResponse,
+  unknownIntegration,
+  withIntegration,
+  withIntegrationResponse,
+  withoutIntegrationResponse,
+  type IntegrationRequest,
+  type IntegrationResponseRequest,
+} from './rest-apis/integration-rules.js';
+export { readServiceArn, type ServiceArn } from './rest-apis/integration-uri.js';
+export {
+  addMethodResponse,
+  checkMethod,
+  methodPatchRules,
+  methodResponse,
+  methodResponsePatchRules,
+  newMethod,
+  unknownMethod,
+  withMethodResponse,
+  withoutMethodResponse,
+  type MethodRequest,
+  type MethodResponseRequest,
+} from './rest-apis/method-rules.js';
+export { AWS_QUOTAS, type Quotas } from './rest-apis/quotas.js';
+export { checkRestApi, newRestApi, restApiPatchRules, unknownApi, type RestApiRequest } from './rest-apis/rest-api-rules.js';
+export { checkPathPart, isGreedy, isVariable } from './routing/path-part.js';
+export { resourcePatchRules } from './routing/resource-patch.js';
+export { ResourceTree, unknownResource, type Place } from './routing/resource-tree.js';
 export type {
   CanarySettings,
   Deployment,

@@ -68,7 +68,7 @@ export type IntegrationType = 'HTTP' | 'AWS' | 'MOCK' | 'HTTP_PROXY' | 'AWS_PROX
 
 export interface Integration {
   readonly type: IntegrationType;
-  /** Verb towards the backend; `null` for MOCK. */
+  /** Verb towards the backend; `null` only for MOCK, which ignores it. */
   readonly httpMethod: string | null;
   readonly uri: string | null;
   readonly connectionType: string | null;
