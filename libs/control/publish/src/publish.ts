@@ -8,7 +8,7 @@
  *   API_KEY      {apiKeyId}            inline ApiKeyEntry, only while the key can open a door (see publishApiKey)
  *
  * Publishing the same content again is free: the entry keeps its revision. Only one transaction of the whole house can hold
- * the manifest, so callers publish last.
+ * the manifest, so callers take every lock they need before, and publish last.
  */
 import { compileStage, encodeSnapshot } from '@gatehouse/compiler';
 import { badRequest, withoutStage, type Stage, type TenantRepositories, type UsagePlan } from '@gatehouse/domain';
@@ -36,19 +36,30 @@ export async function publishStage(tx: TenantRepositories, stage: Stage): Promis
 
 /** Takes the stage from the nodes and from the usage plans that name it. The caller removes the stage itself. */
 export async function unpublishStage(tx: TenantRepositories, apiId: string, stageName: string): Promise<void> {
-  for (const { id } of await tx.usagePlans.usingStage(apiId, stageName)) {
-    const plan = await tx.usagePlans.lock(id);
-    if (plan === null) continue;
-    const rest = withoutStage(plan, { apiId, stage: stageName });
-    await tx.usagePlans.replace(rest);
-    await publishUsagePlan(tx, rest);
-  }
-  await tx.manifest.remove('STAGE', stageEntryId(apiId, stageName));
+  await unpublishStages(tx, apiId, [stageName]);
 }
 
 /** Takes all stages of an API from the nodes and from usage plans; for DeleteRestApi, before it removes the API. */
 export async function unpublishApi(tx: TenantRepositories, apiId: string): Promise<void> {
-  for (const { stageName } of await tx.stages.ofApi(apiId)) await unpublishStage(tx, apiId, stageName);
+  const stages = await tx.stages.ofApi(apiId);
+  await unpublishStages(
+    tx,
+    apiId,
+    stages.map(({ stageName }) => stageName),
+  );
+}
+
+async function unpublishStages(tx: TenantRepositories, apiId: string, stageNames: readonly string[]): Promise<void> {
+  const plans: UsagePlan[] = [];
+  // All locks come before the first entry is written: whoever holds the manifest waits for nobody.
+  for (const { id } of (await tx.usagePlans.usingApi(apiId)).sort((a, b) => (a.id < b.id ? -1 : 1))) {
+    const plan = await tx.usagePlans.lock(id);
+    if (plan !== null && plan.apiStages.some((planned) => planned.apiId === apiId && stageNames.includes(planned.stage))) plans.push(plan);
+  }
+  const reduced = plans.map((plan) => stageNames.reduce((rest, stage) => withoutStage(rest, { apiId, stage }), plan));
+  for (const plan of reduced) await tx.usagePlans.replace(plan);
+  for (const plan of reduced) await publishUsagePlan(tx, plan);
+  for (const stageName of stageNames) await tx.manifest.remove('STAGE', stageEntryId(apiId, stageName));
 }
 
 export async function publishUsagePlan(tx: TenantRepositories, plan: UsagePlan): Promise<void> {
@@ -65,7 +76,8 @@ export async function unpublishUsagePlan(tx: TenantRepositories, usagePlanId: st
  * as fast as an update would, and the millions of keys a tenant may park cost a node nothing.
  */
 export async function publishApiKey(tx: TenantRepositories, apiKeyId: string): Promise<void> {
-  const key = await tx.apiKeys.find(apiKeyId);
+  // Locked before its plans are read: two changes of one key must not publish each other's past.
+  const key = await tx.apiKeys.lock(apiKeyId);
   const usagePlanIds = key?.enabled === true ? await tx.usagePlanKeys.plansOfKey(apiKeyId) : [];
   if (key !== null && usagePlanIds.length > 0) {
     await tx.manifest.put('API_KEY', apiKeyId, { digest: null, blobBytes: 0, inline: canonicalJson(apiKeyEntry(tx.tenant, key, usagePlanIds)) });

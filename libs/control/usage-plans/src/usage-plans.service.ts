@@ -102,7 +102,8 @@ export class UsagePlans {
       await tx.account.read();
       const plan = (await tx.usagePlans.lock(planId)) ?? unknownPlan();
       checkDeletable(plan);
-      const keyIds = await tx.usagePlanKeys.keysOfPlan(planId);
+      const keyIds = (await tx.usagePlanKeys.keysOfPlan(planId)).sort();
+      for (const keyId of keyIds) await tx.apiKeys.lock(keyId);
       await tx.usagePlans.remove(planId);
       await unpublishUsagePlan(tx, planId);
       for (const keyId of keyIds) await publishApiKey(tx, keyId);

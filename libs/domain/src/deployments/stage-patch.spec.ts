@@ -1,4 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ApiError } from '../errors.js';
 import type { Stage } from './deployment.js';
 import { DEFAULT_METHOD_SETTING } from './method-settings.js';
 import { checkLoggingRole, newStage, withCanary, withSettings } from './stage.js';
@@ -120,6 +122,39 @@ describe('both spellings of a method path name one entry', () => {
   ])('%s', (path, key) => {
     expect(Object.keys(patchStage(plain, [replace(path, 'true')], 0).methodSettings)).toEqual([key]);
   });
+});
+
+test('any resource path reads back as its own key, escaped or raw', () => {
+  const segment = fc.stringMatching(/^[a-z0-9._-]{1,8}$/).chain((name) => fc.constantFrom(name, `{${name}}`, `{${name}+}`));
+  fc.assert(
+    fc.property(fc.array(segment, { minLength: 1, maxLength: 5 }), (segments) => {
+      const resource = segments.join('/');
+      for (const spelling of [resource, `~1${segments.join('~1')}`]) {
+        expect(Object.keys(patchStage(plain, [replace(`/${spelling}/GET/metrics/enabled`, 'true')], 0).methodSettings)).toEqual([`${resource}/GET`]);
+      }
+    }),
+  );
+});
+
+test('whatever is sent, a patch is applied or refused with a modelled error', () => {
+  const piece = fc.constantFrom('/', 'variables', 'canarySettings', 'stageVariableOverrides', '*', 'GET', 'throttling/rateLimit', '~1', '~', 'x', '__proto__', 'é');
+  const operation = fc.record({
+    op: fc.constantFrom('add', 'remove', 'replace', 'copy', 'move', 'test', undefined),
+    path: fc.option(fc.array(piece, { maxLength: 6 }).map((pieces) => pieces.join('')), { nil: undefined }),
+    value: fc.option(fc.string(), { nil: undefined }),
+    from: fc.option(fc.string(), { nil: undefined }),
+  });
+  fc.assert(
+    fc.property(fc.constantFrom(plain, canary, logging), fc.array(operation, { maxLength: 4 }), (stage, operations) => {
+      const before = structuredClone(stage);
+      try {
+        patchStage(stage, operations, 1);
+      } catch (error) {
+        expect(error).toBeInstanceOf(ApiError);
+      }
+      expect(stage).toEqual(before);
+    }),
+  );
 });
 
 test('a new method entry starts from the entry for all methods and does not follow it afterwards', () => {

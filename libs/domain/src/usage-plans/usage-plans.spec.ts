@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { ApiError } from '../errors.js';
 import { checkApiKeyDescription, checkApiKeyName, checkApiKeyValue } from './api-key.js';
 import { daysBetween, dayStartMs, periodEnd, periodStart, utcDay } from './quota.js';
 import type { UsagePlan } from './usage-plan.js';
@@ -104,6 +105,26 @@ describe('a wrong operation is refused', () => {
   ])('%s', (_name, operation, message) => {
     expect(() => patchUsagePlan(plan, [operation])).toThrow(message);
   });
+});
+
+test('whatever is sent, a patch is applied or refused with a modelled error', () => {
+  const piece = fc.constantFrom('/', 'apiStages', 'api1:dev', 'throttle', 'rateLimit', 'GET', 'quota/period', '~1', '~', ':', '__proto__', 'é');
+  const operation = fc.record({
+    op: fc.constantFrom('add', 'remove', 'replace', 'copy', undefined),
+    path: fc.option(fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join('')), { nil: undefined }),
+    value: fc.option(fc.oneof(fc.string(), fc.json(), fc.constantFrom('api1:dev', 'DAY', '1')), { nil: undefined }),
+  });
+  fc.assert(
+    fc.property(fc.constantFrom(plan, throttled), fc.array(operation, { maxLength: 4 }), (before, operations) => {
+      const copy = structuredClone(before);
+      try {
+        patchUsagePlan(before, operations);
+      } catch (error) {
+        expect(error).toBeInstanceOf(ApiError);
+      }
+      expect(before).toEqual(copy);
+    }),
+  );
 });
 
 test('a stage of a plan holds at most 20 method throttles', () => {
