@@ -14,7 +14,8 @@ import { fileURLToPath } from 'node:url';
 import { NormalizedSchema } from '@smithy/core/schema';
 
 const require = createRequire(import.meta.url);
-const target = join(dirname(fileURLToPath(import.meta.url)), '../../libs/aws-api/src/gen');
+/** Another folder may be named, to compare without writing: src/aws-models.spec.ts. */
+const target = process.argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), '../../libs/aws-api/src/gen');
 
 const SERVICES = [
   { file: 'api-gateway', id: 'ApiGateway', sdk: '@aws-sdk/client-api-gateway', signingName: 'apigateway' },
@@ -106,7 +107,11 @@ function readModel({ sdk }) {
       const shapeOf = (thunk, role) => (thunk() === 'unit' ? null : visit(thunk(), role));
       operations.push({ name, httpMethod, uri, status, input: shapeOf(input, 'input'), output: shapeOf(output, 'output') });
     } else if (schema[0] === ERROR && !schema[1].startsWith('smithy.ts.sdk.synthetic')) {
-      errors.push({ name: schema[2], status: NormalizedSchema.of(schema).getMergedTraits().httpError, shape: visit(schema, 'output') });
+      errors.push({
+        name: schema[2],
+        status: NormalizedSchema.of(schema).getMergedTraits().httpError,
+        shape: visit(schema, 'output'),
+      });
     }
   }
   const byName = (a, b) => (a.name < b.name ? -1 : 1);
@@ -138,7 +143,9 @@ function timestampFormat(schema, binding) {
   const DEFAULT = 4;
   const FORMATS = { 5: 'isoDateTime', 6: 'httpDate', 7: 'epochSeconds' };
   if (schema !== DEFAULT) return FORMATS[schema];
-  return { header: 'httpDate', query: 'isoDateTime', queryParams: 'isoDateTime', label: 'isoDateTime' }[binding] ?? 'epochSeconds';
+  return (
+    { header: 'httpDate', query: 'isoDateTime', queryParams: 'isoDateTime', label: 'isoDateTime' }[binding] ?? 'epochSeconds'
+  );
 }
 
 /** Enums are exported as plain objects of strings; nothing else of the SDK is. */

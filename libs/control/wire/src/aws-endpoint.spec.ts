@@ -14,6 +14,7 @@ import {
   Authenticator,
   AwsEndpoint,
   noneYet,
+  notYet,
   type EndpointBug,
   type Handlers,
   type OperationContext,
@@ -222,6 +223,14 @@ describe('an operation without a handler is a modelled refusal that names it', (
       ...refusal('GetFunction'),
     }));
 
+  test('and a table that forgets one does not compile', () => {
+    const { GetAccount: forgotten, ...rest } = tables().ApiGateway;
+    expect(forgotten).toBeDefined();
+    // @ts-expect-error GetAccount is missing.
+    const incomplete: Handlers<ApiGateway.Operations> = rest;
+    const complete: Handlers<ApiGateway.Operations> = { ...rest, ...notYet('GetAccount') };
+    expect(Object.keys(complete)).toHaveLength(Object.keys(incomplete).length + 1);
+  });
   test('and a table that lost or invented one does not start', () => {
     const { ApiGateway: whole, ...others } = tables();
     const broken = {
