@@ -35,6 +35,11 @@ describe('members', () => {
       tags: { a: '1' },
     });
   });
+  test('of a list that are null are left out', () => {
+    expect(decoded(v1, 'CreateRestApi', { body: { name: 'pets', binaryMediaTypes: ['a/b', null] } })).toMatchObject({
+      binaryMediaTypes: ['a/b'],
+    });
+  });
   test('called __proto__ stay keys of their map', () => {
     const input = decoded(v1, 'CreateRestApi', { body: '{"name":"pets","tags":{"__proto__":"x"}}' });
     expect(Object.entries(input['tags'] as object)).toEqual([['__proto__', 'x']]);

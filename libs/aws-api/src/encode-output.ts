@@ -10,8 +10,6 @@ export interface WireResponse {
 
 type Structure = Readonly<Record<string, unknown>>;
 
-const NO_CONTENT = 204;
-
 /** Encodes what a handler of `operation` returned. */
 export function encodeOutput(service: ServiceModel, operation: OperationModel, output: unknown): WireResponse {
   if (operation.output === null) return { status: operation.status, headers: {}, body: '' };
@@ -33,7 +31,7 @@ export function encodeOutput(service: ServiceModel, operation: OperationModel, o
     }
   }
   // A modelled empty structure is `{}`; a shape bound to headers alone has no body.
-  if (status !== NO_CONTENT && (members.length === 0 || members.some(({ binding }) => binding === 'body'))) {
+  if (members.length === 0 || members.some(({ binding }) => binding === 'body')) {
     body = JSON.stringify(structureJson(service, members, source));
   }
   if (body.length > 0) headers['content-type'] ??= contentType;
