@@ -1,0 +1,176 @@
+import { describe, expect, test } from 'vitest';
+import { Histogram } from './histogram.js';
+import { MetricsRegistry, type SeriesLabels } from './metrics.js';
+import { renderPrometheus } from './prometheus.js';
+import { watchProcess } from './process-metrics.js';
+
+const MINUTE_MS = 60_000;
+const START_MS = Date.UTC(2026, 0, 1, 12);
+const labels = (resource: string, more: Partial<SeriesLabels> = {}): SeriesLabels => ({
+  tenant: '123456789012',
+  apiId: 'a1b2c3',
+  stage: 'dev',
+  resource,
+  httpMethod: 'GET',
+  ...more,
+});
+const dataOf = (...values: number[]) => {
+  const histogram = new Histogram();
+  for (const value of values) histogram.record(value);
+  return histogram.toData();
+};
+
+describe('samples', () => {
+  test('hold what was recorded, by minute', () => {
+    const registry = new MetricsRegistry();
+    const series = registry.series(labels('/pets'), START_MS);
+    series.record(200, 10, 8, START_MS + 1);
+    series.record(404, 1, -1, START_MS + 2);
+    series.record(503, 2, -1, START_MS + MINUTE_MS - 1);
+    series.record(200, 3, 2, START_MS + MINUTE_MS);
+    expect(registry.takeSamples()).toEqual([
+      {
+        ...labels('/pets'),
+        startSeconds: START_MS / 1000,
+        count: 3,
+        errors4xx: 1,
+        errors5xx: 1,
+        latency: dataOf(10, 1, 2),
+        integrationLatency: dataOf(8),
+      },
+      {
+        ...labels('/pets'),
+        startSeconds: START_MS / 1000 + 60,
+        count: 1,
+        errors4xx: 0,
+        errors5xx: 0,
+        latency: dataOf(3),
+        integrationLatency: dataOf(2),
+      },
+    ]);
+  });
+
+  test('are taken once; a running minute comes in parts that add up', () => {
+    const registry = new MetricsRegistry();
+    const series = registry.series(labels('/pets'), START_MS);
+    series.record(200, 1, -1, START_MS);
+    const first = registry.takeSamples();
+    series.record(200, 1, -1, START_MS);
+    series.record(200, 1, -1, START_MS);
+    const second = registry.takeSamples();
+    expect([...first, ...second].map(({ startSeconds, count }) => [startSeconds, count])).toEqual([
+      [START_MS / 1000, 1],
+      [START_MS / 1000, 2],
+    ]);
+    expect(registry.takeSamples()).toEqual([]);
+  });
+
+  test('that nobody takes are kept for an hour, then dropped and counted', () => {
+    const registry = new MetricsRegistry();
+    const series = registry.series(labels('/pets'), START_MS);
+    for (let minute = 0; minute < 100; minute++) series.record(200, 1, -1, START_MS + minute * MINUTE_MS);
+    const samples = registry.takeSamples();
+    expect(samples).toHaveLength(61);
+    expect(registry.droppedMinutes.value).toBe(39);
+    expect(samples[0]!.startSeconds).toBe((START_MS + 39 * MINUTE_MS) / 1000);
+  });
+
+  test('survive a clock that steps back', () => {
+    const registry = new MetricsRegistry();
+    const series = registry.series(labels('/pets'), START_MS);
+    for (const nowMs of [START_MS, START_MS - MINUTE_MS, START_MS]) series.record(200, 1, -1, nowMs);
+    expect(registry.takeSamples().map(({ startSeconds }) => startSeconds - START_MS / 1000)).toEqual([0, -60, 0]);
+  });
+});
+
+describe('the bound on series', () => {
+  test('gives further methods one series per stage, whose sums stay right', () => {
+    const registry = new MetricsRegistry({ seriesMax: 2 });
+    for (const resource of ['/a', '/b', '/c', '/d']) registry.series(labels(resource), START_MS).record(200, 1, -1, START_MS);
+    registry.series(labels('/e', { stage: 'prod' }), START_MS).record(200, 1, -1, START_MS);
+    expect(registry.takeSamples().map(({ stage, resource, httpMethod, count }) => [stage, resource, httpMethod, count])).toEqual([
+      ['dev', '/a', 'GET', 1],
+      ['dev', '/b', 'GET', 1],
+      ['dev', '*', '*', 2],
+      ['prod', '*', '*', 1],
+    ]);
+  });
+
+  test('lets a new method take the place of one that was idle for an hour, and loses nothing of it', () => {
+    const registry = new MetricsRegistry({ seriesMax: 1 });
+    const old = registry.series(labels('/old'), START_MS);
+    const nowMs = START_MS + 61 * MINUTE_MS;
+    registry.series(labels('/new'), nowMs).record(200, 1, -1, nowMs);
+    old.record(200, 1, -1, nowMs); // its program still holds it
+    expect(registry.takeSamples().map(({ resource }) => resource)).toEqual(['/new', '/old']);
+  });
+
+  test('the same labels are the same series', () => {
+    const registry = new MetricsRegistry();
+    expect(registry.series(labels('/a'), START_MS)).toBe(registry.series(labels('/a'), START_MS + 1));
+    expect(registry.series(labels('/a'), START_MS)).not.toBe(registry.series(labels('/a', { httpMethod: 'PUT' }), START_MS));
+  });
+});
+
+describe('the page for Prometheus', () => {
+  test('names every series and keeps its sums when samples are taken', () => {
+    const registry = new MetricsRegistry();
+    registry.counter('gatehouse_engine_bugs_total', 'Requests that ended in an impossible state').add(2);
+    registry.gauge('gatehouse_engine_active_requests', 'Requests in flight', () => 7);
+    const series = registry.series(labels('/pets/{id}'), START_MS);
+    series.record(200, 10, 8, START_MS);
+    registry.takeSamples();
+    series.record(500, 20, -1, START_MS);
+    const page = renderPrometheus(registry);
+    const at = '{tenant="123456789012",api="a1b2c3",stage="dev",resource="/pets/{id}",method="GET"}';
+    for (const line of [
+      '# TYPE gatehouse_engine_bugs_total counter',
+      'gatehouse_engine_bugs_total 2',
+      'gatehouse_engine_active_requests 7',
+      '# TYPE gatehouse_node_latency_milliseconds histogram',
+      'gatehouse_node_latency_milliseconds_bucket{le="5"} 0',
+      'gatehouse_node_latency_milliseconds_bucket{le="25"} 2',
+      'gatehouse_node_latency_milliseconds_bucket{le="+Inf"} 2',
+      'gatehouse_node_latency_milliseconds_sum 30',
+      `gatehouse_engine_requests_total${at} 2`,
+      `gatehouse_engine_errors_4xx_total${at} 0`,
+      `gatehouse_engine_errors_5xx_total${at} 1`,
+      `gatehouse_engine_latency_milliseconds_sum${at} 30`,
+      `gatehouse_engine_latency_milliseconds_count${at} 2`,
+      `gatehouse_engine_integration_latency_milliseconds_sum${at} 8`,
+      `gatehouse_engine_integration_latency_milliseconds_count${at} 1`,
+    ]) {
+      expect(page.split('\n')).toContain(line);
+    }
+    expect(page.endsWith('\n')).toBe(true);
+  });
+
+  test('every line is a comment or a sample, whatever a label holds', () => {
+    const registry = new MetricsRegistry();
+    registry.series(labels('/a"b\\c\nd} 1'), START_MS).record(200, 1, -1, START_MS);
+    const lines = renderPrometheus(registry).trimEnd().split('\n');
+    for (const line of lines)
+      expect(line).toMatch(
+        /^(# (HELP|TYPE) .+|[a-z0-9_]+(\{[a-z]+="([^"\\\n]|\\["\\n])*"(,[a-z]+="([^"\\\n]|\\["\\n])*")*\})? \S+)$/,
+      );
+    expect(lines).toContain(
+      'gatehouse_engine_requests_total{tenant="123456789012",api="a1b2c3",stage="dev",resource="/a\\"b\\\\c\\nd} 1",method="GET"} 1',
+    );
+  });
+
+  test('shows what the process uses', () => {
+    const registry = new MetricsRegistry();
+    const stop = watchProcess(registry);
+    const page = renderPrometheus(registry);
+    stop();
+    for (const name of [
+      'resident_memory_bytes',
+      'heap_used_bytes',
+      'cpu_seconds',
+      'uptime_seconds',
+      'event_loop_delay_max_milliseconds',
+    ]) {
+      expect(page).toMatch(new RegExp(`^gatehouse_process_${name} \\d`, 'm'));
+    }
+  });
+});
