@@ -37,6 +37,8 @@ describe('an output', () => {
   });
   test('that is a modelled empty structure is {}', () => {
     expect(encoded(ApiGatewayV2.model, 'TagResource', {})).toEqual({ status: 201, headers: json, body: '{}' });
+    // A 204 has no body, whatever the model says of its shape.
+    expect(encoded(Lambda.model, 'DeleteCodeSigningConfig', {})).toEqual({ status: 204, headers: {}, body: '' });
   });
   test('of Invoke is its payload, with status and headers of its own', () => {
     const output = { StatusCode: 202, FunctionError: 'Unhandled', ExecutedVersion: '$LATEST', Payload: Buffer.from('{}') };

@@ -10,6 +10,8 @@ export interface WireResponse {
 
 type Structure = Readonly<Record<string, unknown>>;
 
+const NO_CONTENT = 204;
+
 /** Encodes what a handler of `operation` returned. */
 export function encodeOutput(service: ServiceModel, operation: OperationModel, output: unknown): WireResponse {
   if (operation.output === null) return { status: operation.status, headers: {}, body: '' };
@@ -31,7 +33,7 @@ export function encodeOutput(service: ServiceModel, operation: OperationModel, o
     }
   }
   // A modelled empty structure is `{}`; a shape bound to headers alone has no body.
-  if (members.length === 0 || members.some(({ binding }) => binding === 'body')) {
+  if (status !== NO_CONTENT && (members.length === 0 || members.some(({ binding }) => binding === 'body'))) {
     body = JSON.stringify(structureJson(service, members, source));
   }
   if (body.length > 0) headers['content-type'] ??= contentType;
