@@ -9,5 +9,8 @@ const LIMIT_MAX = 500;
  */
 export function pageRequest(input: { readonly position?: string; readonly limit?: number }): PageRequest {
   const limit = input.limit ?? LIMIT_DEFAULT;
-  return { after: input.position ?? null, limit: Number.isInteger(limit) && limit > 0 ? Math.min(limit, LIMIT_MAX) : LIMIT_DEFAULT };
+  return {
+    after: input.position ?? null,
+    limit: Number.isInteger(limit) && limit > 0 ? Math.min(limit, LIMIT_MAX) : LIMIT_DEFAULT,
+  };
 }

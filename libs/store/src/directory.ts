@@ -1,0 +1,49 @@
+import { DuplicateKey, type Credential, type Tenant, type TenantDirectory, type TenantId } from '@gatehouse/domain';
+import { columnText } from './column-text.js';
+import type { PrismaClient } from './gen/client.js';
+import type { Sealer } from './seal.js';
+
+const sealedPlace = (accessKeyId: string) => `secret of credential ${accessKeyId}`;
+
+export class PrismaDirectory implements TenantDirectory {
+  constructor(
+    private readonly prisma: PrismaClient,
+    private readonly sealer: Sealer,
+  ) {}
+
+  async create(tenant: Tenant, credentials: readonly Credential[]): Promise<void> {
+    await this.prisma.$transaction(async (tx) => {
+      const { count } = await tx.tenant.createMany({ data: { ...tenant }, skipDuplicates: true });
+      if (count === 0) throw new DuplicateKey('tenant');
+      const created = await tx.credential.createMany({
+        data: credentials.map(({ accessKeyId, tenant: tenantId, secret, principalArn, enabled }) => ({
+          accessKeyId,
+          tenantId,
+          sealedSecret: this.sealer.seal(secret, sealedPlace(accessKeyId)),
+          principalArn,
+          enabled,
+        })),
+        skipDuplicates: true,
+      });
+      if (created.count < credentials.length) throw new DuplicateKey('credential');
+    });
+  }
+
+  async list(): Promise<Tenant[]> {
+    const found = await this.prisma.tenant.findMany({ orderBy: { id: 'asc' } });
+    return found.map(({ id, name, createdAtMs }) => ({ id: id as TenantId, name, createdAtMs: Number(createdAtMs) }));
+  }
+
+  async credential(accessKeyId: string): Promise<Credential | null> {
+    const found = await this.prisma.credential.findUnique({ where: { accessKeyId: columnText(accessKeyId) } });
+    if (found === null) return null;
+    const { tenantId, sealedSecret, principalArn, enabled } = found;
+    return {
+      accessKeyId,
+      tenant: tenantId as TenantId,
+      secret: this.sealer.open(sealedSecret, sealedPlace(accessKeyId)),
+      principalArn,
+      enabled,
+    };
+  }
+}

@@ -1,0 +1,98 @@
+import { promisify } from 'node:util';
+import { zstdDecompress } from 'node:zlib';
+import type { EntryKind, ManifestEntry, ManifestLog, TenantId } from '@gatehouse/domain';
+import type pg from 'pg';
+import { columnText } from './column-text.js';
+import type * as rows from './gen/client.js';
+import type { Listener } from './listener.js';
+import { inTransaction, type Int8 } from './sql.js';
+
+export const MANIFEST_CHANNEL = 'gatehouse_manifest';
+
+const decompress = promisify(zstdDecompress);
+
+interface EntryRow {
+  readonly tenant_id: string;
+  readonly kind: string;
+  readonly id: string;
+  readonly revision: Int8;
+  readonly removed: boolean;
+  readonly digest: string | null;
+  readonly blob_bytes: Int8;
+  readonly inline: string;
+}
+
+export class PostgresManifestLog implements ManifestLog {
+  constructor(
+    private readonly pool: pg.Pool,
+    private readonly listener: Listener,
+  ) {}
+
+  async head(): Promise<number> {
+    const { rows } = await this.pool.query<{ revision: Int8 }>('SELECT revision FROM manifest_counter');
+    return Number(rows[0]!.revision);
+  }
+
+  async since(revision: number, kinds: readonly EntryKind[]): Promise<ManifestEntry[] | null> {
+    // One statement, so that all of it is of one moment. Without entries there is one row with nulls.
+    const { rows } = await this.pool.query<EntryRow & { known: boolean }>(
+      `SELECT counter.forgotten_revision <= $1 AND $1 <= counter.revision AS known, entry.*
+       FROM manifest_counter AS counter LEFT JOIN manifest_entries AS entry ON entry.revision > $1 AND entry.kind = ANY($2)
+       ORDER BY entry.revision`,
+      [revision, kinds],
+    );
+    return rows[0]!.known ? rows.filter((row) => row.id !== null).map(entryOf) : null;
+  }
+
+  async all(kinds: readonly EntryKind[]): Promise<ManifestEntry[]> {
+    const { rows } = await this.pool.query<EntryRow>(
+      'SELECT * FROM manifest_entries WHERE NOT removed AND kind = ANY($1) ORDER BY revision',
+      [kinds],
+    );
+    return rows.map(entryOf);
+  }
+
+  async blob(digest: string): Promise<Uint8Array | null> {
+    const { rows } = await this.pool.query<{ bytes: Buffer }>('SELECT bytes FROM blobs WHERE digest = $1', [columnText(digest)]);
+    return rows[0] === undefined ? null : decompress(rows[0].bytes);
+  }
+
+  subscribe(onPublished: () => void): Promise<() => Promise<void>> {
+    return this.listener.subscribe(onPublished);
+  }
+
+  clean(beforeMs: number): Promise<{ removals: number; blobs: number }> {
+    return inTransaction(this.pool, async (client) => {
+      await client.query('SELECT 1 FROM manifest_counter FOR UPDATE');
+      const removals = await client.query<{ revision: Int8 }>(
+        'DELETE FROM manifest_entries WHERE removed AND changed_at_ms < $1 RETURNING revision',
+        [beforeMs],
+      );
+      const forgotten = Math.max(0, ...removals.rows.map((row) => Number(row.revision)));
+      await client.query('UPDATE manifest_counter SET forgotten_revision = greatest(forgotten_revision, $1)', [forgotten]);
+      const blobs = await client.query(
+        `DELETE FROM blobs WHERE put_at_ms < $1
+           AND NOT EXISTS (SELECT 1 FROM manifest_entries AS entry WHERE entry.digest = blobs.digest)
+           AND NOT EXISTS (SELECT 1 FROM functions WHERE functions.code_digest = blobs.digest)
+           AND NOT EXISTS (SELECT 1 FROM function_versions AS version WHERE version.code_digest = blobs.digest)`,
+        [beforeMs],
+      );
+      return { removals: removals.rowCount ?? 0, blobs: blobs.rowCount ?? 0 };
+    });
+  }
+}
+
+function entryOf(row: EntryRow): ManifestEntry {
+  const { tenant_id: tenantId, blob_bytes: blobBytes, revision, ...rest } = row;
+  return toEntry({ ...rest, tenantId, blobBytes: BigInt(blobBytes), revision: BigInt(revision) });
+}
+
+export function toEntry(row: Omit<rows.ManifestEntry, 'changedAtMs'>): ManifestEntry {
+  return {
+    kind: row.kind as EntryKind,
+    id: row.id,
+    tenant: row.tenantId as TenantId,
+    revision: Number(row.revision),
+    content: row.removed ? null : { digest: row.digest, blobBytes: Number(row.blobBytes), inline: row.inline },
+  };
+}

@@ -1,0 +1,128 @@
+import type { EntryKind, NodeRecord, NodeRefusal, NodeRegistry } from '@gatehouse/domain';
+import type pg from 'pg';
+import type { Int8 } from './sql.js';
+
+interface NodeRow {
+  readonly node_id: string;
+  readonly role: NodeRecord['role'];
+  readonly epoch: Int8;
+  readonly software_version: string;
+  readonly labels: Record<string, string>;
+  readonly admin_url: string | null;
+  readonly connected: boolean;
+  readonly last_seen_at_ms: Int8;
+  readonly acked_revision: Int8;
+  readonly acked_at_ms: Int8 | null;
+}
+
+/** What a stream of an older epoch of a node says is ignored: the node has started anew since. */
+export class PostgresNodes implements NodeRegistry {
+  constructor(private readonly pool: pg.Pool) {}
+
+  async connected(node: NodeRecord): Promise<void> {
+    await this.pool.query(
+      `INSERT INTO nodes (node_id, role, epoch, software_version, labels, admin_url, connected, last_seen_at_ms, acked_revision, acked_at_ms)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+       ON CONFLICT (node_id) DO UPDATE SET
+         role = excluded.role, epoch = excluded.epoch, software_version = excluded.software_version, labels = excluded.labels,
+         admin_url = excluded.admin_url, connected = excluded.connected, last_seen_at_ms = excluded.last_seen_at_ms,
+         acked_revision = excluded.acked_revision, acked_at_ms = excluded.acked_at_ms
+       WHERE nodes.epoch <= excluded.epoch`,
+      [
+        node.nodeId,
+        node.role,
+        node.epoch,
+        node.softwareVersion,
+        JSON.stringify(node.labels),
+        node.adminUrl,
+        node.connected,
+        node.lastSeenAtMs,
+        node.ackedRevision,
+        node.ackedAtMs,
+      ],
+    );
+  }
+
+  async seen(nodeId: string, epoch: number, atMs: number): Promise<void> {
+    await this.pool.query('UPDATE nodes SET last_seen_at_ms = $3 WHERE node_id = $1 AND epoch = $2', [nodeId, epoch, atMs]);
+  }
+
+  async acknowledged(nodeId: string, epoch: number, revision: number, atMs: number): Promise<void> {
+    // A refusal ends when the node has acknowledged a later revision of the entry, or the entry is forgotten.
+    await this.pool.query(
+      `WITH node AS (
+         UPDATE nodes SET
+           last_seen_at_ms = $4,
+           acked_at_ms = CASE WHEN acked_revision <= $3 THEN $4 ELSE acked_at_ms END,
+           acked_revision = greatest(acked_revision, $3)
+         WHERE node_id = $1 AND epoch = $2
+         RETURNING node_id
+       )
+       DELETE FROM node_refusals AS refusal USING node
+       WHERE refusal.node_id = node.node_id AND NOT EXISTS (
+         SELECT 1 FROM manifest_entries AS entry
+         WHERE entry.kind = refusal.kind AND entry.id = refusal.entry_id
+           AND (entry.revision <= refusal.revision OR entry.revision > $3))`,
+      [nodeId, epoch, revision, atMs],
+    );
+  }
+
+  async refused({ nodeId, kind, entryId, revision, reason, atMs }: NodeRefusal): Promise<void> {
+    await this.pool.query(
+      `INSERT INTO node_refusals (node_id, kind, entry_id, revision, reason, at_ms)
+       SELECT node_id, $2, $3, $4, $5, $6 FROM nodes WHERE node_id = $1
+       ON CONFLICT (node_id, kind, entry_id) DO UPDATE SET
+         revision = excluded.revision, reason = excluded.reason, at_ms = excluded.at_ms
+       WHERE node_refusals.revision <= excluded.revision`,
+      [nodeId, kind, entryId, revision, reason.replaceAll('\0', ''), atMs],
+    );
+  }
+
+  async disconnected(nodeId: string, epoch: number, atMs: number): Promise<void> {
+    await this.pool.query('UPDATE nodes SET connected = false, last_seen_at_ms = $3 WHERE node_id = $1 AND epoch = $2', [
+      nodeId,
+      epoch,
+      atMs,
+    ]);
+  }
+
+  async list(): Promise<NodeRecord[]> {
+    const { rows } = await this.pool.query<NodeRow>('SELECT * FROM nodes ORDER BY node_id');
+    return rows.map((row) => ({
+      nodeId: row.node_id,
+      role: row.role,
+      epoch: Number(row.epoch),
+      softwareVersion: row.software_version,
+      labels: row.labels,
+      adminUrl: row.admin_url,
+      connected: row.connected,
+      lastSeenAtMs: Number(row.last_seen_at_ms),
+      ackedRevision: Number(row.acked_revision),
+      ackedAtMs: row.acked_at_ms === null ? null : Number(row.acked_at_ms),
+    }));
+  }
+
+  async refusals(): Promise<NodeRefusal[]> {
+    const { rows } = await this.pool.query<{
+      node_id: string;
+      kind: EntryKind;
+      entry_id: string;
+      revision: Int8;
+      reason: string;
+      at_ms: Int8;
+    }>('SELECT * FROM node_refusals ORDER BY node_id, kind, entry_id');
+    return rows.map((row) => ({
+      nodeId: row.node_id,
+      kind: row.kind,
+      entryId: row.entry_id,
+      revision: Number(row.revision),
+      reason: row.reason,
+      atMs: Number(row.at_ms),
+    }));
+  }
+
+  async forget(beforeMs: number): Promise<number> {
+    const { rowCount } = await this.pool.query('DELETE FROM nodes WHERE last_seen_at_ms < $1', [beforeMs]);
+    return rowCount ?? 0;
+  }
+}

@@ -1,0 +1,135 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import type { Store, TenantId, TenantRepositories, TenantStore } from '@gatehouse/domain';
+import { systemClock, type Clock, type Secret } from '@gatehouse/kernel';
+import pg from 'pg';
+import { PrismaDirectory } from './directory.js';
+import { PrismaClient } from './gen/client.js';
+import { Listener } from './listener.js';
+import { MANIFEST_CHANNEL, PostgresManifestLog } from './manifest-log.js';
+import { PostgresMeteringLog } from './metering-log.js';
+import { PostgresNodes } from './nodes.js';
+import { PrismaAccount } from './repositories/account.js';
+import { PrismaDeployments, PrismaStages } from './repositories/deployments.js';
+import {
+  PrismaFunctionAliases,
+  PrismaFunctions,
+  PrismaFunctionStatements,
+  PrismaFunctionVersions,
+} from './repositories/functions.js';
+import { PrismaMetrics, PrismaUsage } from './repositories/metering.js';
+import type { Transaction, TransactionScope } from './repositories/prisma-repository.js';
+import { PrismaBlobs, PrismaManifest } from './repositories/publish.js';
+import { PrismaMethods, PrismaResources, PrismaRestApis } from './repositories/rest-apis.js';
+import { PrismaApiKeys, PrismaUsagePlanKeys, PrismaUsagePlans } from './repositories/usage-plans.js';
+import { retryConflicts } from './retry.js';
+import { Sealer } from './seal.js';
+
+const TRANSACTION_DEADLINE_MS = 60_000;
+const CONNECTION_DEADLINE_MS = 15_000;
+
+/** What the store needs of a logger; a pino logger fits. */
+export interface StoreLogger {
+  warn(fields: Readonly<Record<string, unknown>>, message: string): void;
+}
+
+export interface StoreOptions {
+  readonly databaseUrl: string;
+  /** 64 hexadecimal digits; seals secrets at rest. */
+  readonly masterKey: Secret;
+  readonly logger?: StoreLogger;
+  readonly clock?: Clock;
+  /** Connections kept for queries; one more listens for publications. */
+  readonly connectionsMax?: number;
+}
+
+/** The Store on PostgreSQL. Connects at the first use; `migrate` must have run before. */
+export function createStore(options: StoreOptions): Store {
+  return new PrismaStore(options);
+}
+
+class PrismaStore implements Store {
+  readonly tenants: TenantStore = { transact: (tenant, work) => this.#transact(tenant, work) };
+  readonly directory: PrismaDirectory;
+  readonly manifest: PostgresManifestLog;
+  readonly nodes: PostgresNodes;
+  readonly metering: PostgresMeteringLog;
+  readonly #pool: pg.Pool;
+  readonly #prisma: PrismaClient;
+  readonly #listener: Listener;
+  readonly #sealer: Sealer;
+  readonly #clock: Clock;
+  readonly #logger: StoreLogger;
+
+  constructor({
+    databaseUrl,
+    masterKey,
+    logger = { warn: () => undefined },
+    clock = systemClock,
+    connectionsMax = 10,
+  }: StoreOptions) {
+    this.#sealer = new Sealer(masterKey);
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#pool = new pg.Pool({
+      connectionString: databaseUrl,
+      max: connectionsMax,
+      connectionTimeoutMillis: CONNECTION_DEADLINE_MS,
+      keepAlive: true,
+    });
+    this.#pool.on('error', (error) => logger.warn({ error: error.message }, 'an idle database connection broke'));
+    this.#prisma = new PrismaClient({ adapter: new PrismaPg(this.#pool) });
+    this.#listener = new Listener(databaseUrl, MANIFEST_CHANNEL, logger);
+    this.directory = new PrismaDirectory(this.#prisma, this.#sealer);
+    this.manifest = new PostgresManifestLog(this.#pool, this.#listener);
+    this.nodes = new PostgresNodes(this.#pool);
+    this.metering = new PostgresMeteringLog(this.#pool, logger);
+  }
+
+  async healthy(): Promise<boolean> {
+    try {
+      await this.#pool.query('SELECT 1');
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#listener.close();
+    await this.#prisma.$disconnect();
+    await this.#pool.end();
+  }
+
+  #transact<T>(tenant: TenantId, work: (tx: TenantRepositories) => Promise<T>): Promise<T> {
+    return retryConflicts(this.#logger, () =>
+      this.#prisma.$transaction((tx) => work(this.#repositories(tenant, tx)), {
+        maxWait: CONNECTION_DEADLINE_MS,
+        timeout: TRANSACTION_DEADLINE_MS,
+      }),
+    );
+  }
+
+  #repositories(tenant: TenantId, tx: Transaction): TenantRepositories {
+    const scope: TransactionScope = { tx, tenant, sealer: this.#sealer };
+    return {
+      tenant,
+      account: new PrismaAccount(scope),
+      restApis: new PrismaRestApis(scope),
+      resources: new PrismaResources(scope),
+      methods: new PrismaMethods(scope),
+      deployments: new PrismaDeployments(scope),
+      stages: new PrismaStages(scope),
+      apiKeys: new PrismaApiKeys(scope),
+      usagePlans: new PrismaUsagePlans(scope),
+      usagePlanKeys: new PrismaUsagePlanKeys(scope),
+      functions: new PrismaFunctions(scope),
+      functionVersions: new PrismaFunctionVersions(scope),
+      functionAliases: new PrismaFunctionAliases(scope),
+      functionStatements: new PrismaFunctionStatements(scope),
+      blobs: new PrismaBlobs(scope, this.#clock),
+      manifest: new PrismaManifest(scope, this.#clock),
+      usage: new PrismaUsage(scope),
+      metrics: new PrismaMetrics(scope),
+    };
+  }
+}

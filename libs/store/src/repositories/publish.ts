@@ -1,0 +1,112 @@
+import { promisify } from 'node:util';
+import { zstdCompress, zstdDecompress } from 'node:zlib';
+import type { BlobRepository, EntryContent, EntryKind, ManifestEntry, ManifestRepository, Rollout } from '@gatehouse/domain';
+import { sha256Hex, type Clock } from '@gatehouse/kernel';
+import { columnText } from '../column-text.js';
+import type * as rows from '../gen/client.js';
+import { MANIFEST_CHANNEL, toEntry } from '../manifest-log.js';
+import type { TransactionScope } from './prisma-repository.js';
+
+const compress = promisify(zstdCompress);
+const decompress = promisify(zstdDecompress);
+
+export class PrismaBlobs implements BlobRepository {
+  constructor(
+    private readonly scope: TransactionScope,
+    private readonly clock: Clock,
+  ) {}
+
+  async put(bytes: Uint8Array): Promise<string> {
+    const { tx } = this.scope;
+    const digest = sha256Hex(bytes);
+    const putAtMs = this.clock.nowMs();
+    // Touching a blob that is there keeps it from being cleaned away before this transaction refers to it.
+    const { count } = await tx.blob.updateMany({ where: { digest }, data: { putAtMs } });
+    if (count > 0) return digest;
+    await tx.blob.createMany({ data: { digest, bytes: Uint8Array.from(await compress(bytes)), putAtMs }, skipDuplicates: true });
+    return digest;
+  }
+
+  async get(digest: string): Promise<Uint8Array | null> {
+    const row = await this.scope.tx.blob.findUnique({ where: { digest: columnText(digest) } });
+    return row === null ? null : decompress(row.bytes);
+  }
+}
+
+export class PrismaManifest implements ManifestRepository {
+  #isAnnounced = false;
+
+  constructor(
+    private readonly scope: TransactionScope,
+    private readonly clock: Clock,
+  ) {}
+
+  async put(kind: EntryKind, id: string, content: EntryContent): Promise<number> {
+    const present = await this.find(kind, id);
+    if (present !== null && isSame(present.content, content)) return present.revision;
+    return this.#write(kind, id, content);
+  }
+
+  async remove(kind: EntryKind, id: string): Promise<number> {
+    const present = await this.find(kind, id);
+    if (present?.content === null) return present.revision;
+    if (present === null) return Number((await this.scope.tx.manifestCounter.findFirstOrThrow()).revision);
+    return this.#write(kind, id, null);
+  }
+
+  async find(kind: EntryKind, id: string): Promise<ManifestEntry | null> {
+    const where = { tenantId: this.scope.tenant, kind, id: columnText(id) };
+    const row = await this.scope.tx.manifestEntry.findFirst({ where });
+    return row === null ? null : toEntry(row);
+  }
+
+  async recordRollout({ apiId, deploymentId, stageName, revision, publishedAtMs }: Rollout): Promise<void> {
+    const key = { tenantId: this.scope.tenant, apiId, deploymentId, stageName };
+    const values = { revision, publishedAtMs };
+    await this.scope.tx.rollout.upsert({
+      where: { tenantId_apiId_deploymentId_stageName: key },
+      create: { ...key, ...values },
+      update: values,
+    });
+  }
+
+  async rolloutsOf(deploymentId: string): Promise<Rollout[]> {
+    const where = { tenantId: this.scope.tenant, deploymentId: columnText(deploymentId) };
+    const found = await this.scope.tx.rollout.findMany({ where, orderBy: { revision: 'asc' } });
+    return found.map(toRollout);
+  }
+
+  /** Holds the counter until the commit: nobody sees a later revision before this one. */
+  async #write(kind: EntryKind, id: string, content: EntryContent | null): Promise<number> {
+    const { tx, tenant } = this.scope;
+    const [counter] = await tx.$queryRaw<[{ revision: bigint }]>`
+      UPDATE "manifest_counter" SET "revision" = "revision" + 1 RETURNING "revision"`;
+    const key = { tenantId: tenant, kind, id };
+    const values = {
+      revision: counter.revision,
+      removed: content === null,
+      digest: content?.digest ?? null,
+      blobBytes: content?.blobBytes ?? 0,
+      inline: content?.inline ?? '',
+      changedAtMs: this.clock.nowMs(),
+    };
+    await tx.manifestEntry.upsert({ where: { tenantId_kind_id: key }, create: { ...key, ...values }, update: values });
+    if (!this.#isAnnounced) await tx.$executeRaw`SELECT pg_notify(${MANIFEST_CHANNEL}, '')`;
+    this.#isAnnounced = true;
+    return Number(counter.revision);
+  }
+}
+
+function isSame(left: EntryContent | null, right: EntryContent): boolean {
+  return left !== null && left.digest === right.digest && left.blobBytes === right.blobBytes && left.inline === right.inline;
+}
+
+function toRollout(row: rows.Rollout): Rollout {
+  return {
+    deploymentId: row.deploymentId,
+    apiId: row.apiId,
+    stageName: row.stageName,
+    revision: Number(row.revision),
+    publishedAtMs: Number(row.publishedAtMs),
+  };
+}

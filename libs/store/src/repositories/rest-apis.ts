@@ -1,0 +1,96 @@
+import type {
+  Method,
+  MethodKey,
+  MethodRepository,
+  PageRequest,
+  Resource,
+  ResourceRepository,
+  RestApi,
+  RestApiRepository,
+} from '@gatehouse/domain';
+import { columnText } from '../column-text.js';
+import type * as rows from '../gen/client.js';
+import { ageText, document, fromDocument, PrismaRepository, type TransactionScope } from './prisma-repository.js';
+
+export class PrismaRestApis extends PrismaRepository<string, RestApi, rows.RestApi> implements RestApiRepository {
+  constructor(scope: TransactionScope) {
+    super(scope, {
+      entity: 'REST API',
+      rows: (tx) => tx.restApi,
+      table: 'rest_apis',
+      keyColumns: ['id'],
+      keyOf: (api) => api.id,
+      where: (id) => ({ id: columnText(id) }),
+      toRow: (api) => ({ position: ageText(api.createdAtMs, api.id), document: document(api) }),
+      toEntity: fromDocument,
+    });
+  }
+  page(request: PageRequest) {
+    return this.pageBy({}, 'position', 'asc', request);
+  }
+  count() {
+    return this.rows.count({ where: this.owned({}) });
+  }
+}
+
+interface ResourceKey {
+  readonly apiId: string;
+  readonly resourceId: string;
+}
+
+export class PrismaResources extends PrismaRepository<ResourceKey, Resource, rows.Resource> implements ResourceRepository {
+  constructor(scope: TransactionScope) {
+    super(scope, {
+      entity: 'resource',
+      rows: (tx) => tx.resource,
+      table: 'resources',
+      keyColumns: ['api_id', 'id'],
+      keyOf: (resource) => ({ apiId: resource.apiId, resourceId: resource.id }),
+      where: (key) => ({ apiId: columnText(key.apiId), id: columnText(key.resourceId) }),
+      toRow: (resource) => ({
+        parentId: resource.parentId,
+        path: columnText(resource.path),
+        document: document(resource),
+      }),
+      toEntity: fromDocument,
+    });
+  }
+  page(apiId: string, request: PageRequest) {
+    return this.pageBy({ apiId: columnText(apiId) }, 'path', 'asc', request);
+  }
+  ofApi(apiId: string) {
+    return this.list({ apiId: columnText(apiId) }, { path: 'asc' });
+  }
+  childrenOf(apiId: string, parentId: string) {
+    return this.list({ apiId: columnText(apiId), parentId: columnText(parentId) }, { path: 'asc' });
+  }
+  count(apiId: string) {
+    return this.rows.count({ where: this.owned({ apiId: columnText(apiId) }) });
+  }
+}
+
+export class PrismaMethods extends PrismaRepository<MethodKey, Method, rows.Method> implements MethodRepository {
+  constructor(scope: TransactionScope) {
+    super(scope, {
+      entity: 'method',
+      rows: (tx) => tx.method,
+      table: 'methods',
+      keyColumns: ['api_id', 'resource_id', 'http_method'],
+      keyOf: (method) => method,
+      where: (key) => ({
+        apiId: columnText(key.apiId),
+        resourceId: columnText(key.resourceId),
+        httpMethod: columnText(key.httpMethod),
+      }),
+      toRow: (method) => ({ document: document(method) }),
+      toEntity: fromDocument,
+    });
+  }
+  ofResources(apiId: string, resourceIds: readonly string[]) {
+    const where = { apiId: columnText(apiId), resourceId: { in: resourceIds.map(columnText) } };
+    return this.list(where, [{ httpMethod: 'asc' }, { resourceId: 'asc' }]);
+  }
+  ofApi(apiId: string) {
+    return this.list({ apiId: columnText(apiId) }, [{ resource: { path: 'asc' } }, { httpMethod: 'asc' }]);
+  }
+}
