@@ -1,1 +1,6 @@
-export {};
+export {
+  restApiOperationNames,
+  restApiOperations,
+  type RestApiDependencies,
+  type RestApiOperations,
+} from './rest-apis.operations.js';
