@@ -1,1 +1,66 @@
-export {};
+import { ControlLink } from '@gatehouse/engine-control-link';
+import { ConfigError, systemClock } from '@gatehouse/kernel';
+import { pino } from 'pino';
+import { once } from 'node:events';
+import path from 'node:path';
+import { ManifestCatalog } from './catalog.js';
+import { readRunnerConfig, type Config } from './config.js';
+import { openRunner } from './runner.js';
+
+const SOFTWARE_VERSION = '0.1.0';
+/** Below the launcher's own patience. */
+const DRAIN_MS = 10_000;
+
+async function run(config: Config): Promise<void> {
+  const log = pino();
+  const catalog = new ManifestCatalog();
+  const link = await ControlLink.open({
+    address: config.controlAddress,
+    token: config.nodeToken,
+    role: 'FUNCTION_RUNNER',
+    dataDir: path.join(config.dataDir, 'link'),
+    snapshotFormats: [],
+    softwareVersion: SOFTWARE_VERSION,
+    adminUrl: `http://${config.bind}:${config.port}`,
+    apply: (change, getBlob) => catalog.apply(change, getBlob),
+    clock: systemClock,
+    log,
+  });
+  const runner = await openRunner({
+    catalog,
+    dataDir: config.dataDir,
+    nodeToken: config.nodeToken,
+    region: config.region,
+    limits: { perFunction: config.functionConcurrency, total: config.totalConcurrency, idleMs: config.idleSeconds * 1_000 },
+    clock: systemClock,
+    log,
+    isReady: () => link.status.complete,
+  });
+  runner.server.listen(config.port, config.bind);
+  await once(runner.server, 'listening');
+  link.connect();
+  log.info({ bind: config.bind, port: config.port }, 'function runner listens');
+
+  let stopping: Promise<void> | null = null;
+  const stop = (reason: string): void => {
+    stopping ??= (async () => {
+      log.info({ reason }, 'function runner stops');
+      await runner.close(DRAIN_MS);
+      await link.close();
+      process.exit(0);
+    })();
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop(signal));
+  // The launcher's channel: it ends with the launcher, however that ends.
+  process.on('disconnect', () => stop('launcher is gone'));
+}
+
+try {
+  await run(readRunnerConfig(process.env));
+} catch (cause) {
+  const code = (cause as NodeJS.ErrnoException).code;
+  if (cause instanceof ConfigError) console.error(cause.message);
+  else if (code === 'EADDRINUSE') console.error('The port is taken; set GATEHOUSE_RUNNER_PORT to another one.');
+  else console.error(cause);
+  process.exit(1);
+}
