@@ -1,0 +1,182 @@
+import pg from 'pg';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { tenantId, type ApiKey, type Method, type RestApi, type Store, type TenantRepositories } from '@gatehouse/domain';
+import { Secret } from '@gatehouse/kernel';
+import { startPostgres, type TestPostgres } from '@gatehouse/testkit';
+import { migrate } from './migrations/migrations.js';
+import { createStore, type StoreLogger } from './prisma-store.js';
+
+const MASTER_KEY = new Secret('0123456789abcdef'.repeat(4));
+const TENANT = tenantId('123456789012');
+
+let postgres: TestPostgres;
+let url: string;
+beforeAll(async () => {
+  postgres = await startPostgres();
+  url = postgres.url;
+  await migrate(url);
+});
+afterAll(() => postgres.stop());
+
+function open(options: { masterKey?: Secret; logger?: StoreLogger; databaseUrl?: string } = {}): Store {
+  const store = createStore({ databaseUrl: url, masterKey: MASTER_KEY, ...options });
+  onTestFinished(() => store.close());
+  return store;
+}
+
+async function query<Row extends pg.QueryResultRow>(sql: string, values: unknown[] = []): Promise<Row[]> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query<Row>(sql, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** The fields that matter here; the store takes the rest as it comes. */
+const restApi = (id: string) => ({ id, name: id, createdAtMs: 1 }) as RestApi;
+const apiKey = (id: string, value: string) => ({ id, value: new Secret(value), name: id, createdAtMs: 1 }) as ApiKey;
+
+/** Connections that are inside a transaction of this database, but for the asking one. */
+const terminateBackends = (state: string) =>
+  query<{ pid: number }>(
+    `SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE datname = current_database() AND pid <> pg_backend_pid() AND ${state}`,
+  );
+
+test('a connection that dies inside a transaction leaves nothing half-written, and the store goes on', async () => {
+  const store = open();
+  const broken = store.tenants.transact(TENANT, async (tx) => {
+    await tx.restApis.insert(restApi('half'));
+    await tx.manifest.put('STAGE', 'half/dev', { digest: null, blobBytes: 0, inline: '{}' });
+    expect(await terminateBackends(`state = 'idle in transaction'`)).toHaveLength(1);
+    await tx.restApis.insert(restApi('other-half'));
+  });
+  await expect(broken).rejects.toThrow();
+  await store.tenants.transact(TENANT, async (tx) => {
+    expect(await tx.restApis.find('half')).toBeNull();
+    expect(await tx.manifest.find('STAGE', 'half/dev')).toBeNull();
+    expect(await tx.restApis.count()).toBe(0);
+  });
+});
+
+test('a connection that dies right before the commit is an error, not a silent loss', async () => {
+  const store = open();
+  const broken = store.tenants.transact(TENANT, async (tx) => {
+    await tx.restApis.insert(restApi('lost'));
+    await terminateBackends(`state = 'idle in transaction'`);
+  });
+  await expect(broken).rejects.toThrow();
+  expect(await store.tenants.transact(TENANT, (tx) => tx.restApis.find('lost'))).toBeNull();
+});
+
+test('connections that die while idle are replaced', async () => {
+  const warn = vi.fn();
+  const store = open({ logger: { warn } });
+  expect(await store.healthy()).toBe(true);
+  await terminateBackends(`state = 'idle'`);
+  await expect.poll(() => warn.mock.calls.length).toBeGreaterThan(0);
+  expect(await store.healthy()).toBe(true);
+});
+
+test('subscribers hear of publications again after their connection broke', async () => {
+  const store = open();
+  const heard = vi.fn();
+  const stop = await store.manifest.subscribe(heard);
+  await terminateBackends(`query LIKE 'LISTEN%'`);
+  // The new connection tells once by itself: something may have been published in between.
+  await expect.poll(() => heard.mock.calls.length, { timeout: 10_000 }).toBe(1);
+  await store.tenants.transact(TENANT, (tx) => tx.manifest.put('STAGE', 'heard', { digest: null, blobBytes: 0, inline: '{}' }));
+  await expect.poll(() => heard.mock.calls.length).toBe(2);
+  await stop();
+});
+
+test('two transactions that wait for each other both get through', async () => {
+  const warn = vi.fn();
+  const store = open({ logger: { warn } });
+  await store.tenants.transact(TENANT, async (tx) => {
+    await tx.restApis.insert(restApi('one'));
+    await tx.restApis.insert(restApi('two'));
+  });
+  const holds = { one: Promise.withResolvers<void>(), two: Promise.withResolvers<void>() };
+  const change = (first: 'one' | 'two', second: 'one' | 'two') =>
+    store.tenants.transact(TENANT, async (tx) => {
+      await append(tx, first);
+      holds[first].resolve();
+      await holds[second].promise;
+      await append(tx, second);
+    });
+  const append = async (tx: TenantRepositories, id: string) => {
+    const api = await tx.restApis.lock(id);
+    await tx.restApis.replace({ ...api!, name: `${api!.name}+` });
+  };
+  await Promise.all([change('one', 'two'), change('two', 'one')]);
+  const names = await store.tenants.transact(TENANT, async (tx) => [
+    (await tx.restApis.find('one'))?.name,
+    (await tx.restApis.find('two'))?.name,
+  ]);
+  expect(names).toEqual(['one++', 'two++']);
+  expect(warn).toHaveBeenCalledWith(expect.objectContaining({ attempt: 1 }), 'transaction runs again after a conflict');
+});
+
+test('all methods of an API with 1,000 resources come with one query', async () => {
+  const store = open();
+  await store.tenants.transact(TENANT, async (tx) => {
+    await tx.restApis.insert(restApi('large'));
+    for (let index = 0; index < 1000; index++) {
+      await tx.resources.insert({ apiId: 'large', id: `r${index}`, parentId: null, pathPart: null, path: `/${index}` });
+      await tx.methods.insert({ apiId: 'large', resourceId: `r${index}`, httpMethod: 'GET' } as Method);
+    }
+  });
+  const queries = vi.spyOn(pg.Client.prototype, 'query');
+  onTestFinished(() => queries.mockRestore());
+  await store.tenants.transact(TENANT, async (tx) => {
+    await tx.restApis.count(); // warms up and makes BEGIN part of the past
+    queries.mockClear();
+    expect(await tx.methods.ofApi('large')).toHaveLength(1000);
+    expect(queries).toHaveBeenCalledTimes(1);
+  });
+});
+
+test('no secret stands in the database in the clear', async () => {
+  const store = open();
+  const secrets = ['API-KEY-VALUE-in-the-clear', 'CREDENTIAL-in-the-clear', 'ENVIRONMENT-in-the-clear'];
+  await store.directory.create({ id: TENANT, name: 'first', createdAtMs: 1 }, [
+    { accessKeyId: 'AKIA1', tenant: TENANT, secret: new Secret(secrets[1]!), principalArn: 'arn', enabled: true },
+  ]);
+  await store.tenants.transact(TENANT, async (tx) => {
+    await tx.apiKeys.insert(apiKey('sealed', secrets[0]!));
+    const environment = { SECRET: new Secret(secrets[2]!) };
+    const version = { functionName: 'f', version: '1', codeDigest: 'c', environment };
+    await tx.functions.insert({ name: 'f', latest: { ...version, version: '$LATEST' }, newestVersion: 1 } as never);
+    await tx.functionVersions.insert(version as never);
+    expect((await tx.functions.find('f'))?.latest.environment.SECRET?.reveal()).toBe(secrets[2]);
+  });
+  const tables = await query<{ name: string }>(
+    `SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'`,
+  );
+  expect(tables.length).toBeGreaterThan(20);
+  for (const { name } of tables) {
+    const rows = await query<{ text: string; bytes: string }>(`SELECT row_to_json(t)::text AS text FROM ${name} AS t`);
+    const text = rows.map((row) => row.text).join('\n');
+    for (const secret of secrets) {
+      expect(text).not.toContain(secret);
+      expect(text).not.toContain(Buffer.from(secret).toString('hex'));
+      expect(text).not.toContain(Buffer.from(secret).toString('base64'));
+    }
+  }
+});
+
+test('another master key opens nothing and says why', async () => {
+  await open().tenants.transact(TENANT, (tx) => tx.apiKeys.insert(apiKey('locked', 'value-of-locked')));
+  const stranger = open({ masterKey: new Secret('f'.repeat(64)) });
+  await expect(stranger.tenants.transact(TENANT, (tx) => tx.apiKeys.find('locked'))).rejects.toThrow(
+    'was GATEHOUSE_MASTER_KEY changed?',
+  );
+  expect(() => createStore({ databaseUrl: url, masterKey: new Secret('short') })).toThrow('64 hexadecimal digits');
+});
+
+test('a store without a database is not healthy', async () => {
+  expect(await open({ databaseUrl: 'postgresql://nobody:x@127.0.0.1:1/none' }).healthy()).toBe(false);
+});
