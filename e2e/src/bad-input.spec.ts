@@ -89,6 +89,7 @@ for (const [name, call, expected] of [
   ['a number where text belongs', () => send('POST', '/restapis', '{"name": 5}'), { status: 400, type: 'SerializationException' }],
   ['a missing name', () => send('POST', '/restapis', '{}'), { status: 400 }],
   ['a body over 10 MB', () => send('POST', '/restapis', tenMegabytes), { status: 413 }],
+  ['a wrong content type', () => send('POST', '/restapis', '{"name":"x"}', { contentType: 'text/plain' }), { status: 415 }],
   ['a wrong signature', () => send('GET', '/restapis', '', { secret: 'wrong' }), { status: 403, type: 'InvalidSignatureException' }],
   ['an unknown path', () => send('GET', '/nothing'), { status: 404, type: 'UnknownOperationException' }],
   ['an id that does not exist', () => send('GET', '/restapis/aaaaaaaaaa'), { status: 404, type: 'NotFoundException' }],
@@ -108,10 +109,6 @@ test('unknown members are ignored, as AWS does', async () => {
   expect(await send('PATCH', `/restapis/${apiId}`, '{"patchOperations":[],"colour":"red"}')).toMatchObject({ status: 200 });
 });
 
-test('a body of another content type is read as the operation says', async () => {
-  const answer = await send('PATCH', `/restapis/${apiId}`, '{"patchOperations":[]}', { contentType: 'text/plain' });
-  expect(answer).toMatchObject({ status: 200 });
-});
 
 test('without a signature nothing is told', async () => {
   const response = await fetch(`${gatehouse.url('GATEHOUSE_ADMIN_PORT')}/restapis/${apiId}`);

@@ -1,8 +1,13 @@
 import { portSetting, readConfig, secretSetting, stringSetting, type Values } from '@gatehouse/kernel';
 
-const SETTINGS = {
+/** What whoever opens the database needs. */
+export const STORE_SETTINGS = {
   databaseUrl: stringSetting('DATABASE_URL', 'PostgreSQL, e.g. postgres://user:password@host:5432/gatehouse'),
   masterKey: secretSetting('GATEHOUSE_MASTER_KEY', 'seals secrets in the database: 64 hex characters, the same for all control planes'),
+};
+
+const SETTINGS = {
+  ...STORE_SETTINGS,
   nodeToken: secretSetting('GATEHOUSE_NODE_TOKEN', 'shared by control planes, nodes and function runners'),
   bind: stringSetting('GATEHOUSE_BIND', 'address to listen on', '127.0.0.1'),
   adminPort: portSetting('GATEHOUSE_ADMIN_PORT', 'HTTP: AWS tools and the admin API', 7080),
@@ -17,8 +22,7 @@ export function readControlPlaneConfig(environment: NodeJS.ProcessEnv): Config {
 }
 
 const PREPARE_SETTINGS = {
-  databaseUrl: SETTINGS.databaseUrl,
-  masterKey: SETTINGS.masterKey,
+  ...STORE_SETTINGS,
   accountId: stringSetting('GATEHOUSE_FIRST_ACCOUNT_ID', 'account id of the first tenant, 12 digits'),
   accessKeyId: stringSetting('GATEHOUSE_FIRST_ACCESS_KEY_ID', 'its access key id'),
   secretAccessKey: secretSetting('GATEHOUSE_FIRST_SECRET_ACCESS_KEY', 'its secret access key'),

@@ -1,0 +1,68 @@
+import { Controller, Get, HttpException, Inject, Req } from '@nestjs/common';
+import { queryMetrics, type MetricSeries } from '@gatehouse/control-metering';
+import type { NodeAdmin, RolloutReport } from '@gatehouse/control-nodes';
+import { Authenticator } from '@gatehouse/control-wire';
+import { ApiError, badRequest, notFound, type Caller, type MetricPeriod, type NodeRecord, type TenantStore } from '@gatehouse/domain';
+import type { Clock } from '@gatehouse/kernel';
+import type { FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { CLOCK, NODE_ADMIN, TENANT_STORE } from './tokens.js';
+import { toWireRequest } from './wire-request.js';
+
+const DEFAULT_RANGE_MS = 3_600_000;
+
+const metricsQuery = z.object({
+  apiId: z.string().min(1),
+  stage: z.string().optional(),
+  resource: z.string().optional(),
+  httpMethod: z.string().optional(),
+  from: z.iso.datetime({ offset: true }).optional(),
+  to: z.iso.datetime({ offset: true }).optional(),
+  period: z.enum(['MINUTE', 'HOUR', 'DAY']).default('MINUTE'),
+});
+
+/** The admin API. Callers sign as for API Gateway and see their own tenant only. */
+@Controller('admin/v1')
+export class AdminController {
+  constructor(
+    @Inject(Authenticator) private readonly authenticator: Authenticator,
+    @Inject(NODE_ADMIN) private readonly nodes: NodeAdmin,
+    @Inject(TENANT_STORE) private readonly store: TenantStore,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  @Get('rollouts/:deploymentId')
+  rollout(@Req() request: FastifyRequest<{ Params: { deploymentId: string } }>): Promise<RolloutReport> {
+    return this.answer(request, async ({ tenant }) => {
+      const report = await this.nodes.rolloutOf(tenant, request.params.deploymentId);
+      if (report === null) throw notFound('Invalid Deployment identifier specified');
+      return report;
+    });
+  }
+
+  @Get('nodes')
+  listNodes(@Req() request: FastifyRequest): Promise<{ nodes: NodeRecord[] }> {
+    return this.answer(request, async () => ({ nodes: await this.nodes.listNodes() }));
+  }
+
+  @Get('metrics')
+  metrics(@Req() request: FastifyRequest): Promise<MetricSeries> {
+    return this.answer(request, async ({ tenant }) => {
+      const query = metricsQuery.safeParse(request.query);
+      if (!query.success) throw badRequest(z.prettifyError(query.error));
+      const { from, to, period, ...filters } = query.data;
+      const end = to === undefined ? new Date(this.clock.nowMs()) : new Date(to);
+      const start = from === undefined ? new Date(end.getTime() - DEFAULT_RANGE_MS) : new Date(from);
+      return queryMetrics(this.store, tenant, { ...filters, from: start, to: end, period: period satisfies MetricPeriod });
+    });
+  }
+
+  private async answer<T>(request: FastifyRequest, work: (caller: Caller) => Promise<T>): Promise<T> {
+    try {
+      return await work(await this.authenticator.authenticate(toWireRequest(request), ['apigateway']));
+    } catch (error) {
+      if (error instanceof ApiError) throw new HttpException({ type: error.type, message: error.message }, error.status);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,32 @@
+import { ApiGateway, ApiGatewayV2 } from '@gatehouse/aws-api';
+import { deploymentOperations } from '@gatehouse/control-deployments';
+import { functionOperations, type FunctionInvoker } from '@gatehouse/control-functions';
+import { restApiOperations } from '@gatehouse/control-rest-apis';
+import { tenantOperations } from '@gatehouse/control-tenants';
+import { usagePlanOperations } from '@gatehouse/control-usage-plans';
+import { noneYet, notYet, type OperationTables } from '@gatehouse/control-wire';
+import { DEFAULT_QUOTAS, type RolloutWaiter, type TenantStore } from '@gatehouse/domain';
+import type { Clock, IdSource } from '@gatehouse/kernel';
+
+export interface TableDependencies {
+  readonly store: TenantStore;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly waiter: RolloutWaiter;
+  readonly invoker: FunctionInvoker;
+}
+
+/** Everything the endpoint answers. An operation that is neither handled nor named as not there yet does not compile. */
+export function operationTables({ store, clock, ids, waiter, invoker }: TableDependencies): OperationTables {
+  return {
+    ApiGateway: {
+      ...restApiOperations({ store, clock, ids, quotas: DEFAULT_QUOTAS }),
+      ...deploymentOperations({ store, clock, ids, waiter }),
+      ...usagePlanOperations({ store, clock, ids }),
+      ...tenantOperations({ store }),
+      ...API_GATEWAY_NOT_YET,
+    },
+    ApiGatewayV2: noneYet<ApiGatewayV2.Operations>(ApiGatewayV2.model),
+    Lambda: { ...functionOperations({ store, clock, ids, invoker }), ...LAMBDA_NOT_YET },
+  };
+}

@@ -1,0 +1,23 @@
+/** Brings the database to this version and sees to the first tenant. Safe to run again, and by several at once. */
+import { DuplicateKey, tenantId } from '@gatehouse/domain';
+import { systemClock } from '@gatehouse/kernel';
+import { createStore, migrate } from '@gatehouse/store';
+import { readPrepareConfig } from './config.js';
+
+const { databaseUrl, masterKey, accountId, accessKeyId, secretAccessKey } = readPrepareConfig(process.env);
+await migrate(databaseUrl);
+const store = await createStore({ databaseUrl, masterKey });
+const tenant = tenantId(accountId);
+const credential = {
+  accessKeyId,
+  tenant,
+  secret: secretAccessKey,
+  principalArn: `arn:aws:iam::${tenant}:user/admin`,
+  enabled: true,
+};
+try {
+  await store.directory.create({ id: tenant, name: 'admin', createdAtMs: systemClock.nowMs() }, [credential]);
+} catch (error) {
+  if (!(error instanceof DuplicateKey)) throw error;
+}
+await store.close();
