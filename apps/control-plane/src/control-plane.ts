@@ -1,0 +1,63 @@
+import { HttpFunctionInvoker } from '@gatehouse/control-functions';
+import { createReportSink, QuotaGrants, startMaintenance } from '@gatehouse/control-metering';
+import { createNodeAdmin, NodeLinkServer } from '@gatehouse/control-nodes';
+import { Authenticator, AwsEndpoint } from '@gatehouse/control-wire';
+import type { Store } from '@gatehouse/domain';
+import { randomIds, type Clock } from '@gatehouse/kernel';
+import { createStore } from '@gatehouse/store';
+import type { Logger } from 'pino';
+import type { AddressInfo } from 'node:net';
+import type { Config } from './config.js';
+import { createHttpServer } from './http-server.js';
+import { operationTables } from './operation-tables.js';
+import { createReadiness } from './readiness.js';
+
+export interface ControlPlane {
+  readonly store: Store;
+  /** Ports it listens on; of use when the configuration says 0. */
+  readonly adminPort: number;
+  readonly grpcPort: number;
+  /** Ends streams, jobs and connections; requests under way are answered first. */
+  close(): Promise<void>;
+}
+
+/** Binds every port to its adapter and listens. Rejects when the database cannot be reached or a port is taken. */
+export async function startControlPlane(config: Config, { clock, log }: { clock: Clock; log: Logger }): Promise<ControlPlane> {
+  const store = await createStore({ databaseUrl: config.databaseUrl, masterKey: config.masterKey });
+  const quotas = new QuotaGrants({ metering: store.metering, clock });
+  const nodes = new NodeLinkServer({
+    manifest: store.manifest,
+    nodes: store.nodes,
+    token: config.nodeToken,
+    quotas,
+    applyReport: createReportSink({ metering: store.metering, quotas, log }),
+    clock,
+    log,
+  });
+  const nodeAdmin = createNodeAdmin({ tenants: store.tenants, nodes: store.nodes, server: nodes });
+  const authenticator = new Authenticator({ directory: store.directory, clock, regions: 'any' });
+  const invoker = new HttpFunctionInvoker({ url: config.runnerUrl, token: config.nodeToken });
+  const endpoint = new AwsEndpoint({
+    tables: operationTables({ store: store.tenants, clock, ids: randomIds, waiter: nodes, invoker }),
+    authenticator,
+    clock,
+    onBug: ({ error, caller, ...where }) => log.error({ err: error, tenant: caller?.tenant, ...where }, 'operation failed'),
+  });
+  const readiness = createReadiness({ healthy: () => store.healthy(), manifest: store.manifest, nodes: nodeAdmin });
+  const http = await createHttpServer({ authenticator, endpoint, nodeAdmin, store: store.tenants, readiness, clock });
+  const maintenance = await startMaintenance({ databaseUrl: config.databaseUrl, store, clock, log });
+
+  const grpcPort = await nodes.listen(config.bind, config.grpcPort);
+  await http.listen(config.adminPort, config.bind);
+  return {
+    store,
+    adminPort: (http.getHttpServer().address() as AddressInfo).port,
+    grpcPort,
+    close: async () => {
+      await http.close();
+      await nodes.close();
+      await maintenance.close();
+      await store.close();
+    },
+  };
+}
