@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { InMemoryStore } from '@gatehouse/domain';
 import { afterEach, expect, test, vi } from 'vitest';
 import { openNode, publishBlob, publishInline, startControlPlane, TENANT, testFolder, unpublish, type TestNode } from './harness.js';
@@ -52,7 +53,7 @@ for (const seed of SEEDS) {
     for (let step = 0; step < STEPS; step++) {
       const id = `api${Math.floor(random() * 5)}/dev`;
       const index = Math.floor(random() * 2);
-      switch (pick(['blob', 'blob', 'blob', 'inline', 'remove', 'usage', 'usage', 'break', 'kill node', 'kill control'])) {
+      switch (pick(['blob', 'blob', 'blob', 'inline', 'remove', 'usage', 'usage', 'break or kill'])) {
         case 'blob':
         case 'inline': {
           const isBlob = random() < 0.7;
@@ -74,21 +75,26 @@ for (const seed of SEEDS) {
           report(index);
           break;
         }
-        case 'break':
-          network.breakAll();
-          break;
-        case 'kill node':
-          await nodes[index]!.link.close();
-          await openAt(index);
-          report(index);
-          break;
-        case 'kill control': {
-          const { port } = control;
-          await control.stop();
-          control = await startControlPlane(store, { port, heartbeatMs: 20, pollMs: 50 });
-          break;
-        }
+        case 'break or kill':
+          switch (pick(['break', 'kill node', 'kill control'])) {
+            case 'break':
+              network.breakAll();
+              break;
+            case 'kill node':
+              await nodes[index]!.link.close();
+              await openAt(index);
+              report(index);
+              break;
+            case 'kill control': {
+              const { port } = control;
+              await control.stop();
+              control = await startControlPlane(store, { port, heartbeatMs: 20, pollMs: 50 });
+              break;
+            }
+          }
       }
+      // Some steps meet an idle network, some one that is still busy with the steps before.
+      await pause(random() * 15);
       for (const { world } of nodes) {
         for (const [key, text] of world.texts) expect(published.get(key)?.has(text), `${key} = ${text} was published`).toBe(true);
       }

@@ -364,8 +364,6 @@ export class ControlLink {
         this.options.log.warn({ kind: message.kind, entry: message.id }, 'manifest entry of a kind this software does not know');
         continue;
       }
-      // What a delta repeats from below our revision is known, and may since have been removed.
-      if (!manifest.full && parsed.revision <= this.revision) continue;
       if (parsed.entry === null) desired.delete(entryKey(parsed.name));
       else desired.set(entryKey(parsed.name), parsed.entry);
     }

@@ -58,21 +58,19 @@ const DIGEST = /^[0-9a-f]{64}$/;
 const utf8 = new TextDecoder();
 
 /** A present entry, or its removal; `null` when it is of an unknown kind or names no proper digest. */
-export function entryFromWire(message: ManifestEntry): { name: EntryName; revision: number; entry: LinkEntry | null } | null {
+export function entryFromWire(message: ManifestEntry): { name: EntryName; entry: LinkEntry | null } | null {
   const kind = kindFromWire(message.kind);
   if (kind === null) return null;
   const name = { kind, id: message.id };
-  const revision = Number(message.revision);
-  if (message.state.case !== 'content') return { name, revision, entry: null };
+  if (message.state.case !== 'content') return { name, entry: null };
   const { digest, blobBytes, inline } = message.state.value;
   if (digest !== '' && !DIGEST.test(digest)) return null;
   return {
     name,
-    revision,
     entry: {
       ...name,
       tenant: message.tenant,
-      revision,
+      revision: Number(message.revision),
       digest: digest === '' ? null : digest,
       blobBytes: Number(blobBytes),
       inline: utf8.decode(inline),

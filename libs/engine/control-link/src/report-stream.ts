@@ -64,13 +64,10 @@ export class ReportStream {
     const key = `${receipt.epoch}/${receipt.sequence}`;
     const pending = this.pending.get(key);
     if (pending === undefined) return; // a second receipt for a batch that was sent twice
-    // The control plane applies and answers in order: an older batch without its receipt was lost on the way.
-    const isGap = this.pending.keys().next().value !== key;
     this.pending.delete(key);
     this.inFlightCount--;
     pending.done.resolve(true);
-    if (isGap) this.stream.restart('the receipt of an older batch is missing');
-    else this.fill();
+    this.fill();
   }
 
   private fill(): void {
