@@ -1,15 +1,12 @@
-import { promisify } from 'node:util';
-import { zstdDecompress } from 'node:zlib';
 import type { EntryKind, ManifestEntry, ManifestLog, TenantId } from '@gatehouse/domain';
 import type pg from 'pg';
 import { columnText } from './column-text.js';
+import { decompress } from './compression.js';
 import type * as rows from './gen/client.js';
 import type { Listener } from './listener.js';
 import { inTransaction, type Int8 } from './sql.js';
 
 export const MANIFEST_CHANNEL = 'gatehouse_manifest';
-
-const decompress = promisify(zstdDecompress);
 
 interface EntryRow {
   readonly tenant_id: string;

@@ -125,13 +125,19 @@ export interface BlobRepository {
   get(digest: string): Promise<Uint8Array | null>;
 }
 
-/** Writing an entry is what publishes: the revision commits together with the change, so nothing is lost between them. */
+/**
+ * Writing an entry is what publishes: the revision commits together with the change, so nothing is lost between them. The first write
+ * holds the manifest over all tenants until the transaction ends, so publish last.
+ */
 export interface ManifestRepository {
   /** Returns the entry's new revision. An entry equal to the present one keeps its revision. */
   put(kind: EntryKind, id: string, content: EntryContent): Promise<number>;
+  /** Returns the revision of the removal, an earlier one included; the newest revision when there never was an entry. */
   remove(kind: EntryKind, id: string): Promise<number>;
   find(kind: EntryKind, id: string): Promise<ManifestEntry | null>;
+  /** Keeps the newest of each deployment and stage; gone with the API. */
   recordRollout(rollout: Rollout): Promise<void>;
+  /** By revision. */
   rolloutsOf(deploymentId: string): Promise<Rollout[]>;
 }
 
@@ -206,7 +212,7 @@ export interface TenantDirectory {
 export interface ManifestLog {
   /** Revision of the newest entry; 0 when nothing was ever published. */
   head(): Promise<number>;
-  /** Entries with a revision above `revision`, ascending, removals included; `null` when that is too far back to tell. */
+  /** Entries with a revision above `revision`, ascending, removals included; `null` when that is too far back to tell, or ahead of this database. */
   since(revision: number, kinds: readonly EntryKind[]): Promise<ManifestEntry[] | null>;
   /** All live entries. */
   all(kinds: readonly EntryKind[]): Promise<ManifestEntry[]>;

@@ -1,5 +1,3 @@
-import { promisify } from 'node:util';
-import { zstdCompress, zstdDecompress } from 'node:zlib';
 import type {
   Deployment,
   DeploymentRepository,
@@ -11,11 +9,9 @@ import type {
 } from '@gatehouse/domain';
 import { canonicalJson } from '@gatehouse/kernel';
 import { columnText } from '../column-text.js';
+import { compress, decompress } from '../compression.js';
 import type * as rows from '../gen/client.js';
 import { ageText, document, fromDocument, PrismaRepository, type TransactionScope } from './prisma-repository.js';
-
-const compress = promisify(zstdCompress);
-const decompress = promisify(zstdDecompress);
 
 interface DeploymentKey {
   readonly apiId: string;
@@ -37,7 +33,7 @@ export class PrismaDeployments
       toRow: async ({ definition, ...rest }) => ({
         position: ageText(rest.createdAtMs, rest.id),
         document: document(rest),
-        definition: Uint8Array.from(await compress(canonicalJson(definition))),
+        definition: await compress(canonicalJson(definition)),
       }),
       toEntity: async (row) => ({
         ...fromDocument<Omit<Deployment, 'definition'>>(row),

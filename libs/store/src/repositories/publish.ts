@@ -1,14 +1,10 @@
-import { promisify } from 'node:util';
-import { zstdCompress, zstdDecompress } from 'node:zlib';
 import type { BlobRepository, EntryContent, EntryKind, ManifestEntry, ManifestRepository, Rollout } from '@gatehouse/domain';
 import { sha256Hex, type Clock } from '@gatehouse/kernel';
 import { columnText } from '../column-text.js';
+import { compress, decompress } from '../compression.js';
 import type * as rows from '../gen/client.js';
 import { MANIFEST_CHANNEL, toEntry } from '../manifest-log.js';
 import type { TransactionScope } from './prisma-repository.js';
-
-const compress = promisify(zstdCompress);
-const decompress = promisify(zstdDecompress);
 
 export class PrismaBlobs implements BlobRepository {
   constructor(
@@ -23,7 +19,7 @@ export class PrismaBlobs implements BlobRepository {
     // Touching a blob that is there keeps it from being cleaned away before this transaction refers to it.
     const { count } = await tx.blob.updateMany({ where: { digest }, data: { putAtMs } });
     if (count > 0) return digest;
-    await tx.blob.createMany({ data: { digest, bytes: Uint8Array.from(await compress(bytes)), putAtMs }, skipDuplicates: true });
+    await tx.blob.createMany({ data: { digest, bytes: await compress(bytes), putAtMs }, skipDuplicates: true });
     return digest;
   }
 

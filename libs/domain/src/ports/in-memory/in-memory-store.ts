@@ -62,7 +62,7 @@ export class InMemoryStore implements Store {
 
   async #run<T>(tenant: TenantId, work: (tx: TenantRepositories) => Promise<T>): Promise<T> {
     const tables = open(this.#tables.get(tenant) ?? emptyTables());
-    const manifest = new InMemoryManifest(this.manifest, tenant, tables.rollouts);
+    const manifest = new InMemoryManifest(this.manifest, tenant, tables);
     const blobs = new InMemoryBlobs(this.manifest);
     const elsewhere = (table: 'restApis' | 'usagePlans') => (id: string) =>
       [...this.#tables].some(([other, { [table]: rows }]) => other !== tenant && rows.has(keyText(id)));

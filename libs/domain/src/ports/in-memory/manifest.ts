@@ -2,7 +2,8 @@ import { canonicalJson, sha256Hex, type Clock } from '@gatehouse/kernel';
 import type { TenantId } from '../../tenancy/tenant.js';
 import type { EntryContent, EntryKind, ManifestEntry, Rollout } from '../../publish/publish.js';
 import type { BlobRepository, ManifestLog, ManifestRepository } from '../store.js';
-import { copyOf, keyText, type Rows } from './rows.js';
+import type { OpenTables } from './repositories.js';
+import { copyOf, keyText } from './rows.js';
 
 interface LoggedEntry extends ManifestEntry {
   readonly changedAtMs: number;
@@ -120,7 +121,7 @@ export class InMemoryManifest implements ManifestRepository {
   constructor(
     private readonly log: InMemoryManifestLog,
     private readonly tenant: TenantId,
-    private readonly rollouts: Rows<Rollout>,
+    private readonly tables: OpenTables,
   ) {}
 
   async put(kind: EntryKind, id: string, content: EntryContent): Promise<number> {
@@ -138,11 +139,12 @@ export class InMemoryManifest implements ManifestRepository {
   }
 
   async recordRollout(rollout: Rollout): Promise<void> {
-    this.rollouts.set(keyText(rollout.apiId, rollout.deploymentId, rollout.stageName), copyOf(rollout));
+    if (this.tables.restApis.get(keyText(rollout.apiId)) === null) throw new Error(`no REST API ${rollout.apiId} to publish`);
+    this.tables.rollouts.set(keyText(rollout.apiId, rollout.deploymentId, rollout.stageName), copyOf(rollout));
   }
 
   async rolloutsOf(deploymentId: string): Promise<Rollout[]> {
-    return this.rollouts
+    return this.tables.rollouts
       .where((rollout) => rollout.deploymentId === deploymentId)
       .sort((left, right) => left.revision - right.revision)
       .map(copyOf);
