@@ -1,0 +1,60 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { PROMETHEUS_CONTENT_TYPE, renderPrometheus, type MetricsRegistry } from '@gatehouse/telemetry';
+
+export interface AdminServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/**
+ * The node's own port, for operators and load balancers: `/healthz` (the process lives), `/readyz` (requests would be
+ * served) and `/metrics` (Prometheus text).
+ */
+export async function startAdminServer(options: {
+  readonly bind: string;
+  readonly port: number;
+  readonly metrics: MetricsRegistry;
+  /** What keeps the node from being ready; empty when it is. */
+  readonly notReady: () => readonly string[];
+}): Promise<AdminServer> {
+  const server = createServer((request, response) => {
+    const answer = (status: number, contentType: string, body: string) => {
+      response.writeHead(status, { 'content-type': contentType, 'cache-control': 'no-store' });
+      response.end(request.method === 'HEAD' ? '' : body);
+    };
+    const json = (status: number, body: object) => answer(status, 'application/json', `${JSON.stringify(body)}\n`);
+    if (request.method !== 'GET' && request.method !== 'HEAD') return json(405, { message: 'Method Not Allowed' });
+    switch (request.url?.split('?', 1)[0]) {
+      case '/healthz':
+        return json(200, { status: 'ok' });
+      case '/readyz': {
+        const waitingFor = options.notReady();
+        return waitingFor.length === 0 ? json(200, { status: 'ready' }) : json(503, { status: 'not ready', waitingFor });
+      }
+      case '/metrics':
+        return answer(200, PROMETHEUS_CONTENT_TYPE, renderPrometheus(options.metrics));
+      default:
+        return json(404, { message: 'Not Found' });
+    }
+  });
+  await listen(server, options.bind, options.port);
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,24 @@
+import { booleanSetting, portSetting, readConfig, secretSetting, stringSetting, type Values } from '@gatehouse/kernel';
+
+const SETTINGS = {
+  nodeToken: secretSetting('GATEHOUSE_NODE_TOKEN', 'shared by control planes, nodes and function runners'),
+  bind: stringSetting('GATEHOUSE_BIND', 'address to listen on', '127.0.0.1'),
+  port: portSetting('GATEHOUSE_PORT', 'HTTP: callers of the APIs', 8080),
+  adminPort: portSetting('GATEHOUSE_NODE_ADMIN_PORT', 'HTTP: health and metrics of this node', 8081),
+  controlAddress: stringSetting('GATEHOUSE_CONTROL_ADDRESS', 'gRPC address of the control plane, host:port', '127.0.0.1:7090'),
+  runnerUrl: stringSetting('GATEHOUSE_RUNNER_URL', 'function runner that function integrations call', 'http://127.0.0.1:7081'),
+  baseDomain: stringSetting('GATEHOUSE_BASE_DOMAIN', 'APIs answer at {api}.execute-api.{base domain}', 'localhost'),
+  dataDir: stringSetting('GATEHOUSE_DATA_DIR', "the node's own disk store; not shared with another process", '.gatehouse/data-plane'),
+  accessLog: stringSetting('GATEHOUSE_ACCESS_LOG', 'file the access log is appended to; - is the standard output', '-'),
+  allowsPrivateUpstreams: booleanSetting(
+    'GATEHOUSE_ALLOW_PRIVATE_UPSTREAMS',
+    'integrations may call loopback and private addresses; for one machine or trusted tenants only',
+    false,
+  ),
+};
+export type Config = Values<typeof SETTINGS>;
+
+/** Reads the environment once; throws a ConfigError that lists every problem. */
+export function readDataPlaneConfig(environment: NodeJS.ProcessEnv): Config {
+  return readConfig(SETTINGS, environment);
+}

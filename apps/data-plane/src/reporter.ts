@@ -1,0 +1,98 @@
+/**
+ * Sends what the node counted to the control plane: usage every second, metrics every five. While nobody is connected
+ * both wait where they are counted: usage in the journal's file, metrics in the registry's minutes.
+ */
+import type { ControlLink, Report } from '@gatehouse/engine-control-link';
+import type { QuotaLedger, UsageBatch, UsageJournal } from '@gatehouse/engine-limits';
+import type { Clock } from '@gatehouse/kernel';
+import type { HistogramData, MetricSample, MetricsRegistry } from '@gatehouse/telemetry';
+
+const USAGE_EVERY_MS = 1_000;
+const METRICS_EVERY_MS = 5_000;
+/** Keeps a batch of a node with many methods below a few megabytes. */
+const SAMPLES_PER_BATCH_MAX = 2_000;
+
+export interface ReporterOptions {
+  readonly link: Pick<ControlLink, 'report' | 'status'>;
+  readonly journal: Pick<UsageJournal, 'rotate' | 'isDue' | 'pending' | 'acknowledge'>;
+  readonly quotas: Pick<QuotaLedger, 'reported'>;
+  readonly metrics: Pick<MetricsRegistry, 'takeSamples'>;
+  /** This process's epoch: what it counted is told to the quotas, what an earlier one left is not. */
+  readonly epoch: number;
+  readonly clock: Clock;
+}
+
+export class Reporter {
+  private timer: NodeJS.Timeout | null = null;
+  private metricsSentAtMs = 0;
+
+  constructor(private readonly options: ReporterOptions) {}
+
+  /** Sends first what an earlier process left behind. */
+  start(): void {
+    for (const batch of this.options.journal.pending()) void this.send(batch, []);
+    this.timer = setInterval(() => this.tick(), USAGE_EVERY_MS);
+  }
+
+  /** Sends everything now; resolves when it has its receipts, or the link closed. */
+  async flush(): Promise<void> {
+    if (this.timer !== null) clearInterval(this.timer);
+    this.timer = null;
+    await Promise.all(this.sendAll(true));
+  }
+
+  tick(): void {
+    this.sendAll(this.options.clock.nowMs() - this.metricsSentAtMs >= METRICS_EVERY_MS);
+  }
+
+  private sendAll(withMetrics: boolean): Promise<void>[] {
+    const { link, journal, metrics, clock } = this.options;
+    if (!link.status.connected) return [];
+    let samples: MetricSample[] = [];
+    if (withMetrics) {
+      samples = metrics.takeSamples();
+      this.metricsSentAtMs = clock.nowMs();
+    }
+    const sent: Promise<void>[] = [];
+    let from = 0;
+    while (journal.isDue || from < samples.length) {
+      sent.push(this.send(journal.rotate(), samples.slice(from, from + SAMPLES_PER_BATCH_MAX)));
+      from += SAMPLES_PER_BATCH_MAX;
+    }
+    return sent;
+  }
+
+  private async send(batch: UsageBatch, samples: readonly MetricSample[]): Promise<void> {
+    const { link, journal, quotas, epoch } = this.options;
+    if (!(await link.report(reportOf(batch, samples)))) return; // the journal keeps the usage for the next start
+    const acknowledged = journal.acknowledge(batch.epoch, batch.sequence);
+    if (acknowledged !== null && batch.epoch === epoch) for (const count of acknowledged.counts) quotas.reported(count);
+  }
+}
+
+function reportOf({ epoch, sequence, counts }: UsageBatch, samples: readonly MetricSample[]): Report {
+  return {
+    epoch,
+    sequence,
+    usage: counts.map((usage) => ({ ...usage, count: BigInt(usage.count) })),
+    metrics: samples.map(({ startSeconds, count, errors4xx, errors5xx, latency, integrationLatency, ...labels }) => ({
+      ...labels,
+      minute: BigInt(startSeconds),
+      count: BigInt(count),
+      errors4xx: BigInt(errors4xx),
+      errors5xx: BigInt(errors5xx),
+      latency: histogramOf(latency),
+      integrationLatency: histogramOf(integrationLatency),
+    })),
+  };
+}
+
+function histogramOf({ buckets, count, sumMs, maxMs }: HistogramData) {
+  return {
+    bucketIndexes: Object.keys(buckets).map(Number),
+    bucketCounts: Object.values(buckets).map(BigInt),
+    count: BigInt(count),
+    sumMs,
+    maxMs,
+  };
+}
