@@ -15,7 +15,9 @@
  * nothing any more: it is dead and its last batches are in, or it is cut off and counts alone, as engine/limits says.
  *
  * So what is admitted beyond the limit, per key and period, is at most what engine/limits documents: one provisional
- * allowance per epoch, and what nodes admit that cannot reach the control plane. Simulated: quota-grants.spec.ts.
+ * allowance per epoch, and what nodes admit that cannot reach the control plane; and, when node and control plane are
+ * killed at the same moment, the node's last second, which arrives under its old name only after it asked anew.
+ * Simulated: tools/node-link, quota-simulation.spec.ts.
  *
  * One control plane at a time may answer; several need a shared book behind the same interface.
  */
