@@ -1,6 +1,6 @@
 // Developer's command for the database schema; a running Gatehouse migrates its database itself.
 //   node tools/migrate/src/migrate.mjs new <name> | deploy | status | drift
-// Uses DATABASE_URL, else a throw-away PostgreSQL. Needs `npx nx build tools-migrate` once.
+// Uses DATABASE_URL, else a throw-away PostgreSQL. Needs `npx nx run-many -t build -p store,testkit` once.
 import { createMigration, migrate, migrationStatus, schemaDrift } from '@gatehouse/store';
 import { startPostgres } from '@gatehouse/testkit';
 
