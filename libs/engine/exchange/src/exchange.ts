@@ -5,7 +5,7 @@
  * Who writes what: the listener fills the request part, steps fill the rest, `fail` the fault, the listener what was delivered.
  */
 import type { ApiKeyEntry } from '@gatehouse/contracts';
-import { PassThrough, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { limitStream, type RequestBody, type ResponseBody } from './body.js';
 import type { UpstreamAnswer, UpstreamRequest } from './connector.js';
 import type { FaultKind } from './fault.js';
@@ -43,7 +43,7 @@ export class Exchange {
   /** Completed trace header. */
   traceId = '';
   requestBody: RequestBody | null = null;
-  /** Bytes a body may have when its length is not declared. */
+  /** Bytes the body may have; counted while it streams. */
   bodyLimitBytes = Number.POSITIVE_INFINITY;
   /** Set by `read-body`; empty for no body. */
   bufferedBody: Buffer | null = null;
@@ -73,6 +73,8 @@ export class Exchange {
   status = 0;
   responseHeaders: RawHeaders = [];
   responseBody: ResponseBody = null;
+  /** Length of a streamed body, or of the one a HEAD request is told about; -1 when only the end tells. */
+  responseBodyBytes = -1;
 
   // The fault, if any.
   fault: FaultKind | null = null;
@@ -103,11 +105,12 @@ export class Exchange {
     return (this.parsedQuery ??= parseQuery(this.rawQuery));
   }
 
-  /** The body's bytes, to be called once; fails with BodyTooLarge beyond the limit. */
-  openBody(): Readable {
-    if (this.requestBody === null) return new PassThrough().end();
-    const stream = this.requestBody.open();
-    return this.requestBody.declaredBytes === null ? limitStream(stream, this.bodyLimitBytes) : stream;
+  /**
+   * The body on its way to an upstream, to be called once; fails with BodyTooLarge beyond the limit. A stream of its own:
+   * whoever destroys it does not destroy the caller's connection with it.
+   */
+  openBody(): Readable | null {
+    return this.requestBody === null ? null : limitStream(this.requestBody.open(), this.bodyLimitBytes);
   }
 
   /** Raised when the caller leaves. */
@@ -158,6 +161,7 @@ export class Exchange {
     this.status = 0;
     this.responseHeaders = [];
     this.responseBody = null;
+    this.responseBodyBytes = -1;
     this.fault = null;
     this.faultMessage = null;
     this.faultCause = null;

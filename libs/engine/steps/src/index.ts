@@ -1,1 +1,12 @@
-export {};
+export { authorize } from './authorize.js';
+export { identifyKey } from './identify-key.js';
+export { integrate } from './integrate.js';
+export { BODY_BYTES_MAX, limitBody } from './limit-body.js';
+export { mapFunctionResponse } from './map-function-response.js';
+export { mapProxyResponse } from './map-proxy-response.js';
+export { mapRequest, sourceArn, type RequestMapping } from './map-request.js';
+export { mapResponse, type ResponseMapping } from './map-response.js';
+export { readBody } from './read-body.js';
+export { selectResponse } from './select-response.js';
+export { compileSelectionPattern, type SelectionPattern } from './selection-pattern.js';
+export { throttle, type Limits } from './throttle.js';

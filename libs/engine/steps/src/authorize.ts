@@ -1,0 +1,17 @@
+import { LinkRefusal, type StepFactory } from '@gatehouse/engine-exchange';
+import { FAULTS } from '@gatehouse/engine-faults';
+
+/** Unknown means deny: a route whose authorization could not be expressed in the snapshot admits nobody. */
+export const authorize: StepFactory = ({ route }) => {
+  const { authorization } = route;
+  switch (authorization.type) {
+    case 'NONE':
+      return null;
+    case 'REFUSE': {
+      const doing = `authorizing: ${authorization.reason}`;
+      return (x) => x.fail(FAULTS.ACCESS_DENIED, null, doing);
+    }
+    default:
+      throw new LinkRefusal(`authorization ${JSON.stringify(authorization)} is not known to this node`);
+  }
+};

@@ -1,0 +1,30 @@
+import { CONTINUE, lastHeader, type StepFactory } from '@gatehouse/engine-exchange';
+import { FAULTS } from '@gatehouse/engine-faults';
+import { sha256Hex } from '@gatehouse/kernel';
+
+/**
+ * The key has to exist, be enabled, and be in a plan that covers the stage; every other case is one and the same 403
+ * (data-plane reference §7.1). A key is asked for by the digest of its value: the node never holds the value.
+ */
+export const identifyKey: StepFactory = ({ stage, route }) => {
+  if (!route.apiKeyRequired) return null;
+  const { tenant, apiId, stage: stageName } = stage;
+  // Keys from authorizers need an authorizer, and none admits anybody here.
+  if (stage.apiKeySource !== 'HEADER') return (x) => x.fail(FAULTS.INVALID_API_KEY, null, 'waiting for a key from an authorizer');
+  return (x) => {
+    const value = lastHeader(x.requestHeaders, 'x-api-key');
+    if (value === null || value === '') return x.fail(FAULTS.INVALID_API_KEY, null, 'looking for x-api-key');
+    const world = x.world!;
+    const key = world.apiKey(tenant, sha256Hex(value));
+    if (key === null || !key.enabled) return x.fail(FAULTS.INVALID_API_KEY, null, key === null ? 'looking up the key' : 'checking that the key is enabled');
+    for (const usagePlanId of key.usagePlanIds) {
+      const plan = world.usagePlan(tenant, usagePlanId);
+      if (plan === null || plan.methodThrottles(apiId, stageName) === null) continue;
+      x.apiKey = key;
+      x.apiKeyValue = value;
+      x.usagePlan = plan;
+      return CONTINUE;
+    }
+    return x.fail(FAULTS.INVALID_API_KEY, null, "looking for a plan of the key's that covers the stage");
+  };
+};

@@ -1,0 +1,35 @@
+import { BodyTooLarge, CONTINUE, type Connector, type Exchange, type FailureReason, type FaultKind, type Step, type UpstreamFailure, type Verdict } from '@gatehouse/engine-exchange';
+import { FAULTS } from '@gatehouse/engine-faults';
+
+/** Calls the backend; the answer's body is not read here. */
+export function integrate(connector: Connector): Step {
+  return async (x) => {
+    const startedAtMs = performance.now();
+    const outcome = await connector.call(x.upstreamRequest!, x.signal);
+    x.integrationLatencyMs = performance.now() - startedAtMs;
+    if ('failure' in outcome) return failed(x, outcome);
+    x.upstreamAnswer = outcome;
+    return CONTINUE;
+  };
+}
+
+/** Data-plane reference §3.13, §4.4. */
+const FAULT_OF: Readonly<Record<FailureReason, FaultKind>> = {
+  TIMEOUT: FAULTS.INTEGRATION_TIMEOUT,
+  NETWORK: FAULTS.INTEGRATION_FAILURE,
+  ADDRESS: FAULTS.INVALID_ENDPOINT,
+  FORBIDDEN_ADDRESS: FAULTS.INVALID_ENDPOINT,
+  ABORTED: FAULTS.CALLER_LEFT,
+  PERMISSION: FAULTS.INTEGRATION_NOT_PERMITTED,
+  REFUSED: FAULTS.INTEGRATION_NOT_PERMITTED,
+  REQUEST_TOO_LARGE: FAULTS.REQUEST_TOO_LARGE,
+  FUNCTION_ERROR: FAULTS.FUNCTION_FAILED,
+};
+
+function failed(x: Exchange, { failure, cause }: UpstreamFailure): Verdict {
+  const { body } = x.upstreamRequest!;
+  // The backend call broke because the caller's body did: say what the caller did wrong, not what the backend saw.
+  if (body !== null && !Buffer.isBuffer(body) && body.errored instanceof BodyTooLarge) return x.fail(FAULTS.REQUEST_TOO_LARGE, cause, 'sending the body');
+  if (x.isCallerGone) return x.fail(FAULTS.CALLER_LEFT, cause, 'calling the backend');
+  return x.fail(FAULT_OF[failure], cause, 'calling the backend');
+}

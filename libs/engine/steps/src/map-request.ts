@@ -1,0 +1,207 @@
+/**
+ * The caller's request becomes the backend's: one of four compiled forms, by integration type.
+ *
+ *   HTTP_PROXY   the caller's headers, query and body, plus mappings
+ *   HTTP         mapped headers and query only; body from a template or passed through
+ *   AWS_PROXY    a proxy event; mappings are ignored, as on AWS
+ *   MOCK         no request: the template says what was answered
+ */
+import {
+  INVOKE_HEADERS,
+  type FunctionProxyIntegrationSnapshot,
+  type HttpIntegrationSnapshot,
+  type HttpProxyIntegrationSnapshot,
+  type MockIntegrationSnapshot,
+} from '@gatehouse/contracts';
+import {
+  CONTINUE,
+  headerText,
+  STREAM_BODY,
+  type BodyMode,
+  type Exchange,
+  type RawHeaders,
+  type RouteSettings,
+  type Step,
+  type UpstreamAnswer,
+  type Verdict,
+} from '@gatehouse/engine-exchange';
+import { mockAnswer } from '@gatehouse/engine-connectors';
+import { FAULTS } from '@gatehouse/engine-faults';
+import { unreachable } from '@gatehouse/kernel';
+import { DROPPED_TARGETS, FORBIDDEN_TARGETS, ownHeaders, passedHeaders, putMapped } from './forwarded-headers.js';
+import { compileFunctionEvent } from './function-event.js';
+import { BROKEN_JSON, parseBody, type ParsedBody } from './json-body.js';
+import { compileMappings, compileUri, fillUri, readSource, UNMAPPED, UNSAFE, type ParameterMappings, type UriTemplate } from './parameter-mapping.js';
+import { compileRequestTemplates, PASSTHROUGH, UNSUPPORTED } from './templates.js';
+
+export interface RequestMapping {
+  readonly step: Step;
+  readonly body: BodyMode;
+}
+
+/** Throws LinkRefusal. */
+export function mapRequest(settings: RouteSettings): RequestMapping {
+  const { integration } = settings.route;
+  switch (integration.type) {
+    case 'HTTP_PROXY':
+      return mapProxyRequest(settings, integration);
+    case 'HTTP':
+      return mapHttpRequest(settings, integration);
+    case 'AWS_PROXY':
+      return mapFunctionRequest(settings, integration);
+    case 'MOCK':
+      return mapMockRequest(integration);
+    case 'REFUSE': {
+      const doing = `mapping the request: ${integration.reason}`;
+      return { step: (x) => x.fail(FAULTS.API_CONFIGURATION_ERROR, null, doing), body: STREAM_BODY };
+    }
+    default:
+      return unreachable(integration);
+  }
+}
+
+function mapProxyRequest({ stage }: RouteSettings, integration: HttpProxyIntegrationSnapshot): RequestMapping {
+  const call = compileCall(integration, stage.stageVariables);
+  return {
+    body: bodyMode(call.mappings),
+    step: (x) => {
+      const body = call.mappings.usesBody ? parseBody(x.bufferedBody) : null;
+      if (body === BROKEN_JSON) return x.fail(FAULTS.INVALID_JSON_BODY, null, 'mapping the body');
+      const headers = passedHeaders(x, stage.apiId);
+      return finishCall(call, x, headers, x.rawQuery, body, requestBody(x, headers));
+    },
+  };
+}
+
+function mapHttpRequest({ stage }: RouteSettings, integration: HttpIntegrationSnapshot): RequestMapping {
+  const call = compileCall(integration, stage.stageVariables);
+  const choose = compileRequestTemplates(integration.requestTemplates, integration.passthroughBehavior);
+  return {
+    body: bodyMode(call.mappings),
+    step: (x) => {
+      const body = call.mappings.usesBody ? parseBody(x.bufferedBody) : null;
+      if (body === BROKEN_JSON) return x.fail(FAULTS.INVALID_JSON_BODY, null, 'mapping the body');
+      const template = choose(x);
+      if (template === UNSUPPORTED) return x.fail(FAULTS.UNSUPPORTED_MEDIA_TYPE, null, 'choosing a request template');
+      const headers = ownHeaders(x, stage.apiId);
+      const sent = template === PASSTHROUGH ? requestBody(x, headers) : () => (template.bytes.length === 0 ? null : template.bytes);
+      return finishCall(call, x, headers, '', body, sent);
+    },
+  };
+}
+
+interface CompiledCall {
+  readonly uri: UriTemplate;
+  readonly mappings: ParameterMappings;
+  readonly hasForbiddenTarget: boolean;
+  /** `null`: the caller's. */
+  readonly httpMethod: string | null;
+  readonly timeoutMs: number;
+}
+
+function compileCall(integration: HttpIntegrationSnapshot | HttpProxyIntegrationSnapshot, stageVariables: Readonly<Record<string, string>>): CompiledCall {
+  const mappings = compileMappings(integration.requestParameters, stageVariables);
+  return {
+    uri: compileUri(integration.uri),
+    mappings: { ...mappings, headers: mappings.headers.filter(({ lowerName }) => !DROPPED_TARGETS.has(lowerName)) },
+    hasForbiddenTarget: mappings.headers.some(({ lowerName }) => FORBIDDEN_TARGETS.has(lowerName)),
+    httpMethod: integration.httpMethod === 'ANY' ? null : integration.httpMethod,
+    timeoutMs: integration.timeoutMs,
+  };
+}
+
+function bodyMode(mappings: ParameterMappings): BodyMode {
+  return mappings.usesBody ? { type: 'buffer', reason: 'a parameter mapping reads the body' } : STREAM_BODY;
+}
+
+type SentBody = () => Buffer | ReturnType<Exchange['openBody']>;
+
+/** The caller's body as it is, with its length. Opened last: before that, a fault must leave it unread. */
+function requestBody(x: Exchange, headers: RawHeaders): SentBody {
+  if (x.bufferedBody !== null) return () => (x.bufferedBody!.length === 0 ? null : x.bufferedBody);
+  const declaredBytes = x.requestBody?.declaredBytes ?? null;
+  if (declaredBytes !== null) headers.push('Content-Length', String(declaredBytes));
+  return () => x.openBody();
+}
+
+function finishCall(
+  call: CompiledCall,
+  x: Exchange,
+  headers: RawHeaders,
+  callerQuery: string,
+  body: ParsedBody | null,
+  sent: SentBody,
+): Verdict {
+  if (call.hasForbiddenTarget) return x.fail(FAULTS.FORBIDDEN_HEADER_MAPPING, null, 'mapping a header that the gateway writes itself');
+  let url = fillUri(call.uri, call.mappings, x, body);
+  if (url === UNMAPPED) return x.fail(FAULTS.INVALID_ENDPOINT, null, 'filling the path of the integration URI');
+  if (url === UNSAFE) return x.fail(FAULTS.MALFORMED_PATH_VALUE, null, 'filling the path of the integration URI');
+  for (const { name, lowerName, source } of call.mappings.headers) {
+    const value = readSource(source, x, body).at(-1);
+    const text = value === undefined ? null : headerText(value);
+    if (text !== null) putMapped(headers, name, lowerName, text);
+  }
+  let separator = url.includes('?') ? '&' : '?';
+  if (callerQuery !== '') {
+    url += separator + callerQuery;
+    separator = '&';
+  }
+  for (const { prefix, source } of call.mappings.query) {
+    for (const value of readSource(source, x, body)) {
+      url += separator + prefix + encodeURIComponent(value.toWellFormed());
+      separator = '&';
+    }
+  }
+  x.upstreamRequest = { httpMethod: call.httpMethod ?? x.httpMethod, url, headers, body: sent(), timeoutMs: call.timeoutMs };
+  return CONTINUE;
+}
+
+/** Who calls, for the function's resource policy (data-plane reference §3.3): the configured method, `*` for ANY. */
+export function sourceArn({ stage, route }: RouteSettings): string {
+  const httpMethod = route.httpMethod === 'ANY' ? '*' : route.httpMethod;
+  return `arn:aws:execute-api:${stage.region}:${stage.tenant}:${stage.apiId}/${stage.stage}/${httpMethod}${route.path}`;
+}
+
+function mapFunctionRequest(settings: RouteSettings, integration: FunctionProxyIntegrationSnapshot): RequestMapping {
+  const { stage, route } = settings;
+  if (integration.httpMethod !== 'POST') {
+    return { step: (x) => x.fail(FAULTS.INVALID_ENDPOINT, null, 'invoking a function by a verb other than POST'), body: STREAM_BODY };
+  }
+  const event = compileFunctionEvent(stage, route);
+  const callerHeaders = [
+    INVOKE_HEADERS.sourcePrincipal,
+    'apigateway.amazonaws.com',
+    INVOKE_HEADERS.sourceArn,
+    sourceArn(settings),
+    INVOKE_HEADERS.sourceAccount,
+    stage.tenant,
+  ];
+  return {
+    body: { type: 'buffer', reason: 'a proxy event holds the whole body' },
+    step: (x) => {
+      x.upstreamRequest = {
+        httpMethod: 'POST',
+        url: integration.functionArn,
+        headers: [...callerHeaders, INVOKE_HEADERS.traceId, x.traceId],
+        body: Buffer.from(event(x), 'utf8'),
+        timeoutMs: integration.timeoutMs,
+      };
+      return CONTINUE;
+    },
+  };
+}
+
+function mapMockRequest(integration: MockIntegrationSnapshot): RequestMapping {
+  const choose = compileRequestTemplates(integration.requestTemplates, integration.passthroughBehavior);
+  const answers = new Map<string, UpstreamAnswer | null>(Object.values(integration.requestTemplates).map((text) => [text, mockAnswer(text)]));
+  return {
+    body: { type: 'buffer', reason: 'without a template a mock takes its status from the body' },
+    step: (x) => {
+      const template = choose(x);
+      if (template === UNSUPPORTED) return x.fail(FAULTS.UNSUPPORTED_MEDIA_TYPE, null, 'choosing a request template');
+      x.upstreamAnswer = template === PASSTHROUGH ? mockAnswer(x.bufferedBody!.toString('utf8')) : answers.get(template.text)!;
+      if (x.upstreamAnswer === null) return x.fail(FAULTS.API_CONFIGURATION_ERROR, null, 'reading the statusCode of a mock template');
+      return CONTINUE;
+    },
+  };
+}

@@ -1,0 +1,23 @@
+import { BodyTooLarge, CONTINUE, readAll, type BodyMode, type Exchange, type Step, type Verdict } from '@gatehouse/engine-exchange';
+import { FAULTS } from '@gatehouse/engine-faults';
+
+const EMPTY = Buffer.alloc(0);
+
+/** Holds the body in memory for the steps behind it; `null` for a program that streams. */
+export function readBody(mode: BodyMode): Step | null {
+  if (mode.type === 'stream') return null;
+  return (x) => {
+    if (x.requestBody !== null) return read(x);
+    x.bufferedBody = EMPTY;
+    return CONTINUE;
+  };
+}
+
+async function read(x: Exchange): Promise<Verdict> {
+  try {
+    x.bufferedBody = await readAll(x.requestBody!.open(), x.bodyLimitBytes);
+    return CONTINUE;
+  } catch (cause) {
+    return x.fail(cause instanceof BodyTooLarge ? FAULTS.REQUEST_TOO_LARGE : FAULTS.CALLER_LEFT, cause, 'reading the body');
+  }
+}
