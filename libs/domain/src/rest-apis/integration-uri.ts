@@ -13,7 +13,7 @@ const FUNCTION_PATH =
   /^path\/(?:2015-03-31\/functions\/(arn:aws[a-z-]*:lambda:[^:/]+:[^:/]+:function:[^/]+)\/invocations|2021-11-15\/functions\/(arn:aws[a-z-]*:lambda:[^:/]+:[^:/]+:function:[^/]+)\/response-streaming-invocations)$/;
 export function checkHttpUri(uri: string): void {
   const invalid = badRequest('Invalid HTTP endpoint specified for URI');
-  if (!/^https?:\/\/./i.test(uri) || /[\s\p{Cc}]/u.test(uri)) throw invalid;
+  if (!/^https?:\/\/[^/\\?#]/i.test(uri) || /[\s\p{Cc}]/u.test(uri)) throw invalid;
   // Something that suits the place stands for each placeholder while the rest is parsed.
   const filled = uri.replace(/\$\{stageVariables\.[a-zA-Z0-9_]+\}|\{[a-zA-Z0-9._:+-]+\}/g, (_, at: number) => (uri[at - 1] === ':' ? '1' : 'a'));
   if (!URL.canParse(filled) || new URL(filled).hostname === '') throw invalid;
