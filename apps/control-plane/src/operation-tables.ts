@@ -1,12 +1,13 @@
-import { ApiGateway, ApiGatewayV2 } from '@gatehouse/aws-api';
+import { ApiGatewayV2 } from '@gatehouse/aws-api';
 import { deploymentOperations } from '@gatehouse/control-deployments';
 import { functionOperations, type FunctionInvoker } from '@gatehouse/control-functions';
 import { restApiOperations } from '@gatehouse/control-rest-apis';
 import { tenantOperations } from '@gatehouse/control-tenants';
 import { usagePlanOperations } from '@gatehouse/control-usage-plans';
-import { noneYet, notYet, type OperationTables } from '@gatehouse/control-wire';
-import { DEFAULT_QUOTAS, type RolloutWaiter, type TenantStore } from '@gatehouse/domain';
+import { noneYet, type OperationTables } from '@gatehouse/control-wire';
+import { AWS_QUOTAS, type RolloutWaiter, type TenantStore } from '@gatehouse/domain';
 import type { Clock, IdSource } from '@gatehouse/kernel';
+import { API_GATEWAY_NOT_YET, LAMBDA_NOT_YET } from './not-yet.js';
 
 export interface TableDependencies {
   readonly store: TenantStore;
@@ -20,7 +21,7 @@ export interface TableDependencies {
 export function operationTables({ store, clock, ids, waiter, invoker }: TableDependencies): OperationTables {
   return {
     ApiGateway: {
-      ...restApiOperations({ store, clock, ids, quotas: DEFAULT_QUOTAS }),
+      ...restApiOperations({ store, clock, ids, quotas: AWS_QUOTAS }),
       ...deploymentOperations({ store, clock, ids, waiter }),
       ...usagePlanOperations({ store, clock, ids }),
       ...tenantOperations({ store }),
