@@ -100,6 +100,16 @@ export {
   withoutStage,
   type QuotaRequest,
 } from './usage-plans/usage-plan-rules.js';
+export { functionArn, isVersionNumber, readFunctionReference, type FunctionReference } from './functions/function-name.js';
+export {
+  checkAliasName,
+  checkAliasRouting,
+  checkFunctionSettings,
+  checkFunctionTags,
+  checkPermissionAction,
+  checkStatementId,
+  type FunctionSettings,
+} from './functions/function-rules.js';
 export type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from './functions/function.js';
 export type { RolloutWaiter } from './publish/rollout-waiter.js';
 export type { EntryContent, EntryKind, ManifestEntry, NodeRecord, NodeRefusal, Rollout } from './publish/publish.js';
