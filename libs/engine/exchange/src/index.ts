@@ -29,4 +29,4 @@ export {
 export { queryValues } from './query.js';
 export { compileSource, rawPathParam, type Source } from './sources.js';
 export { CONTINUE, FAULT, RESPOND, type Verdict } from './verdict.js';
-export type { LinkedRoute, LinkedStage, UsagePlanView, WorldView } from './views.js';
+export type { LinkedRoute, LinkedStage, RequestMetrics, UsagePlanView, WorldView } from './views.js';

@@ -16,11 +16,17 @@ export interface WorldView {
   usagePlan(tenant: string, usagePlanId: string): UsagePlanView | null;
 }
 
+/** Where finished requests of one method are counted. `integrationLatencyMs` is negative when no backend was called. */
+export interface RequestMetrics {
+  record(status: number, latencyMs: number, integrationLatencyMs: number, nowMs: number): void;
+}
+
 export interface LinkedRoute {
   readonly settings: RouteSnapshot;
   /** Names of the values in `x.params`. */
   readonly paramNames: readonly string[];
   readonly program: Program;
+  readonly metrics: RequestMetrics;
 }
 
 export interface LinkedStage {
@@ -28,6 +34,8 @@ export interface LinkedStage {
   readonly snapshot: StageSnapshot;
   /** For faults of a request that has no route. */
   readonly faults: FaultResponder;
+  /** For requests that have no route. */
+  readonly metrics: RequestMetrics;
   /** Fills `x.params`. */
   match(x: Exchange): LinkedRoute | null;
 }

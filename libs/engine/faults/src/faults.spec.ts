@@ -59,7 +59,6 @@ const BUILT_IN: Record<FaultName, [status: number, errorType: string, body: stri
   RESPONSE_NOT_JSON: [500, 'InternalFailureException', '{"message":"Internal server error"}'],
   BUG: [500, 'InternalServerErrorException', '{"message":"Internal server error"}'],
   CALLER_LEFT: [400, 'BadRequestException', '{"message":"Bad Request"}'],
-  DRAINING: [503, 'ServiceUnavailableException', '{"message":"Service Unavailable"}'],
 };
 
 for (const [name, [status, errorType, expected]] of Object.entries(BUILT_IN) as [FaultName, [number, string, string]][]) {

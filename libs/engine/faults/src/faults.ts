@@ -57,8 +57,6 @@ const SPECS = {
   BUG: fault('DEFAULT_5XX', 500, 'InternalServerErrorException', INTERNAL, 'gateway'),
   /** Nobody is there to read the answer. */
   CALLER_LEFT: fault('DEFAULT_4XX', 400, 'BadRequestException', 'Bad Request', 'caller', true),
-  /** The node is going down; another one takes the request. */
-  DRAINING: fault('DEFAULT_5XX', 503, 'ServiceUnavailableException', 'Service Unavailable', 'gateway', true),
 } as const satisfies Record<string, FaultSpec>;
 
 export type FaultName = keyof typeof SPECS;

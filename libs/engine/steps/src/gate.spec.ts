@@ -114,7 +114,7 @@ const tight: ThrottleSettings = { ratePerSecond: 1, burst: 1 };
 function limited(route: Partial<RouteSnapshot>, stage: Partial<StageSnapshot> = {}) {
   const clock = new ManualClock();
   const counted: string[] = [];
-  const buckets = new BucketRegistry();
+  const buckets = new BucketRegistry(100);
   const quotas = new QuotaLedger({ requestMore: () => undefined });
   const usage = { count: (tenant: string, plan: string, key: string) => void counted.push(`${tenant} ${plan} ${key}`) };
   const step = throttle({ buckets, quotas, usage, clock })(settings(route, stage));

@@ -38,13 +38,14 @@ function run(integration: IntegrationSnapshot, options: Case = {}): Exchange {
   x.requestHeaders = options.headers ?? [];
   x.rawQuery = options.query ?? '';
   x.requestId = 'request-1';
-  x.stage = { digest: 'd', snapshot: stage, faults: { render: () => undefined }, match: () => null };
+  x.stage = { digest: 'd', snapshot: stage, faults: { render: () => undefined }, metrics: { record: () => undefined }, match: () => null };
   const names = Object.keys(options.params ?? {});
   x.params.push(...Object.values(options.params ?? {}));
   x.route = {
     settings: route,
     paramNames: names,
     program: { requestSteps: [], responseSteps: [], requestBody: body, responseBody: STREAM_BODY, faults: x.stage.faults, bugFault: null! },
+    metrics: { record: () => undefined },
   };
   if (options.body !== undefined && body.type === 'stream') {
     const bytes = Buffer.from(options.body);

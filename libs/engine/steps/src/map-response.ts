@@ -98,6 +98,9 @@ function respond(x: Exchange, response: LinkedResponse, parsed: ParsedBody | nul
 const DESTINATION = 'method.response.header.';
 
 function linkResponse(response: IntegrationResponseSnapshot, stageVariables: Readonly<Record<string, string>>): LinkedResponse {
+  if (!Number.isInteger(response.statusCode) || response.statusCode < 200 || response.statusCode > 599) {
+    throw new LinkRefusal(`integration response status ${response.statusCode} is not one of 200 to 599`);
+  }
   const headers: LinkedResponse['headers'][number][] = [];
   let usesBody = false;
   for (const [destination, expression] of Object.entries(response.responseParameters)) {

@@ -1,4 +1,4 @@
-import type { RawHeaders } from '@gatehouse/engine-exchange';
+import { headerText, type RawHeaders } from '@gatehouse/engine-exchange';
 
 /**
  * How a backend's headers come out of a proxy integration. The recordings of data-plane reference §3.6.4 rename five; for the others
@@ -34,5 +34,6 @@ const DROPPED = new Set([
 export function addProxyHeader(headers: RawHeaders, name: string, value: string): void {
   const lowerName = name.toLowerCase();
   if (DROPPED.has(lowerName)) return;
-  headers.push(REMAPPED.has(lowerName) ? `x-amzn-Remapped-${name}` : name, value);
+  const text = headerText(value);
+  if (text !== null) headers.push(REMAPPED.has(lowerName) ? `x-amzn-Remapped-${name}` : name, text);
 }
