@@ -62,8 +62,8 @@ export class HttpFunctionInvoker implements FunctionInvoker {
 /** The runner speaks in Lambda's errors; they go on as they are, except that its own door is none of the caller's business. */
 function refusal(status: number, type: string | undefined, body: Uint8Array): ApiError {
   if (type === undefined || status === 401 || status >= 500) return serviceException(`The function runner answered ${status}.`);
-  const { message, Message: _, ...members } = JSON.parse(new TextDecoder().decode(body)) as Record<string, unknown>;
-  return new ApiError(type, status, String(message), members);
+  const { message, Reason, Type } = JSON.parse(new TextDecoder().decode(body)) as Record<string, unknown>;
+  return new ApiError(type, status, String(message), { ...(Reason !== undefined && { Reason }), ...(Type !== undefined && { Type }) });
 }
 
 function serviceException(message: string, cause?: unknown): ApiError {
