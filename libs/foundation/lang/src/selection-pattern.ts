@@ -10,7 +10,8 @@
  *   (?i) (?s) (?is) at the very beginning
  *
  * Refused: back references, look-around, possessive quantifiers, atomic groups, word boundaries, class intersection,
- * and patterns that unfold to more than 2,000 steps.
+ * groups nested more than 50 deep, and patterns that unfold to more than 480 steps (a character, group, choice or repetition
+ * is a step, once for each time it is repeated). That is what any node's engine takes, whatever it makes of a step.
  *
  * How it runs: the pattern becomes a list of instructions (Thompson); a set of positions in that list moves over the text.
  *
@@ -24,7 +25,8 @@ export class SelectionPatternError extends Error {
 }
 
 const CHARS_MAX = 2_000;
-const STEPS_MAX = 2_000;
+const STEPS_MAX = 480;
+const DEPTH_MAX = 50;
 
 export class SelectionPattern {
   private constructor(private readonly program: readonly Instruction[]) {}
@@ -140,6 +142,7 @@ const CONTROLS: Readonly<Record<string, number>> = { n: 0x0a, r: 0x0d, t: 0x09, 
 
 class Parser {
   #at = 0;
+  #depth = 0;
   #ignoresCase = false;
   #dotTakesAll = false;
   readonly #chars: readonly string[];
@@ -230,8 +233,10 @@ class Parser {
     if (this.#take('?') && !this.#take(':') && !this.#takeName()) {
       throw this.#error('look-around, atomic groups and flags inside the pattern are not supported');
     }
+    if (++this.#depth > DEPTH_MAX) throw this.#error(`groups nested more than ${DEPTH_MAX} deep`);
     const node = this.#choice();
     if (!this.#take(')')) throw this.#error('missing )');
+    this.#depth--;
     return node;
   }
 
