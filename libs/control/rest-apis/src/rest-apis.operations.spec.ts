@@ -661,6 +661,7 @@ describe('integration responses', () => {
   const mapping = (reason: string) => `400 Invalid mapping expression specified: Validation Result: warnings : [], errors : [${reason}]`;
   for (const [input, message] of [
     [{ statusCode: '201' }, '404 Invalid Response status code specified'],
+    [{ statusCode: '201', responseParameters: { 'method.response.header.A': "'x'" } }, mapping('No method response exists for method.')],
     [{ responseParameters: { 'method.response.header.B': "'x'" } }, mapping('Invalid mapping expression parameter specified: method.response.header.B')],
     [{ responseParameters: { 'method.response.header.A': 'x' } }, mapping('Invalid mapping expression specified: x')],
     [{ responseTemplates: { json: '' } }, '400 Validation Result: warnings : [], errors : [Invalid content type specified: json]'],
@@ -677,7 +678,7 @@ describe('integration responses', () => {
   test('one needs an integration', async () => {
     const { key } = await users();
     await ops.PutMethodResponse(ours, { ...key, statusCode: '200' });
-    expect(await refusal(ops.PutIntegrationResponse(ours, { ...key, statusCode: '200' }))).toBe('400 No integration defined for method');
+    expect(await refusal(ops.PutIntegrationResponse(ours, { ...key, statusCode: '200' }))).toBe('404 No integration defined for method');
     for (const answer of [ops.GetIntegrationResponse(ours, { ...key, statusCode: '200' }), ops.DeleteIntegrationResponse(ours, { ...key, statusCode: '200' })]) {
       expect(await refusal(answer)).toBe('404 Invalid Integration identifier specified');
     }

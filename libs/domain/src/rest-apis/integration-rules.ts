@@ -3,7 +3,7 @@ import { badRequest, notFound } from '../errors.js';
 import type { PatchRules } from '../patch/patch.js';
 import { flag, keyList, mapEntry, property, textOrNull } from '../patch/rules.js';
 import { checkHttpUri, checkProxyUri, checkServiceUri } from './integration-uri.js';
-import { checkRequestMapping, checkResponseMapping } from './mapping-expressions.js';
+import { checkRequestMapping, checkResponseMapping, noMethodResponse } from './mapping-expressions.js';
 import { checkHttpMethod, checkStatusCode, unknownContentType, unknownParameter, unknownStatusCode } from './method-rules.js';
 import type { Quotas } from './quotas.js';
 import type { Integration, IntegrationResponse, IntegrationType, Method, TextMap } from './rest-api.js';
@@ -201,11 +201,8 @@ export function putIntegrationResponse(
   quotas: Quotas,
 ): Method {
   checkStatusCode(statusCode);
-  if (method.integration === null) throw badRequest('No integration defined for method');
-  const declared = declaredHeaders(method, statusCode);
-  for (const [destination, source] of Object.entries(request.responseParameters ?? {})) {
-    checkResponseMapping(destination, source, declared);
-  }
+  if (method.integration === null) throw notFound('No integration defined for method');
+  checkFilledResponse(method, statusCode, request.responseParameters ?? {});
   return withIntegrationResponse(method, method.integration, {
     statusCode,
     selectionPattern: checkSelectionPattern(request.selectionPattern ?? null),
@@ -258,11 +255,12 @@ export function integrationResponsePatchRules(method: Method, statusCode: string
   };
 }
 
-/** An integration response needs the method response it fills. */
-function declaredHeaders(method: Method, statusCode: string): Readonly<Record<string, boolean>> {
+/** An integration response needs the method response it fills; AWS says so in two ways. */
+function checkFilledResponse(method: Method, statusCode: string, parameters: TextMap): void {
   const response = Object.hasOwn(method.methodResponses, statusCode) ? method.methodResponses[statusCode] : undefined;
-  if (response === undefined) throw unknownStatusCode();
-  return response.responseParameters ?? {};
+  const mappings = Object.entries(parameters);
+  if (response === undefined) throw mappings.length === 0 ? unknownStatusCode() : noMethodResponse();
+  for (const [destination, source] of mappings) checkResponseMapping(destination, source, response.responseParameters ?? {});
 }
 
 /** Empty is the default response, and is kept as given. Nodes run patterns with the same code that reads them here. */

@@ -96,3 +96,5 @@ const refusal = (reason: string): Error =>
   badRequest(`Invalid mapping expression specified: Validation Result: warnings : [], errors : [${reason}]`);
 const invalidExpression = (expression: string): Error => refusal(`Invalid mapping expression specified: ${expression}`);
 const undeclaredParameter = (parameter: string): Error => refusal(`Invalid mapping expression parameter specified: ${parameter}`);
+/** For a response mapping whose method response is not there. */
+export const noMethodResponse = (): Error => refusal('No method response exists for method.');
