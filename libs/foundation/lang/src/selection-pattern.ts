@@ -288,7 +288,8 @@ class Parser {
         continue;
       }
       this.#at++;
-      const high = this.#classMember(this.#next(), ranges);
+      const end = this.#next();
+      const high = end === '[' ? null : this.#classMember(end, ranges);
       if (high === null || high < low) throw this.#error('invalid range');
       ranges.push([low, high]);
     }
