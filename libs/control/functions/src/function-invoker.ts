@@ -6,6 +6,7 @@ export interface FunctionCall {
   readonly type: 'RequestResponse' | 'Event' | 'DryRun';
   readonly wantsLogTail: boolean;
   readonly clientContext: string | undefined;
+  readonly traceId: string | undefined;
   readonly payload: Uint8Array;
   readonly requestId: string;
   /** The calling account; the function's policy decides unless it is the owner's. */

@@ -211,7 +211,7 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
     RemovePermission: ({ caller }, input) =>
       policies.remove(caller.tenant, caller.region, readFunctionReference(input.FunctionName, input.Qualifier), input.StatementId, input.RevisionId),
 
-    Invoke: async ({ caller, requestId }, input) => {
+    Invoke: async ({ caller, requestId, headers }, input) => {
       const reference = readFunctionReference(input.FunctionName, input.Qualifier);
       const { account, name, qualifier } = reference;
       const target = { functionArn: functionArn(caller.region, account ?? caller.tenant, name, qualifier), revision: null as number | null };
@@ -229,6 +229,7 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
         type: input.InvocationType ?? 'RequestResponse',
         wantsLogTail: input.LogType === 'Tail',
         clientContext: input.ClientContext,
+        traceId: headers['x-amzn-trace-id'],
         payload: input.Payload ?? new Uint8Array(),
         requestId,
         caller: caller.tenant,

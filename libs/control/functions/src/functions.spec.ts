@@ -454,6 +454,7 @@ describe('Invoke', () => {
         type: 'RequestResponse',
         wantsLogTail: true,
         clientContext: 'e30=',
+        traceId: undefined,
         payload,
         requestId: 'the-request',
         caller: TENANT,

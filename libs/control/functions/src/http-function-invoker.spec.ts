@@ -13,6 +13,7 @@ const CALL: FunctionCall = {
   type: 'RequestResponse',
   wantsLogTail: true,
   clientContext: 'e30=',
+  traceId: 'Root=1-2-3',
   payload: Buffer.from('{"a":1}'),
   requestId: '11111111-2222-3333-4444-555555555555',
   caller: tenantId('111122223333'),
@@ -31,7 +32,7 @@ beforeEach(async () => {
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  invoker = new HttpFunctionInvoker(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, new Secret('the-token'));
+  invoker = new HttpFunctionInvoker({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, token: new Secret('the-token') });
 });
 afterEach(async () => {
   await invoker.close();
@@ -67,6 +68,7 @@ test("a call is Lambda's Invoke with the node token, the caller and the revision
         'x-amz-invocation-type': 'RequestResponse',
         'x-amz-log-type': 'Tail',
         'x-amz-client-context': 'e30=',
+        'x-amzn-trace-id': 'Root=1-2-3',
         'x-amzn-requestid': CALL.requestId,
         'x-gatehouse-source-principal': '111122223333',
         'x-gatehouse-source-account': '111122223333',
@@ -101,3 +103,13 @@ test('a runner that is not there is a service failure', async () => {
   await once(server, 'close');
   expect(await refusalOf(CALL)).toMatchObject({ type: 'ServiceException', status: 500, message: 'The function runner could not be reached.' });
 });
+
+for (const [what, script] of [
+  ['breaks off', (response: http.ServerResponse) => void response.writeHead(200, { 'content-length': 10 }).write('{', () => response.destroy())],
+  ['answers without end', (response: http.ServerResponse) => void response.end(Buffer.alloc(7 * 1024 * 1024))],
+] as const) {
+  test(`a runner that ${what} is a service failure`, async () => {
+    answer = script;
+    expect(await refusalOf(CALL)).toMatchObject({ type: 'ServiceException', status: 500 });
+  });
+}

@@ -1,4 +1,4 @@
-import { INVOKE_HEADERS } from '@gatehouse/contracts';
+import { INVOKE_HEADERS, INVOKE_PAYLOAD_BYTES_MAX } from '@gatehouse/contracts';
 import { ApiError } from '@gatehouse/domain';
 import type { Secret } from '@gatehouse/kernel';
 import { Pool } from 'undici';
@@ -8,45 +8,43 @@ import type { FunctionAnswer, FunctionCall, FunctionInvoker } from './function-i
 const ANSWER_TIMEOUT_MS = 930_000;
 const CONNECTIONS_MAX = 128;
 
+/** What a refusal of the runner may say to its caller; anything else is between the runner and us. */
+const CALLER_REFUSALS = new Set([
+  'AccessDeniedException',
+  'InvalidParameterValueException',
+  'InvalidRequestContentException',
+  'RequestTooLargeException',
+  'ResourceConflictException',
+  'ResourceNotFoundException',
+  'TooManyRequestsException',
+]);
+
 /** The function runner over HTTP (contracts/invoke.ts). */
 export class HttpFunctionInvoker implements FunctionInvoker {
   private readonly pool: Pool;
+  private readonly authorization: Secret;
 
-  constructor(
-    runnerUrl: string,
-    private readonly nodeToken: Secret,
-  ) {
-    this.pool = new Pool(runnerUrl, { connections: CONNECTIONS_MAX, headersTimeout: ANSWER_TIMEOUT_MS, bodyTimeout: ANSWER_TIMEOUT_MS });
+  constructor({ url, token }: { url: string; token: Secret }) {
+    this.authorization = token;
+    this.pool = new Pool(url, {
+      connections: CONNECTIONS_MAX,
+      headersTimeout: ANSWER_TIMEOUT_MS,
+      bodyTimeout: ANSWER_TIMEOUT_MS,
+      maxResponseSize: INVOKE_PAYLOAD_BYTES_MAX + 1_024, // the runner cuts at the limit; this only bounds memory
+    });
   }
 
   async invoke(call: FunctionCall): Promise<FunctionAnswer> {
-    const { statusCode, headers, body } = await this.pool
-      .request({
-        method: 'POST',
-        path: `/2015-03-31/functions/${encodeURIComponent(call.functionArn)}/invocations`,
-        headers: {
-          [INVOKE_HEADERS.authorization]: `Bearer ${this.nodeToken.reveal()}`,
-          [INVOKE_HEADERS.invocationType]: call.type,
-          [INVOKE_HEADERS.requestId]: call.requestId,
-          [INVOKE_HEADERS.sourcePrincipal]: call.caller,
-          [INVOKE_HEADERS.sourceAccount]: call.caller,
-          ...(call.wantsLogTail && { [INVOKE_HEADERS.logType]: 'Tail' }),
-          ...(call.clientContext !== undefined && { [INVOKE_HEADERS.clientContext]: call.clientContext }),
-          ...(call.revision !== null && { [INVOKE_HEADERS.minRevision]: String(call.revision) }),
-        },
-        body: call.payload,
-      })
-      .catch((cause: unknown) => {
-        throw serviceException('The function runner could not be reached.', cause);
-      });
-    const payload = new Uint8Array(await body.arrayBuffer());
+    const { status, headers, payload } = await this.post(call).catch((cause: unknown) => {
+      throw serviceException('The function runner could not be reached.', cause);
+    });
     const header = (name: string): string | undefined => {
       const value = headers[name];
       return typeof value === 'string' ? value : undefined;
     };
-    if (statusCode >= 300) throw refusal(statusCode, header('x-amzn-errortype'), payload);
+    if (status >= 300) throw refusal(status, header('x-amzn-errortype'), payload);
     return {
-      status: statusCode,
+      status,
       functionError: header(INVOKE_HEADERS.functionError),
       logResult: header(INVOKE_HEADERS.logResult),
       executedVersion: header(INVOKE_HEADERS.executedVersion),
@@ -57,13 +55,32 @@ export class HttpFunctionInvoker implements FunctionInvoker {
   close(): Promise<void> {
     return this.pool.close();
   }
+
+  private async post(call: FunctionCall) {
+    const { statusCode, headers, body } = await this.pool.request({
+      method: 'POST',
+      path: `/2015-03-31/functions/${encodeURIComponent(call.functionArn)}/invocations`,
+      headers: {
+        [INVOKE_HEADERS.authorization]: `Bearer ${this.authorization.reveal()}`,
+        [INVOKE_HEADERS.invocationType]: call.type,
+        [INVOKE_HEADERS.requestId]: call.requestId,
+        [INVOKE_HEADERS.sourcePrincipal]: call.caller,
+        [INVOKE_HEADERS.sourceAccount]: call.caller,
+        ...(call.wantsLogTail && { [INVOKE_HEADERS.logType]: 'Tail' }),
+        ...(call.clientContext !== undefined && { [INVOKE_HEADERS.clientContext]: call.clientContext }),
+        ...(call.traceId !== undefined && { [INVOKE_HEADERS.traceId]: call.traceId }),
+        ...(call.revision !== null && { [INVOKE_HEADERS.minRevision]: String(call.revision) }),
+      },
+      body: call.payload,
+    });
+    return { status: statusCode, headers, payload: new Uint8Array(await body.arrayBuffer()) };
+  }
 }
 
-/** The runner speaks in Lambda's errors; they go on as they are, except that its own door is none of the caller's business. */
 function refusal(status: number, type: string | undefined, body: Uint8Array): ApiError {
-  if (type === undefined || status === 401 || status >= 500) return serviceException(`The function runner answered ${status}.`);
-  const { message, Reason, Type } = JSON.parse(new TextDecoder().decode(body)) as Record<string, unknown>;
-  return new ApiError(type, status, String(message), { ...(Reason !== undefined && { Reason }), ...(Type !== undefined && { Type }) });
+  if (type === undefined || !CALLER_REFUSALS.has(type)) return serviceException(`The function runner answered ${status}.`);
+  const { message, Message: _, ...members } = JSON.parse(new TextDecoder().decode(body)) as Record<string, unknown>;
+  return new ApiError(type, status, String(message), members);
 }
 
 function serviceException(message: string, cause?: unknown): ApiError {
