@@ -1,0 +1,188 @@
+/**
+ * A snapshot becomes programs: everything that can be decided before a request comes is decided here. The list in `linkProgram`
+ * is the single place where the order of steps lives (data-plane reference §1.1).
+ *
+ * What is wrong with one route makes that route answer 500; what is wrong with the whole stage (two routes that cannot be told
+ * apart, a gateway response nobody understands) throws LinkRefusal.
+ */
+import type { RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
+import {
+  LinkRefusal,
+  STREAM_BODY,
+  type BodyMode,
+  type Connector,
+  type Exchange,
+  type FaultResponder,
+  type LinkedRoute,
+  type LinkedStage,
+  type Program,
+  type RequestMetrics,
+  type RouteSettings,
+  type Step,
+} from '@gatehouse/engine-exchange';
+import { FAULTS, linkFaults } from '@gatehouse/engine-faults';
+import { buildRouter, type Router } from '@gatehouse/engine-router';
+import {
+  authorize,
+  identifyKey,
+  integrate,
+  limitBody,
+  mapFunctionResponse,
+  mapProxyResponse,
+  mapRequest,
+  mapResponse,
+  readBody,
+  selectResponse,
+  throttle,
+  type Limits,
+} from '@gatehouse/engine-steps';
+import { unreachable } from '@gatehouse/kernel';
+
+/** Labels of what is counted; `*` where a request has no route. */
+export interface MetricLabels {
+  readonly tenant: string;
+  readonly apiId: string;
+  readonly stage: string;
+  readonly resource: string;
+  readonly httpMethod: string;
+}
+
+/** What programs are bound to: one set per node. */
+export interface LinkBindings {
+  readonly limits: Limits;
+  /** Checks certificates. */
+  readonly http: Connector;
+  /** For integrations with `insecureSkipVerification`. */
+  readonly insecureHttp: Connector;
+  readonly functions: Connector;
+  /** Telemetry's MetricsRegistry. */
+  readonly metrics: { series(labels: MetricLabels, nowMs: number): RequestMetrics };
+}
+
+export interface LinkResult {
+  readonly stage: LinkedStage;
+  /** Routes that answer 500, and why: for logs and the stage's owner. */
+  readonly refusedRoutes: readonly { readonly route: string; readonly reason: string }[];
+}
+
+/** Throws LinkRefusal. */
+export function linkStage(snapshot: StageSnapshot, digest: string, bindings: LinkBindings): LinkResult {
+  const faults = linkFaults(snapshot);
+  const refusedRoutes: { route: string; reason: string }[] = [];
+  const metricsOf = (resource: string, httpMethod: string): RequestMetrics =>
+    bindings.metrics.series(
+      { tenant: snapshot.tenant, apiId: snapshot.apiId, stage: snapshot.stage, resource, httpMethod },
+      bindings.limits.clock.nowMs(),
+    );
+  const router = buildRouterFor(snapshot);
+  const routes = snapshot.routes.map((route, index): LinkedRoute => {
+    let program: Program;
+    try {
+      program = linkProgram({ stage: snapshot, route }, faults, bindings);
+    } catch (cause) {
+      if (!(cause instanceof LinkRefusal)) throw cause;
+      refusedRoutes.push({ route: `${route.httpMethod} ${route.path}`, reason: cause.message });
+      program = refusingProgram(cause.message, faults);
+    }
+    return Object.freeze({ settings: route, paramNames: router.paramNames[index]!, program, metrics: metricsOf(route.path, route.httpMethod) });
+  });
+  const match = (x: Exchange): LinkedRoute | null => {
+    const index = router.match(x.httpMethod, x.resourcePath, x.params);
+    return index === -1 ? null : routes[index]!;
+  };
+  return { stage: Object.freeze({ digest, snapshot, faults, metrics: metricsOf('*', '*'), match }), refusedRoutes };
+}
+
+function buildRouterFor(snapshot: StageSnapshot): Router {
+  try {
+    return buildRouter(snapshot.routes);
+  } catch (cause) {
+    throw new LinkRefusal((cause as Error).message);
+  }
+}
+
+function linkProgram(settings: RouteSettings, faults: FaultResponder, bindings: LinkBindings): Program {
+  const request = mapRequest(settings);
+  const { connector, responseSteps, responseBody } = linkIntegration(settings, bindings);
+  return freeze({
+    requestSteps: [
+      limitBody(settings),
+      authorize(settings),
+      identifyKey(settings),
+      throttle(bindings.limits)(settings),
+      readBody(request.body),
+      request.step,
+      connector === null ? null : integrate(connector),
+    ].filter((step) => step !== null),
+    responseSteps,
+    requestBody: request.body,
+    responseBody,
+    faults,
+    bugFault: FAULTS.BUG,
+  });
+}
+
+interface LinkedIntegration {
+  /** `null` when no backend is called. */
+  readonly connector: Connector | null;
+  readonly responseSteps: readonly Step[];
+  readonly responseBody: BodyMode;
+}
+
+function linkIntegration(settings: RouteSettings, bindings: LinkBindings): LinkedIntegration {
+  const { integration } = settings.route;
+  switch (integration.type) {
+    case 'HTTP_PROXY':
+      return {
+        connector: integration.insecureSkipVerification ? bindings.insecureHttp : bindings.http,
+        responseSteps: [mapProxyResponse],
+        responseBody: STREAM_BODY,
+      };
+    case 'HTTP': {
+      const mapping = mapResponse(integration.responses, settings, true);
+      return {
+        connector: integration.insecureSkipVerification ? bindings.insecureHttp : bindings.http,
+        responseSteps: [selectResponse(integration.responses), mapping.step],
+        responseBody: mapping.body,
+      };
+    }
+    case 'AWS_PROXY':
+      return {
+        connector: bindings.functions,
+        responseSteps: [mapFunctionResponse(settings)],
+        responseBody: { type: 'buffer', reason: 'a proxy reply is one JSON document' },
+      };
+    case 'MOCK': {
+      const mapping = mapResponse(integration.responses, settings, false);
+      return { connector: null, responseSteps: [selectResponse(integration.responses), mapping.step], responseBody: mapping.body };
+    }
+    case 'REFUSE':
+      return { connector: null, responseSteps: [], responseBody: STREAM_BODY };
+    default:
+      return unreachable(integration);
+  }
+}
+
+/** Names nothing to the caller; the reason is in the log. */
+function refusingProgram(reason: string, faults: FaultResponder): Program {
+  const doing = `linking the route: ${reason}`;
+  return freeze({
+    requestSteps: [(x) => x.fail(FAULTS.API_CONFIGURATION_ERROR, null, doing)],
+    responseSteps: [],
+    requestBody: STREAM_BODY,
+    responseBody: STREAM_BODY,
+    faults,
+    bugFault: FAULTS.BUG,
+  });
+}
+
+function freeze(program: Program): Program {
+  Object.freeze(program.requestSteps);
+  Object.freeze(program.responseSteps);
+  return Object.freeze(program);
+}
+
+/** How much a linked stage weighs in the node's budget. */
+export function routeCount(snapshot: { readonly routes: readonly RouteSnapshot[] }): number {
+  return Math.max(1, snapshot.routes.length);
+}

@@ -1,0 +1,287 @@
+import type { ApiKeyEntry, StageSnapshot, UsagePlanEntry } from '@gatehouse/contracts';
+import { Exchange, lastHeader, runProgram, type Connector, type LinkedStage } from '@gatehouse/engine-exchange';
+import { BucketRegistry, QuotaLedger } from '@gatehouse/engine-limits';
+import { canonicalJson, ManualClock, sha256Hex } from '@gatehouse/kernel';
+import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { linkStage, WorldKeeper, type LinkBindings, type WorldEntry, type WorldKeeperOptions } from './index.js';
+import { PersistentMap } from './persistent-map.js';
+
+const noBackend: Connector = { call: () => Promise.resolve({ failure: 'NETWORK', cause: null }) };
+const bindings: LinkBindings = {
+  limits: {
+    buckets: new BucketRegistry(1_000),
+    quotas: new QuotaLedger({ requestMore: () => undefined }),
+    usage: { count: () => undefined },
+    clock: new ManualClock(),
+  },
+  http: noBackend,
+  insecureHttp: noBackend,
+  functions: noBackend,
+  metrics: { series: () => ({ record: () => undefined }) },
+};
+
+/** A stage whose mock says which revision it is. */
+function revisionOf(text: string, over: Partial<StageSnapshot> = {}): StageSnapshot {
+  return stageSnapshot({
+    routes: [
+      routeSnapshot({
+        integration: {
+          type: 'MOCK',
+          passthroughBehavior: 'WHEN_NO_MATCH',
+          requestTemplates: { 'application/json': '{"statusCode": 200}' },
+          responses: [{ statusCode: 200, selectionPattern: null, responseParameters: {}, responseTemplates: { 'application/json': text } }],
+        },
+      }),
+    ],
+    ...over,
+  });
+}
+
+class Publisher {
+  readonly blobs = new Map<string, Uint8Array>();
+  reads = 0;
+  readonly source = (digest: string): Promise<Uint8Array | null> => {
+    this.reads++;
+    return Promise.resolve(this.blobs.get(digest) ?? null);
+  };
+
+  stage(snapshot: StageSnapshot, bytes: Uint8Array = Buffer.from(canonicalJson(snapshot))): WorldEntry {
+    const digest = sha256Hex(Buffer.from(canonicalJson(snapshot)));
+    this.blobs.set(digest, bytes);
+    return { kind: 'STAGE', id: `${snapshot.apiId}/${snapshot.stage}`, tenant: snapshot.tenant, digest, inline: '' };
+  }
+}
+
+function keeper(over: Partial<WorldKeeperOptions> = {}): WorldKeeper {
+  return new WorldKeeper({ bindings, ...over });
+}
+
+const change = (revision: number, entries: WorldEntry[], removed: { kind: WorldEntry['kind']; id: string }[] = []) => ({ revision, entries, removed });
+
+async function served(node: WorldKeeper, world = node.current): Promise<string> {
+  const stage = await node.stage(world, 'abc123defg', 'dev');
+  return typeof stage === 'string' ? stage : answer(stage);
+}
+
+async function answer(stage: LinkedStage): Promise<string> {
+  const x = new Exchange();
+  x.httpMethod = 'GET';
+  x.resourcePath = '/';
+  x.stage = stage;
+  x.route = stage.match(x);
+  await runProgram(x.route!.program, x);
+  return String(x.responseBody);
+}
+
+test('a published stage is served, and its next revision replaces it', async () => {
+  const node = keeper();
+  const published = new Publisher();
+  expect(await served(node)).toBe('ABSENT');
+  expect(await node.adopt(change(1, [published.stage(revisionOf('one'))]), published.source)).toEqual([]);
+  expect([await served(node), node.current.revision]).toEqual(['one', 1]);
+  await node.adopt(change(2, [published.stage(revisionOf('two'))]), published.source);
+  expect([await served(node), node.current.revision]).toEqual(['two', 2]);
+  await node.adopt(change(3, [], [{ kind: 'STAGE', id: 'abc123defg/dev' }]), published.source);
+  expect(await served(node)).toBe('ABSENT');
+  expect(node.linkedCount).toBe(0);
+});
+
+test('a request goes on in the World it started in', async () => {
+  const node = keeper();
+  const published = new Publisher();
+  await node.adopt(change(1, [published.stage(revisionOf('one'))]), published.source);
+  const started = node.current;
+  const stage = (await node.stage(started, 'abc123defg', 'dev')) as LinkedStage;
+  await node.adopt(change(2, [published.stage(revisionOf('two'))]), published.source);
+  expect([await answer(stage), await served(node, started), await served(node)]).toEqual(['one', 'one', 'two']);
+});
+
+const unlinkable = revisionOf('bad', { gatewayResponses: [{ responseType: 'TEAPOT', statusCode: null, headers: {}, templates: {} }] });
+
+for (const [what, make] of [
+  ['cut short', (p: Publisher) => p.stage(revisionOf('x'), Buffer.from('{"format":1'))],
+  ['with one bit flipped', (p: Publisher) => p.stage(revisionOf('x'), Buffer.from(canonicalJson(revisionOf('y'))))],
+  ['of another tenant', (p: Publisher) => ({ ...p.stage(revisionOf('x', { tenant: '999999999999' })), tenant: '123456789012' })],
+  ['of another stage', (p: Publisher) => ({ ...p.stage(revisionOf('x', { stage: 'prod' })), id: 'abc123defg/dev' })],
+  ['of another API', (p: Publisher) => ({ ...p.stage(revisionOf('x', { apiId: 'zzz' })), id: 'abc123defg/dev' })],
+  ['of a later format', (p: Publisher) => p.stage({ ...revisionOf('x'), format: 2 as 1 })],
+  ['with a gateway response of no known type', (p: Publisher) => p.stage(unlinkable)],
+  ['with two routes that cannot be told apart', (p: Publisher) => p.stage(stageSnapshot({ routes: [routeSnapshot(), routeSnapshot()] }))],
+  ['without routes at all', (p: Publisher) => p.stage({ ...revisionOf('x'), routes: undefined as unknown as [] })],
+  ['that is not on this node', (p: Publisher) => ({ ...p.stage(revisionOf('x')), digest: 'f'.repeat(64) })],
+] as [string, (p: Publisher) => WorldEntry][]) {
+  test(`a snapshot ${what} is refused with a reason; the last good one stays, other stages move`, async () => {
+    const node = keeper();
+    const published = new Publisher();
+    await node.adopt(change(1, [published.stage(revisionOf('good'))]), published.source);
+    const other = published.stage(revisionOf('other', { apiId: 'other' }));
+    const refusals = await node.adopt(change(2, [make(published), other]), published.source);
+    expect(refusals).toEqual([{ kind: 'STAGE', id: 'abc123defg/dev', reason: expect.stringMatching(/.{10}/) as string }]);
+    expect([await served(node), node.current.revision]).toEqual(['good', 2]);
+    expect(typeof (await node.stage(node.current, 'other', 'dev'))).toBe('object');
+  });
+}
+
+test('beyond a bound of eager links a stage is linked by its first request, once for all that wait', async () => {
+  const node = keeper({ eagerLinksMax: 0 });
+  const published = new Publisher();
+  await node.adopt(change(1, [published.stage(revisionOf('one'))]), published.source);
+  expect(published.reads).toBe(0);
+  const both = await Promise.all([node.stage(node.current, 'abc123defg', 'dev'), node.stage(node.current, 'abc123defg', 'dev')]);
+  expect([both[0] === both[1], published.reads]).toEqual([true, 1]);
+  expect(node.stage(node.current, 'abc123defg', 'dev')).toBe(both[0]);
+});
+
+test('a stage in use is linked before its change is taken over, whatever the bound', async () => {
+  const node = keeper({ eagerLinksMax: 0 });
+  const published = new Publisher();
+  await node.adopt(change(1, [published.stage(revisionOf('one'))]), published.source);
+  await served(node);
+  expect(await node.adopt(change(2, [published.stage(unlinkable)]), published.source)).toHaveLength(1);
+  expect(await served(node)).toBe('one');
+});
+
+test('a stage that turns out to be unlinkable at its first request is REFUSED, said once, not tried for every request', async () => {
+  const reasons: string[] = [];
+  const node = keeper({ eagerLinksMax: 0, onRefusal: (_stage, reason) => void reasons.push(reason) });
+  const published = new Publisher();
+  await node.adopt(change(1, [published.stage(unlinkable)]), published.source);
+  expect([await served(node), await served(node)]).toEqual(['REFUSED', 'REFUSED']);
+  expect([reasons.length, published.reads]).toEqual([1, 1]);
+});
+
+test('a blob that was away for a moment is asked for again', async () => {
+  const node = keeper({ eagerLinksMax: 0 });
+  const published = new Publisher();
+  const entry = published.stage(revisionOf('one'));
+  const bytes = published.blobs.get(entry.digest!)!;
+  published.blobs.clear();
+  await node.adopt(change(1, [entry]), published.source);
+  expect(await served(node)).toBe('REFUSED');
+  published.blobs.set(entry.digest!, bytes);
+  expect(await served(node)).toBe('one');
+});
+
+test('beyond the budget the least recently used stage is forgotten, and linked again when asked for', async () => {
+  const node = keeper({ routesMax: 2 });
+  const published = new Publisher();
+  const apis = ['a', 'b', 'c'];
+  await node.adopt(change(1, apis.map((apiId) => published.stage(revisionOf(apiId, { apiId })))), published.source);
+  expect([node.linkedCount, published.reads]).toEqual([2, 3]);
+  const again = await node.stage(node.current, 'a', 'dev');
+  expect([typeof again, published.reads, node.linkedCount]).toEqual(['object', 4, 2]);
+});
+
+test('an unchanged stage keeps its linked form over a swap', async () => {
+  const node = keeper();
+  const published = new Publisher();
+  await node.adopt(change(1, [published.stage(revisionOf('one'))]), published.source);
+  const linked = node.stage(node.current, 'abc123defg', 'dev');
+  await node.adopt(change(2, [published.stage(revisionOf('x', { apiId: 'other' }))]), published.source);
+  expect(node.stage(node.current, 'abc123defg', 'dev')).toBe(linked);
+});
+
+test('a route that cannot be linked answers 500; the others of its stage serve', async () => {
+  const routes: string[] = [];
+  const snapshot = stageSnapshot({
+    routes: [
+      ...revisionOf('fine').routes,
+      routeSnapshot({
+        path: '/bad',
+        integration: { type: 'MOCK', passthroughBehavior: 'NEVER', requestTemplates: {}, responses: [{ statusCode: 200, selectionPattern: '(a)\\1', responseParameters: {}, responseTemplates: {} }] },
+      }),
+    ],
+  });
+  const { stage, refusedRoutes } = linkStage(snapshot, 'd', bindings);
+  routes.push(...refusedRoutes.map(({ route }) => route));
+  expect(routes).toEqual(['GET /bad']);
+  const x = new Exchange();
+  x.httpMethod = 'GET';
+  x.resourcePath = '/bad';
+  x.stage = stage;
+  x.route = stage.match(x);
+  await runProgram(x.route!.program, x);
+  expect([x.status, String(x.responseBody), lastHeader(x.responseHeaders, 'x-amzn-errortype'), await answer(stage)]).toEqual([
+    500,
+    '{"message":"Internal server error"}',
+    'InternalServerErrorException',
+    'fine',
+  ]);
+});
+
+test('programs and stages are frozen', () => {
+  const { stage } = linkStage(stageSnapshot(), 'd', bindings);
+  const x = new Exchange();
+  x.httpMethod = 'GET';
+  x.resourcePath = '/';
+  const { program } = stage.match(x)!;
+  expect([stage, program, program.requestSteps, program.responseSteps].every(Object.isFrozen)).toBe(true);
+});
+
+// Keys and plans
+
+const KEY: ApiKeyEntry = { apiKeyId: 'k1', tenant: '1', valueDigest: 'd1', enabled: true, usagePlanIds: ['p1'] };
+const PLAN: UsagePlanEntry = { usagePlanId: 'p1', tenant: '1', throttle: null, quota: null, apiStages: [{ apiId: 'a', stage: 's', methodThrottles: {} }] };
+const keyEntry = (key: ApiKeyEntry, over: Partial<WorldEntry> = {}): WorldEntry => ({ kind: 'API_KEY', id: key.apiKeyId, tenant: key.tenant, digest: null, inline: canonicalJson(key), ...over });
+const planEntry = (plan: UsagePlanEntry): WorldEntry => ({ kind: 'USAGE_PLAN', id: plan.usagePlanId, tenant: plan.tenant, digest: null, inline: canonicalJson(plan) });
+const none = (): null => null;
+
+test('keys and plans are found by their own tenant only', async () => {
+  const node = keeper();
+  await node.adopt(change(1, [keyEntry(KEY), planEntry(PLAN)]), none);
+  const world = node.current;
+  expect([world.apiKey('1', 'd1')?.apiKeyId, world.apiKey('2', 'd1'), world.apiKey('1', 'd2')]).toEqual(['k1', null, null]);
+  expect([world.usagePlan('1', 'p1')?.settings, world.usagePlan('2', 'p1')]).toEqual([PLAN, null]);
+  expect([world.usagePlan('1', 'p1')!.methodThrottles('a', 's'), world.usagePlan('1', 'p1')!.methodThrottles('a', 't')]).toEqual([new Map(), null]);
+});
+
+test('a key that changes its value or is removed is not found by the old one', async () => {
+  const node = keeper();
+  await node.adopt(change(1, [keyEntry(KEY)]), none);
+  await node.adopt(change(2, [keyEntry({ ...KEY, valueDigest: 'd2', enabled: false })]), none);
+  expect([node.current.apiKey('1', 'd1'), node.current.apiKey('1', 'd2')?.enabled]).toEqual([null, false]);
+  await node.adopt(change(3, [], [{ kind: 'API_KEY', id: 'k1' }]), none);
+  expect(node.current.apiKey('1', 'd2')).toBe(null);
+});
+
+test('a value that moves from one key to another in one change belongs to the new one, in either order', async () => {
+  for (const flip of [false, true]) {
+    const node = keeper();
+    await node.adopt(change(1, [keyEntry(KEY)]), none);
+    const entries = [keyEntry({ ...KEY, valueDigest: 'd2' }), keyEntry({ ...KEY, apiKeyId: 'k2' })];
+    await node.adopt(change(2, flip ? entries.reverse() : entries), none);
+    expect([node.current.apiKey('1', 'd1')?.apiKeyId, node.current.apiKey('1', 'd2')?.apiKeyId]).toEqual(['k2', 'k1']);
+  }
+});
+
+test('content that names another tenant or id, or is no JSON, is refused and changes nothing', async () => {
+  const node = keeper();
+  await node.adopt(change(1, [keyEntry(KEY)]), none);
+  const bad = [keyEntry(KEY, { tenant: '2' }), keyEntry({ ...KEY, enabled: false }, { id: 'k9' }), keyEntry(KEY, { inline: '{' })];
+  expect((await node.adopt(change(2, bad), none)).length).toBe(3);
+  expect(node.current.apiKey('1', 'd1')).toEqual(KEY);
+});
+
+test('a persistent map agrees with a plain one, and its earlier forms do not change', () => {
+  const edit = fc.tuple(fc.string({ maxLength: 2 }), fc.option(fc.integer()));
+  fc.assert(
+    fc.property(fc.array(fc.array(edit, { maxLength: 5 }), { maxLength: 10 }), (rounds) => {
+      const plain = new Map<string, number>();
+      let map = PersistentMap.empty<number>();
+      for (const edits of rounds) {
+        const before = map;
+        const sizeBefore = before.size;
+        map = map.with(edits);
+        for (const [key, value] of edits) {
+          if (value === null) plain.delete(key);
+          else plain.set(key, value);
+        }
+        expect(before.size).toBe(sizeBefore);
+      }
+      expect(map.size).toBe(plain.size);
+      for (const [key, value] of plain) expect(map.get(key)).toBe(value);
+    }),
+  );
+});

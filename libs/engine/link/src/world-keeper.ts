@@ -1,0 +1,261 @@
+/**
+ * Holds the current World and the linked form of the stages that are in use.
+ *
+ *   adopt(change)   read and link what changed, build the next World, swap it in by one assignment
+ *   stage(world, …) the linked stage of a request, in the World that request started with; linked now if it was not
+ *
+ * Programs are kept by digest, so a World swap keeps every unchanged one, and requests in flight keep theirs by reference.
+ * Beyond `routesMax` routes the least recently used stages are forgotten and linked again when somebody asks for them.
+ */
+import type { ApiKeyEntry, UsagePlanEntry } from '@gatehouse/contracts';
+import { LinkRefusal, type LinkedStage } from '@gatehouse/engine-exchange';
+import { linkStage, routeCount, type LinkBindings } from './link-stage.js';
+import { readSnapshot, type SnapshotName } from './read-snapshot.js';
+import { digestKey, LinkedUsagePlan, World } from './world.js';
+
+/** One published thing; the shape control-link hands over. */
+export interface WorldEntry {
+  readonly kind: 'STAGE' | 'USAGE_PLAN' | 'API_KEY' | 'FUNCTION';
+  readonly id: string;
+  readonly tenant: string;
+  readonly digest: string | null;
+  /** Canonical JSON. */
+  readonly inline: string;
+}
+
+export interface WorldEntryName {
+  readonly kind: WorldEntry['kind'];
+  readonly id: string;
+}
+
+export interface WorldChange {
+  readonly revision: number;
+  readonly entries: readonly WorldEntry[];
+  readonly removed: readonly WorldEntryName[];
+}
+
+/** One entry that was not taken over; its last good form goes on being served. */
+export interface WorldRefusal extends WorldEntryName {
+  readonly reason: string;
+}
+
+/** The blob's bytes from the local disk store; `null` when they cannot be had now. */
+export type SnapshotSource = (digest: string) => Uint8Array | null | Promise<Uint8Array | null>;
+
+/** There is no such stage, or there is one that cannot be linked. */
+export type NoStage = 'ABSENT' | 'REFUSED';
+
+export interface WorldKeeperOptions {
+  readonly bindings: LinkBindings;
+  /** Routes of linked stages kept at a time. */
+  readonly routesMax?: number;
+  /** Of one change, so many stages are linked before it is taken over; further ones only if they are in use. */
+  readonly eagerLinksMax?: number;
+  /** A stage could not be linked when a request asked for it. */
+  readonly onRefusal?: (stage: SnapshotName, reason: string) => void;
+  /** The stage is served, but one of its routes answers 500. */
+  readonly onRefusedRoute?: (stage: SnapshotName, route: string, reason: string) => void;
+}
+
+interface Kept {
+  readonly name: SnapshotName;
+  readonly linked: LinkedStage;
+  readonly routeCount: number;
+}
+
+export class WorldKeeper {
+  private world = World.EMPTY;
+  private source: SnapshotSource = () => null;
+  /** By digest; the order of insertion is the order of last use. */
+  private readonly kept = new Map<string, Kept>();
+  private keptRouteCount = 0;
+  private readonly linking = new Map<string, Promise<LinkedStage>>();
+  /** By digest: what this node cannot link. Asked for again and again, refused at once. */
+  private readonly refused = new Map<string, SnapshotName>();
+  private adopting: Promise<unknown> = Promise.resolve();
+  private readonly routesMax: number;
+  private readonly eagerLinksMax: number;
+
+  constructor(private readonly options: WorldKeeperOptions) {
+    this.routesMax = options.routesMax ?? 200_000;
+    this.eagerLinksMax = options.eagerLinksMax ?? 256;
+  }
+
+  /** To be read once per request. */
+  get current(): World {
+    return this.world;
+  }
+
+  get linkedCount(): number {
+    return this.kept.size;
+  }
+
+  /** One change after the other; what is refused keeps its last good form. Never throws for what a change holds. */
+  adopt(change: WorldChange, source: SnapshotSource): Promise<readonly WorldRefusal[]> {
+    const result = this.adopting.then(() => this.adoptNow(change, source));
+    this.adopting = result.catch(() => undefined);
+    return result;
+  }
+
+  stage(world: World, apiId: string, stageName: string): LinkedStage | NoStage | Promise<LinkedStage | NoStage> {
+    const name = world.stages.get(`${apiId}/${stageName}`);
+    if (name === null) return 'ABSENT';
+    const kept = this.kept.get(name.digest);
+    if (kept !== undefined) {
+      this.kept.delete(name.digest);
+      this.kept.set(name.digest, kept);
+      return kept.linked;
+    }
+    if (this.refused.has(name.digest)) return 'REFUSED';
+    return this.link(name).catch((cause: unknown) => {
+      this.options.onRefusal?.(name, (cause as Error).message);
+      return 'REFUSED';
+    });
+  }
+
+  private async adoptNow(change: WorldChange, source: SnapshotSource): Promise<readonly WorldRefusal[]> {
+    this.source = source;
+    const before = this.world;
+    const refusals: WorldRefusal[] = [];
+    const edits = new Edits(before);
+    for (const { kind, id } of change.removed) edits.remove(kind, id);
+    let eagerCount = 0;
+    for (const entry of change.entries) {
+      try {
+        const name = edits.put(entry);
+        if (name === null) continue;
+        const isInUse = this.kept.has(before.stages.get(entry.id)?.digest ?? '');
+        if (eagerCount++ < this.eagerLinksMax || isInUse) await this.link(name);
+        edits.stages.set(entry.id, name);
+      } catch (cause) {
+        refusals.push({ kind: entry.kind, id: entry.id, reason: (cause as Error).message });
+      }
+    }
+    this.world = edits.apply(change.revision);
+    this.forgetUnpublished();
+    return refusals;
+  }
+
+  /** Rejects with what is wrong with the snapshot, or when its bytes cannot be had. */
+  private async link(name: SnapshotName): Promise<LinkedStage> {
+    const present = this.kept.get(name.digest);
+    if (present !== undefined) return present.linked;
+    let pending = this.linking.get(name.digest);
+    if (pending === undefined) {
+      pending = this.linkNow(name);
+      this.linking.set(name.digest, pending);
+      const over = (): void => void this.linking.delete(name.digest);
+      pending.then(over, over);
+    }
+    return pending;
+  }
+
+  private async linkNow(name: SnapshotName): Promise<LinkedStage> {
+    const bytes = await this.source(name.digest);
+    if (bytes === null) throw new Error(`snapshot ${name.digest} is not on this node`);
+    try {
+      const snapshot = readSnapshot(bytes, name);
+      const { stage, refusedRoutes } = linkStage(snapshot, name.digest, this.options.bindings);
+      for (const { route, reason } of refusedRoutes) this.options.onRefusedRoute?.(name, route, reason);
+      this.keep({ name, linked: stage, routeCount: routeCount(snapshot) });
+      return stage;
+    } catch (cause) {
+      // Not only LinkRefusal: a snapshot that a step factory stumbles over must not take the node down.
+      const reason = cause instanceof LinkRefusal ? cause.message : `snapshot ${name.digest} cannot be linked: ${(cause as Error).message}`;
+      this.refused.set(name.digest, name);
+      throw new LinkRefusal(reason);
+    }
+  }
+
+  private keep(entry: Kept): void {
+    const { digest } = entry.name;
+    this.kept.set(digest, entry);
+    this.keptRouteCount += entry.routeCount;
+    for (const [oldest, { routeCount: count }] of this.kept) {
+      if (this.keptRouteCount <= this.routesMax || oldest === digest) break;
+      this.kept.delete(oldest);
+      this.keptRouteCount -= count;
+    }
+  }
+
+  /** What the current World does not name any more is nobody's but that of requests in flight, which hold it themselves. */
+  private forgetUnpublished(): void {
+    for (const [digest, { name, routeCount: count }] of this.kept) {
+      if (this.isPublished(name)) continue;
+      this.kept.delete(digest);
+      this.keptRouteCount -= count;
+    }
+    for (const [digest, name] of this.refused) if (!this.isPublished(name)) this.refused.delete(digest);
+  }
+
+  private isPublished({ apiId, stage, digest }: SnapshotName): boolean {
+    return this.world.stages.get(`${apiId}/${stage}`)?.digest === digest;
+  }
+}
+
+/** What a change does to the maps of a World. */
+class Edits {
+  readonly stages = new Map<string, SnapshotName | null>();
+  private readonly keysById = new Map<string, ApiKeyEntry | null>();
+  private readonly keysByDigest = new Map<string, ApiKeyEntry | null>();
+  private readonly plans = new Map<string, LinkedUsagePlan | null>();
+
+  constructor(private readonly before: World) {}
+
+  remove(kind: WorldEntry['kind'], id: string): void {
+    if (kind === 'STAGE') this.stages.set(id, null);
+    else if (kind === 'USAGE_PLAN') this.plans.set(id, null);
+    else if (kind === 'API_KEY') this.forgetKey(id);
+  }
+
+  /** The name of a stage, which its caller puts in once it is linked; `null` for what is in already. Throws for bad content. */
+  put(entry: WorldEntry): SnapshotName | null {
+    switch (entry.kind) {
+      case 'STAGE': {
+        const slash = entry.id.indexOf('/');
+        if (slash <= 0 || entry.digest === null) throw new Error(`stage "${entry.id}" has no snapshot`);
+        return { tenant: entry.tenant, apiId: entry.id.slice(0, slash), stage: entry.id.slice(slash + 1), digest: entry.digest };
+      }
+      case 'USAGE_PLAN': {
+        const plan = parseInline<UsagePlanEntry>(entry, 'usagePlanId');
+        this.plans.set(entry.id, new LinkedUsagePlan(plan));
+        return null;
+      }
+      case 'API_KEY': {
+        const key = parseInline<ApiKeyEntry>(entry, 'apiKeyId');
+        this.forgetKey(entry.id);
+        this.keysById.set(entry.id, key);
+        this.keysByDigest.set(digestKey(key.tenant, key.valueDigest), key);
+        return null;
+      }
+      case 'FUNCTION':
+        return null; // the function runner's
+    }
+  }
+
+  apply(revision: number): World {
+    const { before } = this;
+    return new World(
+      revision,
+      before.stages.with(this.stages),
+      before.keysById.with(this.keysById),
+      before.keysByDigest.with(this.keysByDigest),
+      before.plans.with(this.plans),
+    );
+  }
+
+  private forgetKey(id: string): void {
+    const key = this.keysById.get(id) ?? this.before.keysById.get(id);
+    if (key === null) return;
+    this.keysById.set(id, null);
+    const place = digestKey(key.tenant, key.valueDigest);
+    // Another key may have taken the value over in this very change.
+    if ((this.keysByDigest.get(place) ?? this.before.keysByDigest.get(place))?.apiKeyId === id) this.keysByDigest.set(place, null);
+  }
+}
+
+function parseInline<T extends { readonly tenant: string }>(entry: WorldEntry, idMember: keyof T): T {
+  const content = JSON.parse(entry.inline) as T;
+  if (content.tenant !== entry.tenant || content[idMember] !== entry.id) throw new Error(`${entry.kind} ${entry.id}: its content belongs to something else`);
+  return content;
+}
