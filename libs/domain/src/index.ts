@@ -107,10 +107,17 @@ export {
   checkFunctionSettings,
   checkFunctionTags,
   checkPermissionAction,
+  checkPermissionSource,
   checkStatementId,
   type FunctionSettings,
 } from './functions/function-rules.js';
-export type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from './functions/function.js';
+export {
+  codeSha256,
+  type FunctionAlias,
+  type FunctionDefinition,
+  type FunctionStatement,
+  type FunctionVersion,
+} from './functions/function.js';
 export type { RolloutWaiter } from './publish/rollout-waiter.js';
 export type { EntryContent, EntryKind, ManifestEntry, NodeRecord, NodeRefusal, Rollout } from './publish/publish.js';
 export type {

@@ -1,3 +1,4 @@
+import { publishFunction } from '@gatehouse/control-publish';
 import {
   checkAliasName,
   checkAliasRouting,
@@ -11,7 +12,6 @@ import {
   type TenantStore,
 } from '@gatehouse/domain';
 import type { IdSource } from '@gatehouse/kernel';
-import { publishFunction } from './entries.js';
 import { checkRevision, findFunction, findVersion, invalidParameter, lockFunction, newRevisionId, resourceConflict, resourceNotFound } from './function-lookup.js';
 
 export interface AliasRequest {

@@ -5,6 +5,16 @@ import { fromBufferPromise } from 'yauzl';
 /** Lambda guide, "Lambda quotas". */
 const UNZIPPED_BYTES_MAX = 262_144_000;
 const ZIPPED_BYTES_MAX = 50 * 1024 * 1024;
+/** The runner's own limits (function-runner/packages.ts): what passes here can be run there. */
+const ENTRIES_MAX = 100_000;
+const RATIO_MAX = 200;
+const RATIO_FREE_BYTES = 10 * 1024 * 1024;
+
+/** APPNOTE.TXT §4.4.4 and §4.4.5. */
+const ENCRYPTED = 1;
+const STORED = 0;
+const DEFLATED = 8;
+const COULD_NOT_UNZIP = 'Could not unzip uploaded file. Please check your file, then try to upload again.';
 
 const invalid = (message: string): ApiError => new ApiError('InvalidParameterValueException', 400, message);
 
@@ -32,22 +42,29 @@ export async function readCode({ ZipFile, S3Bucket, S3Key, S3ObjectVersion, Imag
   return { codeDigest: sha256Hex(ZipFile), codeBytes: ZipFile.byteLength, bytes: ZipFile };
 }
 
-/** Base64 SHA-256, as Lambda shows it. */
-export const codeSha256 = (codeDigest: string): string => Buffer.from(codeDigest, 'hex').toString('base64');
-
+/**
+ * Refuses what no runner would unzip. Names and sizes come from the central directory; that a file is as long as its entry
+ * says is checked where it is inflated.
+ */
 async function checkZip(bytes: Uint8Array): Promise<void> {
+  const names = new Set<string>();
   let unzippedBytes = 0;
-  let entryCount = 0;
   try {
     // yauzl refuses absolute names, `..` and backslashes.
     const zip = await fromBufferPromise(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), { strictFileNames: true });
-    for await (const entry of zip.eachEntry()) {
-      unzippedBytes += entry.uncompressedSize;
-      entryCount++;
+    if (zip.entryCount > ENTRIES_MAX) throw invalid(`The package has more than ${ENTRIES_MAX} files.`);
+    for await (const { fileName, uncompressedSize, compressionMethod, generalPurposeBitFlag } of zip.eachEntry()) {
+      const isReadable = (compressionMethod === STORED || compressionMethod === DEFLATED) && (generalPurposeBitFlag & ENCRYPTED) === 0;
+      if (!isReadable || names.has(fileName)) throw invalid(COULD_NOT_UNZIP);
+      names.add(fileName);
+      unzippedBytes += uncompressedSize;
     }
-  } catch {
-    throw invalid('Could not unzip uploaded file. Please check your file, then try to upload again.');
+  } catch (cause) {
+    throw cause instanceof ApiError ? cause : invalid(COULD_NOT_UNZIP);
   }
-  if (entryCount === 0) throw invalid('Uploaded file must be a non-empty zip');
+  if (names.size === 0) throw invalid('Uploaded file must be a non-empty zip');
   if (unzippedBytes > UNZIPPED_BYTES_MAX) throw invalid(`Unzipped size must be smaller than ${UNZIPPED_BYTES_MAX} bytes`);
+  if (unzippedBytes > RATIO_FREE_BYTES && unzippedBytes > bytes.byteLength * RATIO_MAX) {
+    throw invalid(`The package unzips to more than ${RATIO_MAX} times its size.`);
+  }
 }

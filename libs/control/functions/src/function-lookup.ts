@@ -45,12 +45,13 @@ const isOwn = (tx: TenantRepositories, { account }: FunctionReference): boolean 
 
 function present(
   tx: TenantRepositories,
-  region: string,
-  { account, name, qualifier }: FunctionReference,
+  callerRegion: string,
+  { region, account, name, qualifier }: FunctionReference,
   definition: FunctionDefinition | null,
 ): FunctionDefinition {
-  if (definition === null) throw functionNotFound(functionArn(region, account ?? tx.tenant, name, qualifier));
-  return definition;
+  // A name is unique over all regions; a whole ARN names the function in its region or nothing.
+  if (definition !== null && (region === null || region === definition.region)) return definition;
+  throw functionNotFound(functionArn(region ?? callerRegion, account ?? tx.tenant, name, qualifier));
 }
 
 /** In the form of a UUID; all digits, which are hexadecimal too. */
@@ -61,6 +62,6 @@ export function newRevisionId(ids: IdSource): string {
 export function checkRevision(given: string | undefined, present: string): void {
   if (given === undefined || given === present) return;
   throw preconditionFailed(
-    'The RevisionId provided does not match the latest RevisionId. Call the GetFunction/GetAlias API to retrieve the latest RevisionId',
+    'The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id',
   );
 }

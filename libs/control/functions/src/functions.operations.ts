@@ -4,9 +4,8 @@ import { functionArn, readFunctionReference, type FunctionReference, type Tenant
 import type { Clock, IdSource } from '@gatehouse/kernel';
 import { Aliases } from './aliases.service.js';
 import { readCode } from './code-package.js';
-import { functionEntryId } from './entries.js';
 import type { FunctionInvoker } from './function-invoker.js';
-import { findFunction, findVersion, functionNotFound, invalidParameter } from './function-lookup.js';
+import { functionNotFound, invalidParameter, resourceNotFound } from './function-lookup.js';
 import { Functions, type Found, type SettingsRequest } from './functions.service.js';
 import {
   aliasToWire,
@@ -26,34 +25,37 @@ export interface FunctionDependencies {
   readonly invoker: FunctionInvoker;
 }
 
-export type FunctionOperations = Handlers<
-  Lambda.Operations,
-  | 'AddPermission'
-  | 'CreateAlias'
-  | 'CreateFunction'
-  | 'DeleteAlias'
-  | 'DeleteFunction'
-  | 'DeleteFunctionConcurrency'
-  | 'GetAlias'
-  | 'GetFunction'
-  | 'GetFunctionCodeSigningConfig'
-  | 'GetFunctionConcurrency'
-  | 'GetFunctionConfiguration'
-  | 'GetPolicy'
-  | 'Invoke'
-  | 'ListAliases'
-  | 'ListFunctions'
-  | 'ListTags'
-  | 'ListVersionsByFunction'
-  | 'PublishVersion'
-  | 'PutFunctionConcurrency'
-  | 'RemovePermission'
-  | 'TagResource'
-  | 'UntagResource'
-  | 'UpdateAlias'
-  | 'UpdateFunctionCode'
-  | 'UpdateFunctionConfiguration'
->;
+/** What this library handles; the composition answers the rest of Lambda's operations as not there yet. */
+export const FUNCTION_OPERATION_NAMES = [
+  'AddPermission',
+  'CreateAlias',
+  'CreateFunction',
+  'DeleteAlias',
+  'DeleteFunction',
+  'DeleteFunctionConcurrency',
+  'GetAlias',
+  'GetFunction',
+  'GetFunctionCodeSigningConfig',
+  'GetFunctionConcurrency',
+  'GetFunctionConfiguration',
+  'GetPolicy',
+  'Invoke',
+  'ListAliases',
+  'ListFunctions',
+  'ListTags',
+  'ListVersionsByFunction',
+  'PublishVersion',
+  'PutFunctionConcurrency',
+  'RemovePermission',
+  'TagResource',
+  'UntagResource',
+  'UpdateAlias',
+  'UpdateFunctionCode',
+  'UpdateFunctionConfiguration',
+] as const satisfies readonly (keyof Lambda.Operations)[];
+
+export type FunctionOperationName = (typeof FUNCTION_OPERATION_NAMES)[number];
+export type FunctionOperations = Handlers<Lambda.Operations, FunctionOperationName>;
 
 /** Lambda answers at most 50 functions at a time, whatever `MaxItems` says. */
 const PAGE_MAX = 50;
@@ -92,7 +94,7 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
       return {
         Configuration: configuration(context, found, reference.qualifier),
         // No Location: the package is not handed out again.
-        Code: {},
+        Code: { RepositoryType: 'S3' },
         Tags: Object.keys(tags).length === 0 ? undefined : tags,
         Concurrency: reservedConcurrency === null ? undefined : { ReservedConcurrentExecutions: reservedConcurrency },
       };
@@ -145,7 +147,7 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
     ListVersionsByFunction: async (context, input) => {
       const { caller } = context;
       const found = await functions.versions(caller.tenant, caller.region, readFunctionReference(input.FunctionName));
-      const { items, next } = slice(found, ({ version }) => version.version, input.Marker, input.MaxItems);
+      const { items, next } = slice(found, versionPosition, input.Marker, input.MaxItems);
       return { Versions: items.map((item) => listedConfiguration(configuration(context, item, item.version.version))), NextMarker: next };
     },
 
@@ -213,17 +215,11 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
 
     Invoke: async ({ caller, requestId, headers }, input) => {
       const reference = readFunctionReference(input.FunctionName, input.Qualifier);
-      const { account, name, qualifier } = reference;
-      const target = { functionArn: functionArn(caller.region, account ?? caller.tenant, name, qualifier), revision: null as number | null };
-      if (account === null || account === caller.tenant) {
-        await store.transact(caller.tenant, async (tx) => {
-          const definition = await findFunction(tx, caller.region, reference);
-          const { version } = await findVersion(tx, definition, qualifier);
-          const entry = await tx.manifest.find('FUNCTION', functionEntryId(caller.tenant, name, version));
-          target.functionArn = functionArn(definition.region, caller.tenant, name, qualifier);
-          target.revision = entry?.revision ?? null;
-        });
-      }
+      const { region, account, name, qualifier } = reference;
+      const isOwn = account === null || account === caller.tenant;
+      const target = isOwn
+        ? await functions.target(caller.tenant, caller.region, reference)
+        : { functionArn: functionArn(region ?? caller.region, account, name, qualifier), revision: null };
       const answer = await invoker.invoke({
         ...target,
         type: input.InvocationType ?? 'RequestResponse',
@@ -289,7 +285,10 @@ function settings(input: Lambda.CreateFunctionRequest | Lambda.UpdateFunctionCon
 
 /** A new function is the caller's own, and comes without a qualifier. */
 function own({ caller }: OperationContext, reference: FunctionReference): FunctionReference {
-  const { account, name, qualifier } = reference;
+  const { region, account, name, qualifier } = reference;
+  if (region !== null && region !== caller.region) {
+    throw resourceNotFound(`Functions from '${region}' are not reachable in this region ('${caller.region}')`);
+  }
   if (account !== null && account !== caller.tenant) throw functionNotFound(functionArn(caller.region, account, name, qualifier));
   if (qualifier !== null) throw invalidParameter('The function name must not have a qualifier.');
   return reference;
@@ -306,12 +305,14 @@ function taggedFunction(resource: string): FunctionReference {
   return reference;
 }
 
+/** Sorts as text: `$LATEST`, then by number. */
+const versionPosition = ({ version }: Found): string => (version.version === '$LATEST' ? '0' : version.version).padStart(12, '0');
+
 const pageSize = (asked: number | undefined): number => (asked !== undefined && asked >= 1 ? Math.min(asked, PAGE_MAX) : PAGE_MAX);
 
-/** `marker` is the key of the first item of the next page. */
+/** `items` are sorted by `key`. The marker is that of the first item of the next page; when that is gone, the page starts at the nearest later item. */
 function slice<T>(items: readonly T[], key: (item: T) => string, marker: string | undefined, asked: number | undefined): { items: T[]; next: string | undefined } {
-  const start = marker === undefined ? 0 : items.findIndex((item) => key(item) === marker);
-  if (start < 0) throw invalidParameter('The provided marker is not valid.');
+  const start = marker === undefined ? 0 : items.filter((item) => key(item) < marker).length;
   const end = start + pageSize(asked);
   const following = items[end];
   return { items: items.slice(start, end), next: following === undefined ? undefined : key(following) };

@@ -1,6 +1,8 @@
+import { functionEntryId, publishFunction, unpublishFunction } from '@gatehouse/control-publish';
 import {
   checkFunctionSettings,
   checkFunctionTags,
+  codeSha256,
   DuplicateKey,
   functionArn,
   isVersionNumber,
@@ -14,8 +16,7 @@ import {
   type TenantStore,
 } from '@gatehouse/domain';
 import { canonicalJson, Secret, type Clock, type IdSource } from '@gatehouse/kernel';
-import { codeSha256, type Code } from './code-package.js';
-import { functionEntryId, publishFunction } from './entries.js';
+import type { Code } from './code-package.js';
 import { checkRevision, findFunction, findVersion, invalidParameter, lockFunction, newRevisionId, resourceConflict } from './function-lookup.js';
 
 /** What a caller may set; absent members keep their value or default. */
@@ -87,6 +88,25 @@ export class Functions {
     return this.store.transact(tenant, async (tx) => {
       const definition = await findFunction(tx, region, reference);
       return { definition, version: await findVersion(tx, definition, reference.qualifier) };
+    });
+  }
+
+  /** What an Invoke by this name needs: the ARN it goes to, and the manifest revision that a runner must have seen. */
+  target(tenant: TenantId, region: string, reference: FunctionReference): Promise<{ functionArn: string; revision: number }> {
+    return this.store.transact(tenant, async (tx) => {
+      const definition = await findFunction(tx, region, reference);
+      const { name } = definition;
+      const { qualifier } = reference;
+      const { version } = await findVersion(tx, definition, qualifier);
+      // A call by an alias also depends on the versions that the alias has left.
+      const isAlias = qualifier !== null && qualifier !== version;
+      const versions = isAlias ? ['$LATEST', ...(await tx.functionVersions.ofFunction(name)).map(({ version: number }) => number)] : [version];
+      let revision = 0;
+      for (const number of versions) {
+        const entry = await tx.manifest.find('FUNCTION', functionEntryId(tenant, name, number));
+        revision = Math.max(revision, entry?.revision ?? 0);
+      }
+      return { functionArn: functionArn(definition.region, tenant, name, qualifier), revision };
     });
   }
 
@@ -173,7 +193,7 @@ export class Functions {
     return this.store.transact(tenant, async (tx) => {
       const definition = await lockFunction(tx, region, reference);
       checkRevision(request.revisionId, definition.latest.revisionId);
-      const present = codeSha256(definition.latest.codeDigest);
+      const present = codeSha256(definition.latest);
       if (request.codeSha256 !== undefined && request.codeSha256 !== present) {
         throw invalidParameter(
           `CodeSHA256 (${request.codeSha256}) is different from current CodeSHA256 in $LATEST (${present}). Please try again with the CodeSHA256 in $LATEST.`,
@@ -247,26 +267,23 @@ export class Functions {
 async function removeAll(tx: TenantRepositories, { name }: FunctionDefinition): Promise<void> {
   const versions = await tx.functionVersions.ofFunction(name);
   await tx.functions.remove(name);
-  for (const version of ['$LATEST', ...versions.map(({ version: number }) => number)]) {
-    await tx.manifest.remove('FUNCTION', functionEntryId(tx.tenant, name, version));
-  }
+  await unpublishFunction(tx, name, ['$LATEST', ...versions.map(({ version }) => version)]);
 }
 
 async function removeVersion(tx: TenantRepositories, definition: FunctionDefinition, version: string): Promise<void> {
-  const { name: functionName, region } = definition;
+  const { name: functionName } = definition;
   if (version === '$LATEST') throw invalidParameter('$LATEST version cannot be deleted without deleting the function.');
   if (!isVersionNumber(version)) throw invalidParameter('Deletion of aliases is not currently supported.');
   const aliases = await tx.functionAliases.ofFunction(functionName);
   const using = aliases.filter((alias) => alias.functionVersion === version || alias.routing[version] !== undefined);
   if (using.length > 0) {
-    throw resourceConflict(`Version ${version} is referenced by alias ${using.map(({ name }) => functionArn(region, tx.tenant, functionName, name)).join(', ')}`);
+    throw resourceConflict(`Unable to delete version because the following aliases reference it: [${using.map(({ name }) => name).join(', ')}]`);
   }
-  await findVersion(tx, definition, version);
   for (const { qualifier, statementId } of await tx.functionStatements.ofFunction(functionName)) {
     if (qualifier === version) await tx.functionStatements.remove({ functionName, qualifier, statementId });
   }
-  await tx.functionVersions.remove({ functionName, version });
-  await tx.manifest.remove('FUNCTION', functionEntryId(tx.tenant, functionName, version));
+  // Lambda answers 204 for a version that does not exist, too.
+  if (await tx.functionVersions.remove({ functionName, version })) await unpublishFunction(tx, functionName, [version]);
 }
 
 /** The description, the number and the times do not make a new version. Lambda guide, "Function versions". */

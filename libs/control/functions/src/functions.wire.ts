@@ -1,7 +1,6 @@
 import type { Lambda } from '@gatehouse/aws-api';
-import { functionArn, type FunctionAlias, type FunctionDefinition, type FunctionStatement, type FunctionVersion, type TenantId } from '@gatehouse/domain';
+import { codeSha256, functionArn, type FunctionAlias, type FunctionDefinition, type FunctionStatement, type FunctionVersion, type TenantId } from '@gatehouse/domain';
 import { canonicalJson, sha256Hex } from '@gatehouse/kernel';
-import { codeSha256 } from './code-package.js';
 
 /** `qualifier`: what the caller asked by, and what the ARN shows; `null` for the unqualified function. */
 export function configurationToWire(
@@ -22,7 +21,7 @@ export function configurationToWire(
     Timeout: version.timeoutSeconds,
     MemorySize: version.memoryMb,
     LastModified: lastModified(version.lastModifiedAtMs),
-    CodeSha256: codeSha256(version.codeDigest),
+    CodeSha256: codeSha256(version),
     Version: version.version,
     Environment: variables.length === 0 ? undefined : { Variables: Object.fromEntries(variables.map(([key, value]) => [key, value.reveal()])) },
     TracingConfig: { Mode: version.tracingMode as Lambda.TracingMode },

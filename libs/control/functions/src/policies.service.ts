@@ -1,5 +1,7 @@
+import { publishFunction } from '@gatehouse/control-publish';
 import {
   checkPermissionAction,
+  checkPermissionSource,
   checkStatementId,
   DuplicateKey,
   type FunctionDefinition,
@@ -9,7 +11,6 @@ import {
   type TenantRepositories,
   type TenantStore,
 } from '@gatehouse/domain';
-import { publishFunction } from './entries.js';
 import { findFunction, findVersion, invalidParameter, lockFunction, preconditionFailed, resourceConflict, resourceNotFound } from './function-lookup.js';
 import { policyRevisionId } from './functions.wire.js';
 
@@ -34,6 +35,7 @@ export class Policies {
     checkStatementId(request.statementId);
     checkPermissionAction(request.action);
     checkPrincipal(request.principal);
+    checkPermissionSource(request.sourceArn, request.sourceAccount);
     return this.store.transact(tenant, async (tx) => {
       const definition = await lockFunction(tx, region, reference);
       if (reference.qualifier === '$LATEST') throw invalidParameter('We currently do not support adding policies for $LATEST.');
@@ -94,7 +96,7 @@ async function statementsOf(tx: TenantRepositories, { name }: FunctionDefinition
 function checkPolicyRevision(statements: readonly FunctionStatement[], given: string | undefined): void {
   if (given === undefined || given === policyRevisionId(statements)) return;
   throw preconditionFailed(
-    'The RevisionId provided does not match the latest RevisionId. Call the GetPolicy API to retrieve the latest RevisionId',
+    'The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to retrieve the latest Revision Id',
   );
 }
 

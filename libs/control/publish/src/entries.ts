@@ -1,5 +1,15 @@
-import type { ApiKeyEntry, ThrottleSettings, UsagePlanEntry } from '@gatehouse/contracts';
-import type { ApiKey, TenantId, ThrottleLimits, UsagePlan } from '@gatehouse/domain';
+import type { ApiKeyEntry, FunctionEntry, ThrottleSettings, UsagePlanEntry } from '@gatehouse/contracts';
+import {
+  codeSha256,
+  type ApiKey,
+  type FunctionAlias,
+  type FunctionDefinition,
+  type FunctionStatement,
+  type FunctionVersion,
+  type TenantId,
+  type ThrottleLimits,
+  type UsagePlan,
+} from '@gatehouse/domain';
 import { sha256Hex } from '@gatehouse/kernel';
 
 export function usagePlanEntry(tenant: TenantId, plan: UsagePlan): UsagePlanEntry {
@@ -39,4 +49,34 @@ export function apiKeyEntry(tenant: TenantId, key: ApiKey, usagePlanIds: readonl
 function throttleSettings(limits: ThrottleLimits | null): ThrottleSettings | null {
   if (limits === null || limits.rateLimit === null) return null;
   return { ratePerSecond: limits.rateLimit, burst: limits.burstLimit ?? Math.ceil(limits.rateLimit) };
+}
+
+/** One version as runners know it, with the policy statements of every name it can be called by. */
+export function functionEntry(
+  tenant: TenantId,
+  definition: FunctionDefinition,
+  version: FunctionVersion,
+  aliases: readonly FunctionAlias[],
+  statements: readonly FunctionStatement[],
+): FunctionEntry {
+  const number = version.version;
+  const pointing = aliases.filter(({ functionVersion }) => functionVersion === number).map(({ name }) => name);
+  const weights = aliases.flatMap(({ name, routing }) => (routing[number] === undefined ? [] : [[name, routing[number]] as const]));
+  const reachedAs = new Set([...pointing, ...weights.map(([name]) => name), number === '$LATEST' ? '' : number]);
+  return {
+    tenant,
+    region: definition.region,
+    functionName: definition.name,
+    version: number,
+    runtime: version.runtime,
+    handler: version.handler,
+    timeoutMs: version.timeoutSeconds * 1_000,
+    memoryMb: version.memoryMb,
+    environment: Object.fromEntries(Object.entries(version.environment).map(([name, value]) => [name, value.reveal()])),
+    aliases: pointing,
+    weightedAliases: Object.fromEntries(weights),
+    reservedConcurrency: definition.reservedConcurrency,
+    permissions: statements.filter(({ qualifier }) => reachedAs.has(qualifier)).map(({ functionName: _, ...permission }) => permission),
+    codeSha256: codeSha256(version),
+  };
 }

@@ -1,9 +1,12 @@
 export {
+  functionEntryId,
   publishApiKey,
+  publishFunction,
   publishStage,
   publishUsagePlan,
   stageEntryId,
   unpublishApi,
+  unpublishFunction,
   unpublishStage,
   unpublishUsagePlan,
 } from './publish.js';

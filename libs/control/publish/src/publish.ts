@@ -6,14 +6,15 @@
  *   STAGE        {apiId}/{stageName}   digest of a snapshot blob
  *   USAGE_PLAN   {usagePlanId}         inline UsagePlanEntry
  *   API_KEY      {apiKeyId}            inline ApiKeyEntry, only while the key can open a door (see publishApiKey)
+ *   FUNCTION     {account}:{name}:{version}  inline FunctionEntry, digest of the package
  *
  * Publishing the same content again is free: the entry keeps its revision. Only one transaction of the whole house can hold
  * the manifest, so callers take every lock they need before, and publish last.
  */
 import { compileStage, encodeSnapshot } from '@gatehouse/compiler';
-import { badRequest, withoutStage, type Stage, type TenantRepositories, type UsagePlan } from '@gatehouse/domain';
+import { badRequest, withoutStage, type FunctionDefinition, type Stage, type TenantId, type TenantRepositories, type UsagePlan } from '@gatehouse/domain';
 import { canonicalJson } from '@gatehouse/kernel';
-import { apiKeyEntry, usagePlanEntry } from './entries.js';
+import { apiKeyEntry, functionEntry, usagePlanEntry } from './entries.js';
 
 /** Compiles the stage as given and returns the revision that carries it. BadRequest names every place that does not compile. */
 export async function publishStage(tx: TenantRepositories, stage: Stage): Promise<number> {
@@ -86,5 +87,31 @@ export async function publishApiKey(tx: TenantRepositories, apiKeyId: string): P
   const published = await tx.manifest.find('API_KEY', apiKeyId);
   if (published !== null && published.content !== null) await tx.manifest.remove('API_KEY', apiKeyId);
 }
+
+/**
+ * Brings the runners up to date with the function's versions: with those in `only`, else with all. The caller holds the
+ * function's lock and has written everything it changes; `$LATEST` is taken from `definition`.
+ */
+export async function publishFunction(tx: TenantRepositories, definition: FunctionDefinition, only?: readonly string[]): Promise<void> {
+  const { name } = definition;
+  const published = await tx.functionVersions.ofFunction(name);
+  const aliases = await tx.functionAliases.ofFunction(name);
+  const statements = await tx.functionStatements.ofFunction(name);
+  for (const version of [definition.latest, ...published]) {
+    if (only !== undefined && !only.includes(version.version)) continue;
+    await tx.manifest.put('FUNCTION', functionEntryId(tx.tenant, name, version.version), {
+      digest: version.codeDigest,
+      blobBytes: version.codeBytes,
+      inline: canonicalJson(functionEntry(tx.tenant, definition, version, aliases, statements)),
+    });
+  }
+}
+
+/** Takes these versions from the runners. The caller removes them from the store. */
+export async function unpublishFunction(tx: TenantRepositories, functionName: string, versions: readonly string[]): Promise<void> {
+  for (const version of versions) await tx.manifest.remove('FUNCTION', functionEntryId(tx.tenant, functionName, version));
+}
+
+export const functionEntryId = (tenant: TenantId, functionName: string, version: string): string => `${tenant}:${functionName}:${version}`;
 
 export const stageEntryId = (apiId: string, stageName: string): string => `${apiId}/${stageName}`;

@@ -3,6 +3,8 @@ import type { TenantId } from '../tenancy/tenant.js';
 
 /** What `FunctionName` of a request may hold: a name, a partial ARN or a whole ARN, each with a qualifier or without. */
 export interface FunctionReference {
+  /** `null` unless the whole ARN was given. */
+  readonly region: string | null;
   /** `null` for a bare name: the caller's own. */
   readonly account: string | null;
   readonly name: string;
@@ -14,7 +16,7 @@ export interface FunctionReference {
 const PRINTED_PATTERN =
   '(arn:(aws[a-zA-Z-]*)?:lambda:)?((eusc-)?[a-z]{2}((-gov)|(-iso([a-z]?)))?-[a-z]+-\\d{1}:)?(\\d{12}:)?(function:)?([a-zA-Z0-9-_]+)(:((?!\\d+$)[a-zA-Z0-9-_]+|\\$LATEST))?';
 const REFERENCE =
-  /^(?:(?:arn:aws[a-z-]*:lambda:[a-z0-9-]+:)?(?<account>\d{12}):function:|function:)?(?<name>[A-Za-z0-9_-]{1,64})(?::(?<qualifier>\$LATEST|[A-Za-z0-9_-]{1,128}))?$/;
+  /^(?:(?:arn:aws[a-z-]*:lambda:(?<region>[a-z0-9-]+):)?(?<account>\d{12}):function:|function:)?(?<name>[A-Za-z0-9_-]{1,64})(?::(?<qualifier>\$LATEST|[A-Za-z0-9_-]{1,128}))?$/;
 
 /** Joins the qualifier of the name with the one given beside it. */
 export function readFunctionReference(text: string, qualifier?: string): FunctionReference {
@@ -33,7 +35,12 @@ export function readFunctionReference(text: string, qualifier?: string): Functio
       'The derived qualifier from the function name does not match the specified qualifier.',
     );
   }
-  return { account: groups['account'] ?? null, name: groups['name'] as string, qualifier: qualifier ?? inName };
+  return {
+    region: groups['region'] ?? null,
+    account: groups['account'] ?? null,
+    name: groups['name'] as string,
+    qualifier: qualifier ?? inName,
+  };
 }
 
 export function functionArn(region: string, account: TenantId | string, name: string, qualifier: string | null): string {

@@ -90,6 +90,17 @@ export function checkStatementId(id: string): void {
   throwAll(pattern('statementId', id, /^[a-zA-Z0-9-_]{1,100}$/, '([a-zA-Z0-9-_]+)'));
 }
 
+/** The condition of a statement; an ARN may hold `*` in its last part. */
+export function checkPermissionSource(sourceArn: string | null, sourceAccount: string | null): void {
+  throwAll([
+    ...(sourceArn === null
+      ? []
+      : pattern('sourceArn', sourceArn, /^arn:aws[a-zA-Z0-9-]*:[a-zA-Z0-9-]+:(?:[a-z]{2}(?:-gov)?-[a-z]+-\d)?:(?:\d{12})?:.*$/, SOURCE_ARN_PRINTED)),
+    ...(sourceAccount === null ? [] : pattern('sourceAccount', sourceAccount, /^\d{12}$/, '\\d{12}')),
+  ]);
+}
+const SOURCE_ARN_PRINTED = 'arn:(aws[a-zA-Z0-9-]*):([a-zA-Z0-9\\-])+:([a-z]{2}(-gov)?-[a-z]+-\\d{1})?:(\\d{12})?:(.*)';
+
 export function checkPermissionAction(action: string): void {
   throwAll(pattern('action', action, /^(?:lambda:\*|lambda:[a-zA-Z]+|\*)$/, '(lambda:[*]|lambda:[a-zA-Z]+|[*])'));
 }

@@ -38,6 +38,9 @@ export interface FunctionVersion {
   readonly revisionId: string;
 }
 
+/** Base64 SHA-256, as Lambda shows it. */
+export const codeSha256 = ({ codeDigest }: Pick<FunctionVersion, 'codeDigest'>): string => Buffer.from(codeDigest, 'hex').toString('base64');
+
 export interface FunctionAlias {
   readonly functionName: string;
   readonly name: string;
