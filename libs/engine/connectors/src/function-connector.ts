@@ -74,7 +74,7 @@ async function answerOf(data: Dispatcher.ResponseData): Promise<UpstreamAnswer |
   if (data.statusCode === 200) {
     const functionError = lastHeader(headers, INVOKE_HEADERS.functionError);
     if (functionError === null) return { status: 200, headers, body };
-    return { failure: 'FUNCTION_ERROR', cause: new Error(`${functionError} function error: ${excerpt(body)}`) };
+    return { failure: 'FUNCTION_ERROR', cause: new Error(`${functionError} function error`) };
   }
   return { failure: refusalOf(data.statusCode), cause: new Error(`the runner answered ${data.statusCode}: ${excerpt(body)}`) };
 }

@@ -56,7 +56,7 @@ export class HttpConnector implements Connector {
     const split = splitUrl(request.url);
     const pool = split === null ? 'ADDRESS' : this.pool(split.origin);
     if (split === null || typeof pool === 'string') {
-      return failed(request, pool as FailureReason, new Error(`no usable address in ${request.url}`));
+      return failed(request, pool as FailureReason, new Error(`no usable address: ${split?.origin ?? 'not a URL'}`));
     }
     const deadline = new Deadline(signal, request.timeoutMs);
     const options: Dispatcher.RequestOptions = {

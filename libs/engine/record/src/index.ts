@@ -1,1 +1,2 @@
-export {};
+export { AccessLog, type AccessLogOptions } from './access-log.js';
+export { RequestRecorder, type Recorder, type RequestRecorderOptions } from './recorder.js';
