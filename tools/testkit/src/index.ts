@@ -2,3 +2,15 @@ export { startPostgres, type TestPostgres } from './postgres.js';
 export { callOnce, RawCaller, startCall, type CallerRequest, type CallerResponse } from './caller.js';
 export { ScriptedUpstream, type UpstreamCall } from './upstream.js';
 export { routeSnapshot, stageSnapshot } from './snapshots.js';
+export {
+  answered,
+  refusalOf,
+  startControlPlaneHouse,
+  TEST_REGION,
+  type ControlPlaneHouse,
+  type ControlPlaneParts,
+  type RawRequest,
+  type TestConfig,
+  type TestCredentials,
+  type TestTenant,
+} from './control-plane.js';
