@@ -45,7 +45,8 @@ process.kill = (target, signal = 'SIGTERM') => {
 for (const name of ['_kill', '_debugProcess', '_debugEnd', '_startProfilerIdleNotifier']) delete process[name];
 const setPriority = os.setPriority;
 os.setPriority = (...values) => {
-  if (values.length > 1 && values[0] !== 0 && values[0] !== pid) throw Object.assign(new Error('setPriority EPERM'), { code: 'EPERM' });
+  if (values.length > 1 && values[0] !== 0 && values[0] !== pid)
+    throw Object.assign(new Error('setPriority EPERM'), { code: 'EPERM' });
   return setPriority(0, values.at(-1));
 };
 syncBuiltinESMExports();
@@ -54,7 +55,7 @@ syncBuiltinESMExports();
 // reader instead of filling the memory. (The streams Node.js would make queue what the reader has not taken.)
 const moment = new Int32Array(new SharedArrayBuffer(4));
 function writeAll(fd, bytes) {
-  for (let offset = 0; offset < bytes.length; ) {
+  for (let offset = 0; offset < bytes.length;) {
     try {
       offset += fs.writeSync(fd, bytes, offset);
     } catch (error) {
@@ -185,13 +186,17 @@ async function loadHandler(taskRoot, name) {
   const exportPath = base.slice(dot + 1);
   const file = findFile(path.resolve(taskRoot, path.dirname(name), moduleName));
   if (file === null) {
-    throw new NamedError('Runtime.ImportModuleError', `Error: Cannot find module '${moduleName}'\nRequire stack:\n- /var/runtime/index.mjs`);
+    throw new NamedError(
+      'Runtime.ImportModuleError',
+      `Error: Cannot find module '${moduleName}'\nRequire stack:\n- /var/runtime/index.mjs`,
+    );
   }
   const namespace = await importUserCode(file);
   // A CommonJS module as it is, not as the lexer guesses its names.
   let found = 'module.exports' in namespace ? namespace['module.exports'] : namespace;
   for (const part of exportPath.split('.')) found = found?.[part];
-  if (found === undefined || found === null) throw new NamedError('Runtime.HandlerNotFound', `${name} is undefined or not exported`);
+  if (found === undefined || found === null)
+    throw new NamedError('Runtime.HandlerNotFound', `${name} is undefined or not exported`);
   if (typeof found !== 'function') throw new NamedError('Runtime.HandlerNotFound', `${name} is not a function`);
   return found;
 }
@@ -344,7 +349,9 @@ class Invocation {
     finished.catch(() => {}); // reported below, unless the handler throws first
     await handler(this.event, stream, this.context);
     await finished;
-    this.#settle(() => send(REPLY, { id: this.id, contentType: stream.contentType ?? 'application/octet-stream' }, Buffer.alloc(0)));
+    this.#settle(() =>
+      send(REPLY, { id: this.id, contentType: stream.contentType ?? 'application/octet-stream' }, Buffer.alloc(0)),
+    );
   }
 
   #makeContext() {

@@ -21,7 +21,7 @@ export function mayInvoke(entry: FunctionEntry, qualifier: string | null, source
 }
 
 function allows(statement: FunctionPermission, source: Source): boolean {
-  if (statement.action !== 'lambda:InvokeFunction' && statement.action !== 'lambda:*') return false;
+  if (!['lambda:InvokeFunction', 'lambda:*', '*'].includes(statement.action)) return false;
   if (!coversPrincipal(statement.principal, source.principal)) return false;
   if (statement.sourceArn !== null && (source.arn === null || !matchesPattern(statement.sourceArn, source.arn))) return false;
   return statement.sourceAccount === null || statement.sourceAccount === source.account;

@@ -19,7 +19,12 @@ const SETTINGS = {
     { min: 1, max: 10_000 },
     50,
   ),
-  idleSeconds: integerSetting('GATEHOUSE_FUNCTION_IDLE_SECONDS', 'how long an unused environment is kept', { min: 1, max: 86_400 }, 300),
+  idleSeconds: integerSetting(
+    'GATEHOUSE_FUNCTION_IDLE_SECONDS',
+    'how long an unused environment is kept',
+    { min: 1, max: 86_400 },
+    300,
+  ),
 };
 export type Config = Values<typeof SETTINGS>;
 

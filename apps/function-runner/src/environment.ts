@@ -95,7 +95,8 @@ export class Environment {
     const api = program.speaksFrames ? null : await RuntimeApi.listen((socket) => belongsToTree(socket, pid));
     const variables = Object.entries({ ...program.environment, ...(api !== null && { AWS_LAMBDA_RUNTIME_API: api.address }) });
     const loader = variables.filter(([name]) => LOADER_VARIABLE.test(name));
-    const argv = loader.length === 0 ? program.argv : ['env', ...loader.map(([name, value]) => `${name}=${value}`), ...program.argv];
+    const argv =
+      loader.length === 0 ? program.argv : ['env', ...loader.map(([name, value]) => `${name}=${value}`), ...program.argv];
     const [file, ...args] = parts.sandbox.wrap(argv, { isTrusted: program.speaksFrames, fileBytesMax: SCRATCH_FILE_BYTES_MAX });
     const child = spawn(file as string, args, {
       cwd: folders.taskRoot,
@@ -194,7 +195,9 @@ export class Environment {
     switch (end.killedFor) {
       case 'time': {
         const { timeoutMs } = this.fn.entry;
-        this.logs.line(`${new Date(this.parts.clock.nowMs()).toISOString()} ${requestId} Task timed out after ${(timeoutMs / 1000).toFixed(2)} seconds\n`);
+        this.logs.line(
+          `${new Date(this.parts.clock.nowMs()).toISOString()} ${requestId} Task timed out after ${(timeoutMs / 1000).toFixed(2)} seconds\n`,
+        );
         return timedOut(requestId, timeoutMs);
       }
       case 'memory':

@@ -165,7 +165,8 @@ export class Environments {
     if (entry.reservedConcurrency !== null && runningNow >= entry.reservedConcurrency) {
       throw new Throttled('ReservedFunctionConcurrentInvocationLimitExceeded');
     }
-    if (entry.reservedConcurrency === null && runningNow >= this.limits.perFunction) throw new Throttled('ConcurrentInvocationLimitExceeded');
+    if (entry.reservedConcurrency === null && runningNow >= this.limits.perFunction)
+      throw new Throttled('ConcurrentInvocationLimitExceeded');
   }
 
   /** The environment idle for longest gives way. */

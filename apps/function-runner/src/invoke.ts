@@ -84,7 +84,8 @@ export class FunctionInvoker {
   private permitted({ reference, source }: InvokeRequest, isCaughtUp: boolean): PublishedFunction {
     const { account, functionName, qualifier } = reference;
     const owner = account ?? ownAccount(source);
-    if (owner === null) throw new Refusal('InvalidParameterValueException', 400, 'The function name must be an ARN or come with its account.');
+    if (owner === null)
+      throw new Refusal('InvalidParameterValueException', 400, 'The function name must be an ARN or come with its account.');
     const fn = this.catalog.find(owner, functionName, qualifier);
     const arn = fn === null ? functionArn(this.settings.region, owner, functionName, qualifier) : arnOf(fn, qualifier);
     // Strangers learn nothing about what exists: a function that is not there refuses them like one that does not know them.

@@ -63,6 +63,7 @@ export class LogCapture {
     this.keep(chunk);
     this.tail.push(chunk);
     this.tailBytes += chunk.length;
-    while (this.tailBytes - (this.tail[0] as Buffer).length >= TAIL_BYTES_MAX) this.tailBytes -= (this.tail.shift() as Buffer).length;
+    while (this.tailBytes - (this.tail[0] as Buffer).length >= TAIL_BYTES_MAX)
+      this.tailBytes -= (this.tail.shift() as Buffer).length;
   }
 }

@@ -54,7 +54,13 @@ export class NodeChannel implements RuntimeChannel {
     const { requestId, functionArn, event, clientContext, traceId } = invocation;
     return new Promise((resolve) => {
       this.call = { id: requestId, resolve, parts: [], partsBytes: 0, isTooLarge: false };
-      const meta = { id: requestId, deadlineMs, arn: functionArn, traceId, ...(clientContext !== null && { clientContext: JSON.parse(clientContext) as unknown }) };
+      const meta = {
+        id: requestId,
+        deadlineMs,
+        arn: functionArn,
+        traceId,
+        ...(clientContext !== null && { clientContext: JSON.parse(clientContext) as unknown }),
+      };
       this.send(KIND.INVOKE, meta, event);
     });
   }
@@ -85,7 +91,11 @@ export class NodeChannel implements RuntimeChannel {
   private reply(call: Call, body: Buffer | null, contentType: unknown): void {
     if (call.isTooLarge || body === null) return this.settle(call, responseTooLarge());
     const payload = call.parts.length === 0 ? body : Buffer.concat(call.parts);
-    this.settle(call, { isError: false, payload, contentType: typeof contentType === 'string' ? contentType : 'application/json' });
+    this.settle(call, {
+      isError: false,
+      payload,
+      contentType: typeof contentType === 'string' ? contentType : 'application/json',
+    });
   }
 
   private settle(call: Call, outcome: Outcome): void {

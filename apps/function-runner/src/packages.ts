@@ -41,7 +41,8 @@ export class Packages {
   /** Removes what an earlier process left half-way. */
   static async open(root: string, limits: PackageLimits = PACKAGE_LIMITS): Promise<Packages> {
     await mkdir(root, { recursive: true });
-    for (const name of await readdir(root)) if (name.startsWith('.')) await rm(path.join(root, name), { recursive: true, force: true });
+    for (const name of await readdir(root))
+      if (name.startsWith('.')) await rm(path.join(root, name), { recursive: true, force: true });
     return new Packages(await realpath(root), limits);
   }
 
@@ -120,7 +121,8 @@ async function makeLinks(links: readonly { place: string; target: string }[], fo
   for (const { place, target } of links) await symlink(target, place);
   for (const { place } of links) {
     const end = await realpath(place).catch(() => null);
-    if (end === null || !end.startsWith(root + path.sep)) throw new BadPackage('The package holds a symbolic link that leads out of it.');
+    if (end === null || !end.startsWith(root + path.sep))
+      throw new BadPackage('The package holds a symbolic link that leads out of it.');
   }
 }
 

@@ -12,7 +12,8 @@ export class Refusal extends Error {
   }
 }
 
-export const functionNotFound = (arn: string): Refusal => new Refusal('ResourceNotFoundException', 404, `Function not found: ${arn}`);
+export const functionNotFound = (arn: string): Refusal =>
+  new Refusal('ResourceNotFoundException', 404, `Function not found: ${arn}`);
 
 export const accessDenied = (principal: string, arn: string): Refusal =>
   new Refusal(

@@ -44,8 +44,11 @@ const CATCH_UP_MS = 5_000;
 export async function openRunner(options: RunnerOptions): Promise<Runner> {
   const { catalog, dataDir, limits, clock, log } = options;
   const sandbox = await detectSandbox();
-  if (!sandbox.endsWithRunner) log.warn({}, 'setpriv is missing: idle environments are not frozen, and may outlive a killed runner');
-  const logs = new LogFiles(path.join(dataDir, 'function-logs'), (cause) => log.error({ err: cause }, 'function log could not be written'));
+  if (!sandbox.endsWithRunner)
+    log.warn({}, 'setpriv is missing: idle environments are not frozen, and may outlive a killed runner');
+  const logs = new LogFiles(path.join(dataDir, 'function-logs'), (cause) =>
+    log.error({ err: cause }, 'function log could not be written'),
+  );
   const packages = await Packages.open(path.join(dataDir, 'packages'));
   const parts = { sandbox, watchdog: new Watchdog(), logs, clock, initTimeoutMs: options.initTimeoutMs ?? INIT_TIMEOUT_MS };
   const environments = await Environments.open(path.join(dataDir, 'scratch'), catalog, packages, limits, parts);

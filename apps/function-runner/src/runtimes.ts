@@ -41,7 +41,8 @@ export async function programOf(fn: PublishedFunction, folders: Folders, logStre
   if (runtime.startsWith('nodejs')) return nodeProgram(fn, folders, environment);
   const all = { ...fn.entry.environment, ...environment };
   if (runtime.startsWith('python')) return { argv: await pythonCommand(), environment: all, speaksFrames: false };
-  if (runtime.startsWith('provided')) return { argv: [await bootstrapOf(folders.taskRoot)], environment: all, speaksFrames: false };
+  if (runtime.startsWith('provided'))
+    return { argv: [await bootstrapOf(folders.taskRoot)], environment: all, speaksFrames: false };
   throw new NoRuntime('Runtime.Unsupported', `Runtime ${runtime} is not available on this runner.`);
 }
 
@@ -100,7 +101,11 @@ async function isExecutable(file: string): Promise<boolean> {
  * Lambda guide, "Using Lambda environment variables", defined runtime environment variables. Nothing is inherited from the
  * runner, whose environment holds the node token.
  */
-function lambdaEnvironment({ entry }: PublishedFunction, { taskRoot, scratch }: Folders, logStream: string): Record<string, string> {
+function lambdaEnvironment(
+  { entry }: PublishedFunction,
+  { taskRoot, scratch }: Folders,
+  logStream: string,
+): Record<string, string> {
   return {
     _HANDLER: entry.handler,
     AWS_DEFAULT_REGION: entry.region,

@@ -13,6 +13,8 @@ import { promisify } from 'node:util';
 export interface Sandbox {
   /** Programs die with the runner even when stopped, so idle ones can be frozen. */
   readonly endsWithRunner: boolean;
+  /** Untrusted programs see only their own processes, and all of those end together. */
+  readonly hidesProcesses: boolean;
   /** `argv` in its wrapper; `isTrusted` programs bring their own confinement. */
   wrap(argv: readonly string[], settings: { readonly isTrusted: boolean; readonly fileBytesMax: number }): string[];
 }
@@ -34,6 +36,7 @@ export async function detectSandbox(): Promise<Sandbox> {
   const own = unshare ? UNSHARE : unshareAsUser ? UNSHARE_AS_USER : [];
   return {
     endsWithRunner: setpriv,
+    hidesProcesses: own.length > 0,
     wrap: (argv, { isTrusted, fileBytesMax }) => [
       ...(setpriv ? SETPRIV : []),
       ...(isTrusted ? [] : own),

@@ -30,10 +30,16 @@ export function createRunnerServer(parts: ServerParts): http.Server {
   });
 }
 
-async function serve(request: http.IncomingMessage, response: http.ServerResponse, parts: ServerParts, tokenDigest: Buffer): Promise<void> {
+async function serve(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  parts: ServerParts,
+  tokenDigest: Buffer,
+): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://runner');
   if (url.pathname === '/healthz') return plain(response, 200, 'ok');
-  if (url.pathname === '/readyz') return parts.isReady() ? plain(response, 200, 'ready') : plain(response, 503, 'no manifest yet');
+  if (url.pathname === '/readyz')
+    return parts.isReady() ? plain(response, 200, 'ready') : plain(response, 503, 'no manifest yet');
   // Digests have one length, so the comparison takes the same time for every wrong token.
   if (!timingSafeEqual(digest(request.headers.authorization ?? ''), tokenDigest)) {
     throw new Refusal('UnrecognizedClientException', 401, 'The node token is missing or wrong.');
@@ -54,7 +60,11 @@ async function readInvoke(
   if (reference === null) throw functionNotFound(decodeURIComponent(name));
   const qualifier = reference.qualifier ?? qualifierParameter;
   if (qualifierParameter !== null && qualifier !== qualifierParameter) {
-    throw new Refusal('InvalidParameterValueException', 400, 'The derived qualifier from the function name does not match the specified qualifier.');
+    throw new Refusal(
+      'InvalidParameterValueException',
+      400,
+      'The derived qualifier from the function name does not match the specified qualifier.',
+    );
   }
   const asked = header(request, INVOKE_HEADERS.requestId);
   const requestId = asked !== null && REQUEST_ID.test(asked) ? asked : randomUUID();
@@ -71,14 +81,19 @@ async function readInvoke(
   };
 }
 
-function send(request: http.IncomingMessage, response: http.ServerResponse, { executedVersion, outcome, logTail }: InvokeAnswer): void {
+function send(
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+  { executedVersion, outcome, logTail }: InvokeAnswer,
+): void {
   response.setHeader(INVOKE_HEADERS.executedVersion, executedVersion);
   if (outcome === null) {
     response.writeHead(invocationType(request) === 'DryRun' ? 204 : 202).end();
     return;
   }
   if (outcome.isError) response.setHeader(INVOKE_HEADERS.functionError, 'Unhandled');
-  if (header(request, INVOKE_HEADERS.logType) === 'Tail') response.setHeader(INVOKE_HEADERS.logResult, logTail.toString('base64'));
+  if (header(request, INVOKE_HEADERS.logType) === 'Tail')
+    response.setHeader(INVOKE_HEADERS.logResult, logTail.toString('base64'));
   response.writeHead(200, {
     'content-type': outcome.isError ? 'application/json' : headerSafe(outcome.contentType),
     'content-length': outcome.payload.length,

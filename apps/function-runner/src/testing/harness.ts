@@ -66,35 +66,19 @@ export class RunnerHarness {
     const bytes = zip ?? (await zipOf(files ?? {}));
     const digest = sha256Hex(bytes);
     this.blobs.set(digest, bytes);
-    const entry: FunctionEntry = {
-      tenant: ACCOUNT,
-      region: 'us-east-1',
-      functionName,
-      version: '$LATEST',
-      runtime: 'nodejs22.x',
-      handler: 'index.handler',
-      timeoutMs: 10_000,
-      memoryMb: 256,
-      environment: {},
-      aliases: [],
-      weightedAliases: {},
-      reservedConcurrency: null,
-      codeSha256: Buffer.from(digest, 'hex').toString('base64'),
-      permissions: (permissions ?? []).map((permission, index) => ({
-        qualifier: '',
-        statementId: `s${index}`,
-        action: 'lambda:InvokeFunction',
-        principal: '*',
-        sourceArn: null,
-        sourceAccount: null,
-        ...permission,
-      })),
+    const entry = functionEntry(functionName, {
       ...rest,
-    };
+      permissions,
+      codeSha256: Buffer.from(digest, 'hex').toString('base64'),
+    });
     const id = `${entry.tenant}:${functionName}:${entry.version}`;
     const content = { digest, blobBytes: bytes.length, inline: canonicalJson(entry) };
     this.catalog.apply(
-      { revision: ++this.revision, entries: [{ kind: 'FUNCTION', id, tenant: entry.tenant, revision: this.revision, ...content }], removed: [] },
+      {
+        revision: ++this.revision,
+        entries: [{ kind: 'FUNCTION', id, tenant: entry.tenant, revision: this.revision, ...content }],
+        removed: [],
+      },
       async (wanted) => this.blobs.get(wanted) ?? null,
     );
     return this.revision;
@@ -130,9 +114,41 @@ export class RunnerHarness {
   }
 }
 
+export function functionEntry(
+  functionName: string,
+  { permissions, ...rest }: Omit<TestFunction, 'files' | 'zip'> = {},
+): FunctionEntry {
+  return {
+    tenant: ACCOUNT,
+    region: 'us-east-1',
+    functionName,
+    version: '$LATEST',
+    runtime: 'nodejs22.x',
+    handler: 'index.handler',
+    timeoutMs: 10_000,
+    memoryMb: 256,
+    environment: {},
+    aliases: [],
+    weightedAliases: {},
+    reservedConcurrency: null,
+    codeSha256: '',
+    permissions: (permissions ?? []).map((permission, index) => ({
+      qualifier: '',
+      statementId: `s${index}`,
+      action: 'lambda:InvokeFunction',
+      principal: '*',
+      sourceArn: null,
+      sourceAccount: null,
+      ...permission,
+    })),
+    ...rest,
+  };
+}
+
 export async function zipOf(files: Readonly<Record<string, string | Buffer>>): Promise<Buffer> {
   const zip = new yazl.ZipFile();
-  for (const [name, text] of Object.entries(files)) zip.addBuffer(Buffer.from(text), name, { mode: 0o100755 });
+  for (const [name, text] of Object.entries(files))
+    zip.addBuffer(Buffer.from(text), name, { mode: 0o100755, mtime: new Date(2026, 0, 1) });
   zip.end();
   return buffer(zip.outputStream);
 }
