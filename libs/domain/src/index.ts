@@ -104,10 +104,12 @@ export { functionArn, isVersionNumber, readFunctionReference, type FunctionRefer
 export {
   checkAliasName,
   checkAliasRouting,
+  checkArchitectures,
   checkFunctionSettings,
   checkFunctionTags,
   checkPermissionAction,
   checkPermissionSource,
+  checkReservedConcurrency,
   checkStatementId,
   type FunctionSettings,
 } from './functions/function-rules.js';

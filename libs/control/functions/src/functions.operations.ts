@@ -16,7 +16,7 @@ import {
   statementToJson,
 } from './functions.wire.js';
 import { Policies } from './policies.service.js';
-import { checkCreate, checkUpdate } from './unsupported.js';
+import { checkCodeUpdate, checkCreate, checkInvoke, checkPermission, checkPublish, checkUpdate } from './unsupported.js';
 
 export interface FunctionDependencies {
   readonly store: TenantStore;
@@ -70,13 +70,13 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
   return {
     CreateFunction: async (context, input) => {
       const { caller } = context;
-      checkCreate(input);
+      const reference = own(context, readFunctionReference(input.FunctionName));
+      checkCreate(input, reference.name);
       if (input.Runtime === undefined || input.Handler === undefined) {
         throw invalidParameter('Runtime and Handler are mandatory parameters for functions created with deployment packages.');
       }
-      const reference = readFunctionReference(input.FunctionName);
       const found = await functions.create(caller.tenant, {
-        name: own(context, reference).name,
+        name: reference.name,
         region: caller.region,
         code: await readCode(input.Code),
         settings: { ...settings(input), role: input.Role, runtime: input.Runtime, handler: input.Handler },
@@ -115,6 +115,7 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
     UpdateFunctionCode: async (context, input) => {
       const { caller } = context;
       const reference = readFunctionReference(input.FunctionName);
+      checkCodeUpdate(input);
       const found = await functions.updateCode(caller.tenant, caller.region, reference, {
         code: await readCode(input),
         architectures: input.Architectures,
@@ -126,8 +127,8 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
     },
     UpdateFunctionConfiguration: async (context, input) => {
       const { caller } = context;
-      checkUpdate(input);
       const reference = readFunctionReference(input.FunctionName);
+      checkUpdate(input, reference.name);
       const found = await functions.updateSettings(caller.tenant, caller.region, reference, settings(input), input.RevisionId);
       return configuration(context, found, null);
     },
@@ -137,6 +138,7 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
     },
     PublishVersion: async (context, input) => {
       const { caller } = context;
+      checkPublish(input);
       const found = await functions.publish(caller.tenant, caller.region, readFunctionReference(input.FunctionName), {
         codeSha256: input.CodeSha256,
         description: input.Description,
@@ -184,13 +186,10 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
       );
       return aliasToWire(caller.tenant, region, alias);
     },
-    DeleteAlias: ({ caller }, input) => aliases.remove(caller.tenant, caller.region, readFunctionReference(input.FunctionName), input.Name),
+    DeleteAlias: async ({ caller }, input) => aliases.remove(caller.tenant, caller.region, readFunctionReference(input.FunctionName), input.Name),
 
     AddPermission: async ({ caller }, input) => {
-      for (const member of ['EventSourceToken', 'PrincipalOrgID', 'FunctionUrlAuthType', 'InvokedViaFunctionUrl'] as const) {
-        // A condition that nobody checks would allow more than was asked for.
-        if (input[member] !== undefined) throw invalidParameter(`${member} is not supported by this gateway.`);
-      }
+      checkPermission(input);
       const { statement, region } = await policies.add(
         caller.tenant,
         caller.region,
@@ -210,12 +209,13 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
       const { statements, region } = await policies.find(caller.tenant, caller.region, readFunctionReference(input.FunctionName, input.Qualifier));
       return { Policy: policyToJson(caller.tenant, region, statements), RevisionId: policyRevisionId(statements) };
     },
-    RemovePermission: ({ caller }, input) =>
+    RemovePermission: async ({ caller }, input) =>
       policies.remove(caller.tenant, caller.region, readFunctionReference(input.FunctionName, input.Qualifier), input.StatementId, input.RevisionId),
 
     Invoke: async ({ caller, requestId, headers }, input) => {
       const reference = readFunctionReference(input.FunctionName, input.Qualifier);
       const { region, account, name, qualifier } = reference;
+      checkInvoke(input);
       const isOwn = account === null || account === caller.tenant;
       const target = isOwn
         ? await functions.target(caller.tenant, caller.region, reference)
@@ -249,19 +249,19 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
     },
     PutFunctionConcurrency: async ({ caller }, input) => {
       const count = input.ReservedConcurrentExecutions;
-      await functions.reserveConcurrency(caller.tenant, caller.region, readFunctionReference(input.FunctionName), count);
+      await functions.reserveConcurrency(caller.tenant, caller.region, unqualified(readFunctionReference(input.FunctionName)), count);
       return { ReservedConcurrentExecutions: count };
     },
-    DeleteFunctionConcurrency: ({ caller }, input) =>
-      functions.reserveConcurrency(caller.tenant, caller.region, readFunctionReference(input.FunctionName), null),
+    DeleteFunctionConcurrency: async ({ caller }, input) =>
+      functions.reserveConcurrency(caller.tenant, caller.region, unqualified(readFunctionReference(input.FunctionName)), null),
 
     ListTags: async ({ caller }, input) => {
       const { definition } = await functions.find(caller.tenant, caller.region, taggedFunction(input.Resource));
       return { Tags: definition.tags };
     },
-    TagResource: ({ caller }, input) =>
+    TagResource: async ({ caller }, input) =>
       functions.changeTags(caller.tenant, caller.region, taggedFunction(input.Resource), (tags) => ({ ...tags, ...input.Tags })),
-    UntagResource: ({ caller }, input) =>
+    UntagResource: async ({ caller }, input) =>
       functions.changeTags(caller.tenant, caller.region, taggedFunction(input.Resource), (tags) =>
         Object.fromEntries(Object.entries(tags).filter(([name]) => !input.TagKeys.includes(name))),
       ),
@@ -296,6 +296,13 @@ function own({ caller }: OperationContext, reference: FunctionReference): Functi
 
 /** The ARN in the answer to a change with `Publish` names the new version. */
 const publishedQualifier = ({ version }: Found): string | null => (version.version === '$LATEST' ? null : version.version);
+
+function unqualified(reference: FunctionReference): FunctionReference {
+  if (reference.qualifier === null) return reference;
+  throw invalidParameter(
+    'This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN.',
+  );
+}
 
 function taggedFunction(resource: string): FunctionReference {
   const reference = readFunctionReference(resource);

@@ -1,7 +1,9 @@
 import { functionEntryId, publishFunction, unpublishFunction } from '@gatehouse/control-publish';
 import {
+  checkArchitectures,
   checkFunctionSettings,
   checkFunctionTags,
+  checkReservedConcurrency,
   codeSha256,
   DuplicateKey,
   functionArn,
@@ -30,8 +32,6 @@ export interface Found {
 }
 
 const DEFAULTS = { description: '', timeoutSeconds: 3, memoryMb: 128, ephemeralStorageMb: 512, environment: {} };
-/** Left for functions without a reservation. Lambda guide, "Configuring reserved concurrency". */
-const RESERVABLE_MAX = 900;
 
 export class Functions {
   constructor(
@@ -56,6 +56,7 @@ export class Functions {
     const settings: FunctionSettings = { ...DEFAULTS, ...defined(request.settings) };
     checkFunctionSettings(settings);
     checkFunctionTags(tags);
+    checkArchitectures(request.architectures);
     const now = this.clock.nowMs();
     const latest: FunctionVersion = {
       functionName: name,
@@ -138,6 +139,7 @@ export class Functions {
     reference: FunctionReference,
     change: { readonly code: Code; readonly architectures?: readonly string[] | undefined; readonly revisionId?: string | undefined; readonly publish: boolean; readonly dryRun: boolean },
   ): Promise<Found> {
+    if (change.architectures !== undefined) checkArchitectures(change.architectures);
     return this.store.transact(tenant, async (tx) => {
       const definition = await lockFunction(tx, region, reference);
       checkRevision(change.revisionId, definition.latest.revisionId);
@@ -212,11 +214,7 @@ export class Functions {
   }
 
   reserveConcurrency(tenant: TenantId, region: string, reference: FunctionReference, count: number | null): Promise<void> {
-    if (count !== null && count > RESERVABLE_MAX) {
-      throw invalidParameter(
-        "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [100].",
-      );
-    }
+    if (count !== null) checkReservedConcurrency(count);
     return this.change(tenant, region, reference, (definition) => ({ ...definition, reservedConcurrency: count }));
   }
 

@@ -5,7 +5,7 @@ import { ManualClock, sha256Hex, SequentialIds } from '@gatehouse/kernel';
 import { buffer } from 'node:stream/consumers';
 import yazl from 'yazl';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { functionOperations, ScriptedInvoker, type FunctionOperations } from './index.js';
+import { FUNCTION_OPERATION_NAMES, functionOperations, ScriptedInvoker, type FunctionOperations } from './index.js';
 
 const TENANT = tenantId('111122223333');
 const STRANGER = tenantId('999988887777');
@@ -82,6 +82,10 @@ const CREATED = {
   LoggingConfig: { LogFormat: 'Text', LogGroup: '/aws/lambda/users' },
 };
 
+test('what is named as handled is what is handled', () => {
+  expect(Object.keys(api).sort()).toEqual([...FUNCTION_OPERATION_NAMES].sort());
+});
+
 describe('functions', () => {
   test('CreateFunction answers the configuration and publishes the entry with the code', async () => {
     const created = await create({ Environment: { Variables: { COLOUR: 'red' } } });
@@ -122,6 +126,13 @@ describe('functions', () => {
     expect((await run('GetFunctionConfiguration', { FunctionName: 'users', Qualifier: '$LATEST' })).FunctionArn).toBe(`${ARN}:$LATEST`);
   });
 
+  test('a whole ARN names the function in its region, or nothing', async () => {
+    await create();
+    const elsewhere = ARN.replace('us-east-1', 'eu-west-1');
+    expect(await refused(run('GetFunction', { FunctionName: elsewhere }))).toEqual(notFound(elsewhere));
+    expect(await refused(run('DeleteFunction', { FunctionName: elsewhere }))).toEqual(notFound(elsewhere));
+  });
+
   test('a name that exists is a conflict, and leaves nothing behind', async () => {
     await create();
     expect(await refused(create({ Code: { ZipFile: otherZip } }))).toEqual({
@@ -154,6 +165,17 @@ describe('functions', () => {
     ['a role that is none', { Role: 'admin' }, validation("Value 'admin' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+")],
     ['a reserved variable', { Environment: { Variables: { AWS_REGION: 'x' } } }, invalid('Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: AWS_REGION')],
     ['variables above 4 KB', { Environment: { Variables: { BIG: 'x'.repeat(4096) } } }, invalid('Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit.')],
+    ['two architectures', { Architectures: ['x86_64', 'arm64'] }, validation("Value '[x86_64, arm64]' at 'architectures' failed to satisfy constraint: Member must have length less than or equal to 1")],
+    ['a handler with a space', { Handler: 'index handler' }, validation("Value 'index handler' at 'handler' failed to satisfy constraint: Member must satisfy regular expression pattern: [^\\s]+")],
+    ['a timeout of nothing', { Timeout: 0 }, validation("Value '0' at 'timeout' failed to satisfy constraint: Member must have value greater than or equal to 1")],
+    ['too much memory', { MemorySize: 10_241 }, validation("Value '10241' at 'memorySize' failed to satisfy constraint: Member must have value less than or equal to 10240")],
+    ['too little storage', { EphemeralStorage: { Size: 511 } }, validation("Value '511' at 'ephemeralStorage.size' failed to satisfy constraint: Member must have value greater than or equal to 512")],
+    ['a variable that is no name', { Environment: { Variables: { '1X': 'x' } } }, validation("Value '1X' at 'environment.variables' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]")],
+    ['51 tags', { Tags: Object.fromEntries(Array.from({ length: 51 }, (_, index) => [`t${index}`, ''])) }, invalid('The number of tags exceeds the limit of 50.')],
+    ['JSON logs', { LoggingConfig: { LogFormat: 'JSON' } }, invalid('LoggingConfig.LogFormat JSON is not supported by this gateway.')],
+    ['a log group of its own', { LoggingConfig: { LogGroup: 'mine' } }, invalid('A log group of its own is not supported by this gateway.')],
+    ['a qualifier', { FunctionName: 'users:live' }, invalid('The function name must not have a qualifier.')],
+    ['the ARN of another region', { FunctionName: ARN.replace('us-east-1', 'eu-west-1') }, { type: 'ResourceNotFoundException', status: 404, message: "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')" }],
     ['layers', { Layers: ['arn:aws:lambda:us-east-1:1:layer:x:1'] }, invalid('Layers is not supported by this gateway.')],
     ['a network of its own', { VpcConfig: { SubnetIds: ['subnet-1'] } }, invalid('VpcConfig is not supported by this gateway.')],
     ['a container image', { PackageType: 'Image' }, invalid('PackageType Image is not supported by this gateway.')],
@@ -167,7 +189,7 @@ describe('functions', () => {
   }
 
   test('the empty settings that tools send by habit are fine', async () => {
-    await create({ VpcConfig: { SubnetIds: [], SecurityGroupIds: [] }, DeadLetterConfig: {}, Layers: [], KMSKeyArn: '', SnapStart: { ApplyOn: 'None' }, TracingConfig: { Mode: 'Active' } });
+    await create({ VpcConfig: { SubnetIds: [], SecurityGroupIds: [] }, DeadLetterConfig: {}, Layers: [], KMSKeyArn: '', SnapStart: { ApplyOn: 'None' }, LoggingConfig: { LogFormat: 'Text', LogGroup: '/aws/lambda/users' }, TracingConfig: { Mode: 'Active' } });
     expect(await run('GetFunctionConfiguration', { FunctionName: 'users' })).toMatchObject({ TracingConfig: { Mode: 'Active' } });
   });
 
@@ -206,8 +228,29 @@ describe('functions', () => {
       () => run('UpdateFunctionCode', { FunctionName: 'users', ZipFile: otherZip, RevisionId }),
       () => run('PublishVersion', { FunctionName: 'users', RevisionId }),
     ]) {
-      expect(await refused(work())).toMatchObject({ type: 'PreconditionFailedException', status: 412 });
+      expect(await refused(work())).toEqual({
+        type: 'PreconditionFailedException',
+        status: 412,
+        message: 'The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id',
+      });
     }
+  });
+
+  test('UpdateFunctionCode with Publish answers the new version; $LATEST has the same code', async () => {
+    await create();
+    const published = await run('UpdateFunctionCode', { FunctionName: 'users', ZipFile: otherZip, Publish: true });
+    expect(published).toMatchObject({ Version: '1', FunctionArn: `${ARN}:1` });
+    const digests = Object.values(await entries()).map(({ id, content }) => [id, content?.digest]);
+    expect(Object.fromEntries(digests)).toEqual({ '111122223333:users:$LATEST': sha256Hex(otherZip), '111122223333:users:1': sha256Hex(otherZip) });
+  });
+
+  test('a change publishes only what it changes', async () => {
+    await create({ Publish: true });
+    const before = (await entries())['111122223333:users:1']?.revision;
+    await run('UpdateFunctionConfiguration', { FunctionName: 'users', Timeout: 9 });
+    const head = await store.manifest.head();
+    await run('TagResource', { Resource: ARN, Tags: { a: '1' } });
+    expect([(await entries())['111122223333:users:1']?.revision, await store.manifest.head()]).toEqual([before, head]);
   });
 
   test('DeleteFunction takes versions, aliases, policies and entries with it', async () => {
@@ -236,6 +279,13 @@ describe('functions', () => {
     expect(await run('PutFunctionConcurrency', { FunctionName: 'users', ReservedConcurrentExecutions: 5 })).toEqual({ ReservedConcurrentExecutions: 5 });
     expect(await run('GetFunctionConcurrency', { FunctionName: 'users' })).toEqual({ ReservedConcurrentExecutions: 5 });
     expect((await entries())['111122223333:users:$LATEST']?.entry.reservedConcurrency).toBe(5);
+    for (const [count, message] of [
+      [-1, "1 validation error detected: Value '-1' at 'reservedConcurrentExecutions' failed to satisfy constraint: Member must have value greater than or equal to 0"],
+      [901, "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [100]."],
+    ] as const) {
+      expect((await refused(run('PutFunctionConcurrency', { FunctionName: 'users', ReservedConcurrentExecutions: count }))).message).toBe(message);
+    }
+    expect((await refused(run('PutFunctionConcurrency', { FunctionName: 'users:live', ReservedConcurrentExecutions: 1 }))).message).toMatch(/^This operation is permitted on Lambda functions only\./);
     await run('DeleteFunctionConcurrency', { FunctionName: 'users' });
     expect((await run('GetFunction', { FunctionName: 'users' })).Concurrency).toBeUndefined();
   });
@@ -247,6 +297,12 @@ describe('functions', () => {
     await run('UntagResource', { Resource: ARN, TagKeys: ['a', 'z'] });
     expect(await run('ListTags', { Resource: ARN })).toEqual({ Tags: { b: '3' } });
     expect(await refused(run('ListTags', { Resource: `${ARN}x` }))).toEqual(notFound(`${ARN}x`));
+    expect((await refused(run('TagResource', { Resource: `${ARN}:1`, Tags: { a: '1' } }))).message).toBe(
+      'Tags on function aliases and versions are not supported. Please specify a function ARN.',
+    );
+    expect((await refused(run('TagResource', { Resource: ARN, Tags: { 'aws:x': '1' } }))).type).toBe('InvalidParameterValueException');
+    expect(await run('ListTags', { Resource: ARN })).toEqual({ Tags: { b: '3' } });
+    expect(await refused(run('TagResource', { Resource: ARN, Tags: { a: '1' } }, STRANGER))).toEqual(notFound(ARN));
   });
 
   test('there is no code signing', async () => {
@@ -300,8 +356,16 @@ describe('versions and aliases', () => {
     expect(Object.keys(await entries())).toEqual(['111122223333:users:$LATEST']);
   });
 
-  test('$LATEST cannot be deleted alone', async () => {
+  test('deleting a version that is not there changes nothing', async () => {
+    await create({ Publish: true });
+    const head = await store.manifest.head();
+    expect(await run('DeleteFunction', { FunctionName: 'users', Qualifier: '99' })).toEqual({ StatusCode: 204 });
+    expect(await store.manifest.head()).toBe(head);
+  });
+
+  test('$LATEST and aliases cannot be deleted as versions', async () => {
     await create();
+    expect((await refused(run('DeleteFunction', { FunctionName: 'users:live' }))).message).toBe('Deletion of aliases is not currently supported.');
     expect((await refused(run('DeleteFunction', { FunctionName: 'users', Qualifier: '$LATEST' }))).message).toBe(
       '$LATEST version cannot be deleted without deleting the function.',
     );
@@ -382,7 +446,8 @@ describe('resource policies', () => {
       Resource: ARN,
       Condition: { ArnLike: { 'AWS:SourceArn': statement.SourceArn } },
     };
-    expect(JSON.parse((await run('AddPermission', statement)).Statement!)).toEqual(expected);
+    // As text: clients compare it.
+    expect((await run('AddPermission', statement)).Statement).toBe(JSON.stringify(expected));
     const { Policy, RevisionId } = await run('GetPolicy', { FunctionName: 'users' });
     expect(JSON.parse(Policy!)).toEqual({ Version: '2012-10-17', Id: 'default', Statement: [expected] });
     expect(RevisionId).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
@@ -402,6 +467,27 @@ describe('resource policies', () => {
       expect(JSON.parse(Statement!)).toMatchObject({ Principal: shown, Condition: { StringEquals: { 'AWS:SourceAccount': '111122223333' } } });
     });
   }
+
+  test('a version and an alias have policies of their own', async () => {
+    await create({ Publish: true });
+    await run('CreateAlias', { FunctionName: 'users', Name: 'live', FunctionVersion: '1' });
+    for (const Qualifier of ['1', 'live']) {
+      const { Statement } = await run('AddPermission', { ...statement, Qualifier });
+      expect(JSON.parse(Statement!)).toMatchObject({ Resource: `${ARN}:${Qualifier}` });
+    }
+    expect(JSON.parse((await run('GetPolicy', { FunctionName: `${ARN}:live` })).Policy!)).toMatchObject({ Statement: [{ Resource: `${ARN}:live` }] });
+    expect((await refused(run('GetPolicy', { FunctionName: 'users' }))).message).toBe('The resource you requested does not exist.');
+    const published = await entries();
+    expect(published['111122223333:users:1']?.entry.permissions.map(({ qualifier }) => qualifier)).toEqual(['1', 'live']);
+    expect(published['111122223333:users:$LATEST']?.entry.permissions).toEqual([]);
+  });
+
+  test('a policy belongs to something that exists', async () => {
+    await create();
+    expect(await refused(run('AddPermission', { ...statement, Qualifier: '7' }))).toEqual(notFound(`${ARN}:7`));
+    expect(await refused(run('AddPermission', { ...statement, FunctionName: ARN }, STRANGER))).toEqual(notFound(ARN));
+    expect((await refused(run('RemovePermission', { FunctionName: 'users', StatementId: 'gateway' }))).message).toBe('No policy is associated with the given resource.');
+  });
 
   test('a statement id may be used once', async () => {
     await create();
@@ -427,14 +513,18 @@ describe('resource policies', () => {
     expect((await entries())['111122223333:users:$LATEST']?.entry.permissions).toEqual([]);
   });
 
-  for (const [what, over] of [
-    ['a principal that is none', { Principal: 'somebody' }],
-    ['a condition nobody would check', { PrincipalOrgID: 'o-1234567890' }],
-    ['a policy for $LATEST', { Qualifier: '$LATEST' }],
+  for (const [what, over, message] of [
+    ['a principal that is none', { Principal: 'somebody' }, 'The provided principal was invalid. Please check the principal and try again.'],
+    ['a condition nobody would check', { PrincipalOrgID: 'o-1234567890' }, 'PrincipalOrgID is not supported by this gateway.'],
+    ['a policy for $LATEST', { Qualifier: '$LATEST' }, 'We currently do not support adding policies for $LATEST.'],
+    ['a statement id with a space', { StatementId: 'a b' }, "1 validation error detected: Value 'a b' at 'statementId' failed to satisfy constraint: Member must satisfy regular expression pattern: ([a-zA-Z0-9-_]+)"],
+    ['an action of another service', { Action: 's3:GetObject' }, "1 validation error detected: Value 's3:GetObject' at 'action' failed to satisfy constraint: Member must satisfy regular expression pattern: (lambda:[*]|lambda:[a-zA-Z]+|[*])"],
+    ['an account that is none', { SourceAccount: 'me' }, "1 validation error detected: Value 'me' at 'sourceAccount' failed to satisfy constraint: Member must satisfy regular expression pattern: \\d{12}"],
+    ['a source that is no ARN', { SourceArn: 'api' }, expect.stringContaining("Value 'api' at 'sourceArn' failed to satisfy constraint") as string],
   ] as const) {
     test(`AddPermission refuses ${what}`, async () => {
       await create();
-      expect(await refused(run('AddPermission', { ...statement, ...over }))).toMatchObject({ type: 'InvalidParameterValueException', status: 400 });
+      expect(await refused(run('AddPermission', { ...statement, ...over }))).toMatchObject({ status: 400, message });
       expect((await entries())['111122223333:users:$LATEST']?.entry.permissions).toEqual([]);
     });
   }
@@ -465,6 +555,25 @@ describe('Invoke', () => {
         revision: (await entries())['111122223333:users:1']?.revision,
       },
     ]);
+  });
+
+  test('an asynchronous call and a dry run answer as the runner does, without a payload', async () => {
+    await create();
+    for (const [InvocationType, status] of [['Event', 202], ['DryRun', 204]] as const) {
+      invoker.answer = { status, payload: new Uint8Array(), executedVersion: undefined };
+      expect(await run('Invoke', { FunctionName: 'users', InvocationType })).toMatchObject({ StatusCode: status, Payload: new Uint8Array() });
+    }
+    expect(invoker.calls.map(({ type }) => type)).toEqual(['Event', 'DryRun']);
+  });
+
+  test('a call by an alias waits for the versions it has left, too', async () => {
+    await create({ Publish: true });
+    await run('UpdateFunctionCode', { FunctionName: 'users', ZipFile: otherZip, Publish: true });
+    await run('CreateAlias', { FunctionName: 'users', Name: 'live', FunctionVersion: '1', RoutingConfig: { AdditionalVersionWeights: { '2': 0.5 } } });
+    await run('UpdateAlias', { FunctionName: 'users', Name: 'live', RoutingConfig: {} });
+    await run('Invoke', { FunctionName: 'users:live' });
+    expect(invoker.calls).toMatchObject([{ functionArn: `${ARN}:live`, revision: (await entries())['111122223333:users:2']?.revision }]);
+    expect(invoker.calls[0]?.revision).toBe(await store.manifest.head());
   });
 
   test('a function that does not exist never reaches the runner', async () => {

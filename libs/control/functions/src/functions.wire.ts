@@ -32,9 +32,12 @@ export function configurationToWire(
     Architectures: version.architectures as readonly Lambda.Architecture[],
     EphemeralStorage: { Size: version.ephemeralStorageMb },
     SnapStart: { ApplyOn: 'None', OptimizationStatus: 'Off' },
-    LoggingConfig: { LogFormat: 'Text', LogGroup: `/aws/lambda/${name}` },
+    LoggingConfig: { LogFormat: 'Text', LogGroup: logGroup(name) },
   };
 }
+
+/** Every function has its own, as by default on AWS. */
+export const logGroup = (functionName: string): string => `/aws/lambda/${functionName}`;
 
 /** Lists leave the state out. Lambda API reference, ListFunctions. */
 export function listedConfiguration(configuration: Lambda.FunctionConfiguration): Lambda.FunctionConfiguration {

@@ -79,8 +79,8 @@ export class HttpFunctionInvoker implements FunctionInvoker {
 
 function refusal(status: number, type: string | undefined, body: Uint8Array): ApiError {
   if (type === undefined || !CALLER_REFUSALS.has(type)) return serviceException(`The function runner answered ${status}.`);
-  const { message, Message: _, ...members } = JSON.parse(new TextDecoder().decode(body)) as Record<string, unknown>;
-  return new ApiError(type, status, String(message), members);
+  const { message, Type, Reason } = JSON.parse(new TextDecoder().decode(body)) as Readonly<Record<string, string | undefined>>;
+  return new ApiError(type, status, message ?? type, { Type, ...(Reason !== undefined && { Reason }) });
 }
 
 function serviceException(message: string, cause?: unknown): ApiError {

@@ -1,11 +1,21 @@
 import { compileStage } from '@gatehouse/compiler';
-import { definitionDigest, freezeDefinition, InMemoryStore, newStage, tenantId, type Deployment, type RestApi } from '@gatehouse/domain';
-import { ManualClock } from '@gatehouse/kernel';
-import { beforeEach, expect, test, vi } from 'vitest';
-import { publishStage, unpublishApi } from './publish.js';
+import {
+  definitionDigest,
+  freezeDefinition,
+  InMemoryStore,
+  newStage,
+  tenantId,
+  type Deployment,
+  type FunctionDefinition,
+  type FunctionVersion,
+  type RestApi,
+} from '@gatehouse/domain';
+import { ManualClock, Secret } from '@gatehouse/kernel';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { functionEntryId, publishFunction, publishStage, unpublishApi, unpublishFunction } from './publish.js';
 
 // The compiler is real unless a test breaks it: what it calls an error cannot be reached through a frozen definition.
-vi.mock(import('@gatehouse/compiler'), { spy: true });
+vi.mock('@gatehouse/compiler', { spy: true });
 
 const tenant = tenantId('111111111111');
 const api: RestApi = {
@@ -114,4 +124,75 @@ test('an API that goes takes its stages from the nodes and from usage plans', as
   expect(await store.manifest.all(['STAGE'])).toEqual([]);
   expect((await store.manifest.since(1, ['STAGE']))!.map(({ id, content }) => [id, content])).toEqual([[`${api.id}/dev`, null]]);
   await store.tenants.transact(tenant, async (tx) => expect((await tx.usagePlans.find('plan12'))!.apiStages).toEqual([]));
+});
+
+describe('functions', () => {
+  const version = (number: string): FunctionVersion => ({
+    functionName: 'users',
+    version: number,
+    description: '',
+    runtime: 'nodejs22.x',
+    handler: 'index.handler',
+    role: 'arn:aws:iam::111111111111:role/lambda',
+    timeoutSeconds: 3,
+    memoryMb: 128,
+    environment: { COLOUR: new Secret('red') },
+    architectures: ['x86_64'],
+    ephemeralStorageMb: 512,
+    layers: [],
+    tracingMode: 'PassThrough',
+    packageType: 'Zip',
+    codeDigest: 'ab'.repeat(32),
+    codeBytes: 7,
+    lastModifiedAtMs: 0,
+    revisionId: 'r1',
+  });
+  const definition: FunctionDefinition = { name: 'users', region: 'us-east-1', latest: version('$LATEST'), newestVersion: 1, createdAtMs: 0, tags: {}, reservedConcurrency: null };
+  const statement = { functionName: 'users', action: 'lambda:InvokeFunction', principal: '*', sourceArn: null, sourceAccount: null };
+
+  beforeEach(() =>
+    store.tenants.transact(tenant, async (tx) => {
+      await tx.functions.insert(definition);
+      await tx.functionVersions.insert(version('1'));
+      await tx.functionAliases.insert({ functionName: 'users', name: 'live', functionVersion: '1', description: '', routing: {}, revisionId: 'r1' });
+      for (const qualifier of ['', '1', 'live']) await tx.functionStatements.insert({ ...statement, qualifier, statementId: 's' });
+    }),
+  );
+  const entries = async () =>
+    Object.fromEntries((await store.manifest.all(['FUNCTION'])).map(({ id, content }) => [id, { ...content, inline: JSON.parse(content!.inline) as unknown }]));
+
+  test('each version is an entry with its code, its names and the statements of those names', async () => {
+    await store.tenants.transact(tenant, (tx) => publishFunction(tx, definition));
+    const entry = (number: string, aliases: string[], qualifiers: string[]) => ({
+      digest: 'ab'.repeat(32),
+      blobBytes: 7,
+      inline: {
+        tenant,
+        region: 'us-east-1',
+        functionName: 'users',
+        version: number,
+        runtime: 'nodejs22.x',
+        handler: 'index.handler',
+        timeoutMs: 3_000,
+        memoryMb: 128,
+        environment: { COLOUR: 'red' },
+        aliases,
+        weightedAliases: {},
+        reservedConcurrency: null,
+        permissions: qualifiers.map((qualifier) => ({ qualifier, statementId: 's', action: 'lambda:InvokeFunction', principal: '*', sourceArn: null, sourceAccount: null })),
+        codeSha256: Buffer.from('ab'.repeat(32), 'hex').toString('base64'),
+      },
+    });
+    expect(await entries()).toEqual({
+      '111111111111:users:$LATEST': entry('$LATEST', [], ['']),
+      '111111111111:users:1': entry('1', ['live'], ['1', 'live']),
+    });
+  });
+
+  test('only the versions named are published, and what goes is removed', async () => {
+    await store.tenants.transact(tenant, (tx) => publishFunction(tx, definition, ['1']));
+    expect(Object.keys(await entries())).toEqual([functionEntryId(tenant, 'users', '1')]);
+    await store.tenants.transact(tenant, (tx) => unpublishFunction(tx, 'users', ['1', '2']));
+    expect(await entries()).toEqual({});
+  });
 });

@@ -82,6 +82,25 @@ function checkEnvironment(environment: Readonly<Record<string, string>>): void {
   }
 }
 
+export function checkArchitectures(architectures: readonly string[]): void {
+  if (architectures.length === 1) return;
+  const bound = architectures.length === 0 ? 'greater' : 'less';
+  throw validationError(
+    `1 validation error detected: Value '[${architectures.join(', ')}]' at 'architectures' failed to satisfy constraint: ` +
+      `Member must have length ${bound} than or equal to 1`,
+  );
+}
+
+/** Left for functions without a reservation: 100. Lambda guide, "Configuring reserved concurrency". */
+const RESERVABLE_MAX = 900;
+export function checkReservedConcurrency(count: number): void {
+  throwAll(range('reservedConcurrentExecutions', count, 0, Number.MAX_SAFE_INTEGER));
+  if (count <= RESERVABLE_MAX) return;
+  throw invalid(
+    "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [100].",
+  );
+}
+
 export function checkAliasName(name: string): void {
   throwAll(pattern('name', name, /^(?!^[0-9]+$)[a-zA-Z0-9-_]{1,128}$/, '(?!^[0-9]+$)([a-zA-Z0-9-_]+)'));
 }
