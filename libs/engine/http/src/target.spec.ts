@@ -1,0 +1,99 @@
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { completeTrace } from './index.js';
+import { parseHost, resolveTarget } from './target.js';
+
+const SUFFIX = '.execute-api.localhost';
+const API = `abc123${SUFFIX}`;
+
+for (const [header, expected] of [
+  ['abc.execute-api.localhost', 'abc.execute-api.localhost'],
+  ['ABC.Execute-API.LocalHost:8080', 'abc.execute-api.localhost'],
+  ['abc.execute-api.localhost.', 'abc.execute-api.localhost'],
+  ['abc.execute-api.localhost.:80', 'abc.execute-api.localhost'],
+  ['127.0.0.1:8080', '127.0.0.1'],
+  ['[::1]:8080', '[::1]'],
+  ['xn--bcher-kva.example', 'xn--bcher-kva.example'],
+  ['', null],
+  ['a b', null],
+  ['a/b', null],
+  ['a@b', null],
+  ['a:b', null],
+  ['-a', null],
+  ['a:123456', null],
+] as const) {
+  test(`host ${JSON.stringify(header)} is ${expected}`, () => {
+    expect(parseHost(header)).toBe(expected);
+  });
+}
+
+for (const [host, url, apiId, stage, path, resourcePath, rawQuery] of [
+  [API, '/dev/users', 'abc123', 'dev', '/dev/users', '/users', ''],
+  [API, '/dev', 'abc123', 'dev', '/dev', '/', ''],
+  [API, '/dev/', 'abc123', 'dev', '/dev/', '/', ''],
+  [API, '/dev?a=1?b', 'abc123', 'dev', '/dev', '/', 'a=1?b'],
+  [API, '///dev//x/', 'abc123', 'dev', '/dev//x/', '//x/', ''],
+  [API, '/dev/a%2Fb;v=1/..c/.d', 'abc123', 'dev', '/dev/a%2Fb;v=1/..c/.d', '/a%2Fb;v=1/..c/.d', ''],
+  [API, 'http://ABC123.execute-api.localhost:80/dev/x?y', 'abc123', 'dev', '/dev/x', '/x', 'y'],
+  ['127.0.0.1', '/_aws/execute-api/abc123/dev/users/1?q', 'abc123', 'dev', '/dev/users/1', '/users/1', 'q'],
+  ['127.0.0.1', '/_aws/execute-api/abc123/dev', 'abc123', 'dev', '/dev', '/', ''],
+] as const) {
+  test(`${host} ${url} is ${apiId}/${stage} ${resourcePath}`, () => {
+    expect(resolveTarget(host, url, SUFFIX)).toEqual({ apiId, stage, path, resourcePath, rawQuery });
+  });
+}
+
+// faults.md 21 to 23: one canonical form, or none.
+for (const path of [
+  '/dev/./x', '/dev/../x', '/dev/x/..', '/dev/%2e%2e/x', '/dev/%2E./x', '/dev/.%2e', '/%2e/dev', '/dev/..%2fx', '/dev/%2e%2e%5cx', '/dev/a%5c..',
+  '/dev/%00', '/dev/a%0d%0ab', '/dev/%7f', '/dev/a\\b', '/dev/a#b', '/dev/%', '/dev/%4', '/dev/%u0041', '/dev/%c0%ae', '/dev/%e0%80%af', '/dev/%ff',
+  '/dev/\u00e9', '/dev/a b', '/dev/x?a=%', '/dev/x?a=%c0%ae', '/dev/x?a=1#b', '*', 'dev/x', 'http://other.example/dev', 'ftp://abc123.execute-api.localhost/dev',
+]) {
+  test(`${path} is refused as malformed`, () => {
+    expect(resolveTarget(API, path, SUFFIX)).toBe('MALFORMED');
+  });
+}
+
+for (const [host, path] of [
+  ['localhost', '/dev/x'],
+  ['127.0.0.1', '/_aws/execute-api/abc123'],
+  ['127.0.0.1', '/_aws/execute-api/abc123/'],
+  [API, '/'],
+  ['a.b.execute-api.localhost', '/dev'],
+  ['.execute-api.localhost', '/dev'],
+] as const) {
+  test(`${host} ${path} names no stage`, () => {
+    expect(resolveTarget(host, path, SUFFIX)).toBe('UNKNOWN_HOST');
+  });
+}
+
+test('whatever path is let in, decoding it once shows no dot segment, no control character and no backslash pair', () => {
+  const piece = fc.constantFrom('a', '.', '..', '%2e', '%2E', '%2f', '%5c', '%5C', '%00', '%25', '%252e', '/', '\\', '#', ';', '%c3%a9', '%');
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
+      const target = resolveTarget(API, `/dev/${pieces.join('')}`, SUFFIX);
+      if (typeof target === 'string') return;
+      const decoded = decodeURIComponent(target.path);
+      expect(decoded.split(/[/\\]/).some((part) => part === '.' || part === '..')).toBe(false);
+      expect([...decoded].every((char) => char >= ' ')).toBe(true);
+      expect(target.path.endsWith(target.resourcePath) || target.resourcePath === '/').toBe(true);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+const ROOT = '1-5759e988-bd862e3fe1be46a994272793';
+for (const [incoming, expected] of [
+  [`Root=${ROOT};Parent=53995c3f42cd8ad8;Sampled=0`, `Root=${ROOT};Parent=53995c3f42cd8ad8;Sampled=0`],
+  [`Root=${ROOT};Parent=53995c3f42cd8ad8`, `Root=${ROOT};Parent=53995c3f42cd8ad8;Sampled=1`],
+  [`Root=${ROOT}`, new RegExp(`^Root=${ROOT};Parent=[0-9a-f]{16};Sampled=0$`)],
+  [`Sampled=1; Self=1-2-3; Root=${ROOT}`, new RegExp(`^Root=${ROOT};Parent=[0-9a-f]{16};Sampled=1$`)],
+  [null, /^Root=1-6955b900-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0$/],
+  ['Root=nonsense;Parent=x;Sampled=maybe', /^Root=1-6955b900-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0$/],
+] as const) {
+  test(`trace header ${incoming} is completed`, () => {
+    const completed = completeTrace(incoming, Date.UTC(2026, 0, 1));
+    if (typeof expected === 'string') expect(completed).toBe(expected);
+    else expect(completed).toMatch(expected);
+  });
+}

@@ -1,0 +1,114 @@
+/**
+ * From a request target to an API, a stage and one canonical path (data-plane reference §2.1, §2.2).
+ *
+ *   Host: {apiId}.execute-api.{base domain}   /{stage}/{path}
+ *   any other Host                            /_aws/execute-api/{apiId}/{stage}/{path}
+ *
+ * The canonical form of a path is its raw form: nothing is decoded, joined or resolved, and what two readers could
+ * resolve differently is refused instead (400): dot segments in any disguise, backslashes, broken or overlong escapes, escaped
+ * control characters, `#`. So router, authorization, events and backends all see the same path.
+ * X-HTTP-Method-Override, X-Original-URL and their like change nothing.
+ */
+export interface Target {
+  readonly apiId: string;
+  readonly stage: string;
+  /** With the stage, as `$context.path` shows it. */
+  readonly path: string;
+  /** Below the stage, at least `/`. */
+  readonly resourcePath: string;
+  readonly rawQuery: string;
+}
+
+export type NoTarget = 'MALFORMED' | 'UNKNOWN_HOST';
+
+const PATH_FORM = '/_aws/execute-api/';
+
+const HOST = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$|^\[[0-9a-f:.]+\]$/;
+const API_LABEL = /^[a-z0-9-]+$/;
+
+/** Lower case, without port and trailing dot; `null` for what is no host. */
+export function parseHost(header: string): string | null {
+  const lower = header.toLowerCase();
+  const port = /:\d{0,5}$/.exec(lower);
+  let host = port === null ? lower : lower.slice(0, port.index);
+  if (host.endsWith('.')) host = host.slice(0, -1);
+  return HOST.test(host) ? host : null;
+}
+
+/** `url` as in the request line: origin form, or absolute form that agrees with the host. */
+export function resolveTarget(host: string, url: string, baseSuffix: string): Target | NoTarget {
+  const origin = url.startsWith('/') ? url : originForm(url, host);
+  if (origin === null) return 'MALFORMED';
+  const mark = origin.indexOf('?');
+  const path = mark === -1 ? origin : origin.slice(0, mark);
+  const rawQuery = mark === -1 ? '' : origin.slice(mark + 1);
+  if (!isCanonicalPath(path) || !isCanonicalQuery(rawQuery)) return 'MALFORMED';
+  if (host.endsWith(baseSuffix)) {
+    const apiId = host.slice(0, -baseSuffix.length);
+    return API_LABEL.test(apiId) ? inStage(apiId, path, 0, rawQuery) : 'UNKNOWN_HOST';
+  }
+  if (!path.startsWith(PATH_FORM)) return 'UNKNOWN_HOST';
+  const apiEnd = path.indexOf('/', PATH_FORM.length);
+  if (apiEnd === -1) return 'UNKNOWN_HOST';
+  return inStage(path.slice(PATH_FORM.length, apiEnd), path, apiEnd, rawQuery);
+}
+
+/** Extra slashes before the stage are ignored; those behind it stay. */
+function inStage(apiId: string, path: string, start: number, rawQuery: string): Target | NoTarget {
+  let stageStart = start;
+  while (path[stageStart] === '/') stageStart++;
+  const slash = path.indexOf('/', stageStart);
+  const stageEnd = slash === -1 ? path.length : slash;
+  if (stageEnd === stageStart) return 'UNKNOWN_HOST';
+  const rest = path.slice(stageEnd);
+  const stage = path.slice(stageStart, stageEnd);
+  return { apiId, stage, path: `/${stage}${rest}`, resourcePath: rest === '' ? '/' : rest, rawQuery };
+}
+
+function originForm(url: string, host: string): string | null {
+  const match = /^https?:\/\/([^/?#]*)(.*)$/i.exec(url);
+  if (match === null || parseHost(match[1]!) !== host) return null;
+  const rest = match[2]!;
+  return rest.startsWith('/') ? rest : `/${rest}`;
+}
+
+/** Visible ASCII without backslash and hash. */
+const PATH_CHARACTERS = /^[!-"$-[\]-~]*$/;
+const QUERY_CHARACTERS = /^[!-"$-~]*$/;
+
+function isCanonicalPath(path: string): boolean {
+  if (!PATH_CHARACTERS.test(path)) return false;
+  // Without an escape and without a segment that starts with a dot there is nothing to look at.
+  if (!path.includes('%') && !path.includes('/.')) return true;
+  for (const segment of path.split('/')) {
+    const decoded = decode(segment);
+    // Control characters by code: a regular expression with them in it reads badly.
+    if (decoded === null || hasControl(decoded)) return false;
+    for (const piece of decoded.split(/[/\\]/))
+      if (piece === '.' || piece === '..') return false;
+  }
+  return true;
+}
+
+function isCanonicalQuery(query: string): boolean {
+  return QUERY_CHARACTERS.test(query) && (!query.includes('%') || query.split(/[&=]/).every((part) => decode(part) !== null));
+}
+
+/** `null` for a lone `%`, `%u0041`, or bytes that are no UTF-8, overlong forms among them. */
+function decode(text: string): string | null {
+  if (!text.includes('%')) return text;
+  try {
+    return decodeURIComponent(text);
+  }
+  catch {
+    return null;
+  }
+}
+
+function hasControl(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code < 0x20 || code === 0x7f) return true;
+  }
+  return false;
+}

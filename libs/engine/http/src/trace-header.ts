@@ -1,0 +1,26 @@
+import { randomBytes } from 'node:crypto';
+
+const ROOT = /^1-[0-9a-f]{8}-[0-9a-f]{24}$/i;
+const PARENT = /^[0-9a-f]{16}$/i;
+
+/**
+ * The completed `X-Amzn-Trace-Id` (data-plane reference §1.7): Root, Parent and Sampled of the caller where they are well-formed, fresh
+ * ones else; sampled when the caller had a Parent.
+ */
+export function completeTrace(incoming: string | null, nowMs: number): string {
+  let root: string | null = null;
+  let parent: string | null = null;
+  let sampled: string | null = null;
+  for (const field of (incoming ?? '').split(';', 20)) {
+    const equals = field.indexOf('=');
+    const name = field.slice(0, equals).trim();
+    const value = field.slice(equals + 1).trim();
+    if (name === 'Root' && ROOT.test(value)) root = value;
+    else if (name === 'Parent' && PARENT.test(value)) parent = value;
+    else if (name === 'Sampled' && (value === '0' || value === '1')) sampled = value;
+  }
+  sampled ??= parent === null ? '0' : '1';
+  root ??= `1-${Math.floor(nowMs / 1000).toString(16).padStart(8, '0')}-${randomBytes(12).toString('hex')}`;
+  parent ??= randomBytes(8).toString('hex');
+  return `Root=${root};Parent=${parent};Sampled=${sampled}`;
+}
