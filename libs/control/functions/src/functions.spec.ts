@@ -150,6 +150,8 @@ describe('functions', () => {
       expect([name, await refused(run(name, { FunctionName: 'users' }, STRANGER))]).toEqual([name, notFound('arn:aws:lambda:us-east-1:999988887777:function:users')]);
     }
     expect(await run('ListFunctions', {}, STRANGER)).toEqual({ Functions: [], NextMarker: undefined });
+    await create({}, STRANGER);
+    expect(await refused(run('GetFunction', { FunctionName: ARN }, STRANGER))).toEqual(notFound(ARN));
   });
 
   const invalid = (message: string) => ({ type: 'InvalidParameterValueException', status: 400, message });
