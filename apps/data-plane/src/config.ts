@@ -8,7 +8,11 @@ const SETTINGS = {
   controlAddress: stringSetting('GATEHOUSE_CONTROL_ADDRESS', 'gRPC address of the control plane, host:port', '127.0.0.1:7090'),
   runnerUrl: stringSetting('GATEHOUSE_RUNNER_URL', 'function runner that function integrations call', 'http://127.0.0.1:7081'),
   baseDomain: stringSetting('GATEHOUSE_BASE_DOMAIN', 'APIs answer at {api}.execute-api.{base domain}', 'localhost'),
-  dataDir: stringSetting('GATEHOUSE_DATA_DIR', "the node's own disk store; not shared with another process", '.gatehouse/data-plane'),
+  dataDir: stringSetting(
+    'GATEHOUSE_DATA_DIR',
+    "the node's own disk store; not shared with another process",
+    '.gatehouse/data-plane',
+  ),
   accessLog: stringSetting('GATEHOUSE_ACCESS_LOG', 'file the access log is appended to; - is the standard output', '-'),
   allowsPrivateUpstreams: booleanSetting(
     'GATEHOUSE_ALLOW_PRIVATE_UPSTREAMS',

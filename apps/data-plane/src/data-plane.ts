@@ -37,7 +37,10 @@ export interface DataPlane {
   close(): Promise<void>;
 }
 
-export async function startDataPlane(config: Config, dependencies: { readonly clock: Clock; readonly log: Logger }): Promise<DataPlane> {
+export async function startDataPlane(
+  config: Config,
+  dependencies: { readonly clock: Clock; readonly log: Logger },
+): Promise<DataPlane> {
   const { clock, log } = dependencies;
   const metrics = new MetricsRegistry();
   const stopWatching = watchProcess(metrics);
@@ -61,7 +64,9 @@ export async function startDataPlane(config: Config, dependencies: { readonly cl
   const limits = {
     buckets: new BucketRegistry(BUCKETS_MAX),
     quotas,
-    usage: { count: (tenant: string, planId: string, keyId: string, nowMs: number) => journal!.count(tenant, planId, keyId, nowMs) },
+    usage: {
+      count: (tenant: string, planId: string, keyId: string, nowMs: number) => journal!.count(tenant, planId, keyId, nowMs),
+    },
     clock,
   };
   const keeper = new WorldKeeper({
@@ -89,7 +94,10 @@ export async function startDataPlane(config: Config, dependencies: { readonly cl
   watchNode(metrics, link, keeper, journal);
 
   const accessLog = new AccessLog(await openLog(config.accessLog), {
-    dropped: metrics.counter('gatehouse_record_dropped_lines_total', 'Access log lines thrown away because their sink was too slow'),
+    dropped: metrics.counter(
+      'gatehouse_record_dropped_lines_total',
+      'Access log lines thrown away because their sink was too slow',
+    ),
   });
   const bugs = metrics.counter('gatehouse_engine_bugs_total', 'Requests that ended in a bug of the node');
   const noteBug = (bug: unknown, doing: string) => {
@@ -145,7 +153,11 @@ const portOf = (address: string): number => Number(/:(\d+)\/?$/.exec(address)?.[
 function watchNode(metrics: MetricsRegistry, link: ControlLink, keeper: WorldKeeper, journal: UsageJournal): void {
   metrics.gauge('gatehouse_node_connected', '1 while the control plane is reached', () => Number(link.status.connected));
   metrics.gauge('gatehouse_node_revision', 'Revision of the manifest that is served', () => link.status.revision);
-  metrics.gauge('gatehouse_node_refused_entries', 'Manifest entries served in their last good form', () => link.status.refusedCount);
+  metrics.gauge(
+    'gatehouse_node_refused_entries',
+    'Manifest entries served in their last good form',
+    () => link.status.refusedCount,
+  );
   metrics.gauge('gatehouse_node_linked_stages', 'Stages whose programs are in memory', () => keeper.linkedCount);
   metrics.gauge('gatehouse_node_unreported_batches', 'Usage batches without a receipt', () => journal.pending().length);
 }

@@ -31,7 +31,14 @@ function setUp(epoch: number) {
       return new Promise<boolean>((resolve) => receipts.push(() => resolve(true)));
     },
   };
-  const reporter = new Reporter({ link, journal, metrics, quotas: { reported: (usage) => told.push(usage as CountedUsage) }, epoch, clock });
+  const reporter = new Reporter({
+    link,
+    journal,
+    metrics,
+    quotas: { reported: (usage) => told.push(usage as CountedUsage) },
+    epoch,
+    clock,
+  });
   const giveReceipts = async () => {
     for (const receipt of receipts.splice(0)) receipt();
     await new Promise<void>((resolve) => setImmediate(resolve));
@@ -49,11 +56,20 @@ test('usage goes out at every tick, metrics every five seconds, and nothing when
   clock.advance(1_000);
   reporter.tick();
   expect(sent).toEqual([
-    { epoch: 1, sequence: 1, usage: [{ tenant: 't', usagePlanId: 'plan', apiKeyId: 'key', day: '2026-01-05', count: 1n }], metrics: [] },
+    {
+      epoch: 1,
+      sequence: 1,
+      usage: [{ tenant: 't', usagePlanId: 'plan', apiKeyId: 'key', day: '2026-01-05', count: 1n }],
+      metrics: [],
+    },
   ]);
   clock.advance(4_000);
   reporter.tick();
-  expect(sent[1]).toMatchObject({ sequence: 2, usage: [], metrics: [{ ...series, minute: BigInt(clock.nowMs() / 1000 - 5), count: 1n }] });
+  expect(sent[1]).toMatchObject({
+    sequence: 2,
+    usage: [],
+    metrics: [{ ...series, minute: BigInt(clock.nowMs() / 1000 - 5), count: 1n }],
+  });
 });
 
 test('a batch is forgotten with its receipt and not before; the quotas of this epoch learn of it', async () => {

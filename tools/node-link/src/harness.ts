@@ -126,7 +126,11 @@ export function unpublish(store: InMemoryStore, kind: EntryKind, id: string): Pr
 }
 
 /** A folder for one test's disk stores, and what undoes everything, newest first. */
-export async function testFolder(): Promise<{ folder: string; cleanUps: (() => Promise<unknown> | unknown)[]; close(): Promise<void> }> {
+export async function testFolder(): Promise<{
+  folder: string;
+  cleanUps: (() => Promise<unknown> | unknown)[];
+  close(): Promise<void>;
+}> {
   const folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-node-link-'));
   const cleanUps: (() => Promise<unknown> | unknown)[] = [];
   return {

@@ -61,8 +61,14 @@ export async function startLossyNetwork(upstreamPort: number, random: () => numb
       else call.emit('error', error);
     };
     open.add(end);
-    call.on('data', disturbed((message) => !isOver && upstream.write(message)));
-    upstream.on('data', disturbed((message) => !isOver && call.write(message)));
+    call.on(
+      'data',
+      disturbed((message) => !isOver && upstream.write(message)),
+    );
+    upstream.on(
+      'data',
+      disturbed((message) => !isOver && call.write(message)),
+    );
     upstream.on('error', end);
     upstream.on('end', () => end());
     call.on('cancelled', () => end());
@@ -72,7 +78,9 @@ export async function startLossyNetwork(upstreamPort: number, random: () => numb
 
   const network: LossyNetwork = {
     port: await new Promise((resolve, reject) =>
-      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) => (error === null ? resolve(port) : reject(error))),
+      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, port) =>
+        error === null ? resolve(port) : reject(error),
+      ),
     ),
     lossRate: 0,
     breakAll: () => {

@@ -43,7 +43,11 @@ const recordOf = async (nodeId: string) => (await store.nodes.list()).find((reco
 
 async function blobFiles(): Promise<string[]> {
   const folders = await readdir(path.join(dataDir, 'blobs'));
-  const files = await Promise.all(folders.map(async (name) => (await readdir(path.join(dataDir, 'blobs', name))).map((file) => path.join(dataDir, 'blobs', name, file))));
+  const files = await Promise.all(
+    folders.map(async (name) =>
+      (await readdir(path.join(dataDir, 'blobs', name))).map((file) => path.join(dataDir, 'blobs', name, file)),
+    ),
+  );
   return files.flat();
 }
 
@@ -195,7 +199,9 @@ test('a wrong token is refused and nothing is sent', async () => {
   expect(link.status).toMatchObject({ connected: false, complete: false });
   expect(world.content).toEqual({});
   expect(await store.nodes.list()).toEqual([]);
-  expect(await Promise.race([link.report({ epoch: 1, sequence: 1, metrics: [], usage: [] }), Promise.resolve('no receipt')])).toBe('no receipt');
+  expect(
+    await Promise.race([link.report({ epoch: 1, sequence: 1, metrics: [], usage: [] }), Promise.resolve('no receipt')]),
+  ).toBe('no receipt');
 });
 
 for (const [damage, harm] of [
@@ -246,10 +252,16 @@ test('a damaged manifest file is as good as none: everything comes from the cont
 
 test('an entry whose blob the control plane has lost is refused and the rest moves on', async () => {
   await publishInline(store, 'API_KEY', 'k', 'here');
-  await store.tenants.transact(TENANT, (tx) => tx.manifest.put('STAGE', 'a/dev', { digest: sha256Hex('gone'), blobBytes: 4, inline: '' }));
+  await store.tenants.transact(TENANT, (tx) =>
+    tx.manifest.put('STAGE', 'a/dev', { digest: sha256Hex('gone'), blobBytes: 4, inline: '' }),
+  );
   const { world } = await node();
   await eventually(() => expect(world.content).toEqual({ 'API_KEY k': 'here' }));
-  await eventually(async () => expect(await store.nodes.refusals()).toMatchObject([{ entryId: 'a/dev', reason: expect.stringContaining('is not available') }]));
+  await eventually(async () =>
+    expect(await store.nodes.refusals()).toMatchObject([
+      { entryId: 'a/dev', reason: expect.stringContaining('is not available') },
+    ]),
+  );
 });
 
 test('a blob of many megabytes arrives whole', async () => {
@@ -330,9 +342,27 @@ test('a rollout shows per node when it went live or why it did not', async () =>
   });
   await eventually(async () => expect((await store.nodes.list()).filter((record) => record.connected)).toHaveLength(2));
   const revision = await publishBlob(store, 'a/dev', 'text');
-  await store.tenants.transact(TENANT, (tx) =>
-    tx.manifest.recordRollout({ deploymentId: 'd1', apiId: 'a', stageName: 'dev', revision, publishedAtMs: Date.now() }),
-  );
+  await store.tenants.transact(TENANT, async (tx) => {
+    await tx.restApis.insert({
+      id: 'a',
+      name: 'a',
+      description: null,
+      version: null,
+      createdAtMs: 0,
+      region: 'us-east-1',
+      rootResourceId: 'root',
+      binaryMediaTypes: [],
+      minimumCompressionSize: null,
+      apiKeySource: 'HEADER',
+      endpointConfiguration: { types: ['REGIONAL'], ipAddressType: 'ipv4', vpcEndpointIds: [] },
+      policy: null,
+      disableExecuteApiEndpoint: false,
+      securityPolicy: null,
+      endpointAccessMode: null,
+      tags: {},
+    });
+    await tx.manifest.recordRollout({ deploymentId: 'd1', apiId: 'a', stageName: 'dev', revision, publishedAtMs: Date.now() });
+  });
   await control.server.waitUntilLive(revision, 10_000);
   const report = await admin.rolloutOf(TENANT, 'd1');
   expect(report?.stages).toMatchObject([{ apiId: 'a', stageName: 'dev', revision }]);

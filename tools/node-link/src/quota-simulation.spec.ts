@@ -8,7 +8,10 @@ import { expect, test } from 'vitest';
 import { TENANT } from './harness.js';
 import { seeded } from './lossy-network.js';
 
-const SEEDS = process.env.GATEHOUSE_SEED === undefined ? Array.from({ length: 60 }, (_, index) => index + 1) : [Number(process.env.GATEHOUSE_SEED)];
+const SEEDS =
+  process.env.GATEHOUSE_SEED === undefined
+    ? Array.from({ length: 60 }, (_, index) => index + 1)
+    : [Number(process.env.GATEHOUSE_SEED)];
 const RELEASE_MS = 60_000;
 
 /** Nodes with their ledgers and journals, a control plane with its grants, and a wire between that loses things. */

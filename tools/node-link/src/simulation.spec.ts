@@ -2,7 +2,16 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { InMemoryStore } from '@gatehouse/domain';
 import { afterEach, expect, test, vi } from 'vitest';
-import { openNode, publishBlob, publishInline, startControlPlane, TENANT, testFolder, unpublish, type TestNode } from './harness.js';
+import {
+  openNode,
+  publishBlob,
+  publishInline,
+  startControlPlane,
+  TENANT,
+  testFolder,
+  unpublish,
+  type TestNode,
+} from './harness.js';
 import { seeded, startLossyNetwork } from './lossy-network.js';
 
 const DAY = '2026-01-01';

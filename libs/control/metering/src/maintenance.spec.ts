@@ -30,8 +30,13 @@ test('on PostgreSQL alone: several workers share one schedule per job, and each 
   const databaseUrl = await postgres.createDatabase();
   const { store, calls } = countingStore();
   const workers: Maintenance[] = [];
-  for (let count = 0; count < 2; count++) workers.push(await startMaintenance({ databaseUrl, store, clock: systemClock, log: quiet }));
-  const queue = new Queue(MAINTENANCE_QUEUE, { connection: { connectionString: databaseUrl, schema: 'bullmq' } }, createPostgresBackend);
+  for (let count = 0; count < 2; count++)
+    workers.push(await startMaintenance({ databaseUrl, store, clock: systemClock, log: quiet }));
+  const queue = new Queue(
+    MAINTENANCE_QUEUE,
+    { connection: { connectionString: databaseUrl, schema: 'bullmq' } },
+    createPostgresBackend,
+  );
   try {
     const schedulers = await queue.getJobSchedulers();
     expect(schedulers.map(({ key }) => key).sort()).toEqual(['clean-manifest', 'forget-nodes', 'roll-up-metrics']);

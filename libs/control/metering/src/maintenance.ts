@@ -110,7 +110,10 @@ export async function startMaintenance(options: MaintenanceOptions): Promise<Mai
 function connect({ databaseUrl, redisUrl }: MaintenanceOptions, process: (job: Job) => Promise<void>) {
   if (redisUrl !== undefined) {
     const connection: RedisOptions & { url: string } = { url: redisUrl, maxRetriesPerRequest: null };
-    return { queue: new Queue(MAINTENANCE_QUEUE, { connection }), worker: new Worker(MAINTENANCE_QUEUE, process, { connection }) };
+    return {
+      queue: new Queue(MAINTENANCE_QUEUE, { connection }),
+      worker: new Worker(MAINTENANCE_QUEUE, process, { connection }),
+    };
   }
   const connection = { connectionString: databaseUrl, schema: 'bullmq', migrate: true, max: 4 };
   return {

@@ -1,4 +1,11 @@
-import { badRequest, type HistogramData, type MetricPeriod, type MetricSample, type TenantId, type TenantStore } from '@gatehouse/domain';
+import {
+  badRequest,
+  type HistogramData,
+  type MetricPeriod,
+  type MetricSample,
+  type TenantId,
+  type TenantStore,
+} from '@gatehouse/domain';
 import { EMPTY_HISTOGRAM, mergeHistograms, percentiles } from '@gatehouse/telemetry';
 
 export interface MetricsQuestion {
@@ -54,7 +61,9 @@ export async function queryMetrics(store: TenantStore, tenant: TenantId, questio
   const toSeconds = Math.ceil(to.getTime() / 1000 / seconds) * seconds;
   if (!(fromSeconds < toSeconds)) throw badRequest('Invalid range: "from" must be before "to"');
   if ((toSeconds - fromSeconds) / seconds > POINTS_MAX) {
-    throw badRequest(`Invalid range: ${(toSeconds - fromSeconds) / seconds} periods of a ${period.toLowerCase()}, at most ${POINTS_MAX}`);
+    throw badRequest(
+      `Invalid range: ${(toSeconds - fromSeconds) / seconds} periods of a ${period.toLowerCase()}, at most ${POINTS_MAX}`,
+    );
   }
   const samples = await store.transact(tenant, (tx) =>
     tx.metrics.query({ apiId, stage, resource, httpMethod, fromSeconds, toSeconds, period }),

@@ -38,7 +38,12 @@ const plan = (limit: number, offset = 0) =>
     }),
   );
 const report = (node: typeof A, sequence: number, count: number, day = DAY): Promise<void> => {
-  const batch: NodeReport = { ...node, sequence, usage: [{ tenant: TENANT, usagePlanId: 'plan', apiKeyId: 'key', day, count }], metrics: [] };
+  const batch: NodeReport = {
+    ...node,
+    sequence,
+    usage: [{ tenant: TENANT, usagePlanId: 'plan', apiKeyId: 'key', day, count }],
+    metrics: [],
+  };
   return grants.whileApplying(batch, () => store.metering.apply(batch));
 };
 
@@ -100,9 +105,17 @@ test('a quota that is used up is called exhausted, and no longer when it is exte
   expect(await ask(A, { wanted: 10n, counted: 1n })).toMatchObject({ allowedTotal: 10n, exhausted: false });
   expect(await ask(A, { wanted: 10n, counted: 10n }), 'counted, not reported yet').toMatchObject({ exhausted: true });
   await report(A, 1, 10);
-  expect(await ask(A, { wanted: 10n, counted: 10n, held: 10n, reported: 10n })).toMatchObject({ allowedTotal: 10n, exhausted: true });
-  await store.tenants.transact(TENANT, (tx) => tx.usage.extend({ usagePlanId: 'plan', apiKeyId: 'key', periodStart: DAY, extra: 5 }));
-  expect(await ask(A, { wanted: 10n, counted: 10n, held: 10n, reported: 10n })).toMatchObject({ allowedTotal: 15n, exhausted: false });
+  expect(await ask(A, { wanted: 10n, counted: 10n, held: 10n, reported: 10n })).toMatchObject({
+    allowedTotal: 10n,
+    exhausted: true,
+  });
+  await store.tenants.transact(TENANT, (tx) =>
+    tx.usage.extend({ usagePlanId: 'plan', apiKeyId: 'key', periodStart: DAY, extra: 5 }),
+  );
+  expect(await ask(A, { wanted: 10n, counted: 10n, held: 10n, reported: 10n })).toMatchObject({
+    allowedTotal: 15n,
+    exhausted: false,
+  });
 });
 
 test('the offset counts in the first period in which the key was used, and in no later one', async () => {

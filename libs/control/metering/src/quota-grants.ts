@@ -110,7 +110,8 @@ export class QuotaGrants {
 
   joined({ nodeId, epoch }: NodeName): void {
     const earlier = this.members.get(nodeId);
-    if (earlier !== undefined && earlier !== epoch) this.leftAtMs.set(nameOf({ nodeId, epoch: earlier }), this.options.clock.nowMs());
+    if (earlier !== undefined && earlier !== epoch)
+      this.leftAtMs.set(nameOf({ nodeId, epoch: earlier }), this.options.clock.nowMs());
     this.members.set(nodeId, epoch);
     this.leftAtMs.delete(nameOf({ nodeId, epoch }));
   }
@@ -178,7 +179,13 @@ export class QuotaGrants {
     }
   }
 
-  private grant(account: Account, holder: Holder, limit: number, sums: Sums, wanted: number): { allowedTotal: bigint; exhausted: boolean } {
+  private grant(
+    account: Account,
+    holder: Holder,
+    limit: number,
+    sums: Sums,
+    wanted: number,
+  ): { allowedTotal: bigint; exhausted: boolean } {
     let outstanding = 0;
     let unreported = 0;
     let isExact = sums.isConsistent;

@@ -67,7 +67,11 @@ test('a series adds up everything the filters leave, period by period, with perc
   const { store, sink } = setUp();
   const metrics = [
     sample(),
-    sample({ httpMethod: 'POST', latency: { bucketIndexes: [40], bucketCounts: [1n], count: 1n, sumMs: 0.8, maxMs: 0.8 }, count: 1n }),
+    sample({
+      httpMethod: 'POST',
+      latency: { bucketIndexes: [40], bucketCounts: [1n], count: 1n, sumMs: 0.8, maxMs: 0.8 },
+      count: 1n,
+    }),
     sample({ minute: BigInt(MINUTE + 60), errors5xx: 3n }),
     sample({ apiId: 'other' }),
   ];
@@ -79,7 +83,13 @@ test('a series adds up everything the filters leave, period by period, with perc
       count: 4,
       '4XXError': 2,
       '5XXError': 0,
-      latency: { average: expect.closeTo(1.7 / 4), p50: 1 / 128, p90: expect.closeTo(0.76, 1), p99: expect.closeTo(0.76, 1), max: 0.8 },
+      latency: {
+        average: expect.closeTo(1.7 / 4),
+        p50: 1 / 128,
+        p90: expect.closeTo(0.76, 1),
+        p99: expect.closeTo(0.76, 1),
+        max: 0.8,
+      },
       integrationLatency: { average: 0, p50: 0, p90: 0, p99: 0, max: 0 },
     },
     expect.objectContaining({ timestamp: '2026-01-05T09:01:00.000Z', count: 3, '5XXError': 3 }),

@@ -17,7 +17,8 @@ export function createReportSink(dependencies: {
   return async (batch) => {
     const { report, droppedCount } = reportFromWire(batch);
     const { nodeId, epoch, sequence } = report;
-    if (droppedCount > 0) log.error({ node: nodeId, epoch, sequence, droppedCount }, 'report lines make no sense and were dropped');
+    if (droppedCount > 0)
+      log.error({ node: nodeId, epoch, sequence, droppedCount }, 'report lines make no sense and were dropped');
     await quotas.whileApplying(report, () => metering.apply(report));
   };
 }

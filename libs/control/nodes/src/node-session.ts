@@ -167,7 +167,10 @@ export class NodeSession {
     const { nodes, manifest, clock, log, heartbeatMs, quotas, onHello } = this.dependencies;
     const role = roleFromWire(hello.role);
     if (role === null || !NODE_ID.test(hello.nodeId)) {
-      return this.end({ code: status.INVALID_ARGUMENT, details: 'Hello needs a role and a node id of letters, digits, ".", "_", "-"' });
+      return this.end({
+        code: status.INVALID_ARGUMENT,
+        details: 'Hello needs a role and a node id of letters, digits, ".", "_", "-"',
+      });
     }
     if (role === 'DATA_PLANE' && !hello.snapshotFormats.includes(SNAPSHOT_FORMAT)) {
       return this.end({
@@ -226,7 +229,10 @@ export class NodeSession {
     const { nodes, clock, log } = this.dependencies;
     const kindName = kindFromWire(kind);
     if (kindName === null) return;
-    log.warn({ node: this.nodeId, kind: kindName, entry: id, revision: Number(revision), reason }, 'node refused a manifest entry');
+    log.warn(
+      { node: this.nodeId, kind: kindName, entry: id, revision: Number(revision), reason },
+      'node refused a manifest entry',
+    );
     this.refusals.set(`${kindName} ${id}`, { revision: Number(revision), reason });
     await nodes.refused({
       nodeId: this.nodeId,
@@ -315,9 +321,6 @@ export class NodeSession {
   /** Resolves when the node's buffer has room again, or the session ended. */
   private write(kind: ControlMessageKind): Promise<void> {
     if (this.ended || this.call.write(create(ControlMessageSchema, { kind }))) return Promise.resolve();
-    return Promise.race([
-      this.whenEnded.promise,
-      new Promise<void>((resolve) => this.call.once('drain', resolve)),
-    ]);
+    return Promise.race([this.whenEnded.promise, new Promise<void>((resolve) => this.call.once('drain', resolve))]);
   }
 }

@@ -304,7 +304,8 @@ export class ControlLink {
       case 'heartbeat':
         if (this.queuedCount > 0) return;
         // The revision is that of the newest manifest on this stream; 0 before the first.
-        if (Number(kind.value.revision) > (this.isFirstManifest ? 0 : this.revision)) this.session.restart('a manifest is missing');
+        if (Number(kind.value.revision) > (this.isFirstManifest ? 0 : this.revision))
+          this.session.restart('a manifest is missing');
         else if (!this.isFirstManifest) this.acknowledge();
         return;
       default: // of a newer control plane; not for this software
@@ -451,7 +452,9 @@ export class ControlLink {
   }
 
   private async persist(): Promise<void> {
-    const lastGood = [...this.served].filter(([key, entry]) => !sameEntry(this.desired.get(key), entry)).map(([, entry]) => entry);
+    const lastGood = [...this.served]
+      .filter(([key, entry]) => !sameEntry(this.desired.get(key), entry))
+      .map(([, entry]) => entry);
     try {
       await this.store.writeManifest({ revision: this.revision, entries: [...this.desired.values()], lastGood });
       await this.removeUnreferencedBlobs();
@@ -511,6 +514,9 @@ export class ControlLink {
 
     this.referencedBefore = this.referencedDigests();
     await this.store.removeBlobsExcept(this.referencedBefore);
-    this.options.log.info({ node: this.nodeId, revision: this.revision, entries: this.desired.size }, 'serving from the disk store');
+    this.options.log.info(
+      { node: this.nodeId, revision: this.revision, entries: this.desired.size },
+      'serving from the disk store',
+    );
   }
 }
