@@ -56,6 +56,8 @@ export class Environment {
   private readonly end = Promise.withResolvers<End>();
   private readonly stopWatching: () => void;
   private readonly startedMs: number;
+  /** Processes stopped one by one while frozen. */
+  private readonly stopped = new Set<number>();
   private hasServed = false;
   private isEnded = false;
 
@@ -155,6 +157,14 @@ export class Environment {
     this.signal('SIGSTOP');
   }
 
+  stop(pids: readonly number[]): void {
+    for (const pid of pids) {
+      if (this.stopped.has(pid)) continue;
+      this.stopped.add(pid);
+      send(pid, 'SIGSTOP');
+    }
+  }
+
   kill(reason: KillReason): void {
     this.signal('SIGKILL');
     this.ended({ killedFor: reason });
@@ -164,6 +174,8 @@ export class Environment {
     if (!this.isFrozen) return;
     this.isFrozen = false;
     this.signal('SIGCONT');
+    for (const pid of this.stopped) send(pid, 'SIGCONT');
+    this.stopped.clear();
   }
 
   private async initialize(requestId: string): Promise<Outcome | null> {
@@ -231,11 +243,18 @@ export class Environment {
     this.onEnd();
   }
 
-  private signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): void {
-    try {
-      process.kill(-this.pid, name);
-    } catch {
-      // nobody left to signal
-    }
+  private signal(name: Signal): void {
+    send(-this.pid, name);
+  }
+}
+
+type Signal = 'SIGKILL' | 'SIGSTOP' | 'SIGCONT';
+
+/** To a process, or with a negative number to its group. */
+function send(pid: number, signal: Signal): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // nobody left to signal
   }
 }

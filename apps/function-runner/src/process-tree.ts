@@ -1,16 +1,16 @@
-/** Reads /proc: memory and number of the processes of an execution environment. On machines without /proc nothing is known. */
+/** Reads /proc: memory and processes of an execution environment. On machines without /proc nothing is known. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 export interface TreeUse {
   /** Resident memory of all its processes. */
   readonly residentBytes: number;
-  readonly processCount: number;
+  readonly pids: readonly number[];
 }
 
 /** Of one process that cannot have children; `null` when it is gone. */
 export function processUse(pid: number): TreeUse | null {
   const resident = residentBytes(pid);
-  return resident === null ? null : { residentBytes: resident, processCount: 1 };
+  return resident === null ? null : { residentBytes: resident, pids: [pid] };
 }
 
 /** Highest resident memory of a process so far, in bytes; 0 when it is gone. */
@@ -27,8 +27,8 @@ export function treeUses(leaders: readonly number[]): Map<number, TreeUse> {
   for (const [pid, leader] of leadersByProcess(new Set(leaders))) {
     const resident = residentBytes(pid);
     if (resident === null) continue;
-    const use = uses.get(leader) ?? { residentBytes: 0, processCount: 0 };
-    uses.set(leader, { residentBytes: use.residentBytes + resident, processCount: use.processCount + 1 });
+    const use = uses.get(leader) ?? { residentBytes: 0, pids: [] };
+    uses.set(leader, { residentBytes: use.residentBytes + resident, pids: [...use.pids, pid] });
   }
   return uses;
 }

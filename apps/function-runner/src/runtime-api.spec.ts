@@ -216,15 +216,32 @@ const post = (path, body) => fetch(api + path, { method: 'POST', body });
     expect(answer.json).toBe(400);
   });
 
-  test.runIf(sandbox.hidesProcesses)('a child that outlives the call ends with its environment', async () => {
+  test.runIf(sandbox.hidesProcesses)('children end with their environment, also those that left its process group', async () => {
     const answer = await call(
       provided(
-        "const child = require('child_process').spawn('sleep', ['54321'], { detached: true, stdio: 'ignore' }); await post(id + '/response', '1'); process.exit(child.pid ? 0 : 1);",
+        "require('child_process').spawn('sleep', ['54321'], { detached: true, stdio: 'ignore' }).on('spawn', () => process.exit(0)); await new Promise(() => {});",
       ),
     );
-    expect(answer.json).toBe(1);
+    expect(answer.json).toMatchObject({ errorType: 'Runtime.ExitError' });
     await expect.poll(() => sleepers()).toEqual([]);
   });
+
+  test.runIf(sandbox.endsWithRunner)(
+    'between calls nothing runs, not even what left the process group; the next call finds it running',
+    async () => {
+      await runner.publish(
+        'restless',
+        provided(
+          "globalThis.child ??= require('child_process').spawn('sleep', ['54321'], { detached: true, stdio: 'ignore' }); await new Promise((r) => setTimeout(r, JSON.parse(event).ms)); await post(id + '/response', '1');",
+        ),
+      );
+      await runner.invoke('restless', { ms: 0 });
+      await expect.poll(() => sleepers()).toEqual(['T']);
+      const call = runner.invoke('restless', { ms: 500 });
+      await expect.poll(() => sleepers()).toEqual(['S']);
+      await call;
+    },
+  );
 
   test('no bootstrap', async () => {
     const answer = await call({ runtime: 'provided.al2', files: { other: '' } });
@@ -258,13 +275,15 @@ fetch('http://' + process.env.AWS_LAMBDA_RUNTIME_API + '/2018-06-01/runtime/init
   });
 });
 
+/** State of each process that the specs above leave asleep: S waiting, T stopped. */
 function sleepers(): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .flatMap((pid) => {
       try {
-        const line = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-        return line.startsWith('sleep\x0054321\x00') ? [pid] : [];
+        if (!readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('sleep\x0054321\x00')) return [];
+        const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+        return [stat.charAt(stat.lastIndexOf(')') + 2)];
       } catch {
         return [];
       }

@@ -176,6 +176,23 @@ test('a call waits for the revision its caller has seen', async () => {
   expect((await call).json).toEqual({ a: 1 });
 });
 
+test('a caller that leaves early costs its function nothing: the call runs to its end', async () => {
+  const heard = await listener([200]);
+  const code = heard.code.replace('async (event) => {', 'async (event) => { await new Promise((r) => setTimeout(r, 200));');
+  await runner.publish('deserted', { files: { 'index.js': code } });
+  const leaving = AbortSignal.timeout(100);
+  const call = fetch(`${runner.url}/2015-03-31/functions/${ACCOUNT}:function:deserted/invocations`, {
+    method: 'POST',
+    body: '{"name":"left"}',
+    headers: { authorization: 'Bearer node-token-of-the-test' },
+    signal: leaving,
+  });
+  await expect(call).rejects.toThrow();
+  await heard.done;
+  expect(heard.calls).toEqual(['/left']);
+  heard.close();
+});
+
 /** A function that tells a server of the test, so that asynchronous calls can be awaited. */
 async function listener(answers: readonly number[]) {
   const { createServer } = await import('node:http');

@@ -24,6 +24,7 @@ export function createRunnerServer(parts: ServerParts): http.Server {
   return http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     serve(request, response, parts, tokenDigest).catch((cause: unknown) => {
       if (cause instanceof Refusal) return refuse(response, cause);
+      if (request.destroyed && !request.complete) return; // the caller left while it was still sending
       parts.onBug(cause);
       refuse(response, new Refusal('ServiceException', 500, 'The runner failed to run the function.', { Type: 'Service' }));
     });

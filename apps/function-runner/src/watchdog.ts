@@ -8,10 +8,12 @@ export interface Watched {
   readonly pid: number;
   /** Cannot start processes, so its own numbers are enough. */
   readonly isSingle: boolean;
-  /** Nothing of it runs at present. */
+  /** Between calls; its process group is stopped. */
   readonly isFrozen: boolean;
   readonly memoryBytesMax: number;
   kill(reason: 'memory'): void;
+  /** Stops what left the process group and runs on while the environment is frozen. */
+  stop(pids: readonly number[]): void;
 }
 
 /** Samples the environments and ends those above their memory or process limit; neighbours must not pay for them. */
@@ -31,13 +33,15 @@ export class Watchdog {
   }
 
   private sample(): void {
-    const running = [...this.watched].filter(({ isFrozen }) => !isFrozen);
-    const leaders = running.filter(({ isSingle }) => !isSingle).map(({ pid }) => pid);
+    // A frozen single process cannot change; a frozen tree may hold members that left its process group.
+    const changing = [...this.watched].filter(({ isFrozen, isSingle }) => !isFrozen || !isSingle);
+    const leaders = changing.filter(({ isSingle }) => !isSingle).map(({ pid }) => pid);
     const trees = leaders.length > 0 ? treeUses(leaders) : new Map<number, TreeUse>();
-    for (const environment of running) {
+    for (const environment of changing) {
       const use = environment.isSingle ? processUse(environment.pid) : trees.get(environment.pid);
       if (use === null || use === undefined) continue;
-      if (use.residentBytes > environment.memoryBytesMax || use.processCount > PROCESS_COUNT_MAX) environment.kill('memory');
+      if (use.residentBytes > environment.memoryBytesMax || use.pids.length > PROCESS_COUNT_MAX) environment.kill('memory');
+      else if (environment.isFrozen) environment.stop(use.pids);
     }
   }
 }
