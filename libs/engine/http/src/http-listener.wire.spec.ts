@@ -452,6 +452,15 @@ test('rubbish behind a good request: its answer is delivered, then the connectio
   expect(text).toMatch(/^HTTP\/1\.1 200 OK[^]*good$/);
 });
 
+test('pipelined requests are answered in order, each once', async () => {
+  const { gate } = await proxied(({ url, response }) => void setTimeout(() => response.end(`<${url}>`), url === '/1' ? 30 : 0));
+  const caller = await RawCaller.connect(gate.listener.port);
+  caller.send([1, 2, 3].map((n) => `GET /dev/${n} HTTP/1.1\r\n${H}\r\n`).join(''));
+  expect((await caller.until('</3>')).match(/<[^>]*>/g)).toEqual(['</1>', '</2>', '</3>']);
+  await gate.recorded(3);
+  caller.close();
+});
+
 test('a head that comes too slowly is cut with 408', async () => {
   const gate = await node(undefined, { headTimeoutMs: 100, requestTimeoutMs: 200 });
   const caller = await RawCaller.connect(gate.listener.port);
