@@ -84,7 +84,8 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
         tags: input.Tags ?? {},
         publish: input.Publish ?? false,
       });
-      return configuration(context, found, publishedQualifier(found));
+      // Unlike UpdateFunctionCode with Publish, Lambda shows the unqualified ARN here, beside the number.
+      return configuration(context, found, null);
     },
     GetFunction: async (context, input) => {
       const { caller } = context;

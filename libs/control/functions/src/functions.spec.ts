@@ -238,6 +238,11 @@ describe('functions', () => {
     }
   });
 
+  test('CreateFunction with Publish answers version 1 under the unqualified ARN', async () => {
+    expect(await create({ Publish: true })).toMatchObject({ Version: '1', FunctionArn: ARN });
+    expect(Object.keys(await entries()).sort()).toEqual(['111122223333:users:$LATEST', '111122223333:users:1']);
+  });
+
   test('UpdateFunctionCode with Publish answers the new version; $LATEST has the same code', async () => {
     await create();
     const published = await run('UpdateFunctionCode', { FunctionName: 'users', ZipFile: otherZip, Publish: true });
