@@ -101,7 +101,7 @@ export async function startControlPlaneHouse<Plane extends RunningPlane>(
     config,
     query,
     tenant: async () => {
-      const account = String(111_111_111_111 * ++tenants);
+      const account = String((111_111_111_111 * ++tenants) % 1e12).padStart(12, '0');
       const credentials = { accessKeyId: `AKIATEST${account}`, secretAccessKey: randomBytes(20).toString('hex') };
       const credential = {
         accessKeyId: credentials.accessKeyId,
@@ -209,4 +209,17 @@ export async function refusalOf(call: Promise<unknown>): Promise<string> {
     if ($metadata?.httpStatusCode === undefined) throw error;
     return `${$metadata.httpStatusCode} ${name}: ${message}`;
   }
+}
+
+/** An API with a mock behind `GET /users`. */
+export async function createMockApi(api: APIGateway, name = 'users') {
+  const { id, rootResourceId } = await api.createRestApi({ name });
+  const restApiId = id!;
+  const { id: resourceId } = await api.createResource({ restApiId, parentId: rootResourceId!, pathPart: 'users' });
+  const key = { restApiId, resourceId: resourceId!, httpMethod: 'GET' };
+  await api.putMethod({ ...key, authorizationType: 'NONE' });
+  await api.putMethodResponse({ ...key, statusCode: '200' });
+  await api.putIntegration({ ...key, type: 'MOCK', requestTemplates: { 'application/json': '{"statusCode": 200}' } });
+  await api.putIntegrationResponse({ ...key, statusCode: '200' });
+  return { restApiId, rootId: rootResourceId!, key };
 }

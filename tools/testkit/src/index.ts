@@ -4,6 +4,7 @@ export { ScriptedUpstream, type UpstreamCall } from './upstream.js';
 export { routeSnapshot, stageSnapshot } from './snapshots.js';
 export {
   answered,
+  createMockApi,
   refusalOf,
   startControlPlaneHouse,
   TEST_REGION,

@@ -1,6 +1,6 @@
 /** REST APIs and all they are made of, through the AWS SDK: exact answers, exact refusals, every PATCH path once. */
 import { paginateGetResources, paginateGetRestApis, type PatchOperation } from '@aws-sdk/client-api-gateway';
-import { answered, refusalOf, startControlPlaneHouse, type ControlPlaneHouse, type TestTenant } from '@gatehouse/testkit';
+import { answered, createMockApi, refusalOf, startControlPlaneHouse, type ControlPlaneHouse, type TestTenant } from '@gatehouse/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ControlPlane } from '../control-plane.js';
 import { bugs, composition } from './composition.js';
@@ -628,15 +628,4 @@ test('GetResources and GetRestApis page through the SDK, each item once and in o
 
 const unknownApi = (restApiId: string): string => `404 NotFoundException: Invalid API identifier specified ${tenant.account}:${restApiId}`;
 
-/** An API with a mock behind `GET /users`. */
-async function users() {
-  const { id, rootResourceId } = await api.createRestApi({ name: 'users' });
-  const restApiId = id!;
-  const { id: resourceId } = await api.createResource({ restApiId, parentId: rootResourceId!, pathPart: 'users' });
-  const key = { restApiId, resourceId: resourceId!, httpMethod: 'GET' };
-  await api.putMethod({ ...key, authorizationType: 'NONE' });
-  await api.putMethodResponse({ ...key, statusCode: '200' });
-  await api.putIntegration({ ...key, type: 'MOCK', requestTemplates: { 'application/json': '{"statusCode": 200}' } });
-  await api.putIntegrationResponse({ ...key, statusCode: '200' });
-  return { restApiId, rootId: rootResourceId!, key };
-}
+const users = () => createMockApi(api);
