@@ -8,5 +8,4 @@ export { mapRequest, sourceArn, type RequestMapping } from './map-request.js';
 export { mapResponse, type ResponseMapping } from './map-response.js';
 export { readBody } from './read-body.js';
 export { selectResponse } from './select-response.js';
-export { compileSelectionPattern, type SelectionPattern } from './selection-pattern.js';
 export { throttle, type Limits } from './throttle.js';
