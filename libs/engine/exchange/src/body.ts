@@ -34,6 +34,8 @@ export function limitStream(source: Readable, limitBytes: number): Readable {
       else done(null, chunk);
     },
   });
+  // Whoever reads hears of errors by a listener of its own. Nobody may be reading when the caller leaves; that is no error then.
+  limited.on('error', () => undefined);
   source.on('error', (cause) => limited.destroy(cause));
   source.on('close', () => {
     if (!source.readableEnded) limited.destroy(new Error('the body ended early'));
