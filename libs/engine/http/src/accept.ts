@@ -28,6 +28,7 @@ export function acceptRequest(x: Exchange, request: IncomingMessage, nowMs: numb
   x.startedAtMs = performance.now();
   x.receivedAtMs = nowMs;
   x.httpMethod = request.method!;
+  x.path = request.url!.split('?', 1)[0]!; // for the record; a stage's path replaces it
   x.protocol = `HTTP/${request.httpVersion}`;
   x.requestHeaders = visibleHeaders(request.rawHeaders);
   const requestId = lastHeader(x.requestHeaders, 'x-amzn-requestid');
@@ -39,6 +40,12 @@ export function acceptRequest(x: Exchange, request: IncomingMessage, nowMs: numb
   x.forwardedProto = 'encrypted' in request.socket ? 'https' : 'http';
   x.traceId = completeTrace(lastHeader(x.requestHeaders, 'x-amzn-trace-id'), nowMs);
   x.requestBody = bodyOf(request, askForBody);
+}
+
+/** A coding under `chunked` would reach backends without its name: only the plain form is taken (RFC 9112 §6.1). */
+export function hasKnownFraming(request: IncomingMessage): boolean {
+  const coding = request.headers['transfer-encoding'];
+  return coding === undefined || coding.toLowerCase() === 'chunked';
 }
 
 function visibleHeaders(rawHeaders: readonly string[]): RawHeaders {

@@ -1,6 +1,8 @@
 /** The response half of an Exchange goes out over node:http, no faster than the caller takes it. */
-import type { ServerResponse } from 'node:http';
-import type { Exchange, RawHeaders } from '@gatehouse/engine-exchange';
+import { setHeader } from '@gatehouse/engine-exchange';
+import { FAULTS } from '@gatehouse/engine-faults';
+import type { Readable } from 'node:stream';
+import type { Call } from './connection.js';
 
 export interface DeliverOptions {
   /** A caller that takes nothing for so long is cut off. */
@@ -9,45 +11,71 @@ export interface DeliverOptions {
   readonly isLast: boolean;
 }
 
-/** Resolves when the caller has the response, or is gone, or the body broke: then the connection is cut, never padded. */
-export function deliver(x: Exchange, response: ServerResponse, options: DeliverOptions): Promise<void> {
-  const body = x.responseBody;
-  if (response.destroyed) {
-    if (body !== null && !Buffer.isBuffer(body)) body.destroy();
-    return Promise.resolve();
-  }
-  const isBodyless = x.httpMethod === 'HEAD' || x.status === 204 || x.status === 304;
-  response.writeHead(x.status, headersOf(x, options.isLast));
+/**
+ * Resolves when the caller has the response, or is gone, or the body broke: then the connection is cut, never padded. Throws,
+ * with nothing sent, when a header cannot be written.
+ */
+export async function deliver(call: Call, options: DeliverOptions): Promise<void> {
+  const { x, response } = call;
+  if (x.isCallerGone) return;
+  response.writeHead(x.status, finishHeaders(call, options.isLast));
   response.setTimeout(options.stalledCallerMs, () => response.destroy());
-  return new Promise<void>((resolve) => {
-    response.on('close', resolve);
-    if (body === null || isBodyless) {
-      if (body !== null && !Buffer.isBuffer(body)) body.destroy();
-      response.end();
-    } else if (Buffer.isBuffer(body)) {
+  const body = isBodyless(call) ? null : x.responseBody;
+  if (body !== null && !Buffer.isBuffer(body)) return stream(call, body);
+  return call.untilGoneOr((done) => {
+    response.on('close', done);
+    if (body === null) response.end();
+    else {
       x.deliveredBytes = body.length;
       response.end(body);
-    } else {
-      body.on('data', (chunk: Buffer) => {
-        x.deliveredBytes += chunk.length;
-      });
-      body.on('error', () => response.destroy());
-      body.on('close', () => {
-        if (!body.readableEnded) response.destroy();
-      });
-      response.on('close', () => body.destroy());
-      body.pipe(response);
     }
   });
 }
 
-function headersOf(x: Exchange, isLast: boolean): RawHeaders {
-  const headers = [...x.responseHeaders, 'x-amzn-RequestId', x.requestId, 'x-amz-apigw-id', x.extendedRequestId];
-  const bytes = Buffer.isBuffer(x.responseBody) ? x.responseBody.length : x.responseBodyBytes;
+function isBodyless({ x }: Call): boolean {
+  return x.httpMethod === 'HEAD' || x.status === 204 || x.status === 304;
+}
+
+function finishHeaders({ x }: Call, isLast: boolean): string[] {
+  const headers = x.responseHeaders;
+  setHeader(headers, 'x-amzn-RequestId', x.requestId);
+  setHeader(headers, 'x-amz-apigw-id', x.extendedRequestId);
   if (x.status !== 204 && x.status !== 304) {
+    const bytes = Buffer.isBuffer(x.responseBody) ? x.responseBody.length : x.responseBodyBytes;
     if (bytes >= 0) headers.push('Content-Length', String(bytes));
     else if (x.responseBody === null && x.httpMethod !== 'HEAD') headers.push('Content-Length', '0');
   }
   if (isLast) headers.push('Connection', 'close');
   return headers;
+}
+
+function stream(call: Call, body: Readable): Promise<void> {
+  const { x, response } = call;
+  let isOver = false; // the Exchange is somebody else's afterwards
+  return call
+    .untilGoneOr((done) => {
+      const cut = (cause: unknown): void => {
+        if (isOver) return;
+        if (x.isCallerGone || response.destroyed) x.fail(FAULTS.CALLER_LEFT, cause, 'sending the answer');
+        else x.fail(FAULTS.INTEGRATION_FAILURE, cause, "streaming the backend's body");
+        response.destroy();
+      };
+      response.on('close', () => {
+        if (!response.writableFinished) cut(null);
+        done();
+      });
+      body.on('data', (chunk: Buffer) => {
+        if (!isOver) x.deliveredBytes += chunk.length;
+      });
+      body.on('error', cut);
+      body.on('close', () => {
+        if (!body.readableEnded) cut(null);
+      });
+      body.pipe(response);
+      // A body that takes its time does not hold back the head.
+      setImmediate(() => {
+        if (!isOver && x.deliveredBytes === 0 && !response.writableEnded) response.flushHeaders();
+      });
+    })
+    .finally(() => (isOver = true));
 }

@@ -5,12 +5,14 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import { BUILT_IN_FAULTS, FAULTS } from '@gatehouse/engine-faults';
 import { ExchangePool, runProgram, type Exchange, type FaultKind, type FaultResponder, type LinkedStage } from '@gatehouse/engine-exchange';
 import type { WorldKeeper } from '@gatehouse/engine-link';
 import type { Recorder } from '@gatehouse/engine-record';
 import type { Clock } from '@gatehouse/kernel';
-import { acceptRequest } from './accept.js';
+import { acceptRequest, hasKnownFraming } from './accept.js';
+import { Call, Connection } from './connection.js';
 import { deliver } from './deliver.js';
 import { parseHost, resolveTarget } from './target.js';
 
@@ -33,29 +35,22 @@ export interface HttpListenerOptions {
 
 /** Request line and headers; data-plane reference §13 "accept 20480". */
 const HEAD_BYTES_MAX = 20_480;
-const HEADERS_MAX = 1_000;
 /** What a caller may still send after its answer before its connection is cut; so that it can read the answer. */
 const LATE_BODY_BYTES_MAX = 16 * 1024 * 1024;
 const LATE_BODY_MS = 5_000;
 
-/** The request a socket is busy with. */
-interface InFlight {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  /** The parser gave up behind this request: nothing more can be read. */
-  isParserDead: boolean;
-}
-
 export class HttpListener {
   private readonly server: Server;
   private readonly pool = new ExchangePool();
-  private readonly inFlight = new Map<Socket, InFlight>();
+  private readonly connections = new Map<Socket, Connection>();
+  private servingCount = 0;
+  private onIdle: (() => void) | null = null;
   private readonly baseSuffix: string;
   private readonly stalledCallerMs: number;
   private isClosing = false;
 
   constructor(private readonly options: HttpListenerOptions) {
-    this.baseSuffix = `.execute-api.${options.baseDomain.toLowerCase()}`;
+    this.baseSuffix = `.${options.baseDomain.toLowerCase()}`;
     this.stalledCallerMs = options.stalledCallerMs ?? 60_000;
     this.server = createServer({
       maxHeaderSize: HEAD_BYTES_MAX,
@@ -66,7 +61,8 @@ export class HttpListener {
       requireHostHeader: false, // answered by us, with a body
       insecureHTTPParser: false,
     });
-    this.server.maxHeadersCount = HEADERS_MAX;
+    this.server.maxHeadersCount = 0; // any other number drops the headers beyond it without a word; the head's size is limited
+    this.server.on('connection', (socket) => this.connected(socket));
     this.server.on('request', (request, response) => void this.serve(request, response, false));
     this.server.on('checkContinue', (request, response) => void this.serve(request, response, true));
     this.server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.unreadable(error, socket as Socket));
@@ -89,54 +85,83 @@ export class HttpListener {
   }
 
   get inFlightCount(): number {
-    return this.inFlight.size;
+    return this.servingCount;
   }
 
-  /** Takes no new connections, ends idle ones, lets requests finish; what is left at the deadline is cut. */
+  /** Takes no new connections, ends idle ones, lets requests finish; what is left at the deadline is cut. Resolves when all are recorded. */
   async close({ deadlineMs }: { readonly deadlineMs: number }): Promise<void> {
     this.isClosing = true;
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     this.server.closeIdleConnections();
+    // node:http takes a connection on which nothing came yet for a busy one.
+    for (const { socket, calls } of this.connections.values()) if (calls.size === 0 && socket.bytesRead === 0) socket.destroy();
     const deadline = setTimeout(() => this.server.closeAllConnections(), deadlineMs);
     await closed;
     clearTimeout(deadline);
+    if (this.servingCount > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
+  }
+
+  private connected(socket: Socket): void {
+    this.connections.set(socket, new Connection(socket));
+    socket.on('close', () => this.connections.delete(socket));
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
     const x = this.pool.acquire();
-    const { socket } = request;
-    const flight: InFlight = { request, response, isParserDead: false };
-    this.inFlight.set(socket, flight);
-    let isFinished = false;
-    let isBodyWanted = !expectsContinue;
-    response.on('close', () => {
-      if (!isFinished) x.callerLeft();
-    });
+    const connection = this.connections.get(request.socket)!;
+    const call = new Call(x, request, response, connection, expectsContinue);
+    connection.calls.add(call);
+    this.servingCount++;
     response.on('error', () => response.destroy()); // written to after the caller left
     try {
-      acceptRequest(x, request, this.options.clock.nowMs(), () => {
-        if (!isBodyWanted) response.writeContinue();
-        isBodyWanted = true;
-      });
+      acceptRequest(x, request, this.options.clock.nowMs(), () => call.askForBody());
       await this.run(x, request);
-      // A caller that was never told to send its body may or may not send it now: nothing behind it can be trusted.
-      await deliver(x, response, { stalledCallerMs: this.stalledCallerMs, isLast: this.isClosing || !isBodyWanted || flight.isParserDead });
+      await deliver(call, this.deliverOptions(call));
     } catch (bug) {
-      x.fail(FAULTS.BUG, bug, 'serving a request');
-      this.options.onBug?.(bug);
-      response.destroy();
+      await this.answerBug(call, bug);
     } finally {
-      isFinished = true;
-      if (this.inFlight.get(socket) === flight) this.inFlight.delete(socket);
+      letGo(x);
+      connection.calls.delete(call);
       this.options.recorder.record(x);
       this.pool.release(x);
-      if (flight.isParserDead) socket.destroySoon();
-      else if (!request.complete && !socket.destroyed) drainLateBody(request, socket);
+      this.servingCount--;
+      this.tidy(call);
+      if (this.servingCount === 0) this.onIdle?.();
     }
+  }
+
+  private deliverOptions(call: Call): { readonly stalledCallerMs: number; readonly isLast: boolean } {
+    const { calls, isBroken } = call.connection;
+    const isOnly = calls.size === 1;
+    return { stalledCallerMs: this.stalledCallerMs, isLast: call.endsInDoubt || (isOnly && (this.isClosing || isBroken)) };
+  }
+
+  /** Outside of every program: the answer could not be written, or we have a bug. */
+  private async answerBug(call: Call, bug: unknown): Promise<void> {
+    const { x, response } = call;
+    this.options.onBug?.(bug);
+    x.fail(FAULTS.BUG, bug, 'serving a request');
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    letGo(x);
+    BUILT_IN_FAULTS.render(x);
+    x.responseBodyBytes = -1;
+    await deliver(call, { stalledCallerMs: this.stalledCallerMs, isLast: true });
+  }
+
+  /** What becomes of the connection after one of its calls. */
+  private tidy({ request, connection }: Call): void {
+    const { socket, calls, isBroken } = connection;
+    if (socket.destroyed) return;
+    if (isBroken ? !connection.owesAnswers : this.isClosing && calls.size === 0) socket.destroySoon();
+    else if (!request.complete) drainLateBody(request, socket);
   }
 
   private async run(x: Exchange, request: IncomingMessage): Promise<void> {
     const { worlds } = this.options;
+    if (!hasKnownFraming(request)) return refuse(x, FAULTS.MALFORMED_TARGET, 'reading Transfer-Encoding');
     const host = headerCount(request, 'host') === 1 ? parseHost(request.headers.host!) : null;
     if (host === null) return refuse(x, FAULTS.MALFORMED_TARGET, 'reading the Host header');
     x.host = host;
@@ -151,7 +176,10 @@ export class HttpListener {
     const found = worlds.stage(world, target.apiId, target.stage);
     const stage: LinkedStage | string = found instanceof Promise ? await found : found;
     if (stage === 'REFUSED') return refuse(x, FAULTS.API_CONFIGURATION_ERROR, 'linking the stage');
-    if (typeof stage === 'string' || stage.snapshot.disableExecuteApiEndpoint) return refuse(x, FAULTS.UNKNOWN_HOST, 'looking for a stage');
+    if (typeof stage === 'string') return refuse(x, FAULTS.UNKNOWN_HOST, 'looking for a stage');
+    const { region, disableExecuteApiEndpoint } = stage.snapshot;
+    if (disableExecuteApiEndpoint) return refuse(x, FAULTS.UNKNOWN_HOST, 'looking for an API whose default endpoint is enabled');
+    if (target.region !== null && target.region !== region) return refuse(x, FAULTS.UNKNOWN_HOST, 'looking for an API of the region');
     x.stage = stage;
     x.route = stage.match(x);
     if (x.route === null) return refuse(x, FAULTS.MISSING_AUTHENTICATION_TOKEN, 'looking for a route', stage.faults);
@@ -160,13 +188,18 @@ export class HttpListener {
 
   /** The parser cannot make sense of what came, or it came too slowly. */
   private unreadable(error: NodeJS.ErrnoException, socket: Socket): void {
-    const flight = this.inFlight.get(socket);
-    if (flight?.request.complete) {
-      // Rubbish behind a good request: its answer is delivered, then the connection ends.
-      flight.isParserDead = true;
+    const connection = this.connections.get(socket);
+    if (connection === undefined || !socket.writable || error.code === 'ECONNRESET') {
+      socket.destroy();
       return;
     }
-    if (!socket.writable || error.code === 'ECONNRESET' || flight?.response.headersSent) {
+    connection.isBroken = true;
+    // At most the newest request is incomplete: it is what broke. Otherwise it is what came behind the newest.
+    const broken = [...connection.calls].at(-1);
+    const isMidway = broken !== undefined && !broken.request.complete;
+    if (isMidway) broken.callerLeft();
+    if (connection.owesAnswers) return; // nothing may go out in front of them; `tidy` ends the connection
+    if (isMidway && broken.response.headersSent) {
       socket.destroy();
       return;
     }
@@ -189,6 +222,13 @@ const UNREADABLE: Readonly<Record<string, readonly [status: string, message: str
 function refuse(x: Exchange, kind: FaultKind, doing: string, faults: FaultResponder = BUILT_IN_FAULTS): void {
   x.fail(kind, null, doing);
   faults.render(x);
+}
+
+/** Bodies that were opened and that nobody reads to their end. */
+function letGo({ upstreamAnswer, responseBody }: Exchange): void {
+  for (const body of [upstreamAnswer?.body, responseBody]) {
+    if (body instanceof Readable && !body.destroyed) body.on('error', () => undefined).destroy();
+  }
 }
 
 function headerCount(request: IncomingMessage, lowerName: string): number {

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { completeTrace } from './index.js';
 import { parseHost, resolveTarget } from './target.js';
 
-const SUFFIX = '.execute-api.localhost';
-const API = `abc123${SUFFIX}`;
+const SUFFIX = '.localhost';
+const API = 'abc123.execute-api.localhost';
 
 for (const [header, expected] of [
   ['abc.execute-api.localhost', 'abc.execute-api.localhost'],
@@ -39,9 +39,16 @@ for (const [host, url, apiId, stage, path, resourcePath, rawQuery] of [
   ['127.0.0.1', '/_aws/execute-api/abc123/dev', 'abc123', 'dev', '/dev', '/', ''],
 ] as const) {
   test(`${host} ${url} is ${apiId}/${stage} ${resourcePath}`, () => {
-    expect(resolveTarget(host, url, SUFFIX)).toEqual({ apiId, stage, path, resourcePath, rawQuery });
+    expect(resolveTarget(host, url, SUFFIX)).toEqual({ apiId, stage, region: null, path, resourcePath, rawQuery });
   });
 }
+
+test("the AWS form of a host names a region", () => {
+  expect(resolveTarget('abc123.execute-api.eu-west-1.localhost', '/dev', SUFFIX)).toMatchObject({ apiId: 'abc123', region: 'eu-west-1', stage: 'dev' });
+  for (const host of ['abc123.execute-api.eu.west.localhost', 'abc123.execute-apis.localhost', 'abc123.execute-api.evil-localhost']) {
+    expect(resolveTarget(host, '/dev', SUFFIX)).toBe('UNKNOWN_HOST');
+  }
+});
 
 // faults.md 21 to 23: one canonical form, or none.
 for (const path of [

@@ -1,8 +1,8 @@
 /**
  * From a request target to an API, a stage and one canonical path (data-plane reference §2.1, §2.2).
  *
- *   Host: {apiId}.execute-api.{base domain}   /{stage}/{path}
- *   any other Host                            /_aws/execute-api/{apiId}/{stage}/{path}
+ *   Host: {apiId}.execute-api[.{region}].{base domain}   /{stage}/{path}
+ *   any other Host                                       /_aws/execute-api/{apiId}/{stage}/{path}
  *
  * The canonical form of a path is its raw form: nothing is decoded, joined or resolved, and what two readers could
  * resolve differently is refused instead (400): dot segments in any disguise, backslashes, broken or overlong escapes, escaped
@@ -12,6 +12,8 @@
 export interface Target {
   readonly apiId: string;
   readonly stage: string;
+  /** As the host names it; `null` when it names none. */
+  readonly region: string | null;
   /** With the stage, as `$context.path` shows it. */
   readonly path: string;
   /** Below the stage, at least `/`. */
@@ -24,7 +26,8 @@ export type NoTarget = 'MALFORMED' | 'UNKNOWN_HOST';
 const PATH_FORM = '/_aws/execute-api/';
 
 const HOST = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$|^\[[0-9a-f:.]+\]$/;
-const API_LABEL = /^[a-z0-9-]+$/;
+/** What stands before the base domain. */
+const API_NAME = /^([a-z0-9-]+)\.execute-api(?:\.([a-z0-9-]+))?$/;
 
 /** Lower case, without port and trailing dot; `null` for what is no host. */
 export function parseHost(header: string): string | null {
@@ -35,7 +38,7 @@ export function parseHost(header: string): string | null {
   return HOST.test(host) ? host : null;
 }
 
-/** `url` as in the request line: origin form, or absolute form that agrees with the host. */
+/** `url` as in the request line: origin form, or absolute form that agrees with the host. `baseSuffix` starts with a dot. */
 export function resolveTarget(host: string, url: string, baseSuffix: string): Target | NoTarget {
   const origin = url.startsWith('/') ? url : originForm(url, host);
   if (origin === null) return 'MALFORMED';
@@ -43,18 +46,16 @@ export function resolveTarget(host: string, url: string, baseSuffix: string): Ta
   const path = mark === -1 ? origin : origin.slice(0, mark);
   const rawQuery = mark === -1 ? '' : origin.slice(mark + 1);
   if (!isCanonicalPath(path) || !isCanonicalQuery(rawQuery)) return 'MALFORMED';
-  if (host.endsWith(baseSuffix)) {
-    const apiId = host.slice(0, -baseSuffix.length);
-    return API_LABEL.test(apiId) ? inStage(apiId, path, 0, rawQuery) : 'UNKNOWN_HOST';
-  }
+  const api = host.endsWith(baseSuffix) ? API_NAME.exec(host.slice(0, -baseSuffix.length)) : null;
+  if (api !== null) return inStage(api[1]!, api[2] ?? null, path, 0, rawQuery);
   if (!path.startsWith(PATH_FORM)) return 'UNKNOWN_HOST';
   const apiEnd = path.indexOf('/', PATH_FORM.length);
   if (apiEnd === -1) return 'UNKNOWN_HOST';
-  return inStage(path.slice(PATH_FORM.length, apiEnd), path, apiEnd, rawQuery);
+  return inStage(path.slice(PATH_FORM.length, apiEnd), null, path, apiEnd, rawQuery);
 }
 
 /** Extra slashes before the stage are ignored; those behind it stay. */
-function inStage(apiId: string, path: string, start: number, rawQuery: string): Target | NoTarget {
+function inStage(apiId: string, region: string | null, path: string, start: number, rawQuery: string): Target | NoTarget {
   let stageStart = start;
   while (path[stageStart] === '/') stageStart++;
   const slash = path.indexOf('/', stageStart);
@@ -62,7 +63,7 @@ function inStage(apiId: string, path: string, start: number, rawQuery: string): 
   if (stageEnd === stageStart) return 'UNKNOWN_HOST';
   const rest = path.slice(stageEnd);
   const stage = path.slice(stageStart, stageEnd);
-  return { apiId, stage, path: `/${stage}${rest}`, resourcePath: rest === '' ? '/' : rest, rawQuery };
+  return { apiId, stage, region, path: `/${stage}${rest}`, resourcePath: rest === '' ? '/' : rest, rawQuery };
 }
 
 function originForm(url: string, host: string): string | null {
