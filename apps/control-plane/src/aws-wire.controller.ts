@@ -1,6 +1,7 @@
 import { All, Controller, Inject, Req, Res } from '@nestjs/common';
 import { AwsEndpoint } from '@gatehouse/control-wire';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { BODY_TOO_LARGE } from './receive-body.js';
 import { toWireRequest } from './wire-request.js';
 
 /** Where every request that is not for the admin API ends up: AWS's own protocols need the raw path and body. */
@@ -12,7 +13,10 @@ export class AwsWireController {
 
   @All(AWS_WIRE_PATH.slice(1))
   async handle(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const answer = await this.endpoint.handle(toWireRequest(request));
+    const answer =
+      request.body === BODY_TOO_LARGE
+        ? await this.endpoint.refuseBody({ method: request.method, rawUrl: request.originalUrl })
+        : await this.endpoint.handle(toWireRequest(request));
     void reply.status(answer.status).headers(answer.headers).send(answer.body);
   }
 }

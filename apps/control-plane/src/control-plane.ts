@@ -55,6 +55,7 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
     grpcPort,
     close: async () => {
       await http.close();
+      await invoker.close();
       await nodes.close();
       await maintenance.close();
       await store.close();

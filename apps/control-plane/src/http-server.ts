@@ -5,11 +5,13 @@ import type { NodeAdmin } from '@gatehouse/control-nodes';
 import { Authenticator, AwsEndpoint, BODY_LIMIT_MAX_BYTES } from '@gatehouse/control-wire';
 import type { TenantStore } from '@gatehouse/domain';
 import type { Clock } from '@gatehouse/kernel';
-import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
+import type { Readable } from 'node:stream';
 import { AdminController } from './admin.controller.js';
 import { AWS_WIRE_PATH, AwsWireController } from './aws-wire.controller.js';
 import { HealthController } from './health.controller.js';
 import type { Readiness } from './readiness.js';
+import { receiveBody } from './receive-body.js';
 import { CLOCK, NODE_ADMIN, READINESS, TENANT_STORE } from './tokens.js';
 
 export interface HttpParts {
@@ -44,7 +46,6 @@ const OWN_PATHS = /^\/(admin\/|healthz(\?|$)|readyz(\?|$))/;
 /** AWS's protocols and the admin API on one port. The caller listens on and closes what comes back. */
 export async function createHttpServer(parts: HttpParts): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
-    bodyLimit: BODY_LIMIT_MAX_BYTES,
     // AWS puts ARNs and encoded slashes into path segments, and signs what was sent: its protocols are routed by the endpoint
     // itself on the raw URL, which stays in `originalUrl`.
     rewriteUrl: (request: { readonly url?: string }) => (OWN_PATHS.test(request.url ?? '') ? (request.url as string) : AWS_WIRE_PATH),
@@ -52,17 +53,11 @@ export async function createHttpServer(parts: HttpParts): Promise<NestFastifyApp
   const fastify = adapter.getInstance();
   // By operation, not by content type: botocore sends blobs without any, SDKs sign the bytes.
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  fastify.addContentTypeParser('*', (_request: FastifyRequest, stream: Readable) => receiveBody(stream, BODY_LIMIT_MAX_BYTES));
   const app = await NestFactory.create<NestFastifyApplication>(HttpModule.of(parts), adapter, {
     bodyParser: false,
     logger: ['error', 'warn'],
   });
   app.enableShutdownHooks([]);
-  await app.init();
-  fastify.setErrorHandler(async (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
-    if (error.code !== 'FST_ERR_CTP_BODY_TOO_LARGE') throw error;
-    const answer = await parts.endpoint.refuseBody({ method: request.method, rawUrl: request.originalUrl });
-    return reply.status(answer.status).headers(answer.headers).send(answer.body);
-  });
   return app;
 }
