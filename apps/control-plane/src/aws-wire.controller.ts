@@ -17,6 +17,7 @@ export class AwsWireController {
       request.body === BODY_TOO_LARGE
         ? await this.endpoint.refuseBody({ method: request.method, rawUrl: request.originalUrl })
         : await this.endpoint.handle(toWireRequest(request));
-    void reply.status(answer.status).headers(answer.headers).send(answer.body);
+    // As bytes: Fastify adds a charset to the content type of text, AWS names none.
+    void reply.status(answer.status).headers(answer.headers).send(Buffer.from(answer.body));
   }
 }
