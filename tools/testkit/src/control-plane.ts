@@ -2,6 +2,7 @@
  * The whole control plane in one process on a real PostgreSQL, driven as its users drive it: by unmodified AWS clients, and by
  * signed requests that no AWS client would send.
  */
+import { buffer } from 'node:stream/consumers';
 import { createHash, createHmac, randomBytes, type Hash, type Hmac } from 'node:crypto';
 import { APIGateway } from '@aws-sdk/client-api-gateway';
 import { Lambda } from '@aws-sdk/client-lambda';
@@ -9,6 +10,7 @@ import { STSClient } from '@aws-sdk/client-sts';
 import { Secret, systemClock } from '@gatehouse/kernel';
 import { SignatureV4 } from '@smithy/signature-v4';
 import pg from 'pg';
+import { ZipFile } from 'yazl';
 import { callOnce, type CallerResponse } from './caller.js';
 import { startPostgres } from './postgres.js';
 
@@ -222,4 +224,12 @@ export async function createMockApi(api: APIGateway, name = 'users') {
   await api.putIntegration({ ...key, type: 'MOCK', requestTemplates: { 'application/json': '{"statusCode": 200}' } });
   await api.putIntegrationResponse({ ...key, statusCode: '200' });
   return { restApiId, rootId: rootResourceId!, key };
+}
+
+/** A package with one file, as Lambda takes it. */
+export async function packageOf(name: string, text: string): Promise<Buffer> {
+  const file = new ZipFile();
+  file.addBuffer(Buffer.from(text), name);
+  file.end();
+  return buffer(file.outputStream);
 }

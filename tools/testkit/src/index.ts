@@ -5,6 +5,7 @@ export { routeSnapshot, stageSnapshot } from './snapshots.js';
 export {
   answered,
   createMockApi,
+  packageOf,
   refusalOf,
   startControlPlaneHouse,
   TEST_REGION,
