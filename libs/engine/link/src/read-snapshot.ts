@@ -1,6 +1,7 @@
 import { SNAPSHOT_FORMAT, type StageSnapshot } from '@gatehouse/contracts';
 import { LinkRefusal } from '@gatehouse/engine-exchange';
 import { sha256Hex } from '@gatehouse/kernel';
+import { checkStage } from './shapes.js';
 
 /** What the manifest says a blob is. */
 export interface SnapshotName {
@@ -27,5 +28,6 @@ export function readSnapshot(bytes: Uint8Array, name: SnapshotName): StageSnapsh
   for (const member of ['tenant', 'apiId', 'stage'] as const) {
     if (snapshot[member] !== name[member]) throw new LinkRefusal(`snapshot ${name.digest}: ${member} is ${snapshot[member]}, the manifest says ${name[member]}`);
   }
+  checkStage(snapshot, `snapshot ${name.digest}`);
   return snapshot as StageSnapshot;
 }

@@ -11,6 +11,7 @@ import type { ApiKeyEntry, UsagePlanEntry } from '@gatehouse/contracts';
 import { LinkRefusal, type LinkedStage } from '@gatehouse/engine-exchange';
 import { linkStage, routeCount, type LinkBindings } from './link-stage.js';
 import { readSnapshot, type SnapshotName } from './read-snapshot.js';
+import { checkApiKey, checkUsagePlan, type Check } from './shapes.js';
 import { digestKey, LinkedUsagePlan, World } from './world.js';
 
 /** One published thing; the shape control-link hands over. */
@@ -217,12 +218,12 @@ class Edits {
         return { tenant: entry.tenant, apiId: entry.id.slice(0, slash), stage: entry.id.slice(slash + 1), digest: entry.digest };
       }
       case 'USAGE_PLAN': {
-        const plan = parseInline<UsagePlanEntry>(entry, 'usagePlanId');
+        const plan = parseInline<UsagePlanEntry>(entry, 'usagePlanId', checkUsagePlan);
         this.plans.set(entry.id, new LinkedUsagePlan(plan));
         return null;
       }
       case 'API_KEY': {
-        const key = parseInline<ApiKeyEntry>(entry, 'apiKeyId');
+        const key = parseInline<ApiKeyEntry>(entry, 'apiKeyId', checkApiKey);
         this.forgetKey(entry.id);
         this.keysById.set(entry.id, key);
         this.keysByDigest.set(digestKey(key.tenant, key.valueDigest), key);
@@ -254,8 +255,9 @@ class Edits {
   }
 }
 
-function parseInline<T extends { readonly tenant: string }>(entry: WorldEntry, idMember: keyof T): T {
+function parseInline<T extends { readonly tenant: string }>(entry: WorldEntry, idMember: keyof T, check: Check): T {
   const content = JSON.parse(entry.inline) as T;
+  check(content, `${entry.kind} ${entry.id}`);
   if (content.tenant !== entry.tenant || content[idMember] !== entry.id) throw new Error(`${entry.kind} ${entry.id}: its content belongs to something else`);
   return content;
 }

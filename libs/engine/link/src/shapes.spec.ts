@@ -1,0 +1,77 @@
+import { LinkRefusal } from '@gatehouse/engine-exchange';
+import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
+import * as fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { checkApiKey, checkStage, checkUsagePlan } from './shapes.js';
+
+const PROXY = { type: 'HTTP_PROXY', uri: 'http://a/', httpMethod: 'GET', timeoutMs: 1, requestParameters: {}, insecureSkipVerification: false } as const;
+const STAGE = stageSnapshot({
+  accountThrottle: { ratePerSecond: 1, burst: 2 },
+  binaryMediaTypes: ['a/b'],
+  stageVariables: { a: 'b' },
+  gatewayResponses: [{ responseType: 'THROTTLED', statusCode: null, headers: {}, templates: {} }],
+  routes: [
+    routeSnapshot({ throttle: { ratePerSecond: 1, burst: 2 } }),
+    routeSnapshot({ path: '/a', integration: PROXY, authorization: { type: 'REFUSE', reason: 'r' } }),
+    routeSnapshot({ path: '/b', integration: { type: 'AWS_PROXY', httpMethod: 'POST', functionArn: 'arn', timeoutMs: 1 } }),
+    routeSnapshot({ path: '/c', integration: { type: 'REFUSE', reason: 'r' } }),
+  ],
+});
+const PLAN = {
+  usagePlanId: 'p',
+  tenant: 't',
+  throttle: { ratePerSecond: 1, burst: 1 },
+  quota: { limit: 1, offset: 0, period: 'DAY' },
+  apiStages: [{ apiId: 'a', stage: 's', methodThrottles: { '/GET': { ratePerSecond: 1, burst: 1 } } }],
+};
+const KEY = { apiKeyId: 'k', tenant: 't', valueDigest: 'd', enabled: true, usagePlanIds: ['p'] };
+
+const CONTENTS = [
+  ['stage', STAGE, checkStage],
+  ['usage plan', PLAN, checkUsagePlan],
+  ['API key', KEY, checkApiKey],
+] as const;
+
+/** Every place in a value, as the keys that lead there. */
+function places(value: unknown, at: readonly string[] = []): (readonly string[])[] {
+  if (typeof value !== 'object' || value === null) return [at];
+  return [at, ...Object.entries(value).flatMap(([key, element]) => places(element, [...at, key]))];
+}
+
+function withValueAt(value: unknown, [key, ...rest]: readonly string[], replacement: unknown): unknown {
+  if (key === undefined) return replacement;
+  const copy = (Array.isArray(value) ? [...(value as unknown[])] : { ...(value as object) }) as Record<string, unknown>;
+  copy[key] = withValueAt(copy[key], rest, replacement);
+  return copy;
+}
+
+for (const [what, content, check] of CONTENTS) {
+  test(`a ${what} as published passes, with members of a later version too`, () => {
+    check(content, what);
+    check({ ...content, later: 1 }, what);
+  });
+
+  test(`a ${what} with a member of no possible type is refused by name, wherever it stands`, () => {
+    for (const place of places(content)) {
+      if (place[0] === 'format') continue; // read before the shape is looked at
+      expect(() => check(withValueAt(content, place, Symbol('no JSON')), what), place.join('.')).toThrow(LinkRefusal);
+    }
+  });
+
+  test(`whatever is published as a ${what}, it passes or is refused, and nothing else is thrown`, () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...places(content)), fc.jsonValue(), (place, replacement) => {
+        try {
+          check(withValueAt(content, place, replacement), what);
+        } catch (cause) {
+          expect(cause).toBeInstanceOf(LinkRefusal);
+        }
+      }),
+    );
+  });
+}
+
+test('a type this node does not know is named', () => {
+  const stage = withValueAt(STAGE, ['routes', '1', 'integration', 'type'], 'TELEPATHY');
+  expect(() => checkStage(stage, 'snapshot d')).toThrow('snapshot d.routes[1].integration.type: "TELEPATHY" is not known to this node');
+});

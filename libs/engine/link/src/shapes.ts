@@ -1,0 +1,106 @@
+/**
+ * The border behind which published content is trusted: every member a World or a program reads is there and of its type. What
+ * expressions in it mean is checked where they are compiled. Members this node does not know are ignored.
+ */
+import { LinkRefusal } from '@gatehouse/engine-exchange';
+
+export type Check = (value: unknown, where: string) => void;
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function claim(expected: string, holds: (value: unknown) => boolean): Check {
+  return (value, where) => {
+    if (!holds(value)) throw new LinkRefusal(`${where}: expected ${expected}`);
+  };
+}
+
+const text = claim('a string', (value) => typeof value === 'string');
+const flag = claim('true or false', (value) => typeof value === 'boolean');
+const number = claim('a number', (value) => typeof value === 'number');
+const milliseconds = claim('a positive number', (value) => typeof value === 'number' && value > 0);
+const oneOf = (...names: readonly string[]): Check => claim(`one of ${names.join(', ')}`, (value) => names.includes(value as string));
+const orNull =
+  (check: Check): Check =>
+  (value, where) =>
+    value === null ? undefined : check(value, where);
+
+const list =
+  (item: Check): Check =>
+  (value, where) => {
+    if (!Array.isArray(value)) throw new LinkRefusal(`${where}: expected a list`);
+    value.forEach((element, i) => item(element, `${where}[${i}]`));
+  };
+
+const mapOf =
+  (item: Check): Check =>
+  (value, where) => {
+    if (!isRecord(value)) throw new LinkRefusal(`${where}: expected an object`);
+    for (const [key, element] of Object.entries(value)) item(element, `${where}[${JSON.stringify(key)}]`);
+  };
+
+const record =
+  (members: Readonly<Record<string, Check>>): Check =>
+  (value, where) => {
+    if (!isRecord(value)) throw new LinkRefusal(`${where}: expected an object`);
+    for (const name of Object.keys(members)) members[name]!(value[name], `${where}.${name}`);
+  };
+
+/** Chooses by `type`; a type that is not in the table is newer than this node. */
+const tagged =
+  (checks: Readonly<Record<string, Check>>): Check =>
+  (value, where) => {
+    const type = isRecord(value) ? value.type : undefined;
+    if (typeof type !== 'string' || !Object.hasOwn(checks, type)) throw new LinkRefusal(`${where}.type: ${JSON.stringify(type)} is not known to this node`);
+    checks[type]!(value, where);
+  };
+
+const texts = mapOf(text);
+const throttle = record({ ratePerSecond: number, burst: number });
+const refuse = record({ reason: text });
+const responses = list(record({ statusCode: number, selectionPattern: orNull(text), responseParameters: texts, responseTemplates: texts }));
+const templates = { passthroughBehavior: oneOf('WHEN_NO_MATCH', 'WHEN_NO_TEMPLATES', 'NEVER'), requestTemplates: texts, responses };
+const upstream = { uri: text, httpMethod: text, timeoutMs: milliseconds, requestParameters: texts, insecureSkipVerification: flag };
+
+const ROUTE = record({
+  resourceId: text,
+  path: text,
+  httpMethod: text,
+  operationName: orNull(text),
+  apiKeyRequired: flag,
+  authorization: tagged({ NONE: () => undefined, REFUSE: refuse }),
+  throttle: orNull(throttle),
+  integration: tagged({
+    MOCK: record(templates),
+    HTTP: record({ ...upstream, ...templates }),
+    HTTP_PROXY: record(upstream),
+    AWS_PROXY: record({ httpMethod: text, functionArn: text, timeoutMs: milliseconds }),
+    REFUSE: refuse,
+  }),
+});
+
+/** Throws LinkRefusal that names the first member that is not as it should be. */
+export const checkStage: Check = record({
+  tenant: text,
+  region: text,
+  apiId: text,
+  apiName: text,
+  stage: text,
+  deploymentId: text,
+  stageVariables: texts,
+  apiKeySource: oneOf('HEADER', 'AUTHORIZER'),
+  binaryMediaTypes: list(text),
+  disableExecuteApiEndpoint: flag,
+  accountThrottle: orNull(throttle),
+  routes: list(ROUTE),
+  gatewayResponses: list(record({ responseType: text, statusCode: orNull(number), headers: texts, templates: texts })),
+});
+
+export const checkUsagePlan: Check = record({
+  usagePlanId: text,
+  tenant: text,
+  throttle: orNull(throttle),
+  quota: orNull(record({ limit: number, offset: number, period: oneOf('DAY', 'WEEK', 'MONTH') })),
+  apiStages: list(record({ apiId: text, stage: text, methodThrottles: mapOf(throttle) })),
+});
+
+export const checkApiKey: Check = record({ apiKeyId: text, tenant: text, valueDigest: text, enabled: flag, usagePlanIds: list(text) });
