@@ -2,8 +2,10 @@ import type { EntryKind, ManifestEntry, ManifestLog, TenantId } from '@gatehouse
 import type pg from 'pg';
 import { columnText } from './column-text.js';
 import { decompress } from './compression.js';
+import { inlineFromColumn } from './entry-inline.js';
 import type * as rows from './gen/client.js';
 import type { Listener } from './listener.js';
+import type { Sealer } from './seal.js';
 import { inTransaction, type Int8 } from './sql.js';
 
 export const MANIFEST_CHANNEL = 'gatehouse_manifest';
@@ -23,6 +25,7 @@ export class PostgresManifestLog implements ManifestLog {
   constructor(
     private readonly pool: pg.Pool,
     private readonly listener: Listener,
+    private readonly sealer: Sealer,
   ) {}
 
   async head(): Promise<number> {
@@ -38,7 +41,7 @@ export class PostgresManifestLog implements ManifestLog {
        ORDER BY entry.revision`,
       [revision, kinds],
     );
-    return rows[0]!.known ? rows.filter((row) => row.id !== null).map(entryOf) : null;
+    return rows[0]!.known ? rows.filter((row) => row.id !== null).map((row) => this.#entryOf(row)) : null;
   }
 
   async all(kinds: readonly EntryKind[]): Promise<ManifestEntry[]> {
@@ -46,7 +49,7 @@ export class PostgresManifestLog implements ManifestLog {
       'SELECT * FROM manifest_entries WHERE NOT removed AND kind = ANY($1) ORDER BY revision',
       [kinds],
     );
-    return rows.map(entryOf);
+    return rows.map((row) => this.#entryOf(row));
   }
 
   async blob(digest: string): Promise<Uint8Array | null> {
@@ -77,19 +80,19 @@ export class PostgresManifestLog implements ManifestLog {
       return { removals: removals.rowCount ?? 0, blobs: blobs.rowCount ?? 0 };
     });
   }
+
+  #entryOf(row: EntryRow): ManifestEntry {
+    const { tenant_id: tenantId, blob_bytes: blobBytes, revision, ...rest } = row;
+    return toEntry({ ...rest, tenantId, blobBytes: BigInt(blobBytes), revision: BigInt(revision) }, this.sealer);
+  }
 }
 
-function entryOf(row: EntryRow): ManifestEntry {
-  const { tenant_id: tenantId, blob_bytes: blobBytes, revision, ...rest } = row;
-  return toEntry({ ...rest, tenantId, blobBytes: BigInt(blobBytes), revision: BigInt(revision) });
-}
-
-export function toEntry(row: Omit<rows.ManifestEntry, 'changedAtMs'>): ManifestEntry {
+export function toEntry(row: Omit<rows.ManifestEntry, 'changedAtMs'>, sealer: Sealer): ManifestEntry {
   return {
     kind: row.kind as EntryKind,
     id: row.id,
     tenant: row.tenantId as TenantId,
     revision: Number(row.revision),
-    content: row.removed ? null : { digest: row.digest, blobBytes: Number(row.blobBytes), inline: row.inline },
+    content: row.removed ? null : { digest: row.digest, blobBytes: Number(row.blobBytes), inline: inlineFromColumn(sealer, row, row.inline) },
   };
 }

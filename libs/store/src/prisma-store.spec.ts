@@ -152,7 +152,14 @@ test('no secret stands in the database in the clear', async () => {
     await tx.functions.insert({ name: 'f', latest: { ...version, version: '$LATEST' }, newestVersion: 1 } as never);
     await tx.functionVersions.insert(version as never);
     expect((await tx.functions.find('f'))?.latest.environment.SECRET?.reveal()).toBe(secrets[2]);
+    const entry = { digest: null, blobBytes: 0, inline: JSON.stringify({ environment: { SECRET: secrets[2] } }) };
+    const revision = await tx.manifest.put('FUNCTION', 'f:$LATEST', entry);
+    expect(await tx.manifest.put('FUNCTION', 'f:$LATEST', entry), 'the same content keeps its revision').toBe(revision);
+    expect((await tx.manifest.find('FUNCTION', 'f:$LATEST'))?.content).toEqual(entry);
   });
+  expect((await store.manifest.all(['FUNCTION'])).map(({ content }) => content?.inline)).toEqual([
+    JSON.stringify({ environment: { SECRET: secrets[2] } }),
+  ]);
   const tables = await query<{ name: string }>(
     `SELECT quote_ident(tablename) AS name FROM pg_tables WHERE schemaname = 'public'`,
   );

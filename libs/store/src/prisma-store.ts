@@ -80,7 +80,7 @@ class PrismaStore implements Store {
     this.#prisma = new PrismaClient({ adapter: new PrismaPg(this.#pool) });
     this.#listener = new Listener(databaseUrl, MANIFEST_CHANNEL, logger);
     this.directory = new PrismaDirectory(this.#prisma, this.#sealer);
-    this.manifest = new PostgresManifestLog(this.#pool, this.#listener);
+    this.manifest = new PostgresManifestLog(this.#pool, this.#listener, this.#sealer);
     this.nodes = new PostgresNodes(this.#pool);
     this.metering = new PostgresMeteringLog(this.#pool, logger);
   }

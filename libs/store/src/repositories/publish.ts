@@ -2,6 +2,7 @@ import type { BlobRepository, EntryContent, EntryKind, ManifestEntry, ManifestRe
 import { sha256Hex, type Clock } from '@gatehouse/kernel';
 import { columnText } from '../column-text.js';
 import { compress, decompress } from '../compression.js';
+import { inlineToColumn } from '../entry-inline.js';
 import type * as rows from '../gen/client.js';
 import { MANIFEST_CHANNEL, toEntry } from '../manifest-log.js';
 import type { TransactionScope } from './prisma-repository.js';
@@ -53,7 +54,7 @@ export class PrismaManifest implements ManifestRepository {
   async find(kind: EntryKind, id: string): Promise<ManifestEntry | null> {
     const where = { tenantId: this.scope.tenant, kind, id: columnText(id) };
     const row = await this.scope.tx.manifestEntry.findFirst({ where });
-    return row === null ? null : toEntry(row);
+    return row === null ? null : toEntry(row, this.scope.sealer);
   }
 
   async recordRollout({ apiId, deploymentId, stageName, revision, publishedAtMs }: Rollout): Promise<void> {
@@ -74,7 +75,7 @@ export class PrismaManifest implements ManifestRepository {
 
   /** Holds the counter until the commit: nobody sees a later revision before this one. */
   async #write(kind: EntryKind, id: string, content: EntryContent | null): Promise<number> {
-    const { tx, tenant } = this.scope;
+    const { tx, tenant, sealer } = this.scope;
     const [counter] = await tx.$queryRaw<[{ revision: bigint }]>`
       UPDATE "manifest_counter" SET "revision" = "revision" + 1 RETURNING "revision"`;
     const key = { tenantId: tenant, kind, id };
@@ -83,7 +84,7 @@ export class PrismaManifest implements ManifestRepository {
       removed: content === null,
       digest: content?.digest ?? null,
       blobBytes: content?.blobBytes ?? 0,
-      inline: content?.inline ?? '',
+      inline: inlineToColumn(sealer, key, content?.inline ?? ''),
       changedAtMs: this.clock.nowMs(),
     };
     await tx.manifestEntry.upsert({ where: { tenantId_kind_id: key }, create: { ...key, ...values }, update: values });

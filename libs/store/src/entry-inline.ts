@@ -1,0 +1,28 @@
+// The inline part of a manifest entry as it stands in its column. A FUNCTION entry carries environment variables, where tenants keep
+// passwords, so it is sealed; the others hold nothing that their nodes would not show.
+import { Secret } from '@gatehouse/kernel';
+import type { Sealer } from './seal.js';
+
+/** Canonical JSON never starts like this. */
+const SEALED = 'sealed:';
+
+interface EntryKey {
+  readonly tenantId: string;
+  readonly kind: string;
+  readonly id: string;
+}
+
+export function inlineToColumn(sealer: Sealer, key: EntryKey, inline: string): string {
+  if (key.kind !== 'FUNCTION' || inline === '') return inline;
+  return SEALED + Buffer.from(sealer.seal(new Secret(inline), placeOf(key))).toString('base64');
+}
+
+/** Throws when the value was sealed with another master key or for another entry. */
+export function inlineFromColumn(sealer: Sealer, key: EntryKey, column: string): string {
+  if (!column.startsWith(SEALED)) return column;
+  return sealer.open(Buffer.from(column.slice(SEALED.length), 'base64'), placeOf(key)).reveal();
+}
+
+function placeOf({ tenantId, kind, id }: EntryKey): string {
+  return `manifest_entries/${tenantId}/${kind}/${id}/inline`;
+}
