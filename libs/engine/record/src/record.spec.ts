@@ -107,6 +107,14 @@ test('a line says what happened, on one line, without a secret', () => {
   expect(text).not.toMatch(/secret|\n/);
 });
 
+test('nothing in a line moves a terminal or ends the line', () => {
+  const x = finished();
+  x.userAgent = 'a\u001b[2J\u009b2J\u2028\u007f';
+  const { line, text } = record(x);
+  expect(line.userAgent).toBe(x.userAgent);
+  expect([...text].every((char) => char >= ' ' && char <= '~')).toBe(true);
+});
+
 const BUG: FaultKind = { name: 'BUG', responseType: 'DEFAULT_5XX', status: 500, errorType: 'E', message: 'm', source: 'gateway', retry: false };
 
 test('a fault is in the line with its cause, and a bug is told', () => {

@@ -34,7 +34,7 @@ export class RequestRecorder implements Recorder {
 
 function accessLine(x: Exchange, latencyMs: number): string {
   const stage = x.stage?.snapshot;
-  return JSON.stringify({
+  return printable({
     time: new Date(x.receivedAtMs).toISOString(),
     requestId: x.requestId,
     tenant: stage?.tenant ?? null,
@@ -52,6 +52,13 @@ function accessLine(x: Exchange, latencyMs: number): string {
     bytes: x.deliveredBytes,
     ...(x.fault === null ? null : { fault: x.fault.name, doing: x.faultDoing, cause: causeText(x.faultCause) }),
   });
+}
+
+// DEL, C1 and the two line separators: JSON leaves them as they are, terminals and line readers do not.
+const UNPRINTABLE = /[\x7f-\x9f\u2028\u2029]/g;
+
+function printable(fields: object): string {
+  return JSON.stringify(fields).replace(UNPRINTABLE, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /** Microseconds are noise. */
