@@ -96,6 +96,19 @@ describe('the bound on series', () => {
     ]);
   });
 
+  test('requests without a route and methods beyond the bound share one series, whichever came first', () => {
+    const unrouted = labels('*', { httpMethod: '*' });
+    for (const isUnroutedFirst of [true, false]) {
+      const registry = new MetricsRegistry({ seriesMax: 1 });
+      if (isUnroutedFirst) registry.series(unrouted, START_MS);
+      else registry.series(labels('/a'), START_MS);
+      const beyond = registry.series(labels('/b'), START_MS);
+      expect(registry.series(unrouted, START_MS)).toBe(beyond);
+      beyond.record(200, 1, -1, START_MS);
+      expect(registry.allSeries().filter((series) => series.labels.resource === '*')).toEqual([beyond]);
+    }
+  });
+
   test('lets a new method take the place of one that was idle for an hour, and loses nothing of it', () => {
     const registry = new MetricsRegistry({ seriesMax: 1 });
     const old = registry.series(labels('/old'), START_MS);

@@ -167,7 +167,7 @@ export class MetricsRegistry {
   /** The series of a method; the stage's overflow series when there are too many. The same labels give the same series. */
   series(labels: SeriesLabels, nowMs: number): MethodSeries {
     const key = keyOf(labels);
-    const present = this.seriesByKey.get(key);
+    const present = this.seriesByKey.get(key) ?? this.overflow.get(key);
     if (present !== undefined) return present;
     if (this.seriesByKey.size >= this.seriesMax) this.sweep(nowMs);
     if (this.seriesByKey.size < this.seriesMax) {
@@ -177,7 +177,8 @@ export class MetricsRegistry {
     }
     const shared: SeriesLabels = { ...labels, resource: OVERFLOW, httpMethod: OVERFLOW };
     const sharedKey = keyOf(shared);
-    let series = this.overflow.get(sharedKey);
+    // Requests without a route are counted under the same labels: one set of labels is one series.
+    let series = this.seriesByKey.get(sharedKey) ?? this.overflow.get(sharedKey);
     if (series === undefined) this.overflow.set(sharedKey, (series = new MethodSeries(this, shared, nowMs)));
     return series;
   }
@@ -207,7 +208,7 @@ export class MetricsRegistry {
     this.active.push(series);
     // A series that had given its place away and is used again shows up again, if there is room.
     const key = keyOf(series.labels);
-    if (series.labels.resource !== OVERFLOW && this.seriesByKey.size < this.seriesMax && !this.seriesByKey.has(key)) {
+    if (this.seriesByKey.size < this.seriesMax && !this.seriesByKey.has(key) && !this.overflow.has(key)) {
       this.seriesByKey.set(key, series);
     }
   }
