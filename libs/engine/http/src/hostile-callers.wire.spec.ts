@@ -5,7 +5,7 @@ import { WorldKeeper } from '@gatehouse/engine-link';
 import { canonicalJson, ManualClock, sha256Hex } from '@gatehouse/kernel';
 import { callOnce, RawCaller, routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { once } from 'node:events';
-import { Readable } from 'node:stream';
+import { Readable, type Transform } from 'node:stream';
 import type { StageSnapshot } from '@gatehouse/contracts';
 import { afterEach, expect, test } from 'vitest';
 import { HttpListener, type HttpListenerOptions } from './index.js';
@@ -215,6 +215,28 @@ test('an answer that cannot be written is a 500 and a bug, not a cut connection'
   const text = await caller.until('"}');
   expect(text).toMatch(/^HTTP\/1\.1 500 [^]*Internal server error/);
   expect(gate.bugs.length).toBe(1);
+});
+
+test('an upload that the backend does not take is held in buffers of fixed size, and comes whole when it does', async () => {
+  const bytes = 9 * 1024 * 1024;
+  const gate = await gateWith();
+  const caller = await gate.connect();
+  caller.send(`PUT /dev/1 HTTP/1.1\r\nHost: ${HOST}\r\nContent-Length: ${bytes}\r\n\r\n`);
+  caller.socket.write(Buffer.alloc(bytes, 'a'));
+  await gate.backend.called(1);
+  const body = gate.backend.calls[0]!.request.body as Transform;
+  let held = -1;
+  while (held !== body.readableLength + body.writableLength) {
+    held = body.readableLength + body.writableLength;
+    await new Promise((resolve) => setTimeout(resolve, 50)); // no event says "nothing moved"
+  }
+  expect(held).toBeGreaterThan(0);
+  expect(held).toBeLessThan(256 * 1024);
+  let taken = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) taken += chunk.length;
+  expect(taken).toBe(bytes);
+  gate.backend.calls[0]!.answer({ body: Buffer.from('<done>') });
+  await caller.until('<done>');
 });
 
 test("a backend's body that nobody wants is let go", async () => {
