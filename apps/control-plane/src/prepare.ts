@@ -21,3 +21,4 @@ try {
   if (!(error instanceof DuplicateKey)) throw error;
 }
 await store.close();
+process.exit(0); // the schema engine leaves its 10 s lock timeout running, which would hold the process up
