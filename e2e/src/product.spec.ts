@@ -57,6 +57,19 @@ test('a taken port is an error that names the variable', async () => {
   await other.discard();
 });
 
+test('a second start on the same folder is refused and leaves the first one alone', async () => {
+  const { stdout, stderr } = await run('npm', ['start'], {
+    cwd: gatehouse.checkout,
+    env: { ...process.env, NODE_OPTIONS: '', ...gatehouse.environment },
+  }).then(
+    () => ({ stdout: 'it started', stderr: '' }),
+    (error: { stdout: string; stderr: string }) => error,
+  );
+  expect(stdout + stderr).toContain(`Gatehouse is already running here (process ${gatehouse.launcherPid()})`);
+  expect(await (await fetch(`${demoUrl()}/users`)).text()).toBe(USERS);
+  expect(await status(`${gatehouse.url('GATEHOUSE_ADMIN_PORT')}/readyz`)).toBe(200);
+});
+
 test('redeploying under load fails no request, and each answer belongs to one deployment', async () => {
   const api = await apiWithKey(gatehouse);
   const traffic = new Traffic(api.url, 8, (code, body) => code === 200 && /^\{"version":\d+\}$/.test(body), { 'x-api-key': api.keyValue });

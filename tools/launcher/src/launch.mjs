@@ -23,6 +23,11 @@ export async function launch(root, environment) {
     process.exit(1);
   }
   const state = new State(settings.home);
+  if (!claim(state)) {
+    const pid = state.read('launcher.pid');
+    console.error(`\nGatehouse is already running here (process ${pid}). Stop it, or set GATEHOUSE_HOME to another folder.`);
+    process.exit(1);
+  }
   const children = new Children(root, state);
   const secrets = state.secrets();
   const postgres = new EmbeddedPostgres({
@@ -49,7 +54,6 @@ export async function launch(root, environment) {
     });
   }
   try {
-    claim(state);
     await children.stopLeftovers();
     await requireFreePorts(settings);
     backend = await start(root, settings, state, secrets, children, postgres);
@@ -122,13 +126,13 @@ async function start(root, settings, state, secrets, children, postgres) {
   return backend;
 }
 
-/** Two launchers on one folder would fight over it. */
+/** Two launchers on one folder would fight over it: false when a live one has it. A dead one's claim is taken over. */
 function claim(state) {
+  if (state.create('launcher.pid', String(process.pid))) return true;
   const pid = Number(state.read('launcher.pid') ?? '0');
-  if (pid !== 0 && pid !== process.pid && isOurs(pid, 'start.mjs')) {
-    throw new Error(`Gatehouse is already running here (process ${pid}). Stop it, or set GATEHOUSE_HOME to another folder.`);
-  }
-  state.write('launcher.pid', String(process.pid));
+  if (pid > 0 && isOurs(pid, 'start.mjs')) return false;
+  state.remove('launcher.pid');
+  return state.create('launcher.pid', String(process.pid));
 }
 
 async function requireFreePorts(settings) {

@@ -41,6 +41,17 @@ export class State {
     renameSync(`${file}.new`, file);
   }
 
+  /** False when the file is there already. */
+  create(name, text) {
+    try {
+      writeFileSync(path.join(this.home, name), text, { mode: 0o600, flag: 'wx' });
+      return true;
+    } catch (error) {
+      if (error.code === 'EEXIST') return false;
+      throw error;
+    }
+  }
+
   read(name) {
     const file = path.join(this.home, name);
     return existsSync(file) ? readFileSync(file, 'utf8') : null;
