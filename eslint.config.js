@@ -43,7 +43,9 @@ function constraints(extraRooms, extraPlanes) {
     ...Object.entries(rooms).map(([room, allowed]) => ({
       sourceTag: `room:${room}`,
       onlyDependOnLibsWithTags: [...allowed, ...extraRooms].map((name) => `room:${name}`),
-      bannedExternalImports: [...(banned[room] ?? []), '@aws-sdk/*'].filter((name) => extraRooms.length === 0 || name !== '@aws-sdk/*'),
+      bannedExternalImports: [...(banned[room] ?? []), '@aws-sdk/*'].filter(
+        (name) => extraRooms.length === 0 || name !== '@aws-sdk/*',
+      ),
     })),
     ...Object.entries(planes).map(([plane, allowed]) => ({
       sourceTag: `plane:${plane}`,

@@ -56,7 +56,15 @@ test('the CLI builds the demo: function, permission, API, deployment; and the AP
   await eventually('the stage is live', async () => (await fetch(url)).status === 200);
   expect(await (await fetch(url)).json()).toEqual([{ id: 1, name: 'John Doe' }]);
 
-  await aws('apigateway', 'update-stage', ...of, '--stage-name', 'dev', '--patch-operations', 'op=replace,path=/variables/colour,value=red');
+  await aws(
+    'apigateway',
+    'update-stage',
+    ...of,
+    '--stage-name',
+    'dev',
+    '--patch-operations',
+    'op=replace,path=/variables/colour,value=red',
+  );
   expect(await json('apigateway', 'get-stage', ...of, '--stage-name', 'dev')).toMatchObject({ variables: { colour: 'red' } });
   await aws('apigateway', 'delete-rest-api', ...of);
   await eventually('the API is gone', async () => (await fetch(url)).status === 403);
@@ -64,7 +72,15 @@ test('the CLI builds the demo: function, permission, API, deployment; and the AP
 
 test('invoke returns the payload and the log tail', async () => {
   const answer = path.join(mkdtempSync(path.join(tmpdir(), 'gatehouse-cli-')), 'answer.json');
-  const meta = await json<{ StatusCode: number; LogResult: string }>('lambda', 'invoke', '--function-name', 'users', '--log-type', 'Tail', answer);
+  const meta = await json<{ StatusCode: number; LogResult: string }>(
+    'lambda',
+    'invoke',
+    '--function-name',
+    'users',
+    '--log-type',
+    'Tail',
+    answer,
+  );
   expect(meta.StatusCode).toBe(200);
   expect(Buffer.from(meta.LogResult, 'base64').toString()).toContain('REPORT RequestId:');
 });

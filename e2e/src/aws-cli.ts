@@ -34,7 +34,9 @@ function installed(): [string, Record<string, string>] {
     } catch (cause) {
       rmSync(`${folder}.new`, { recursive: true, force: true });
       execFileSync('aws', ['--version'], { stdio: 'ignore' }); // throws when there is none
-      console.warn(`Debian's awscli could not be fetched (${(cause as Error).message.split('\n')[0]}); using the aws of the PATH`);
+      console.warn(
+        `Debian's awscli could not be fetched (${(cause as Error).message.split('\n')[0]}); using the aws of the PATH`,
+      );
       return ['aws', {}];
     }
   }

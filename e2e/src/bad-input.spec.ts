@@ -86,17 +86,29 @@ const tenMegabytes = JSON.stringify({ name: 'x'.repeat(10 * 1024 * 1024) });
 for (const [name, call, expected] of [
   ['malformed JSON', () => send('POST', '/restapis', '{"name": '), { status: 400, type: 'SerializationException' }],
   ['a list where an object belongs', () => send('POST', '/restapis', '[1]'), { status: 400, type: 'SerializationException' }],
-  ['a number where text belongs', () => send('POST', '/restapis', '{"name": 5}'), { status: 400, type: 'SerializationException' }],
+  [
+    'a number where text belongs',
+    () => send('POST', '/restapis', '{"name": 5}'),
+    { status: 400, type: 'SerializationException' },
+  ],
   ['a missing name', () => send('POST', '/restapis', '{}'), { status: 400 }],
   ['a body over 10 MB', () => send('POST', '/restapis', tenMegabytes), { status: 413 }],
   ['a wrong content type', () => send('POST', '/restapis', '{"name":"x"}', { contentType: 'text/plain' }), { status: 415 }],
-  ['a wrong signature', () => send('GET', '/restapis', '', { secret: 'wrong' }), { status: 403, type: 'InvalidSignatureException' }],
+  [
+    'a wrong signature',
+    () => send('GET', '/restapis', '', { secret: 'wrong' }),
+    { status: 403, type: 'InvalidSignatureException' },
+  ],
   ['an unknown path', () => send('GET', '/nothing'), { status: 404, type: 'UnknownOperationException' }],
   ['an id that does not exist', () => send('GET', '/restapis/aaaaaaaaaa'), { status: 404, type: 'NotFoundException' }],
-  ['an operator that does not exist', () => send('PATCH', `/restapis/${'0'.repeat(10)}`, '{"patchOperations":[{"op":"frob"}]}'), {
-    status: 400,
-    type: 'ValidationException',
-  }],
+  [
+    'an operator that does not exist',
+    () => send('PATCH', `/restapis/${'0'.repeat(10)}`, '{"patchOperations":[{"op":"frob"}]}'),
+    {
+      status: 400,
+      type: 'ValidationException',
+    },
+  ],
 ] as const) {
   test(`${name} gets the modelled error and leaves nothing behind`, async () => {
     expect(await call()).toMatchObject(expected);
@@ -108,7 +120,6 @@ for (const [name, call, expected] of [
 test('unknown members are ignored, as AWS does', async () => {
   expect(await send('PATCH', `/restapis/${apiId}`, '{"patchOperations":[],"colour":"red"}')).toMatchObject({ status: 200 });
 });
-
 
 test('without a signature nothing is told', async () => {
   const response = await fetch(`${gatehouse.url('GATEHOUSE_ADMIN_PORT')}/restapis/${apiId}`);

@@ -72,7 +72,9 @@ test('a second start on the same folder is refused and leaves the first one alon
 
 test('redeploying under load fails no request, and each answer belongs to one deployment', async () => {
   const api = await apiWithKey(gatehouse);
-  const traffic = new Traffic(api.url, 8, (code, body) => code === 200 && /^\{"version":\d+\}$/.test(body), { 'x-api-key': api.keyValue });
+  const traffic = new Traffic(api.url, 8, (code, body) => code === 200 && /^\{"version":\d+\}$/.test(body), {
+    'x-api-key': api.keyValue,
+  });
   for (let version = 1; version <= 20; version++) {
     const deploymentId = await redeploy(gatehouse, api, version, { wait: true });
     expect(await (await fetch(api.url, { headers: { 'x-api-key': api.keyValue } })).json()).toEqual({ version });
@@ -92,7 +94,10 @@ test('a control plane killed with kill -9 costs no request, comes back, and lose
   const traffic = new Traffic(api.url, 4, (code) => code === 200, { 'x-api-key': api.keyValue });
   const demo = new Traffic(`${demoUrl()}/users`, 1, (_, body) => body === USERS);
   process.kill(before, 'SIGKILL');
-  await eventually('the control plane is back', async () => (await fetch(`${gatehouse.url('GATEHOUSE_ADMIN_PORT')}/readyz`).catch(() => null))?.status === 200);
+  await eventually(
+    'the control plane is back',
+    async () => (await fetch(`${gatehouse.url('GATEHOUSE_ADMIN_PORT')}/readyz`).catch(() => null))?.status === 200,
+  );
   await Promise.all([traffic.stop(), demo.stop()]);
   expect(gatehouse.pid('control-plane')).not.toBe(before);
   expect([...traffic.failures, ...demo.failures]).toEqual([]);
@@ -105,7 +110,10 @@ test('a node killed with kill -9 comes back from its disk and loses no usage', a
   let answered = 0;
   for (; answered < 50; answered++) expect((await fetch(api.url, { headers: { 'x-api-key': api.keyValue } })).status).toBe(200);
   process.kill(gatehouse.pid('data-plane'), 'SIGKILL');
-  await eventually('the node is back', async () => (await fetch(`${gatehouse.url('GATEHOUSE_NODE_ADMIN_PORT')}/readyz`).catch(() => null))?.status === 200);
+  await eventually(
+    'the node is back',
+    async () => (await fetch(`${gatehouse.url('GATEHOUSE_NODE_ADMIN_PORT')}/readyz`).catch(() => null))?.status === 200,
+  );
   expect((await fetch(api.url, { headers: { 'x-api-key': api.keyValue } })).status).toBe(200);
   await usageEquals(api.planId, api.keyId, api.sent + answered + 1);
 });
@@ -139,7 +147,9 @@ test('node and function runner serve alone, without control plane and database',
   const url = new URL(demoUrl());
   await gatehouse.stop();
   const [dead] = await freePorts(1);
-  const parts = await startParts(gatehouse, ['data-plane', 'function-runner'], { GATEHOUSE_CONTROL_ADDRESS: `127.0.0.1:${dead}` });
+  const parts = await startParts(gatehouse, ['data-plane', 'function-runner'], {
+    GATEHOUSE_CONTROL_ADDRESS: `127.0.0.1:${dead}`,
+  });
   try {
     expect(await (await fetch(`${url}/users`)).text()).toBe(USERS);
   } finally {
@@ -152,7 +162,10 @@ test('the access log has one JSON line per request', async () => {
   const file = path.join(gatehouse.home, 'logs/access.log');
   const mark = `agent-${Date.now()}`;
   for (let sent = 0; sent < 5; sent++) await fetch(`${demoUrl()}/users`, { headers: { 'user-agent': mark } });
-  const lines = (): string[] => readFileSync(file, 'utf8').split('\n').filter((line) => line.includes(mark));
+  const lines = (): string[] =>
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line.includes(mark));
   await eventually('the lines are written', () => lines().length >= 5);
   expect(lines()).toHaveLength(5);
   expect(JSON.parse(lines()[0] as string)).toMatchObject({ status: 200, stage: 'dev', resource: '/users', httpMethod: 'GET' });

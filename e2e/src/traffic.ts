@@ -5,7 +5,12 @@ export class Traffic {
   readonly failures: string[] = [];
   answered = 0;
 
-  constructor(url: string, callers: number, isExpected: (status: number, body: string) => boolean, headers: Record<string, string> = {}) {
+  constructor(
+    url: string,
+    callers: number,
+    isExpected: (status: number, body: string) => boolean,
+    headers: Record<string, string> = {},
+  ) {
     this.loops = Array.from({ length: callers }, async () => {
       while (this.running) {
         try {

@@ -55,7 +55,9 @@ function checkReferences(folder, content) {
       json.references = expected.map((target) => ({ path: target }));
       writeFileSync(config, `${JSON.stringify(json, null, 2)}\n`);
     } else {
-      problems.push(`${folder}/${file}: references differ from package.json; run "node tools/workspace/check-projects.mjs --fix"`);
+      problems.push(
+        `${folder}/${file}: references differ from package.json; run "node tools/workspace/check-projects.mjs --fix"`,
+      );
     }
   }
 }

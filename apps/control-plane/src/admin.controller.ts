@@ -2,7 +2,15 @@ import { Controller, Get, HttpException, Inject, Req } from '@nestjs/common';
 import { queryMetrics, type MetricSeries } from '@gatehouse/control-metering';
 import type { NodeAdmin, RolloutReport } from '@gatehouse/control-nodes';
 import { Authenticator } from '@gatehouse/control-wire';
-import { ApiError, badRequest, notFound, type Caller, type MetricPeriod, type NodeRecord, type TenantStore } from '@gatehouse/domain';
+import {
+  ApiError,
+  badRequest,
+  notFound,
+  type Caller,
+  type MetricPeriod,
+  type NodeRecord,
+  type TenantStore,
+} from '@gatehouse/domain';
 import type { Clock } from '@gatehouse/kernel';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';

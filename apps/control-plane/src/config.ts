@@ -3,7 +3,10 @@ import { portSetting, readConfig, secretSetting, stringSetting, type Values } fr
 /** What whoever opens the database needs. */
 export const STORE_SETTINGS = {
   databaseUrl: stringSetting('DATABASE_URL', 'PostgreSQL, e.g. postgres://user:password@host:5432/gatehouse'),
-  masterKey: secretSetting('GATEHOUSE_MASTER_KEY', 'seals secrets in the database: 64 hex characters, the same for all control planes'),
+  masterKey: secretSetting(
+    'GATEHOUSE_MASTER_KEY',
+    'seals secrets in the database: 64 hex characters, the same for all control planes',
+  ),
 };
 
 const SETTINGS = {

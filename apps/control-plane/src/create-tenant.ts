@@ -12,6 +12,10 @@ if (name === undefined || name.startsWith('-')) {
 const store = await createStore(readConfig(STORE_SETTINGS, process.env));
 const { tenant, credential } = await createTenant(store.directory, randomIds, systemClock, name);
 console.log(
-  JSON.stringify({ accountId: tenant.id, accessKeyId: credential.accessKeyId, secretAccessKey: credential.secret.reveal() }, null, 2),
+  JSON.stringify(
+    { accountId: tenant.id, accessKeyId: credential.accessKeyId, secretAccessKey: credential.secret.reveal() },
+    null,
+    2,
+  ),
 );
 await store.close();

@@ -48,7 +48,8 @@ export async function createHttpServer(parts: HttpParts): Promise<NestFastifyApp
   const adapter = new FastifyAdapter({
     // AWS puts ARNs and encoded slashes into path segments, and signs what was sent: its protocols are routed by the endpoint
     // itself on the raw URL, which stays in `originalUrl`.
-    rewriteUrl: (request: { readonly url?: string }) => (OWN_PATHS.test(request.url ?? '') ? (request.url as string) : AWS_WIRE_PATH),
+    rewriteUrl: (request: { readonly url?: string }) =>
+      OWN_PATHS.test(request.url ?? '') ? (request.url as string) : AWS_WIRE_PATH,
   });
   const fastify = adapter.getInstance();
   // By operation, not by content type: botocore sends blobs without any, SDKs sign the bytes.

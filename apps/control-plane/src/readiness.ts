@@ -29,8 +29,16 @@ export function createReadiness(dependencies: {
       const all = await nodes.listNodes();
       return [
         { name: 'database', ok: true, detail: '' },
-        serving('data-plane', all.filter((node) => node.role === 'DATA_PLANE'), head),
-        serving('function-runner', all.filter((node) => node.role === 'FUNCTION_RUNNER'), head),
+        serving(
+          'data-plane',
+          all.filter((node) => node.role === 'DATA_PLANE'),
+          head,
+        ),
+        serving(
+          'function-runner',
+          all.filter((node) => node.role === 'FUNCTION_RUNNER'),
+          head,
+        ),
       ];
     },
   };

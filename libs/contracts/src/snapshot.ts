@@ -60,9 +60,7 @@ export interface RouteSnapshot {
 }
 
 /** `REFUSE` is what the compiler writes for anything it cannot express: the node denies every request. */
-export type RouteAuthorization =
-  | { readonly type: 'NONE' }
-  | { readonly type: 'REFUSE'; readonly reason: string };
+export type RouteAuthorization = { readonly type: 'NONE' } | { readonly type: 'REFUSE'; readonly reason: string };
 
 export type PassthroughBehavior = 'WHEN_NO_MATCH' | 'WHEN_NO_TEMPLATES' | 'NEVER';
 

@@ -93,6 +93,8 @@ export function toEntry(row: Omit<rows.ManifestEntry, 'changedAtMs'>, sealer: Se
     id: row.id,
     tenant: row.tenantId as TenantId,
     revision: Number(row.revision),
-    content: row.removed ? null : { digest: row.digest, blobBytes: Number(row.blobBytes), inline: inlineFromColumn(sealer, row, row.inline) },
+    content: row.removed
+      ? null
+      : { digest: row.digest, blobBytes: Number(row.blobBytes), inline: inlineFromColumn(sealer, row, row.inline) },
   };
 }

@@ -46,7 +46,9 @@ export class Children {
     child.on('exit', (code, signal) => {
       if (this.#stopping) return;
       const livedMs = Date.now() - entry.startedMs;
-      console.error(`${name} ended (${signal ?? `exit code ${code}`}); see ${path.join(this.state.home, 'logs', `${name}.log`)}. Restarting.`);
+      console.error(
+        `${name} ended (${signal ?? `exit code ${code}`}); see ${path.join(this.state.home, 'logs', `${name}.log`)}. Restarting.`,
+      );
       setTimeout(() => !this.#stopping && this.start(name, environment), livedMs < 5_000 ? 1_000 : 0);
     });
   }

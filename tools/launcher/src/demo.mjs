@@ -55,10 +55,16 @@ export async function createDemo({ endpoint, region, accountId, credentials, bac
   }
   const functionArn = await ensureFunction(lambda);
   const { id: restApiId, rootResourceId } = await apiGateway.send(
-    new CreateRestApiCommand({ name: API_NAME, description: 'The demo of Gatehouse', endpointConfiguration: { types: ['REGIONAL'] } }),
+    new CreateRestApiCommand({
+      name: API_NAME,
+      description: 'The demo of Gatehouse',
+      endpointConfiguration: { types: ['REGIONAL'] },
+    }),
   );
   const get = async (pathPart, integration) => {
-    const { id: resourceId } = await apiGateway.send(new CreateResourceCommand({ restApiId, parentId: rootResourceId, pathPart }));
+    const { id: resourceId } = await apiGateway.send(
+      new CreateResourceCommand({ restApiId, parentId: rootResourceId, pathPart }),
+    );
     const method = { restApiId, resourceId, httpMethod: 'GET' };
     await apiGateway.send(new PutMethodCommand({ ...method, authorizationType: 'NONE' }));
     await apiGateway.send(new PutIntegrationCommand({ ...method, ...integration }));

@@ -217,7 +217,12 @@ function announce(settings, state, tenant, apiId) {
     ...(apiId === undefined ? {} : { GATEHOUSE_DEMO_API_ID: apiId, GATEHOUSE_DEMO_URL: demoUrl }),
   };
   const file = path.join(state.home, 'env');
-  state.write('env', Object.entries(exports).map(([name, value]) => `export ${name}=${value}\n`).join(''));
+  state.write(
+    'env',
+    Object.entries(exports)
+      .map(([name, value]) => `export ${name}=${value}\n`)
+      .join(''),
+  );
   const shown = path.relative(process.cwd(), file);
   const lines = [
     '',

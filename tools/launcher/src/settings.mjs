@@ -30,7 +30,8 @@ export function readSettings(root, environment) {
   const ports = {};
   for (const name of PORTS) {
     const port = Number(value[name]);
-    if (!Number.isInteger(port) || port < 1 || port > 65535) problems.push(`${name}: expected a port from 1 to 65535, got "${value[name]}"`);
+    if (!Number.isInteger(port) || port < 1 || port > 65535)
+      problems.push(`${name}: expected a port from 1 to 65535, got "${value[name]}"`);
     const twin = Object.keys(ports).find((other) => ports[other] === port);
     if (twin !== undefined) problems.push(`${name} and ${twin} are both ${port}`);
     ports[name] = port;

@@ -34,8 +34,12 @@ export function startCall(
   onResponse: (response: CallerResponse) => void = () => undefined,
 ): ClientRequest {
   const headers = [...(options.headers ?? [])];
-  if (!headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'host')) headers.push('Host', options.host ?? `127.0.0.1:${port}`);
-  if (options.body !== undefined && !headers.some((name, i) => i % 2 === 0 && /^(content-length|transfer-encoding)$/i.test(name))) {
+  if (!headers.some((name, i) => i % 2 === 0 && name.toLowerCase() === 'host'))
+    headers.push('Host', options.host ?? `127.0.0.1:${port}`);
+  if (
+    options.body !== undefined &&
+    !headers.some((name, i) => i % 2 === 0 && /^(content-length|transfer-encoding)$/i.test(name))
+  ) {
     headers.push('Content-Length', String(Buffer.byteLength(options.body)));
   }
   const call = httpRequest({

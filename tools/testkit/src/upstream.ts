@@ -31,7 +31,9 @@ export class ScriptedUpstream {
     private script: (call: UpstreamCall) => void | Promise<void>,
   ) {}
 
-  static async start(script: (call: UpstreamCall) => void | Promise<void> = (call) => void call.response.end()): Promise<ScriptedUpstream> {
+  static async start(
+    script: (call: UpstreamCall) => void | Promise<void> = (call) => void call.response.end(),
+  ): Promise<ScriptedUpstream> {
     const server = createServer({ keepAliveTimeout: 60_000 });
     const upstream = new ScriptedUpstream(server, script);
     server.on('connection', (socket) => upstream.numbers.set(socket, ++upstream.connections));

@@ -138,7 +138,11 @@ const refused = (type: string, message: string) => ({ type, message: expect.stri
 describe('CreateDeployment', () => {
   test('without a stage freezes the API and makes nothing live', async () => {
     const created = await operations.CreateDeployment(ours, { restApiId, description: 'first' });
-    expect(created).toEqual({ id: expect.stringMatching(/^[a-z0-9]{6}$/), description: 'first', createdDate: new Date(clock.nowMs()) });
+    expect(created).toEqual({
+      id: expect.stringMatching(/^[a-z0-9]{6}$/),
+      description: 'first',
+      createdDate: new Date(clock.nowMs()),
+    });
     expect(await operations.GetDeployment(ours, { restApiId, deploymentId: created.id! })).toEqual(created);
     expect(await operations.GetStages(ours, { restApiId })).toEqual({ item: [] });
     expect(await store.manifest.head()).toBe(0);
@@ -188,7 +192,13 @@ describe('CreateDeployment', () => {
     const second = await deploy({ stageName: 'dev', variables: { b: '3' } });
     expect(await getStage()).toMatchObject({ deploymentId: second, variables: { a: '1', b: '3' } });
     expect((await live())!.deploymentId).toBe(second);
-    const at = (deploymentId: string, revision: number, publishedAtMs: number) => ({ deploymentId, apiId: restApiId, stageName: 'dev', revision, publishedAtMs });
+    const at = (deploymentId: string, revision: number, publishedAtMs: number) => ({
+      deploymentId,
+      apiId: restApiId,
+      stageName: 'dev',
+      revision,
+      publishedAtMs,
+    });
     expect(await rollouts(first)).toEqual([at(first, 1, clock.nowMs() - 2)]);
     expect(await rollouts(second)).toEqual([at(second, 2, clock.nowMs() - 1)]);
   });
@@ -204,7 +214,10 @@ describe('CreateDeployment', () => {
   test('freezes equal APIs to equal digests', async () => {
     const [first, second] = [await deploy(), await deploy()];
     await store.tenants.transact(OURS, async (tx) => {
-      const [a, b] = [await tx.deployments.find({ apiId: restApiId, deploymentId: first }), await tx.deployments.find({ apiId: restApiId, deploymentId: second })];
+      const [a, b] = [
+        await tx.deployments.find({ apiId: restApiId, deploymentId: first }),
+        await tx.deployments.find({ apiId: restApiId, deploymentId: second }),
+      ];
       expect(a!.digest).toBe(b!.digest);
       expect(a!.digest).toBe(sha256Hex(canonicalJson(a!.definition)));
     });
@@ -242,10 +255,18 @@ describe('CreateDeployment', () => {
 
   test('as a canary leaves the stage where it was', async () => {
     const stable = await deploy({ stageName: 'dev', variables: { host: 'a.example' } });
-    const canary = await deploy({ stageName: 'dev', canarySettings: { percentTraffic: 10, stageVariableOverrides: { host: 'b.example' } } });
+    const canary = await deploy({
+      stageName: 'dev',
+      canarySettings: { percentTraffic: 10, stageVariableOverrides: { host: 'b.example' } },
+    });
     expect(await getStage()).toMatchObject({
       deploymentId: stable,
-      canarySettings: { deploymentId: canary, percentTraffic: 10, stageVariableOverrides: { host: 'b.example' }, useStageCache: false },
+      canarySettings: {
+        deploymentId: canary,
+        percentTraffic: 10,
+        stageVariableOverrides: { host: 'b.example' },
+        useStageCache: false,
+      },
     });
     expect((await live())!.deploymentId).toBe(stable);
   });
@@ -275,12 +296,18 @@ describe('deployments', () => {
 
   test('only their description changes', async () => {
     const deploymentId = await deploy();
-    const updated = await operations.UpdateDeployment(ours, { restApiId, deploymentId, patchOperations: [replace('/description', 'new')] });
+    const updated = await operations.UpdateDeployment(ours, {
+      restApiId,
+      deploymentId,
+      patchOperations: [replace('/description', 'new')],
+    });
     expect(updated).toMatchObject({ id: deploymentId, description: 'new' });
     expect(await operations.GetDeployment(ours, { restApiId, deploymentId })).toEqual(updated);
     expect(await operations.UpdateDeployment(ours, { restApiId, deploymentId })).toEqual(updated);
     const patchOperations = [replace('/description', 'newer'), replace('/id', 'x')];
-    await expect(operations.UpdateDeployment(ours, { restApiId, deploymentId, patchOperations })).rejects.toThrow("Invalid patch path  '/id' specified for op 'replace'");
+    await expect(operations.UpdateDeployment(ours, { restApiId, deploymentId, patchOperations })).rejects.toThrow(
+      "Invalid patch path  '/id' specified for op 'replace'",
+    );
     expect(await operations.GetDeployment(ours, { restApiId, deploymentId })).toEqual(updated);
   });
 
@@ -322,7 +349,9 @@ describe('stages', () => {
   test('a created stage keeps everything it was given', async () => {
     const deploymentId = await deploy();
     const given = { description: 'd', variables: { a: 'b' }, documentationVersion: 'v1', tracingEnabled: true, tags: { x: 'y' } };
-    expect(await createStage({ deploymentId, ...given, canarySettings: { percentTraffic: 1.5, useStageCache: true } })).toMatchObject({
+    expect(
+      await createStage({ deploymentId, ...given, canarySettings: { percentTraffic: 1.5, useStageCache: true } }),
+    ).toMatchObject({
       ...given,
       canarySettings: { percentTraffic: 1.5, deploymentId, useStageCache: true },
     });
@@ -332,8 +361,18 @@ describe('stages', () => {
     ['no deployment', { deploymentId: '' }, 'BadRequestException', 'DeploymentId cannot be empty'],
     ['an unknown deployment', { deploymentId: 'nope12' }, 'BadRequestException', 'Deployment id does not exist'],
     ['a bad tag', { tags: { 'aws:a': 'b' } }, 'BadRequestException', 'reserved prefix'],
-    ['a bad cache size', { cacheClusterSize: '7' as ApiGateway.CacheClusterSize }, 'BadRequestException', 'Invalid cache cluster size "7"'],
-    ['an unknown canary deployment', { canarySettings: { deploymentId: 'nope12' } }, 'BadRequestException', 'Deployment id does not exist'],
+    [
+      'a bad cache size',
+      { cacheClusterSize: '7' as ApiGateway.CacheClusterSize },
+      'BadRequestException',
+      'Invalid cache cluster size "7"',
+    ],
+    [
+      'an unknown canary deployment',
+      { canarySettings: { deploymentId: 'nope12' } },
+      'BadRequestException',
+      'Deployment id does not exist',
+    ],
   ])('a stage with %s is refused', async (_name, input, type, message) => {
     const deploymentId = await deploy();
     await expect(createStage({ deploymentId, ...input })).rejects.toMatchObject(refused(type, message));
@@ -345,8 +384,12 @@ describe('stages', () => {
     const deploymentId = await deploy({ stageName: 'dev' });
     await expect(createStage({ deploymentId })).rejects.toMatchObject(refused('ConflictException', 'Stage already exists'));
     for (let i = 1; i < 10; i++) await createStage({ deploymentId, stageName: `s${i}` });
-    await expect(createStage({ deploymentId, stageName: 's10' })).rejects.toMatchObject(refused('LimitExceededException', 'Maximum number of Stages'));
-    await expect(deploy({ stageName: 's10' })).rejects.toMatchObject(refused('LimitExceededException', 'Maximum number of Stages'));
+    await expect(createStage({ deploymentId, stageName: 's10' })).rejects.toMatchObject(
+      refused('LimitExceededException', 'Maximum number of Stages'),
+    );
+    await expect(deploy({ stageName: 's10' })).rejects.toMatchObject(
+      refused('LimitExceededException', 'Maximum number of Stages'),
+    );
   });
 
   test('are listed by name, all or those of a deployment', async () => {
@@ -361,11 +404,21 @@ describe('stages', () => {
     const first = await deploy({ stageName: 'dev' });
     const second = await deploy();
     clock.advance(1000);
-    const updated = await updateStage([replace('/deploymentId', second), replace('/variables/a', 'b'), replace('/*/*/throttling/rateLimit', '-1.000000')]);
+    const updated = await updateStage([
+      replace('/deploymentId', second),
+      replace('/variables/a', 'b'),
+      replace('/*/*/throttling/rateLimit', '-1.000000'),
+    ]);
     expect(updated).toMatchObject({
       deploymentId: second,
       variables: { a: 'b' },
-      methodSettings: { '*/*': { throttlingRateLimit: -1, throttlingBurstLimit: 5000, unauthorizedCacheControlHeaderStrategy: 'SUCCEED_WITH_RESPONSE_HEADER' } },
+      methodSettings: {
+        '*/*': {
+          throttlingRateLimit: -1,
+          throttlingBurstLimit: 5000,
+          unauthorizedCacheControlHeaderStrategy: 'SUCCEED_WITH_RESPONSE_HEADER',
+        },
+      },
       lastUpdatedDate: new Date(clock.nowMs()),
     });
     expect(updated.methodSettings!['*/*']).not.toHaveProperty('loggingLevel', expect.anything());
@@ -376,7 +429,10 @@ describe('stages', () => {
 
   test('a canary is promoted in one call', async () => {
     await deploy({ stageName: 'dev', variables: { host: 'a.example', port: '80' } });
-    const canary = await deploy({ stageName: 'dev', canarySettings: { percentTraffic: 10, stageVariableOverrides: { host: 'b.example' } } });
+    const canary = await deploy({
+      stageName: 'dev',
+      canarySettings: { percentTraffic: 10, stageVariableOverrides: { host: 'b.example' } },
+    });
     await updateStage([
       { op: 'copy', from: '/canarySettings/deploymentId', path: '/deploymentId' },
       { op: 'copy', from: '/canarySettings/stageVariableOverrides', path: '/variables' },
@@ -401,12 +457,22 @@ describe('stages', () => {
     ['an unknown deployment', replace('/deploymentId', 'nope12'), 'Deployment id does not exist'],
     ['an unknown canary deployment', replace('/canarySettings/deploymentId', 'nope12'), 'Deployment id does not exist'],
     ['an unknown path', replace('/nope', 'x'), 'Invalid method setting path: /nope. Must be one of: ['],
-    ['logging without a role', replace('/*/*/logging/loglevel', 'INFO'), 'CloudWatch Logs role ARN must be set in account settings to enable logging'],
-    ['promotion without canary', { op: 'copy', from: '/canarySettings/deploymentId', path: '/deploymentId' }, 'Promotion not available. Canary does not exist.'],
+    [
+      'logging without a role',
+      replace('/*/*/logging/loglevel', 'INFO'),
+      'CloudWatch Logs role ARN must be set in account settings to enable logging',
+    ],
+    [
+      'promotion without canary',
+      { op: 'copy', from: '/canarySettings/deploymentId', path: '/deploymentId' },
+      'Promotion not available. Canary does not exist.',
+    ],
   ] as const)('a patch with %s changes and publishes nothing', async (_name, operation, message) => {
     await deploy({ stageName: 'dev' });
     const [before, head] = [await getStage(), await store.manifest.head()];
-    await expect(updateStage([replace('/variables/a', 'b'), operation])).rejects.toMatchObject(refused('BadRequestException', message));
+    await expect(updateStage([replace('/variables/a', 'b'), operation])).rejects.toMatchObject(
+      refused('BadRequestException', message),
+    );
     expect(await getStage()).toEqual(before);
     expect(await store.manifest.head()).toBe(head);
   });
@@ -441,12 +507,18 @@ describe('stages', () => {
     expect(await live('prod')).not.toBeNull();
     const [entry] = await store.manifest.all(['USAGE_PLAN']);
     expect(JSON.parse(entry!.content!.inline)).toMatchObject({ apiStages: [{ apiId: restApiId, stage: 'prod' }] });
-    await store.tenants.transact(OURS, async (tx) => expect(await tx.usagePlans.find('plan12')).toEqual({ ...plan, apiStages: [planned('prod')] }));
+    await store.tenants.transact(OURS, async (tx) =>
+      expect(await tx.usagePlans.find('plan12')).toEqual({ ...plan, apiStages: [planned('prod')] }),
+    );
   });
 });
 
 describe('waiting for the nodes', () => {
-  const waiting = (timeoutMs?: string) => context(OURS, { 'x-gatehouse-wait': 'live', ...(timeoutMs === undefined ? {} : { 'x-gatehouse-wait-timeout-ms': timeoutMs }) });
+  const waiting = (timeoutMs?: string) =>
+    context(OURS, {
+      'x-gatehouse-wait': 'live',
+      ...(timeoutMs === undefined ? {} : { 'x-gatehouse-wait-timeout-ms': timeoutMs }),
+    });
 
   test('happens after the commit, for the revision of the change', async () => {
     await deploy({ stageName: 'dev' });
@@ -482,9 +554,14 @@ describe('waiting for the nodes', () => {
   test.each([
     [{ 'x-gatehouse-wait': 'soon' }, 'Invalid value for header x-gatehouse-wait'],
     [{ 'x-gatehouse-wait': 'live', 'x-gatehouse-wait-timeout-ms': '-1' }, 'Invalid value for header x-gatehouse-wait-timeout-ms'],
-    [{ 'x-gatehouse-wait': 'live', 'x-gatehouse-wait-timeout-ms': '300001' }, 'Invalid value for header x-gatehouse-wait-timeout-ms'],
+    [
+      { 'x-gatehouse-wait': 'live', 'x-gatehouse-wait-timeout-ms': '300001' },
+      'Invalid value for header x-gatehouse-wait-timeout-ms',
+    ],
   ])('with a bad header changes nothing: %j', async (headers, message) => {
-    await expect(deploy({ stageName: 'dev' }, context(OURS, headers))).rejects.toMatchObject(refused('BadRequestException', message));
+    await expect(deploy({ stageName: 'dev' }, context(OURS, headers))).rejects.toMatchObject(
+      refused('BadRequestException', message),
+    );
     expect((await operations.GetDeployments(ours, { restApiId })).items).toEqual([]);
   });
 });
@@ -506,7 +583,10 @@ test('another tenant gets for our ids what it gets for ids that do not exist', a
   ];
   for (const id of [restApiId, 'nope123456']) {
     for (const call of calls) {
-      await expect(call(id)).rejects.toMatchObject({ type: 'NotFoundException', message: `Invalid API identifier specified ${THEIRS}:${id}` });
+      await expect(call(id)).rejects.toMatchObject({
+        type: 'NotFoundException',
+        message: `Invalid API identifier specified ${THEIRS}:${id}`,
+      });
     }
   }
   expect((await getStage()).deploymentId).toBe(deploymentId);

@@ -71,7 +71,12 @@ export function deploymentOperations({ store, clock, ids, waiter }: DeploymentDe
     }),
     UpdateStage: async ({ caller, headers }, input) => {
       const timeoutMs = readWait(headers);
-      const { entity, revision } = await stages.update(caller.tenant, input.restApiId, input.stageName, input.patchOperations ?? []);
+      const { entity, revision } = await stages.update(
+        caller.tenant,
+        input.restApiId,
+        input.stageName,
+        input.patchOperations ?? [],
+      );
       await waitUntilLive(waiter, timeoutMs, revision, `Deployment ${entity.deploymentId} on stage ${entity.stageName}`);
       return stageToWire(entity);
     },

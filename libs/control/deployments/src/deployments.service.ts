@@ -99,7 +99,9 @@ export class Deployments {
     }
     // API Gateway guide, "Set up an API Gateway canary release deployment": not before the canary is promoted or removed.
     if (present.canarySettings !== null) {
-      throw badRequest(`Stage ${stageName} has a canary. Promote or remove it before deploying to the stage, or deploy with canarySettings`);
+      throw badRequest(
+        `Stage ${stageName} has a canary. Promote or remove it before deploying to the stage, or deploy with canarySettings`,
+      );
     }
     return { entity: { ...withSettings(present, settings, nowMs), deploymentId }, isNew: false };
   }
@@ -164,7 +166,9 @@ export async function findApi(tx: TenantRepositories, apiId: string) {
 /** The API is locked by the caller, so the count holds. Wording after that of the resource limit. */
 export async function checkRoomForStage(tx: TenantRepositories, apiId: string): Promise<void> {
   if ((await tx.stages.ofApi(apiId)).length >= STAGES_PER_API_MAX) {
-    throw limitExceeded('Maximum number of Stages for this API has been reached.  Please contact AWS if you need additional Stages.');
+    throw limitExceeded(
+      'Maximum number of Stages for this API has been reached.  Please contact AWS if you need additional Stages.',
+    );
   }
 }
 

@@ -31,7 +31,9 @@ export function stageToWire(stage: Stage): ApiGateway.Stage {
     cacheClusterSize: (stage.cacheClusterSize ?? undefined) as ApiGateway.CacheClusterSize | undefined, // domain checks it
     // A cluster is there as soon as it is asked for; Terraform waits for this status.
     cacheClusterStatus: stage.cacheClusterEnabled ? 'AVAILABLE' : 'NOT_AVAILABLE',
-    methodSettings: Object.fromEntries(Object.entries(stage.methodSettings).map(([key, setting]) => [key, settingToWire(setting)])),
+    methodSettings: Object.fromEntries(
+      Object.entries(stage.methodSettings).map(([key, setting]) => [key, settingToWire(setting)]),
+    ),
     variables: unlessEmpty(stage.variables),
     documentationVersion: stage.documentationVersion ?? undefined,
     accessLogSettings:
@@ -69,4 +71,5 @@ function settingToWire(setting: MethodSetting): ApiGateway.MethodSetting {
 }
 
 /** AWS omits these maps when they are empty (reference 2.6). */
-const unlessEmpty = (map: TextMap | null): TextMap | undefined => (map === null || Object.keys(map).length === 0 ? undefined : map);
+const unlessEmpty = (map: TextMap | null): TextMap | undefined =>
+  map === null || Object.keys(map).length === 0 ? undefined : map;

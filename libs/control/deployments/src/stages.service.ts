@@ -71,7 +71,8 @@ export class Stages {
       const changed = patchStage(stage, operations, nowMs);
       if (changed === stage) return { entity: stage, revision: null };
       await checkDeployments(tx, changed);
-      const logsChanged = changed.accessLogSettings !== stage.accessLogSettings || changed.methodSettings !== stage.methodSettings;
+      const logsChanged =
+        changed.accessLogSettings !== stage.accessLogSettings || changed.methodSettings !== stage.methodSettings;
       if (logsChanged) checkLoggingRole(changed, (await tx.account.read()).cloudwatchRoleArn);
       await tx.stages.replace(changed);
       return { entity: changed, revision: await publish(tx, changed, nowMs) };

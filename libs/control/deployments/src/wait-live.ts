@@ -24,7 +24,12 @@ export function readWait(headers: Readonly<Record<string, string>>): number | nu
  * Call after the commit. On time-out the change stays: it reaches the nodes as soon as they answer again, and the message
  * says so.
  */
-export async function waitUntilLive(waiter: RolloutWaiter, timeoutMs: number | null, revision: number | null, what: string): Promise<void> {
+export async function waitUntilLive(
+  waiter: RolloutWaiter,
+  timeoutMs: number | null,
+  revision: number | null,
+  what: string,
+): Promise<void> {
   if (timeoutMs === null || revision === null) return;
   const { live, waitingFor } = await waiter.waitUntilLive(revision, timeoutMs);
   if (live) return;

@@ -12,7 +12,16 @@ import {
   type TenantStore,
 } from '@gatehouse/domain';
 import type { IdSource } from '@gatehouse/kernel';
-import { checkRevision, findFunction, findVersion, invalidParameter, lockFunction, newRevisionId, resourceConflict, resourceNotFound } from './function-lookup.js';
+import {
+  checkRevision,
+  findFunction,
+  findVersion,
+  invalidParameter,
+  lockFunction,
+  newRevisionId,
+  resourceConflict,
+  resourceNotFound,
+} from './function-lookup.js';
 
 export interface AliasRequest {
   readonly functionVersion?: string | undefined;
@@ -31,7 +40,13 @@ export class Aliases {
     private readonly ids: IdSource,
   ) {}
 
-  create(tenant: TenantId, region: string, reference: FunctionReference, name: string, request: AliasRequest & { functionVersion: string }): Promise<FoundAlias> {
+  create(
+    tenant: TenantId,
+    region: string,
+    reference: FunctionReference,
+    name: string,
+    request: AliasRequest & { functionVersion: string },
+  ): Promise<FoundAlias> {
     checkAliasName(name);
     return this.store.transact(tenant, async (tx) => {
       const definition = await lockFunction(tx, region, reference);
@@ -45,7 +60,8 @@ export class Aliases {
       };
       await checkTargets(tx, definition, alias);
       await tx.functionAliases.insert(alias).catch((cause: unknown) => {
-        if (cause instanceof DuplicateKey) throw resourceConflict(`Alias already exists: ${functionArn(definition.region, tenant, definition.name, name)}`);
+        if (cause instanceof DuplicateKey)
+          throw resourceConflict(`Alias already exists: ${functionArn(definition.region, tenant, definition.name, name)}`);
         throw cause;
       });
       await publishFunction(tx, definition, targets(alias));
@@ -60,7 +76,12 @@ export class Aliases {
     });
   }
 
-  list(tenant: TenantId, region: string, reference: FunctionReference, functionVersion: string | undefined): Promise<FoundAlias[]> {
+  list(
+    tenant: TenantId,
+    region: string,
+    reference: FunctionReference,
+    functionVersion: string | undefined,
+  ): Promise<FoundAlias[]> {
     return this.store.transact(tenant, async (tx) => {
       const definition = await findFunction(tx, region, reference);
       const aliases = await tx.functionAliases.ofFunction(definition.name);
@@ -117,12 +138,17 @@ const targets = ({ functionVersion, routing }: FunctionAlias): string[] => [func
 async function checkTargets(tx: TenantRepositories, definition: FunctionDefinition, alias: FunctionAlias): Promise<void> {
   checkAliasRouting(alias.functionVersion, alias.routing);
   for (const version of targets(alias)) {
-    if (version !== '$LATEST' && !/^[0-9]+$/.test(version)) throw invalidParameter('Alias can only point to a version number or $LATEST.');
+    if (version !== '$LATEST' && !/^[0-9]+$/.test(version))
+      throw invalidParameter('Alias can only point to a version number or $LATEST.');
     await findVersion(tx, definition, version);
   }
 }
 
-async function requireAlias(tx: TenantRepositories, { name: functionName, region }: FunctionDefinition, name: string): Promise<FunctionAlias> {
+async function requireAlias(
+  tx: TenantRepositories,
+  { name: functionName, region }: FunctionDefinition,
+  name: string,
+): Promise<FunctionAlias> {
   const alias = await tx.functionAliases.find({ functionName, name });
   if (alias === null) throw resourceNotFound(`Cannot find alias arn: ${functionArn(region, tx.tenant, functionName, name)}`);
   return alias;

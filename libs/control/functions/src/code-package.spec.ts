@@ -48,11 +48,23 @@ for (const [what, zip, expected] of [
   ['a drive letter', renamed(plain, 'lib/a.js', 'C:/aa.js'), COULD_NOT_UNZIP],
   ['a backslash', renamed(plain, 'lib/a.js', '..\\aa.js'), COULD_NOT_UNZIP],
   ['a name twice', await zipOf(['index.js', '1'], ['index.js', '2']), COULD_NOT_UNZIP],
-  ['an encrypted file', patched(plain, (zip, header) => zip.writeUInt16LE(zip.readUInt16LE(header + 8) | 1, header + 8)), COULD_NOT_UNZIP],
+  [
+    'an encrypted file',
+    patched(plain, (zip, header) => zip.writeUInt16LE(zip.readUInt16LE(header + 8) | 1, header + 8)),
+    COULD_NOT_UNZIP,
+  ],
   ['a compression that nobody knows', patched(plain, (zip, header) => zip.writeUInt16LE(99, header + 10)), COULD_NOT_UNZIP],
   ['no files', await zipOf(), invalid('Uploaded file must be a non-empty zip')],
-  ['more than 250 MB unzipped', patched(plain, (zip, header) => zip.writeUInt32LE(262_144_001, header + 24)), invalid('Unzipped size must be smaller than 262144000 bytes')],
-  ['a bomb', await zipOf(['zeros', Buffer.alloc(11 * 1024 * 1024)]), invalid('The package unzips to more than 200 times its size.')],
+  [
+    'more than 250 MB unzipped',
+    patched(plain, (zip, header) => zip.writeUInt32LE(262_144_001, header + 24)),
+    invalid('Unzipped size must be smaller than 262144000 bytes'),
+  ],
+  [
+    'a bomb',
+    await zipOf(['zeros', Buffer.alloc(11 * 1024 * 1024)]),
+    invalid('The package unzips to more than 200 times its size.'),
+  ],
 ] as const) {
   test(`a package with ${what} is refused`, async () => {
     expect(await refusal({ ZipFile: zip })).toEqual(expected);
@@ -68,8 +80,16 @@ test('more than 50 MB zipped is too large', async () => {
 });
 
 for (const [what, request, expected] of [
-  ['S3', { S3Bucket: 'b', S3Key: 'k' }, invalid('Code in Amazon S3 is not supported by this gateway. Upload the code as ZipFile.')],
-  ['a container image', { ImageUri: 'repository/image' }, invalid('Container images are not supported by this gateway. Upload the code as ZipFile.')],
+  [
+    'S3',
+    { S3Bucket: 'b', S3Key: 'k' },
+    invalid('Code in Amazon S3 is not supported by this gateway. Upload the code as ZipFile.'),
+  ],
+  [
+    'a container image',
+    { ImageUri: 'repository/image' },
+    invalid('Container images are not supported by this gateway. Upload the code as ZipFile.'),
+  ],
   ['nowhere', {}, invalid('Please provide a source for function code.')],
 ] as const) {
   test(`code from ${what} is refused`, async () => expect(await refusal(request)).toEqual(expected));

@@ -54,7 +54,8 @@ async function checkZip(bytes: Uint8Array): Promise<void> {
     const zip = await fromBufferPromise(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), { strictFileNames: true });
     if (zip.entryCount > ENTRIES_MAX) throw invalid(`The package has more than ${ENTRIES_MAX} files.`);
     for await (const { fileName, uncompressedSize, compressionMethod, generalPurposeBitFlag } of zip.eachEntry()) {
-      const isReadable = (compressionMethod === STORED || compressionMethod === DEFLATED) && (generalPurposeBitFlag & ENCRYPTED) === 0;
+      const isReadable =
+        (compressionMethod === STORED || compressionMethod === DEFLATED) && (generalPurposeBitFlag & ENCRYPTED) === 0;
       if (!isReadable || names.has(fileName)) throw invalid(COULD_NOT_UNZIP);
       names.add(fileName);
       unzippedBytes += uncompressedSize;

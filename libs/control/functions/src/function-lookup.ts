@@ -11,17 +11,29 @@ import type { IdSource } from '@gatehouse/kernel';
 
 /** Lambda's errors carry who caused them. */
 export const functionNotFound = (arn: string): ApiError => resourceNotFound(`Function not found: ${arn}`);
-export const resourceNotFound = (message: string): ApiError => new ApiError('ResourceNotFoundException', 404, message, { Type: 'User' });
-export const resourceConflict = (message: string): ApiError => new ApiError('ResourceConflictException', 409, message, { Type: 'User' });
-export const invalidParameter = (message: string): ApiError => new ApiError('InvalidParameterValueException', 400, message, { Type: 'User' });
-export const preconditionFailed = (message: string): ApiError => new ApiError('PreconditionFailedException', 412, message, { Type: 'User' });
+export const resourceNotFound = (message: string): ApiError =>
+  new ApiError('ResourceNotFoundException', 404, message, { Type: 'User' });
+export const resourceConflict = (message: string): ApiError =>
+  new ApiError('ResourceConflictException', 409, message, { Type: 'User' });
+export const invalidParameter = (message: string): ApiError =>
+  new ApiError('InvalidParameterValueException', 400, message, { Type: 'User' });
+export const preconditionFailed = (message: string): ApiError =>
+  new ApiError('PreconditionFailedException', 412, message, { Type: 'User' });
 
 /** The function, held until the transaction ends. Another tenant's is not found, like one that does not exist. */
-export async function lockFunction(tx: TenantRepositories, region: string, reference: FunctionReference): Promise<FunctionDefinition> {
+export async function lockFunction(
+  tx: TenantRepositories,
+  region: string,
+  reference: FunctionReference,
+): Promise<FunctionDefinition> {
   return present(tx, region, reference, isOwn(tx, reference) ? await tx.functions.lock(reference.name) : null);
 }
 
-export async function findFunction(tx: TenantRepositories, region: string, reference: FunctionReference): Promise<FunctionDefinition> {
+export async function findFunction(
+  tx: TenantRepositories,
+  region: string,
+  reference: FunctionReference,
+): Promise<FunctionDefinition> {
   return present(tx, region, reference, isOwn(tx, reference) ? await tx.functions.find(reference.name) : null);
 }
 

@@ -64,8 +64,11 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
   const functions = new Functions(store, clock, ids);
   const aliases = new Aliases(store, ids);
   const policies = new Policies(store);
-  const configuration = ({ caller }: OperationContext, { definition, version }: Found, qualifier: string | null): Lambda.FunctionConfiguration =>
-    configurationToWire(caller.tenant, definition, version, qualifier);
+  const configuration = (
+    { caller }: OperationContext,
+    { definition, version }: Found,
+    qualifier: string | null,
+  ): Lambda.FunctionConfiguration => configurationToWire(caller.tenant, definition, version, qualifier);
 
   return {
     CreateFunction: async (context, input) => {
@@ -110,7 +113,9 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
       const allVersions = input.FunctionVersion === 'ALL';
       const { items, next } = await functions.page(tenant, input.Marker ?? null, pageSize(input.MaxItems), allVersions);
       // With ALL, Lambda qualifies every ARN, that of $LATEST too.
-      const listed = items.map((found) => listedConfiguration(configuration(context, found, allVersions ? found.version.version : null)));
+      const listed = items.map((found) =>
+        listedConfiguration(configuration(context, found, allVersions ? found.version.version : null)),
+      );
       return { Functions: listed, NextMarker: next ?? undefined };
     },
     UpdateFunctionCode: async (context, input) => {
@@ -151,23 +156,42 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
       const { caller } = context;
       const found = await functions.versions(caller.tenant, caller.region, readFunctionReference(input.FunctionName));
       const { items, next } = slice(found, versionPosition, input.Marker, input.MaxItems);
-      return { Versions: items.map((item) => listedConfiguration(configuration(context, item, item.version.version))), NextMarker: next };
+      return {
+        Versions: items.map((item) => listedConfiguration(configuration(context, item, item.version.version))),
+        NextMarker: next,
+      };
     },
 
     CreateAlias: async ({ caller }, input) => {
-      const { alias, region } = await aliases.create(caller.tenant, caller.region, readFunctionReference(input.FunctionName), input.Name, {
-        functionVersion: input.FunctionVersion,
-        description: input.Description,
-        routing: input.RoutingConfig?.AdditionalVersionWeights,
-      });
+      const { alias, region } = await aliases.create(
+        caller.tenant,
+        caller.region,
+        readFunctionReference(input.FunctionName),
+        input.Name,
+        {
+          functionVersion: input.FunctionVersion,
+          description: input.Description,
+          routing: input.RoutingConfig?.AdditionalVersionWeights,
+        },
+      );
       return aliasToWire(caller.tenant, region, alias);
     },
     GetAlias: async ({ caller }, input) => {
-      const { alias, region } = await aliases.find(caller.tenant, caller.region, readFunctionReference(input.FunctionName), input.Name);
+      const { alias, region } = await aliases.find(
+        caller.tenant,
+        caller.region,
+        readFunctionReference(input.FunctionName),
+        input.Name,
+      );
       return aliasToWire(caller.tenant, region, alias);
     },
     ListAliases: async ({ caller }, input) => {
-      const found = await aliases.list(caller.tenant, caller.region, readFunctionReference(input.FunctionName), input.FunctionVersion);
+      const found = await aliases.list(
+        caller.tenant,
+        caller.region,
+        readFunctionReference(input.FunctionName),
+        input.FunctionVersion,
+      );
       const { items, next } = slice(found, ({ alias }) => alias.name, input.Marker, input.MaxItems);
       return { Aliases: items.map(({ alias, region }) => aliasToWire(caller.tenant, region, alias)), NextMarker: next };
     },
@@ -187,7 +211,8 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
       );
       return aliasToWire(caller.tenant, region, alias);
     },
-    DeleteAlias: async ({ caller }, input) => aliases.remove(caller.tenant, caller.region, readFunctionReference(input.FunctionName), input.Name),
+    DeleteAlias: async ({ caller }, input) =>
+      aliases.remove(caller.tenant, caller.region, readFunctionReference(input.FunctionName), input.Name),
 
     AddPermission: async ({ caller }, input) => {
       checkPermission(input);
@@ -207,11 +232,21 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
       return { Statement: JSON.stringify(statementToJson(caller.tenant, region, statement)) };
     },
     GetPolicy: async ({ caller }, input) => {
-      const { statements, region } = await policies.find(caller.tenant, caller.region, readFunctionReference(input.FunctionName, input.Qualifier));
+      const { statements, region } = await policies.find(
+        caller.tenant,
+        caller.region,
+        readFunctionReference(input.FunctionName, input.Qualifier),
+      );
       return { Policy: policyToJson(caller.tenant, region, statements), RevisionId: policyRevisionId(statements) };
     },
     RemovePermission: async ({ caller }, input) =>
-      policies.remove(caller.tenant, caller.region, readFunctionReference(input.FunctionName, input.Qualifier), input.StatementId, input.RevisionId),
+      policies.remove(
+        caller.tenant,
+        caller.region,
+        readFunctionReference(input.FunctionName, input.Qualifier),
+        input.StatementId,
+        input.RevisionId,
+      ),
 
     Invoke: async ({ caller, requestId, headers }, input) => {
       const reference = readFunctionReference(input.FunctionName, input.Qualifier);
@@ -250,7 +285,12 @@ export function functionOperations({ store, clock, ids, invoker }: FunctionDepen
     },
     PutFunctionConcurrency: async ({ caller }, input) => {
       const count = input.ReservedConcurrentExecutions;
-      await functions.reserveConcurrency(caller.tenant, caller.region, unqualified(readFunctionReference(input.FunctionName)), count);
+      await functions.reserveConcurrency(
+        caller.tenant,
+        caller.region,
+        unqualified(readFunctionReference(input.FunctionName)),
+        count,
+      );
       return { ReservedConcurrentExecutions: count };
     },
     DeleteFunctionConcurrency: async ({ caller }, input) =>
@@ -316,10 +356,16 @@ function taggedFunction(resource: string): FunctionReference {
 /** Sorts as text: `$LATEST`, then by number. */
 const versionPosition = ({ version }: Found): string => (version.version === '$LATEST' ? '0' : version.version).padStart(12, '0');
 
-const pageSize = (asked: number | undefined): number => (asked !== undefined && asked >= 1 ? Math.min(asked, PAGE_MAX) : PAGE_MAX);
+const pageSize = (asked: number | undefined): number =>
+  asked !== undefined && asked >= 1 ? Math.min(asked, PAGE_MAX) : PAGE_MAX;
 
 /** `items` are sorted by `key`. The marker is that of the first item of the next page; when that is gone, the page starts at the nearest later item. */
-function slice<T>(items: readonly T[], key: (item: T) => string, marker: string | undefined, asked: number | undefined): { items: T[]; next: string | undefined } {
+function slice<T>(
+  items: readonly T[],
+  key: (item: T) => string,
+  marker: string | undefined,
+  asked: number | undefined,
+): { items: T[]; next: string | undefined } {
   const start = marker === undefined ? 0 : items.filter((item) => key(item) < marker).length;
   const end = start + pageSize(asked);
   const following = items[end];

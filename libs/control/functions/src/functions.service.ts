@@ -19,7 +19,15 @@ import {
 } from '@gatehouse/domain';
 import { canonicalJson, Secret, type Clock, type IdSource } from '@gatehouse/kernel';
 import type { Code } from './code-package.js';
-import { checkRevision, findFunction, findVersion, invalidParameter, lockFunction, newRevisionId, resourceConflict } from './function-lookup.js';
+import {
+  checkRevision,
+  findFunction,
+  findVersion,
+  invalidParameter,
+  lockFunction,
+  newRevisionId,
+  resourceConflict,
+} from './function-lookup.js';
 
 /** What a caller may set; absent members keep their value or default. */
 export interface SettingsRequest extends Partial<FunctionSettings> {
@@ -73,7 +81,15 @@ export class Functions {
       revisionId: newRevisionId(this.ids),
     };
     return this.store.transact(tenant, async (tx) => {
-      const definition: FunctionDefinition = { name, region, latest, newestVersion: 0, createdAtMs: now, tags, reservedConcurrency: null };
+      const definition: FunctionDefinition = {
+        name,
+        region,
+        latest,
+        newestVersion: 0,
+        createdAtMs: now,
+        tags,
+        reservedConcurrency: null,
+      };
       await tx.blobs.put(code.bytes);
       await tx.functions.insert(definition).catch((cause: unknown) => {
         if (cause instanceof DuplicateKey) throw resourceConflict(`Function already exist: ${name}`);
@@ -101,7 +117,9 @@ export class Functions {
       const { version } = await findVersion(tx, definition, qualifier);
       // A call by an alias also depends on the versions that the alias has left.
       const isAlias = qualifier !== null && qualifier !== version;
-      const versions = isAlias ? ['$LATEST', ...(await tx.functionVersions.ofFunction(name)).map(({ version: number }) => number)] : [version];
+      const versions = isAlias
+        ? ['$LATEST', ...(await tx.functionVersions.ofFunction(name)).map(({ version: number }) => number)]
+        : [version];
       let revision = 0;
       for (const number of versions) {
         const entry = await tx.manifest.find('FUNCTION', functionEntryId(tenant, name, number));
@@ -137,7 +155,13 @@ export class Functions {
     tenant: TenantId,
     region: string,
     reference: FunctionReference,
-    change: { readonly code: Code; readonly architectures?: readonly string[] | undefined; readonly revisionId?: string | undefined; readonly publish: boolean; readonly dryRun: boolean },
+    change: {
+      readonly code: Code;
+      readonly architectures?: readonly string[] | undefined;
+      readonly revisionId?: string | undefined;
+      readonly publish: boolean;
+      readonly dryRun: boolean;
+    },
   ): Promise<Found> {
     if (change.architectures !== undefined) checkArchitectures(change.architectures);
     return this.store.transact(tenant, async (tx) => {
@@ -190,7 +214,11 @@ export class Functions {
     tenant: TenantId,
     region: string,
     reference: FunctionReference,
-    request: { readonly codeSha256?: string | undefined; readonly description?: string | undefined; readonly revisionId?: string | undefined },
+    request: {
+      readonly codeSha256?: string | undefined;
+      readonly description?: string | undefined;
+      readonly revisionId?: string | undefined;
+    },
   ): Promise<Found> {
     return this.store.transact(tenant, async (tx) => {
       const definition = await lockFunction(tx, region, reference);
@@ -247,9 +275,14 @@ export class Functions {
   /** A new number for `$LATEST`, unless nothing changed since the newest one: then that one. */
   private async publishLatest(tx: TenantRepositories, definition: FunctionDefinition, description?: string): Promise<Found> {
     const { name, latest, newestVersion } = definition;
-    const newest = newestVersion === 0 ? null : await tx.functionVersions.find({ functionName: name, version: String(newestVersion) });
+    const newest =
+      newestVersion === 0 ? null : await tx.functionVersions.find({ functionName: name, version: String(newestVersion) });
     if (newest !== null && isSamePublication(newest, latest)) return { definition, version: newest };
-    const version = this.touched({ ...latest, version: String(newestVersion + 1), description: description ?? latest.description });
+    const version = this.touched({
+      ...latest,
+      version: String(newestVersion + 1),
+      description: description ?? latest.description,
+    });
     const changed = { ...definition, newestVersion: newestVersion + 1 };
     await tx.functions.replace(changed);
     await tx.functionVersions.insert(version);
@@ -275,7 +308,9 @@ async function removeVersion(tx: TenantRepositories, definition: FunctionDefinit
   const aliases = await tx.functionAliases.ofFunction(functionName);
   const using = aliases.filter((alias) => alias.functionVersion === version || alias.routing[version] !== undefined);
   if (using.length > 0) {
-    throw resourceConflict(`Unable to delete version because the following aliases reference it: [${using.map(({ name }) => name).join(', ')}]`);
+    throw resourceConflict(
+      `Unable to delete version because the following aliases reference it: [${using.map(({ name }) => name).join(', ')}]`,
+    );
   }
   for (const { qualifier, statementId } of await tx.functionStatements.ofFunction(functionName)) {
     if (qualifier === version) await tx.functionStatements.remove({ functionName, qualifier, statementId });
@@ -286,8 +321,18 @@ async function removeVersion(tx: TenantRepositories, definition: FunctionDefinit
 
 /** The description, the number and the times do not make a new version. Lambda guide, "Function versions". */
 function isSamePublication(published: FunctionVersion, latest: FunctionVersion): boolean {
-  const essence = ({ description: _d, version: _v, lastModifiedAtMs: _l, revisionId: _r, environment, ...rest }: FunctionVersion) =>
-    canonicalJson({ ...rest, environment: Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, value.reveal()])) });
+  const essence = ({
+    description: _d,
+    version: _v,
+    lastModifiedAtMs: _l,
+    revisionId: _r,
+    environment,
+    ...rest
+  }: FunctionVersion) =>
+    canonicalJson({
+      ...rest,
+      environment: Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, value.reveal()])),
+    });
   return essence(published) === essence(latest);
 }
 
@@ -297,5 +342,7 @@ function secrets(environment: Readonly<Record<string, string>>): Record<string, 
 
 /** Without the members that are `undefined`, which would cover what they are spread over. */
 function defined<T extends object>(values: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as { [K in keyof T]: Exclude<T[K], undefined> };
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
 }

@@ -31,9 +31,16 @@ beforeEach(() => {
 });
 
 type Name = keyof FunctionOperations;
-function run<N extends Name>(name: N, input: Lambda.Operations[N]['input'], tenant = TENANT): Promise<Lambda.Operations[N]['output']> {
+function run<N extends Name>(
+  name: N,
+  input: Lambda.Operations[N]['input'],
+  tenant = TENANT,
+): Promise<Lambda.Operations[N]['output']> {
   const caller = { tenant, accessKeyId: 'AKIAX', principalArn: `arn:aws:iam::${tenant}:root`, region: 'us-east-1' };
-  const handler = api[name] as unknown as (context: object, input: Lambda.Operations[N]['input']) => Promise<Lambda.Operations[N]['output']>;
+  const handler = api[name] as unknown as (
+    context: object,
+    input: Lambda.Operations[N]['input'],
+  ) => Promise<Lambda.Operations[N]['output']>;
   return handler({ caller, requestId: 'the-request', headers: {} }, input);
 }
 
@@ -57,7 +64,9 @@ const notFound = (arn: string) => ({ type: 'ResourceNotFoundException', status: 
 
 async function entries(): Promise<Record<string, ManifestEntry & { entry: FunctionEntry }>> {
   const all = await store.manifest.all(['FUNCTION']);
-  return Object.fromEntries(all.map((entry) => [entry.id, { ...entry, entry: JSON.parse(entry.content!.inline) as FunctionEntry }]));
+  return Object.fromEntries(
+    all.map((entry) => [entry.id, { ...entry, entry: JSON.parse(entry.content!.inline) as FunctionEntry }]),
+  );
 }
 
 const CREATED = {
@@ -121,9 +130,16 @@ describe('functions', () => {
   test('GetFunction knows the function by name, partial ARN and ARN', async () => {
     const created = await create({ Tags: { team: 'a' } });
     for (const FunctionName of ['users', 'function:users', '111122223333:function:users', ARN]) {
-      expect(await run('GetFunction', { FunctionName })).toEqual({ Configuration: created, Code: { RepositoryType: 'S3' }, Tags: { team: 'a' }, Concurrency: undefined });
+      expect(await run('GetFunction', { FunctionName })).toEqual({
+        Configuration: created,
+        Code: { RepositoryType: 'S3' },
+        Tags: { team: 'a' },
+        Concurrency: undefined,
+      });
     }
-    expect((await run('GetFunctionConfiguration', { FunctionName: 'users', Qualifier: '$LATEST' })).FunctionArn).toBe(`${ARN}:$LATEST`);
+    expect((await run('GetFunctionConfiguration', { FunctionName: 'users', Qualifier: '$LATEST' })).FunctionArn).toBe(
+      `${ARN}:$LATEST`,
+    );
   });
 
   test('a whole ARN names the function in its region, or nothing', async () => {
@@ -145,9 +161,21 @@ describe('functions', () => {
 
   test("another tenant's function answers like one that does not exist", async () => {
     await create();
-    for (const name of ['GetFunction', 'GetFunctionConfiguration', 'DeleteFunction', 'ListVersionsByFunction', 'GetPolicy', 'PublishVersion', 'ListAliases', 'GetFunctionConcurrency'] as const) {
+    for (const name of [
+      'GetFunction',
+      'GetFunctionConfiguration',
+      'DeleteFunction',
+      'ListVersionsByFunction',
+      'GetPolicy',
+      'PublishVersion',
+      'ListAliases',
+      'GetFunctionConcurrency',
+    ] as const) {
       expect([name, await refused(run(name, { FunctionName: ARN }, STRANGER))]).toEqual([name, notFound(ARN)]);
-      expect([name, await refused(run(name, { FunctionName: 'users' }, STRANGER))]).toEqual([name, notFound('arn:aws:lambda:us-east-1:999988887777:function:users')]);
+      expect([name, await refused(run(name, { FunctionName: 'users' }, STRANGER))]).toEqual([
+        name,
+        notFound('arn:aws:lambda:us-east-1:999988887777:function:users'),
+      ]);
     }
     expect(await run('ListFunctions', {}, STRANGER)).toEqual({ Functions: [], NextMarker: undefined });
     await create({}, STRANGER);
@@ -155,33 +183,141 @@ describe('functions', () => {
   });
 
   const invalid = (message: string) => ({ type: 'InvalidParameterValueException', status: 400, message });
-  const validation = (message: string) => ({ type: 'ValidationException', status: 400, message: `1 validation error detected: ${message}` });
+  const validation = (message: string) => ({
+    type: 'ValidationException',
+    status: 400,
+    message: `1 validation error detected: ${message}`,
+  });
   for (const [what, over, expected] of [
-    ['code in S3', { Code: { S3Bucket: 'b', S3Key: 'k' } }, invalid('Code in Amazon S3 is not supported by this gateway. Upload the code as ZipFile.')],
+    [
+      'code in S3',
+      { Code: { S3Bucket: 'b', S3Key: 'k' } },
+      invalid('Code in Amazon S3 is not supported by this gateway. Upload the code as ZipFile.'),
+    ],
     ['no code', { Code: {} }, invalid('Please provide a source for function code.')],
-    ['a zip that is none', { Code: { ZipFile: Buffer.from('hello') } }, invalid('Could not unzip uploaded file. Please check your file, then try to upload again.')],
-    ['no runtime', { Runtime: undefined }, invalid('Runtime and Handler are mandatory parameters for functions created with deployment packages.')],
-    ['a runtime that cannot be run', { Runtime: 'java21' }, invalid('The runtime parameter of java21 is not supported by this gateway. Use nodejs*, python3.* or provided*.')],
-    ['a timeout too long', { Timeout: 901 }, validation("Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900")],
-    ['too little memory', { MemorySize: 64 }, validation("Value '64' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128")],
-    ['a role that is none', { Role: 'admin' }, validation("Value 'admin' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+")],
-    ['a reserved variable', { Environment: { Variables: { AWS_REGION: 'x' } } }, invalid('Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: AWS_REGION')],
-    ['variables above 4 KB', { Environment: { Variables: { BIG: 'x'.repeat(4096) } } }, invalid('Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit.')],
-    ['two architectures', { Architectures: ['x86_64', 'arm64'] }, validation("Value '[x86_64, arm64]' at 'architectures' failed to satisfy constraint: Member must have length less than or equal to 1")],
-    ['a handler with a space', { Handler: 'index handler' }, validation("Value 'index handler' at 'handler' failed to satisfy constraint: Member must satisfy regular expression pattern: [^\\s]+")],
-    ['a timeout of nothing', { Timeout: 0 }, validation("Value '0' at 'timeout' failed to satisfy constraint: Member must have value greater than or equal to 1")],
-    ['too much memory', { MemorySize: 10_241 }, validation("Value '10241' at 'memorySize' failed to satisfy constraint: Member must have value less than or equal to 10240")],
-    ['too little storage', { EphemeralStorage: { Size: 511 } }, validation("Value '511' at 'ephemeralStorage.size' failed to satisfy constraint: Member must have value greater than or equal to 512")],
-    ['a variable that is no name', { Environment: { Variables: { '1X': 'x' } } }, validation("Value '1X' at 'environment.variables' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]")],
-    ['51 tags', { Tags: Object.fromEntries(Array.from({ length: 51 }, (_, index) => [`t${index}`, ''])) }, invalid('The number of tags exceeds the limit of 50.')],
-    ['JSON logs', { LoggingConfig: { LogFormat: 'JSON' } }, invalid('LoggingConfig.LogFormat JSON is not supported by this gateway.')],
-    ['a log group of its own', { LoggingConfig: { LogGroup: 'mine' } }, invalid('A log group of its own is not supported by this gateway.')],
+    [
+      'a zip that is none',
+      { Code: { ZipFile: Buffer.from('hello') } },
+      invalid('Could not unzip uploaded file. Please check your file, then try to upload again.'),
+    ],
+    [
+      'no runtime',
+      { Runtime: undefined },
+      invalid('Runtime and Handler are mandatory parameters for functions created with deployment packages.'),
+    ],
+    [
+      'a runtime that cannot be run',
+      { Runtime: 'java21' },
+      invalid('The runtime parameter of java21 is not supported by this gateway. Use nodejs*, python3.* or provided*.'),
+    ],
+    [
+      'a timeout too long',
+      { Timeout: 901 },
+      validation("Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900"),
+    ],
+    [
+      'too little memory',
+      { MemorySize: 64 },
+      validation("Value '64' at 'memorySize' failed to satisfy constraint: Member must have value greater than or equal to 128"),
+    ],
+    [
+      'a role that is none',
+      { Role: 'admin' },
+      validation(
+        "Value 'admin' at 'role' failed to satisfy constraint: Member must satisfy regular expression pattern: arn:(aws[a-zA-Z-]*)?:iam::\\d{12}:role/?[a-zA-Z_0-9+=,.@\\-_/]+",
+      ),
+    ],
+    [
+      'a reserved variable',
+      { Environment: { Variables: { AWS_REGION: 'x' } } },
+      invalid(
+        'Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: AWS_REGION',
+      ),
+    ],
+    [
+      'variables above 4 KB',
+      { Environment: { Variables: { BIG: 'x'.repeat(4096) } } },
+      invalid(
+        'Lambda was unable to configure your environment variables because the environment variables you have provided exceeded the 4KB limit.',
+      ),
+    ],
+    [
+      'two architectures',
+      { Architectures: ['x86_64', 'arm64'] },
+      validation(
+        "Value '[x86_64, arm64]' at 'architectures' failed to satisfy constraint: Member must have length less than or equal to 1",
+      ),
+    ],
+    [
+      'a handler with a space',
+      { Handler: 'index handler' },
+      validation(
+        "Value 'index handler' at 'handler' failed to satisfy constraint: Member must satisfy regular expression pattern: [^\\s]+",
+      ),
+    ],
+    [
+      'a timeout of nothing',
+      { Timeout: 0 },
+      validation("Value '0' at 'timeout' failed to satisfy constraint: Member must have value greater than or equal to 1"),
+    ],
+    [
+      'too much memory',
+      { MemorySize: 10_241 },
+      validation(
+        "Value '10241' at 'memorySize' failed to satisfy constraint: Member must have value less than or equal to 10240",
+      ),
+    ],
+    [
+      'too little storage',
+      { EphemeralStorage: { Size: 511 } },
+      validation(
+        "Value '511' at 'ephemeralStorage.size' failed to satisfy constraint: Member must have value greater than or equal to 512",
+      ),
+    ],
+    [
+      'a variable that is no name',
+      { Environment: { Variables: { '1X': 'x' } } },
+      validation(
+        "Value '1X' at 'environment.variables' failed to satisfy constraint: Map keys must satisfy constraint: [Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]",
+      ),
+    ],
+    [
+      '51 tags',
+      { Tags: Object.fromEntries(Array.from({ length: 51 }, (_, index) => [`t${index}`, ''])) },
+      invalid('The number of tags exceeds the limit of 50.'),
+    ],
+    [
+      'JSON logs',
+      { LoggingConfig: { LogFormat: 'JSON' } },
+      invalid('LoggingConfig.LogFormat JSON is not supported by this gateway.'),
+    ],
+    [
+      'a log group of its own',
+      { LoggingConfig: { LogGroup: 'mine' } },
+      invalid('A log group of its own is not supported by this gateway.'),
+    ],
     ['a qualifier', { FunctionName: 'users:live' }, invalid('The function name must not have a qualifier.')],
-    ['the ARN of another region', { FunctionName: ARN.replace('us-east-1', 'eu-west-1') }, { type: 'ResourceNotFoundException', status: 404, message: "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')" }],
+    [
+      'the ARN of another region',
+      { FunctionName: ARN.replace('us-east-1', 'eu-west-1') },
+      {
+        type: 'ResourceNotFoundException',
+        status: 404,
+        message: "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')",
+      },
+    ],
     ['layers', { Layers: ['arn:aws:lambda:us-east-1:1:layer:x:1'] }, invalid('Layers is not supported by this gateway.')],
     ['a network of its own', { VpcConfig: { SubnetIds: ['subnet-1'] } }, invalid('VpcConfig is not supported by this gateway.')],
     ['a container image', { PackageType: 'Image' }, invalid('PackageType Image is not supported by this gateway.')],
-    ['a name that is a path', { FunctionName: '../x' }, { type: 'ValidationException', status: 400, message: expect.stringContaining("Value '../x' at 'functionName' failed to satisfy constraint") as string }],
+    [
+      'a name that is a path',
+      { FunctionName: '../x' },
+      {
+        type: 'ValidationException',
+        status: 400,
+        message: expect.stringContaining("Value '../x' at 'functionName' failed to satisfy constraint") as string,
+      },
+    ],
   ] as const) {
     test(`CreateFunction refuses ${what}, and writes nothing`, async () => {
       expect(await refused(create(over as Partial<Lambda.CreateFunctionRequest>))).toEqual(expected);
@@ -191,7 +327,15 @@ describe('functions', () => {
   }
 
   test('the empty settings that tools send by habit are fine', async () => {
-    await create({ VpcConfig: { SubnetIds: [], SecurityGroupIds: [] }, DeadLetterConfig: {}, Layers: [], KMSKeyArn: '', SnapStart: { ApplyOn: 'None' }, LoggingConfig: { LogFormat: 'Text', LogGroup: '/aws/lambda/users' }, TracingConfig: { Mode: 'Active' } });
+    await create({
+      VpcConfig: { SubnetIds: [], SecurityGroupIds: [] },
+      DeadLetterConfig: {},
+      Layers: [],
+      KMSKeyArn: '',
+      SnapStart: { ApplyOn: 'None' },
+      LoggingConfig: { LogFormat: 'Text', LogGroup: '/aws/lambda/users' },
+      TracingConfig: { Mode: 'Active' },
+    });
     expect(await run('GetFunctionConfiguration', { FunctionName: 'users' })).toMatchObject({ TracingConfig: { Mode: 'Active' } });
   });
 
@@ -218,7 +362,10 @@ describe('functions', () => {
       Description: 'old',
       Environment: { Variables: { COLOUR: 'red' } },
     });
-    expect(await run('UpdateFunctionConfiguration', { FunctionName: 'users', Environment: {} })).toMatchObject({ Timeout: 9, Environment: undefined });
+    expect(await run('UpdateFunctionConfiguration', { FunctionName: 'users', Environment: {} })).toMatchObject({
+      Timeout: 9,
+      Environment: undefined,
+    });
     expect((await entries())['111122223333:users:$LATEST']?.entry).toMatchObject({ timeoutMs: 9_000, environment: {} });
   });
 
@@ -233,7 +380,8 @@ describe('functions', () => {
       expect(await refused(work())).toEqual({
         type: 'PreconditionFailedException',
         status: 412,
-        message: 'The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id',
+        message:
+          'The Revision Id provided does not match the latest Revision Id. Call the GetFunction/GetAlias API to retrieve the latest Revision Id',
       });
     }
   });
@@ -248,7 +396,10 @@ describe('functions', () => {
     const published = await run('UpdateFunctionCode', { FunctionName: 'users', ZipFile: otherZip, Publish: true });
     expect(published).toMatchObject({ Version: '1', FunctionArn: `${ARN}:1` });
     const digests = Object.values(await entries()).map(({ id, content }) => [id, content?.digest]);
-    expect(Object.fromEntries(digests)).toEqual({ '111122223333:users:$LATEST': sha256Hex(otherZip), '111122223333:users:1': sha256Hex(otherZip) });
+    expect(Object.fromEntries(digests)).toEqual({
+      '111122223333:users:$LATEST': sha256Hex(otherZip),
+      '111122223333:users:1': sha256Hex(otherZip),
+    });
   });
 
   test('a change publishes only what it changes', async () => {
@@ -274,25 +425,45 @@ describe('functions', () => {
     for (const FunctionName of ['c', 'a', 'b']) await create({ FunctionName, Publish: FunctionName === 'a' });
     const first = await run('ListFunctions', { MaxItems: 2 });
     const second = await run('ListFunctions', { MaxItems: 2, Marker: first.NextMarker });
-    expect([first, second].map(({ Functions }) => Functions?.map(({ FunctionName }) => FunctionName))).toEqual([['a', 'b'], ['c']]);
+    expect([first, second].map(({ Functions }) => Functions?.map(({ FunctionName }) => FunctionName))).toEqual([
+      ['a', 'b'],
+      ['c'],
+    ]);
     expect(second.NextMarker).toBeUndefined();
     const all = await run('ListFunctions', { FunctionVersion: 'ALL' });
-    expect(all.Functions?.map(({ FunctionName, Version }) => `${FunctionName}:${Version}`)).toEqual(['a:$LATEST', 'a:1', 'b:$LATEST', 'c:$LATEST']);
+    expect(all.Functions?.map(({ FunctionName, Version }) => `${FunctionName}:${Version}`)).toEqual([
+      'a:$LATEST',
+      'a:1',
+      'b:$LATEST',
+      'c:$LATEST',
+    ]);
     expect(first.Functions?.[0]?.State).toBeUndefined();
   });
 
   test('reserved concurrency is kept and published', async () => {
     await create();
-    expect(await run('PutFunctionConcurrency', { FunctionName: 'users', ReservedConcurrentExecutions: 5 })).toEqual({ ReservedConcurrentExecutions: 5 });
+    expect(await run('PutFunctionConcurrency', { FunctionName: 'users', ReservedConcurrentExecutions: 5 })).toEqual({
+      ReservedConcurrentExecutions: 5,
+    });
     expect(await run('GetFunctionConcurrency', { FunctionName: 'users' })).toEqual({ ReservedConcurrentExecutions: 5 });
     expect((await entries())['111122223333:users:$LATEST']?.entry.reservedConcurrency).toBe(5);
     for (const [count, message] of [
-      [-1, "1 validation error detected: Value '-1' at 'reservedConcurrentExecutions' failed to satisfy constraint: Member must have value greater than or equal to 0"],
-      [901, "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [100]."],
+      [
+        -1,
+        "1 validation error detected: Value '-1' at 'reservedConcurrentExecutions' failed to satisfy constraint: Member must have value greater than or equal to 0",
+      ],
+      [
+        901,
+        "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [100].",
+      ],
     ] as const) {
-      expect((await refused(run('PutFunctionConcurrency', { FunctionName: 'users', ReservedConcurrentExecutions: count }))).message).toBe(message);
+      expect(
+        (await refused(run('PutFunctionConcurrency', { FunctionName: 'users', ReservedConcurrentExecutions: count }))).message,
+      ).toBe(message);
     }
-    expect((await refused(run('PutFunctionConcurrency', { FunctionName: 'users:live', ReservedConcurrentExecutions: 1 }))).message).toMatch(/^This operation is permitted on Lambda functions only\./);
+    expect(
+      (await refused(run('PutFunctionConcurrency', { FunctionName: 'users:live', ReservedConcurrentExecutions: 1 }))).message,
+    ).toMatch(/^This operation is permitted on Lambda functions only\./);
     await run('DeleteFunctionConcurrency', { FunctionName: 'users' });
     expect((await run('GetFunction', { FunctionName: 'users' })).Concurrency).toBeUndefined();
   });
@@ -307,30 +478,47 @@ describe('functions', () => {
     expect((await refused(run('TagResource', { Resource: `${ARN}:1`, Tags: { a: '1' } }))).message).toBe(
       'Tags on function aliases and versions are not supported. Please specify a function ARN.',
     );
-    expect((await refused(run('TagResource', { Resource: ARN, Tags: { 'aws:x': '1' } }))).type).toBe('InvalidParameterValueException');
+    expect((await refused(run('TagResource', { Resource: ARN, Tags: { 'aws:x': '1' } }))).type).toBe(
+      'InvalidParameterValueException',
+    );
     expect(await run('ListTags', { Resource: ARN })).toEqual({ Tags: { b: '3' } });
     expect(await refused(run('TagResource', { Resource: ARN, Tags: { a: '1' } }, STRANGER))).toEqual(notFound(ARN));
   });
 
   test('there is no code signing', async () => {
     await create();
-    expect(await run('GetFunctionCodeSigningConfig', { FunctionName: 'users' })).toEqual({ CodeSigningConfigArn: '', FunctionName: 'users' });
+    expect(await run('GetFunctionCodeSigningConfig', { FunctionName: 'users' })).toEqual({
+      CodeSigningConfigArn: '',
+      FunctionName: 'users',
+    });
   });
 });
 
 describe('versions and aliases', () => {
   test('PublishVersion freezes $LATEST under the next number, and only when something changed', async () => {
     await create();
-    expect(await run('PublishVersion', { FunctionName: 'users', Description: 'one' })).toMatchObject({ Version: '1', FunctionArn: `${ARN}:1`, Description: 'one' });
+    expect(await run('PublishVersion', { FunctionName: 'users', Description: 'one' })).toMatchObject({
+      Version: '1',
+      FunctionArn: `${ARN}:1`,
+      Description: 'one',
+    });
     expect(await run('PublishVersion', { FunctionName: 'users' })).toMatchObject({ Version: '1' });
     await run('UpdateFunctionCode', { FunctionName: 'users', ZipFile: otherZip });
     expect(await run('PublishVersion', { FunctionName: 'users' })).toMatchObject({ Version: '2' });
-    expect((await run('ListVersionsByFunction', { FunctionName: 'users' })).Versions?.map(({ Version, FunctionArn }) => [Version, FunctionArn])).toEqual([
+    expect(
+      (await run('ListVersionsByFunction', { FunctionName: 'users' })).Versions?.map(({ Version, FunctionArn }) => [
+        Version,
+        FunctionArn,
+      ]),
+    ).toEqual([
       ['$LATEST', `${ARN}:$LATEST`],
       ['1', `${ARN}:1`],
       ['2', `${ARN}:2`],
     ]);
-    expect(await run('GetFunctionConfiguration', { FunctionName: 'users', Qualifier: '1' })).toMatchObject({ CodeSize: zip.byteLength, Version: '1' });
+    expect(await run('GetFunctionConfiguration', { FunctionName: 'users', Qualifier: '1' })).toMatchObject({
+      CodeSize: zip.byteLength,
+      Version: '1',
+    });
     expect(Object.keys(await entries())).toEqual(['111122223333:users:1', '111122223333:users:$LATEST', '111122223333:users:2']);
   });
 
@@ -346,7 +534,10 @@ describe('versions and aliases', () => {
     await create({ Publish: true });
     const first = await run('ListVersionsByFunction', { FunctionName: 'users', MaxItems: 1 });
     expect(first).toMatchObject({ Versions: [{ Version: '$LATEST' }], NextMarker: expect.any(String) as string });
-    expect(await run('ListVersionsByFunction', { FunctionName: 'users', Marker: first.NextMarker })).toMatchObject({ Versions: [{ Version: '1' }], NextMarker: undefined });
+    expect(await run('ListVersionsByFunction', { FunctionName: 'users', Marker: first.NextMarker })).toMatchObject({
+      Versions: [{ Version: '1' }],
+      NextMarker: undefined,
+    });
   });
 
   test('a version that an alias uses cannot be deleted; one that nobody uses can', async () => {
@@ -372,7 +563,9 @@ describe('versions and aliases', () => {
 
   test('$LATEST and aliases cannot be deleted as versions', async () => {
     await create();
-    expect((await refused(run('DeleteFunction', { FunctionName: 'users:live' }))).message).toBe('Deletion of aliases is not currently supported.');
+    expect((await refused(run('DeleteFunction', { FunctionName: 'users:live' }))).message).toBe(
+      'Deletion of aliases is not currently supported.',
+    );
     expect((await refused(run('DeleteFunction', { FunctionName: 'users', Qualifier: '$LATEST' }))).message).toBe(
       '$LATEST version cannot be deleted without deleting the function.',
     );
@@ -382,21 +575,45 @@ describe('versions and aliases', () => {
     await create({ Publish: true });
     await run('UpdateFunctionCode', { FunctionName: 'users', ZipFile: otherZip, Publish: true });
     const created = await run('CreateAlias', { FunctionName: 'users', Name: 'live', FunctionVersion: '1', Description: 'd' });
-    expect(created).toEqual({ AliasArn: `${ARN}:live`, Name: 'live', FunctionVersion: '1', Description: 'd', RoutingConfig: undefined, RevisionId: expect.any(String) as string });
-    expect(await run('GetFunctionConfiguration', { FunctionName: `${ARN}:live` })).toMatchObject({ Version: '1', FunctionArn: `${ARN}:live` });
+    expect(created).toEqual({
+      AliasArn: `${ARN}:live`,
+      Name: 'live',
+      FunctionVersion: '1',
+      Description: 'd',
+      RoutingConfig: undefined,
+      RevisionId: expect.any(String) as string,
+    });
+    expect(await run('GetFunctionConfiguration', { FunctionName: `${ARN}:live` })).toMatchObject({
+      Version: '1',
+      FunctionArn: `${ARN}:live`,
+    });
     expect((await entries())['111122223333:users:1']?.entry.aliases).toEqual(['live']);
     await run('UpdateAlias', { FunctionName: 'users', Name: 'live', FunctionVersion: '2' });
     const after = await entries();
     expect([after['111122223333:users:1']?.entry.aliases, after['111122223333:users:2']?.entry.aliases]).toEqual([[], ['live']]);
-    expect(await run('GetAlias', { FunctionName: 'users', Name: 'live' })).toMatchObject({ FunctionVersion: '2', Description: 'd' });
+    expect(await run('GetAlias', { FunctionName: 'users', Name: 'live' })).toMatchObject({
+      FunctionVersion: '2',
+      Description: 'd',
+    });
     expect(await run('ListAliases', { FunctionName: 'users', FunctionVersion: '1' })).toMatchObject({ Aliases: [] });
   });
 
   test('an alias with weights stands in the entries of both versions', async () => {
     await create({ Publish: true });
     await run('UpdateFunctionCode', { FunctionName: 'users', ZipFile: otherZip, Publish: true });
-    await run('CreateAlias', { FunctionName: 'users', Name: 'live', FunctionVersion: '1', RoutingConfig: { AdditionalVersionWeights: { '2': 0.25 } } });
-    await run('AddPermission', { FunctionName: 'users', Qualifier: 'live', StatementId: 's', Action: 'lambda:InvokeFunction', Principal: 'apigateway.amazonaws.com' });
+    await run('CreateAlias', {
+      FunctionName: 'users',
+      Name: 'live',
+      FunctionVersion: '1',
+      RoutingConfig: { AdditionalVersionWeights: { '2': 0.25 } },
+    });
+    await run('AddPermission', {
+      FunctionName: 'users',
+      Qualifier: 'live',
+      StatementId: 's',
+      Action: 'lambda:InvokeFunction',
+      Principal: 'apigateway.amazonaws.com',
+    });
     const { '111122223333:users:2': second, '111122223333:users:$LATEST': latest } = await entries();
     expect(second?.entry).toMatchObject({ aliases: [], weightedAliases: { live: 0.25 }, permissions: [{ qualifier: 'live' }] });
     expect(latest?.entry.permissions).toEqual([]);
@@ -406,13 +623,27 @@ describe('versions and aliases', () => {
 
   for (const [what, over, message] of [
     ['a version that does not exist', { FunctionVersion: '7' }, `Function not found: ${ARN}:7`],
-    ['a name that is a number', { Name: '12' }, "1 validation error detected: Value '12' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)"],
-    ['weights over $LATEST', { FunctionVersion: '$LATEST', RoutingConfig: { AdditionalVersionWeights: { '1': 0.5 } } }, '$LATEST is not supported for an alias pointing to more than 1 version'],
-    ['a weight above 1', { RoutingConfig: { AdditionalVersionWeights: { '2': 1.5 } } }, expect.stringContaining('Map value must satisfy constraint') as string],
+    [
+      'a name that is a number',
+      { Name: '12' },
+      "1 validation error detected: Value '12' at 'name' failed to satisfy constraint: Member must satisfy regular expression pattern: (?!^[0-9]+$)([a-zA-Z0-9-_]+)",
+    ],
+    [
+      'weights over $LATEST',
+      { FunctionVersion: '$LATEST', RoutingConfig: { AdditionalVersionWeights: { '1': 0.5 } } },
+      '$LATEST is not supported for an alias pointing to more than 1 version',
+    ],
+    [
+      'a weight above 1',
+      { RoutingConfig: { AdditionalVersionWeights: { '2': 1.5 } } },
+      expect.stringContaining('Map value must satisfy constraint') as string,
+    ],
   ] as const) {
     test(`CreateAlias refuses ${what}`, async () => {
       await create({ Publish: true });
-      expect((await refused(run('CreateAlias', { FunctionName: 'users', Name: 'live', FunctionVersion: '1', ...over }))).message).toEqual(message);
+      expect(
+        (await refused(run('CreateAlias', { FunctionName: 'users', Name: 'live', FunctionVersion: '1', ...over }))).message,
+      ).toEqual(message);
     });
   }
 
@@ -459,7 +690,14 @@ describe('resource policies', () => {
     expect(JSON.parse(Policy!)).toEqual({ Version: '2012-10-17', Id: 'default', Statement: [expected] });
     expect(RevisionId).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
     expect((await entries())['111122223333:users:$LATEST']?.entry.permissions).toEqual([
-      { qualifier: '', statementId: 'gateway', action: 'lambda:InvokeFunction', principal: 'apigateway.amazonaws.com', sourceArn: statement.SourceArn, sourceAccount: null },
+      {
+        qualifier: '',
+        statementId: 'gateway',
+        action: 'lambda:InvokeFunction',
+        principal: 'apigateway.amazonaws.com',
+        sourceArn: statement.SourceArn,
+        sourceAccount: null,
+      },
     ]);
   });
 
@@ -471,7 +709,10 @@ describe('resource policies', () => {
     test(`principal ${principal}`, async () => {
       await create();
       const { Statement } = await run('AddPermission', { ...statement, Principal: principal, SourceAccount: '111122223333' });
-      expect(JSON.parse(Statement!)).toMatchObject({ Principal: shown, Condition: { StringEquals: { 'AWS:SourceAccount': '111122223333' } } });
+      expect(JSON.parse(Statement!)).toMatchObject({
+        Principal: shown,
+        Condition: { StringEquals: { 'AWS:SourceAccount': '111122223333' } },
+      });
     });
   }
 
@@ -482,8 +723,12 @@ describe('resource policies', () => {
       const { Statement } = await run('AddPermission', { ...statement, Qualifier });
       expect(JSON.parse(Statement!)).toMatchObject({ Resource: `${ARN}:${Qualifier}` });
     }
-    expect(JSON.parse((await run('GetPolicy', { FunctionName: `${ARN}:live` })).Policy!)).toMatchObject({ Statement: [{ Resource: `${ARN}:live` }] });
-    expect((await refused(run('GetPolicy', { FunctionName: 'users' }))).message).toBe('The resource you requested does not exist.');
+    expect(JSON.parse((await run('GetPolicy', { FunctionName: `${ARN}:live` })).Policy!)).toMatchObject({
+      Statement: [{ Resource: `${ARN}:live` }],
+    });
+    expect((await refused(run('GetPolicy', { FunctionName: 'users' }))).message).toBe(
+      'The resource you requested does not exist.',
+    );
     const published = await entries();
     expect(published['111122223333:users:1']?.entry.permissions.map(({ qualifier }) => qualifier)).toEqual(['1', 'live']);
     expect(published['111122223333:users:$LATEST']?.entry.permissions).toEqual([]);
@@ -493,7 +738,9 @@ describe('resource policies', () => {
     await create();
     expect(await refused(run('AddPermission', { ...statement, Qualifier: '7' }))).toEqual(notFound(`${ARN}:7`));
     expect(await refused(run('AddPermission', { ...statement, FunctionName: ARN }, STRANGER))).toEqual(notFound(ARN));
-    expect((await refused(run('RemovePermission', { FunctionName: 'users', StatementId: 'gateway' }))).message).toBe('No policy is associated with the given resource.');
+    expect((await refused(run('RemovePermission', { FunctionName: 'users', StatementId: 'gateway' }))).message).toBe(
+      'No policy is associated with the given resource.',
+    );
   });
 
   test('a statement id may be used once', async () => {
@@ -501,7 +748,8 @@ describe('resource policies', () => {
     await run('AddPermission', statement);
     expect(await refused(run('AddPermission', statement))).toMatchObject({
       type: 'ResourceConflictException',
-      message: 'The statement id (gateway) provided already exists. Please provide a new statement id, or remove the existing statement.',
+      message:
+        'The statement id (gateway) provided already exists. Please provide a new statement id, or remove the existing statement.',
     });
   });
 
@@ -509,8 +757,12 @@ describe('resource policies', () => {
     await create();
     await run('AddPermission', statement);
     const { RevisionId } = await run('GetPolicy', { FunctionName: 'users' });
-    expect(await refused(run('RemovePermission', { FunctionName: 'users', StatementId: 'other' }))).toMatchObject({ message: 'Statement other is not found in resource policy.' });
-    expect(await refused(run('RemovePermission', { FunctionName: 'users', StatementId: 'gateway', RevisionId: 'old' }))).toMatchObject({ type: 'PreconditionFailedException' });
+    expect(await refused(run('RemovePermission', { FunctionName: 'users', StatementId: 'other' }))).toMatchObject({
+      message: 'Statement other is not found in resource policy.',
+    });
+    expect(
+      await refused(run('RemovePermission', { FunctionName: 'users', StatementId: 'gateway', RevisionId: 'old' })),
+    ).toMatchObject({ type: 'PreconditionFailedException' });
     await run('RemovePermission', { FunctionName: 'users', StatementId: 'gateway', RevisionId });
     expect(await refused(run('GetPolicy', { FunctionName: 'users' }))).toEqual({
       type: 'ResourceNotFoundException',
@@ -521,13 +773,33 @@ describe('resource policies', () => {
   });
 
   for (const [what, over, message] of [
-    ['a principal that is none', { Principal: 'somebody' }, 'The provided principal was invalid. Please check the principal and try again.'],
+    [
+      'a principal that is none',
+      { Principal: 'somebody' },
+      'The provided principal was invalid. Please check the principal and try again.',
+    ],
     ['a condition nobody would check', { PrincipalOrgID: 'o-1234567890' }, 'PrincipalOrgID is not supported by this gateway.'],
     ['a policy for $LATEST', { Qualifier: '$LATEST' }, 'We currently do not support adding policies for $LATEST.'],
-    ['a statement id with a space', { StatementId: 'a b' }, "1 validation error detected: Value 'a b' at 'statementId' failed to satisfy constraint: Member must satisfy regular expression pattern: ([a-zA-Z0-9-_]+)"],
-    ['an action of another service', { Action: 's3:GetObject' }, "1 validation error detected: Value 's3:GetObject' at 'action' failed to satisfy constraint: Member must satisfy regular expression pattern: (lambda:[*]|lambda:[a-zA-Z]+|[*])"],
-    ['an account that is none', { SourceAccount: 'me' }, "1 validation error detected: Value 'me' at 'sourceAccount' failed to satisfy constraint: Member must satisfy regular expression pattern: \\d{12}"],
-    ['a source that is no ARN', { SourceArn: 'api' }, expect.stringContaining("Value 'api' at 'sourceArn' failed to satisfy constraint") as string],
+    [
+      'a statement id with a space',
+      { StatementId: 'a b' },
+      "1 validation error detected: Value 'a b' at 'statementId' failed to satisfy constraint: Member must satisfy regular expression pattern: ([a-zA-Z0-9-_]+)",
+    ],
+    [
+      'an action of another service',
+      { Action: 's3:GetObject' },
+      "1 validation error detected: Value 's3:GetObject' at 'action' failed to satisfy constraint: Member must satisfy regular expression pattern: (lambda:[*]|lambda:[a-zA-Z]+|[*])",
+    ],
+    [
+      'an account that is none',
+      { SourceAccount: 'me' },
+      "1 validation error detected: Value 'me' at 'sourceAccount' failed to satisfy constraint: Member must satisfy regular expression pattern: \\d{12}",
+    ],
+    [
+      'a source that is no ARN',
+      { SourceArn: 'api' },
+      expect.stringContaining("Value 'api' at 'sourceArn' failed to satisfy constraint") as string,
+    ],
   ] as const) {
     test(`AddPermission refuses ${what}`, async () => {
       await create();
@@ -542,7 +814,9 @@ describe('Invoke', () => {
     await create({ Publish: true });
     invoker.answer = { payload: Buffer.from('[1]'), logResult: 'bG9n', functionError: 'Unhandled', executedVersion: '1' };
     const payload = Buffer.from('{}');
-    expect(await run('Invoke', { FunctionName: 'users', Qualifier: '1', LogType: 'Tail', Payload: payload, ClientContext: 'e30=' })).toEqual({
+    expect(
+      await run('Invoke', { FunctionName: 'users', Qualifier: '1', LogType: 'Tail', Payload: payload, ClientContext: 'e30=' }),
+    ).toEqual({
       StatusCode: 200,
       FunctionError: 'Unhandled',
       LogResult: 'bG9n',
@@ -566,9 +840,15 @@ describe('Invoke', () => {
 
   test('an asynchronous call and a dry run answer as the runner does, without a payload', async () => {
     await create();
-    for (const [InvocationType, status] of [['Event', 202], ['DryRun', 204]] as const) {
+    for (const [InvocationType, status] of [
+      ['Event', 202],
+      ['DryRun', 204],
+    ] as const) {
       invoker.answer = { status, payload: new Uint8Array(), executedVersion: undefined };
-      expect(await run('Invoke', { FunctionName: 'users', InvocationType })).toMatchObject({ StatusCode: status, Payload: new Uint8Array() });
+      expect(await run('Invoke', { FunctionName: 'users', InvocationType })).toMatchObject({
+        StatusCode: status,
+        Payload: new Uint8Array(),
+      });
     }
     expect(invoker.calls.map(({ type }) => type)).toEqual(['Event', 'DryRun']);
   });
@@ -576,10 +856,17 @@ describe('Invoke', () => {
   test('a call by an alias waits for the versions it has left, too', async () => {
     await create({ Publish: true });
     await run('UpdateFunctionCode', { FunctionName: 'users', ZipFile: otherZip, Publish: true });
-    await run('CreateAlias', { FunctionName: 'users', Name: 'live', FunctionVersion: '1', RoutingConfig: { AdditionalVersionWeights: { '2': 0.5 } } });
+    await run('CreateAlias', {
+      FunctionName: 'users',
+      Name: 'live',
+      FunctionVersion: '1',
+      RoutingConfig: { AdditionalVersionWeights: { '2': 0.5 } },
+    });
     await run('UpdateAlias', { FunctionName: 'users', Name: 'live', RoutingConfig: {} });
     await run('Invoke', { FunctionName: 'users:live' });
-    expect(invoker.calls).toMatchObject([{ functionArn: `${ARN}:live`, revision: (await entries())['111122223333:users:2']?.revision }]);
+    expect(invoker.calls).toMatchObject([
+      { functionArn: `${ARN}:live`, revision: (await entries())['111122223333:users:2']?.revision },
+    ]);
     expect(invoker.calls[0]?.revision).toBe(await store.manifest.head());
   });
 
@@ -591,7 +878,11 @@ describe('Invoke', () => {
   test("a call of another account's function is for its policy to decide", async () => {
     await create();
     invoker.answer = new ApiError('AccessDeniedException', 403, 'no');
-    expect(await refused(run('Invoke', { FunctionName: ARN }, STRANGER))).toEqual({ type: 'AccessDeniedException', status: 403, message: 'no' });
+    expect(await refused(run('Invoke', { FunctionName: ARN }, STRANGER))).toEqual({
+      type: 'AccessDeniedException',
+      status: 403,
+      message: 'no',
+    });
     expect(invoker.calls).toMatchObject([{ functionArn: ARN, caller: STRANGER, revision: null }]);
   });
 

@@ -1,5 +1,13 @@
 import type { Lambda } from '@gatehouse/aws-api';
-import { codeSha256, functionArn, type FunctionAlias, type FunctionDefinition, type FunctionStatement, type FunctionVersion, type TenantId } from '@gatehouse/domain';
+import {
+  codeSha256,
+  functionArn,
+  type FunctionAlias,
+  type FunctionDefinition,
+  type FunctionStatement,
+  type FunctionVersion,
+  type TenantId,
+} from '@gatehouse/domain';
 import { canonicalJson, sha256Hex } from '@gatehouse/kernel';
 
 /** `qualifier`: what the caller asked by, and what the ARN shows; `null` for the unqualified function. */
@@ -23,7 +31,10 @@ export function configurationToWire(
     LastModified: lastModified(version.lastModifiedAtMs),
     CodeSha256: codeSha256(version),
     Version: version.version,
-    Environment: variables.length === 0 ? undefined : { Variables: Object.fromEntries(variables.map(([key, value]) => [key, value.reveal()])) },
+    Environment:
+      variables.length === 0
+        ? undefined
+        : { Variables: Object.fromEntries(variables.map(([key, value]) => [key, value.reveal()])) },
     TracingConfig: { Mode: version.tracingMode as Lambda.TracingMode },
     RevisionId: version.revisionId,
     State: 'Active',

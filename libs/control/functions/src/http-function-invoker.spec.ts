@@ -27,12 +27,20 @@ let invoker: HttpFunctionInvoker;
 beforeEach(async () => {
   received = [];
   server = http.createServer(async (request, response) => {
-    received.push({ url: request.url, method: request.method, headers: request.headers, body: (await buffer(request)).toString() });
+    received.push({
+      url: request.url,
+      method: request.method,
+      headers: request.headers,
+      body: (await buffer(request)).toString(),
+    });
     answer(response);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  invoker = new HttpFunctionInvoker({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, token: new Secret('the-token') });
+  invoker = new HttpFunctionInvoker({
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    token: new Secret('the-token'),
+  });
 });
 afterEach(async () => {
   await invoker.close();
@@ -93,19 +101,32 @@ test("the runner's refusals go on with Lambda's type, text and members", async (
 
 for (const status of [401, 500]) {
   test(`a runner that answers ${status} is a service failure, not the caller's`, async () => {
-    answer = (response) => response.writeHead(status, { 'x-amzn-errortype': 'UnrecognizedClientException' }).end('{"message":"token"}');
-    expect(await refusalOf(CALL)).toMatchObject({ type: 'ServiceException', status: 500, message: `The function runner answered ${status}.` });
+    answer = (response) =>
+      response.writeHead(status, { 'x-amzn-errortype': 'UnrecognizedClientException' }).end('{"message":"token"}');
+    expect(await refusalOf(CALL)).toMatchObject({
+      type: 'ServiceException',
+      status: 500,
+      message: `The function runner answered ${status}.`,
+    });
   });
 }
 
 test('a runner that is not there is a service failure', async () => {
   server.close();
   await once(server, 'close');
-  expect(await refusalOf(CALL)).toMatchObject({ type: 'ServiceException', status: 500, message: 'The function runner could not be reached.' });
+  expect(await refusalOf(CALL)).toMatchObject({
+    type: 'ServiceException',
+    status: 500,
+    message: 'The function runner could not be reached.',
+  });
 });
 
 for (const [what, script] of [
-  ['breaks off', (response: http.ServerResponse) => void response.writeHead(200, { 'content-length': 10 }).write('{', () => response.destroy())],
+  [
+    'breaks off',
+    (response: http.ServerResponse) =>
+      void response.writeHead(200, { 'content-length': 10 }).write('{', () => response.destroy()),
+  ],
   ['answers without end', (response: http.ServerResponse) => void response.end(Buffer.alloc(7 * 1024 * 1024))],
 ] as const) {
   test(`a runner that ${what} is a service failure`, async () => {

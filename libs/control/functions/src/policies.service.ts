@@ -11,7 +11,15 @@ import {
   type TenantRepositories,
   type TenantStore,
 } from '@gatehouse/domain';
-import { findFunction, findVersion, invalidParameter, lockFunction, preconditionFailed, resourceConflict, resourceNotFound } from './function-lookup.js';
+import {
+  findFunction,
+  findVersion,
+  invalidParameter,
+  lockFunction,
+  preconditionFailed,
+  resourceConflict,
+  resourceNotFound,
+} from './function-lookup.js';
 import { policyRevisionId } from './functions.wire.js';
 
 export type StatementRequest = Omit<FunctionStatement, 'functionName' | 'qualifier'>;
@@ -63,7 +71,13 @@ export class Policies {
     });
   }
 
-  remove(tenant: TenantId, region: string, reference: FunctionReference, statementId: string, revisionId: string | undefined): Promise<void> {
+  remove(
+    tenant: TenantId,
+    region: string,
+    reference: FunctionReference,
+    statementId: string,
+    revisionId: string | undefined,
+  ): Promise<void> {
     return this.store.transact(tenant, async (tx) => {
       const definition = await lockFunction(tx, region, reference);
       const { version } = await findVersion(tx, definition, reference.qualifier);
@@ -79,7 +93,12 @@ export class Policies {
   }
 
   /** An alias with weights reaches several versions, so its policy stands in the entries of all of them. */
-  private async publish(tx: TenantRepositories, definition: FunctionDefinition, { qualifier }: FunctionReference, version: string): Promise<void> {
+  private async publish(
+    tx: TenantRepositories,
+    definition: FunctionDefinition,
+    { qualifier }: FunctionReference,
+    version: string,
+  ): Promise<void> {
     const alias = qualifier === null ? null : await tx.functionAliases.find({ functionName: definition.name, name: qualifier });
     await publishFunction(tx, definition, [version, ...Object.keys(alias?.routing ?? {})]);
   }
@@ -88,7 +107,11 @@ export class Policies {
 /** `$LATEST` and no qualifier are one policy. */
 const qualifierOf = ({ qualifier }: FunctionReference): string => (qualifier === '$LATEST' ? '' : (qualifier ?? ''));
 
-async function statementsOf(tx: TenantRepositories, { name }: FunctionDefinition, reference: FunctionReference): Promise<FunctionStatement[]> {
+async function statementsOf(
+  tx: TenantRepositories,
+  { name }: FunctionDefinition,
+  reference: FunctionReference,
+): Promise<FunctionStatement[]> {
   const qualifier = qualifierOf(reference);
   return (await tx.functionStatements.ofFunction(name)).filter((statement) => statement.qualifier === qualifier);
 }
@@ -103,5 +126,6 @@ function checkPolicyRevision(statements: readonly FunctionStatement[], given: st
 const PRINCIPAL = /^(?:\*|\d{12}|[a-z0-9-]+(?:\.[a-z0-9-]+)*\.amazonaws\.com|arn:aws[a-z-]*:(?:iam|sts)::\d{12}:[\x21-\x7e]+)$/;
 
 function checkPrincipal(principal: string): void {
-  if (!PRINCIPAL.test(principal)) throw invalidParameter('The provided principal was invalid. Please check the principal and try again.');
+  if (!PRINCIPAL.test(principal))
+    throw invalidParameter('The provided principal was invalid. Please check the principal and try again.');
 }

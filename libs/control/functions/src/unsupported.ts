@@ -32,7 +32,8 @@ export function checkCreate(input: Lambda.CreateFunctionRequest, functionName: s
   refuse('PublishTo', input.PublishTo !== undefined);
 }
 
-export const checkUpdate = (input: Lambda.UpdateFunctionConfigurationRequest, functionName: string): void => checkCommon(input, functionName);
+export const checkUpdate = (input: Lambda.UpdateFunctionConfigurationRequest, functionName: string): void =>
+  checkCommon(input, functionName);
 
 export function checkCodeUpdate({ PublishTo, SourceKMSKeyArn }: Lambda.UpdateFunctionCodeRequest): void {
   refuse('PublishTo', PublishTo !== undefined);

@@ -61,7 +61,9 @@ export function functionEntry(
 ): FunctionEntry {
   const number = version.version;
   const pointing = aliases.filter(({ functionVersion }) => functionVersion === number).map(({ name }) => name);
-  const weights = aliases.flatMap(({ name, routing }) => (routing[number] === undefined ? [] : [[name, routing[number]] as const]));
+  const weights = aliases.flatMap(({ name, routing }) =>
+    routing[number] === undefined ? [] : [[name, routing[number]] as const],
+  );
   const reachedAs = new Set([...pointing, ...weights.map(([name]) => name), number === '$LATEST' ? '' : number]);
   return {
     tenant,
@@ -76,7 +78,9 @@ export function functionEntry(
     aliases: pointing,
     weightedAliases: Object.fromEntries(weights),
     reservedConcurrency: definition.reservedConcurrency,
-    permissions: statements.filter(({ qualifier }) => reachedAs.has(qualifier)).map(({ functionName: _, ...permission }) => permission),
+    permissions: statements
+      .filter(({ qualifier }) => reachedAs.has(qualifier))
+      .map(({ functionName: _, ...permission }) => permission),
     codeSha256: codeSha256(version),
   };
 }

@@ -75,7 +75,14 @@ const definition = freezeDefinition(
     },
   ],
 );
-const deployment: Deployment = { apiId: api.id, id: 'dep001', description: null, createdAtMs: 0, definition, digest: definitionDigest(definition) };
+const deployment: Deployment = {
+  apiId: api.id,
+  id: 'dep001',
+  description: null,
+  createdAtMs: 0,
+  definition,
+  digest: definitionDigest(definition),
+};
 const stage = newStage(api.id, 'dev', deployment.id, {}, 0);
 
 let store: InMemoryStore;
@@ -108,11 +115,24 @@ test('a stage that is published again unchanged keeps its revision', async () =>
 });
 
 test('errors of the compiler name every place and publish nothing; warnings do not stop it', async () => {
-  const { snapshot } = compileStage({ tenant, definition, deploymentId: deployment.id, stage, account: await store.tenants.transact(tenant, (tx) => tx.account.read()), region: 'us-east-1' });
+  const { snapshot } = compileStage({
+    tenant,
+    definition,
+    deploymentId: deployment.id,
+    stage,
+    account: await store.tenants.transact(tenant, (tx) => tx.account.read()),
+    region: 'us-east-1',
+  });
   const warning = { severity: 'warning', path: '/ GET', message: 'slow' } as const;
   const error = (path: string) => ({ severity: 'error', path, message: 'broken' }) as const;
-  vi.mocked(compileStage).mockReturnValueOnce({ snapshot, diagnostics: [error('/a GET integration.uri'), warning, error('/b GET')] });
-  await expect(publish()).rejects.toMatchObject({ type: 'BadRequestException', message: '/a GET integration.uri: broken; /b GET: broken' });
+  vi.mocked(compileStage).mockReturnValueOnce({
+    snapshot,
+    diagnostics: [error('/a GET integration.uri'), warning, error('/b GET')],
+  });
+  await expect(publish()).rejects.toMatchObject({
+    type: 'BadRequestException',
+    message: '/a GET integration.uri: broken; /b GET: broken',
+  });
   expect(await store.manifest.head()).toBe(0);
   vi.mocked(compileStage).mockReturnValueOnce({ snapshot, diagnostics: [warning] });
   expect(await publish()).toBe(1);
@@ -147,19 +167,46 @@ describe('functions', () => {
     lastModifiedAtMs: 0,
     revisionId: 'r1',
   });
-  const definition: FunctionDefinition = { name: 'users', region: 'us-east-1', latest: version('$LATEST'), newestVersion: 1, createdAtMs: 0, tags: {}, reservedConcurrency: null };
-  const statement = { functionName: 'users', action: 'lambda:InvokeFunction', principal: '*', sourceArn: null, sourceAccount: null };
+  const definition: FunctionDefinition = {
+    name: 'users',
+    region: 'us-east-1',
+    latest: version('$LATEST'),
+    newestVersion: 1,
+    createdAtMs: 0,
+    tags: {},
+    reservedConcurrency: null,
+  };
+  const statement = {
+    functionName: 'users',
+    action: 'lambda:InvokeFunction',
+    principal: '*',
+    sourceArn: null,
+    sourceAccount: null,
+  };
 
   beforeEach(() =>
     store.tenants.transact(tenant, async (tx) => {
       await tx.functions.insert(definition);
       await tx.functionVersions.insert(version('1'));
-      await tx.functionAliases.insert({ functionName: 'users', name: 'live', functionVersion: '1', description: '', routing: {}, revisionId: 'r1' });
-      for (const qualifier of ['', '1', 'live']) await tx.functionStatements.insert({ ...statement, qualifier, statementId: 's' });
+      await tx.functionAliases.insert({
+        functionName: 'users',
+        name: 'live',
+        functionVersion: '1',
+        description: '',
+        routing: {},
+        revisionId: 'r1',
+      });
+      for (const qualifier of ['', '1', 'live'])
+        await tx.functionStatements.insert({ ...statement, qualifier, statementId: 's' });
     }),
   );
   const entries = async () =>
-    Object.fromEntries((await store.manifest.all(['FUNCTION'])).map(({ id, content }) => [id, { ...content, inline: JSON.parse(content!.inline) as unknown }]));
+    Object.fromEntries(
+      (await store.manifest.all(['FUNCTION'])).map(({ id, content }) => [
+        id,
+        { ...content, inline: JSON.parse(content!.inline) as unknown },
+      ]),
+    );
 
   test('each version is an entry with its code, its names and the statements of those names', async () => {
     await store.tenants.transact(tenant, (tx) => publishFunction(tx, definition));
@@ -179,7 +226,14 @@ describe('functions', () => {
         aliases,
         weightedAliases: {},
         reservedConcurrency: null,
-        permissions: qualifiers.map((qualifier) => ({ qualifier, statementId: 's', action: 'lambda:InvokeFunction', principal: '*', sourceArn: null, sourceAccount: null })),
+        permissions: qualifiers.map((qualifier) => ({
+          qualifier,
+          statementId: 's',
+          action: 'lambda:InvokeFunction',
+          principal: '*',
+          sourceArn: null,
+          sourceAccount: null,
+        })),
         codeSha256: Buffer.from('ab'.repeat(32), 'hex').toString('base64'),
       },
     });

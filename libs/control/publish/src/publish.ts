@@ -12,14 +12,23 @@
  * the manifest, so callers take every lock they need before, and publish last.
  */
 import { compileStage, encodeSnapshot } from '@gatehouse/compiler';
-import { badRequest, withoutStage, type FunctionDefinition, type Stage, type TenantId, type TenantRepositories, type UsagePlan } from '@gatehouse/domain';
+import {
+  badRequest,
+  withoutStage,
+  type FunctionDefinition,
+  type Stage,
+  type TenantId,
+  type TenantRepositories,
+  type UsagePlan,
+} from '@gatehouse/domain';
 import { canonicalJson } from '@gatehouse/kernel';
 import { apiKeyEntry, functionEntry, usagePlanEntry } from './entries.js';
 
 /** Compiles the stage as given and returns the revision that carries it. BadRequest names every place that does not compile. */
 export async function publishStage(tx: TenantRepositories, stage: Stage): Promise<number> {
   const deployment = await tx.deployments.find({ apiId: stage.apiId, deploymentId: stage.deploymentId });
-  if (deployment === null) throw new Error(`stage ${stage.apiId}/${stage.stageName} points at deployment ${stage.deploymentId}, which is gone`);
+  if (deployment === null)
+    throw new Error(`stage ${stage.apiId}/${stage.stageName} points at deployment ${stage.deploymentId}, which is gone`);
   const { snapshot, diagnostics } = compileStage({
     tenant: tx.tenant,
     definition: deployment.definition,
@@ -32,7 +41,11 @@ export async function publishStage(tx: TenantRepositories, stage: Stage): Promis
   if (errors.length > 0) throw badRequest(errors.map(({ path, message }) => `${path}: ${message}`).join('; '));
   const bytes = encodeSnapshot(snapshot);
   const digest = await tx.blobs.put(bytes);
-  return tx.manifest.put('STAGE', stageEntryId(stage.apiId, stage.stageName), { digest, blobBytes: bytes.byteLength, inline: '' });
+  return tx.manifest.put('STAGE', stageEntryId(stage.apiId, stage.stageName), {
+    digest,
+    blobBytes: bytes.byteLength,
+    inline: '',
+  });
 }
 
 /** Takes the stage from the nodes and from the usage plans that name it. The caller removes the stage itself. */
@@ -55,7 +68,8 @@ async function unpublishStages(tx: TenantRepositories, apiId: string, stageNames
   // All locks come before the first entry is written: whoever holds the manifest waits for nobody.
   for (const { id } of (await tx.usagePlans.usingApi(apiId)).sort((a, b) => (a.id < b.id ? -1 : 1))) {
     const plan = await tx.usagePlans.lock(id);
-    if (plan !== null && plan.apiStages.some((planned) => planned.apiId === apiId && stageNames.includes(planned.stage))) plans.push(plan);
+    if (plan !== null && plan.apiStages.some((planned) => planned.apiId === apiId && stageNames.includes(planned.stage)))
+      plans.push(plan);
   }
   const reduced = plans.map((plan) => stageNames.reduce((rest, stage) => withoutStage(rest, { apiId, stage }), plan));
   for (const plan of reduced) await tx.usagePlans.replace(plan);
@@ -64,7 +78,11 @@ async function unpublishStages(tx: TenantRepositories, apiId: string, stageNames
 }
 
 export async function publishUsagePlan(tx: TenantRepositories, plan: UsagePlan): Promise<void> {
-  await tx.manifest.put('USAGE_PLAN', plan.id, { digest: null, blobBytes: 0, inline: canonicalJson(usagePlanEntry(tx.tenant, plan)) });
+  await tx.manifest.put('USAGE_PLAN', plan.id, {
+    digest: null,
+    blobBytes: 0,
+    inline: canonicalJson(usagePlanEntry(tx.tenant, plan)),
+  });
 }
 
 export async function unpublishUsagePlan(tx: TenantRepositories, usagePlanId: string): Promise<void> {
@@ -81,7 +99,11 @@ export async function publishApiKey(tx: TenantRepositories, apiKeyId: string): P
   const key = await tx.apiKeys.lock(apiKeyId);
   const usagePlanIds = key?.enabled === true ? await tx.usagePlanKeys.plansOfKey(apiKeyId) : [];
   if (key !== null && usagePlanIds.length > 0) {
-    await tx.manifest.put('API_KEY', apiKeyId, { digest: null, blobBytes: 0, inline: canonicalJson(apiKeyEntry(tx.tenant, key, usagePlanIds)) });
+    await tx.manifest.put('API_KEY', apiKeyId, {
+      digest: null,
+      blobBytes: 0,
+      inline: canonicalJson(apiKeyEntry(tx.tenant, key, usagePlanIds)),
+    });
     return;
   }
   const published = await tx.manifest.find('API_KEY', apiKeyId);
@@ -92,7 +114,11 @@ export async function publishApiKey(tx: TenantRepositories, apiKeyId: string): P
  * Brings the runners up to date with the function's versions: with those in `only`, else with all. The caller holds the
  * function's lock and has written everything it changes; `$LATEST` is taken from `definition`.
  */
-export async function publishFunction(tx: TenantRepositories, definition: FunctionDefinition, only?: readonly string[]): Promise<void> {
+export async function publishFunction(
+  tx: TenantRepositories,
+  definition: FunctionDefinition,
+  only?: readonly string[],
+): Promise<void> {
   const { name } = definition;
   const published = await tx.functionVersions.ofFunction(name);
   const aliases = await tx.functionAliases.ofFunction(name);
@@ -108,10 +134,15 @@ export async function publishFunction(tx: TenantRepositories, definition: Functi
 }
 
 /** Takes these versions from the runners. The caller removes them from the store. */
-export async function unpublishFunction(tx: TenantRepositories, functionName: string, versions: readonly string[]): Promise<void> {
+export async function unpublishFunction(
+  tx: TenantRepositories,
+  functionName: string,
+  versions: readonly string[],
+): Promise<void> {
   for (const version of versions) await tx.manifest.remove('FUNCTION', functionEntryId(tx.tenant, functionName, version));
 }
 
-export const functionEntryId = (tenant: TenantId, functionName: string, version: string): string => `${tenant}:${functionName}:${version}`;
+export const functionEntryId = (tenant: TenantId, functionName: string, version: string): string =>
+  `${tenant}:${functionName}:${version}`;
 
 export const stageEntryId = (apiId: string, stageName: string): string => `${apiId}/${stageName}`;

@@ -1,7 +1,16 @@
 /** What holds for all operations at once: tenancy, locking, and the shape of an API after anything at all. */
 import type { ApiGateway } from '@gatehouse/aws-api';
 import type { OperationContext } from '@gatehouse/control-wire';
-import { ApiError, AWS_QUOTAS, InMemoryStore, ResourceTree, tenantId, type TenantId, type TenantRepositories, type TenantStore } from '@gatehouse/domain';
+import {
+  ApiError,
+  AWS_QUOTAS,
+  InMemoryStore,
+  ResourceTree,
+  tenantId,
+  type TenantId,
+  type TenantRepositories,
+  type TenantStore,
+} from '@gatehouse/domain';
 import { ManualClock, SequentialIds } from '@gatehouse/kernel';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -84,24 +93,32 @@ test("another tenant's ids answer exactly as ids that do not exist, in every ope
   const unknown = { api: 'nobody0001', resource: 'nobody' };
   const operations = restApiOperationNames.filter((name) => !LISTS.includes(name) && !NEW.includes(name));
   await fc.assert(
-    fc.asyncProperty(fc.constantFrom(...operations), fc.boolean(), fc.boolean(), patches, async (name, onOwnApi, byRoot, patchOperations) => {
-      const input = (api: string, resource: string): AnyInput => ({
-        ...rest,
-        restApiId: onOwnApi ? mine.id! : api,
-        resourceId: resource,
-        parentId: resource,
-        httpMethod: 'GET',
-        patchOperations: patchOperations?.map((operation) =>
-          operation.path === '/parentId' ? { ...operation, value: resource === unknown.resource ? 'nobody' : parentId } : operation,
-        ),
-      });
-      // On the caller's own API, operations that take no resource would simply work.
-      if (onOwnApi && /RestApi$|GetResources/.test(name)) return;
-      const ofOurs = await call(ops, name, theirs, input(key.restApiId, byRoot ? parentId : key.resourceId));
-      const ofNobody = await call(ops, name, theirs, input(unknown.api, unknown.resource));
-      expect(typeof ofOurs, name).toBe('string');
-      expect(String(ofOurs).replaceAll(key.restApiId, unknown.api)).toBe(ofNobody);
-    }),
+    fc.asyncProperty(
+      fc.constantFrom(...operations),
+      fc.boolean(),
+      fc.boolean(),
+      patches,
+      async (name, onOwnApi, byRoot, patchOperations) => {
+        const input = (api: string, resource: string): AnyInput => ({
+          ...rest,
+          restApiId: onOwnApi ? mine.id! : api,
+          resourceId: resource,
+          parentId: resource,
+          httpMethod: 'GET',
+          patchOperations: patchOperations?.map((operation) =>
+            operation.path === '/parentId'
+              ? { ...operation, value: resource === unknown.resource ? 'nobody' : parentId }
+              : operation,
+          ),
+        });
+        // On the caller's own API, operations that take no resource would simply work.
+        if (onOwnApi && /RestApi$|GetResources/.test(name)) return;
+        const ofOurs = await call(ops, name, theirs, input(key.restApiId, byRoot ? parentId : key.resourceId));
+        const ofNobody = await call(ops, name, theirs, input(unknown.api, unknown.resource));
+        expect(typeof ofOurs, name).toBe('string');
+        expect(String(ofOurs).replaceAll(key.restApiId, unknown.api)).toBe(ofNobody);
+      },
+    ),
     { numRuns: 300 },
   );
   expect(await everything(store, OURS)).toEqual(before);
@@ -131,7 +148,12 @@ function watched(store: TenantStore): { store: TenantStore; asked: string[] } {
     });
   const transact = <T>(tenant: TenantId, work: (tx: TenantRepositories) => Promise<T>): Promise<T> =>
     store.transact(tenant, (tx) =>
-      work({ ...tx, restApis: note('restApis', tx.restApis), resources: note('resources', tx.resources), methods: note('methods', tx.methods) }),
+      work({
+        ...tx,
+        restApis: note('restApis', tx.restApis),
+        resources: note('resources', tx.resources),
+        methods: note('methods', tx.methods),
+      }),
     );
   return { store: { transact }, asked };
 }
@@ -140,7 +162,15 @@ for (const name of restApiOperationNames.filter((candidate) => !candidate.starts
   test(`${name} locks the API before anything else`, async () => {
     const { store, key, parentId } = await filled();
     const { store: spied, asked } = watched(store.tenants);
-    const input = { ...key, parentId, statusCode: '200', pathPart: 'x', name: 'x', authorizationType: 'NONE', type: 'MOCK' as const };
+    const input = {
+      ...key,
+      parentId,
+      statusCode: '200',
+      pathPart: 'x',
+      name: 'x',
+      authorizationType: 'NONE',
+      type: 'MOCK' as const,
+    };
     await call(operationsOn(spied), name, ours, input);
     expect(asked[0]).toBe('restApis.lock');
   });
@@ -179,8 +209,18 @@ test('after any operations the paths are those of the tree and no method is with
         const { items } = await ops.GetResources(ours, { restApiId: restApiId!, limit: 500 });
         const pick = (index: number): string => items![index % items!.length]!.id!;
         await call(ops, name, ours, {
-          restApiId: restApiId!, resourceId: pick(at), parentId: pick(at), httpMethod, statusCode, pathPart, name: 'any', authorizationType: 'NONE', type: 'MOCK',
-          patchOperations: name.startsWith('Update') ? [{ op: 'replace', path, value: path === '/parentId' ? pick(to) : pathPart }] : undefined,
+          restApiId: restApiId!,
+          resourceId: pick(at),
+          parentId: pick(at),
+          httpMethod,
+          statusCode,
+          pathPart,
+          name: 'any',
+          authorizationType: 'NONE',
+          type: 'MOCK',
+          patchOperations: name.startsWith('Update')
+            ? [{ op: 'replace', path, value: path === '/parentId' ? pick(to) : pathPart }]
+            : undefined,
         });
       }
       await store.tenants.transact(OURS, async (tx) => {

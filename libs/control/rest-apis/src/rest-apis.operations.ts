@@ -120,7 +120,9 @@ export function restApiOperations({ store, clock, ids, quotas }: RestApiDependen
     DeleteMethod: ({ caller }, input) => methods.remove(caller.tenant, keyOf(input)),
 
     PutMethodResponse: async ({ caller }, input) => {
-      const method = await methods.change(caller.tenant, keyOf(input), (present) => addMethodResponse(present, input.statusCode, input));
+      const method = await methods.change(caller.tenant, keyOf(input), (present) =>
+        addMethodResponse(present, input.statusCode, input),
+      );
       return methodResponseToWire(methodResponse(method, input.statusCode));
     },
     GetMethodResponse: async ({ caller }, input) =>
@@ -192,4 +194,5 @@ function keyOf(input: { readonly restApiId: string; readonly resourceId: string;
   return { apiId: input.restApiId, resourceId: input.resourceId, httpMethod: input.httpMethod };
 }
 
-const embedsMethods = (input: { readonly embed?: readonly string[] | undefined }): boolean => input.embed?.includes('methods') === true;
+const embedsMethods = (input: { readonly embed?: readonly string[] | undefined }): boolean =>
+  input.embed?.includes('methods') === true;

@@ -45,7 +45,10 @@ export function resourceToWire(resource: Resource): ApiGateway.Resource {
 }
 
 /** Without `embedsMethods` a method is an empty object. */
-export function resourceWithMethodsToWire({ resource, methods }: ResourceWithMethods, embedsMethods: boolean): ApiGateway.Resource {
+export function resourceWithMethodsToWire(
+  { resource, methods }: ResourceWithMethods,
+  embedsMethods: boolean,
+): ApiGateway.Resource {
   const wire = resourceToWire(resource);
   if (methods.length === 0) return wire;
   return {

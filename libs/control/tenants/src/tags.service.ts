@@ -1,4 +1,12 @@
-import { badRequest, checkTags, notFound, type TenantId, type TenantRepositories, type TenantStore, type TextMap } from '@gatehouse/domain';
+import {
+  badRequest,
+  checkTags,
+  notFound,
+  type TenantId,
+  type TenantRepositories,
+  type TenantStore,
+  type TextMap,
+} from '@gatehouse/domain';
 
 /** Tags of whatever an ARN names. They live on the resource itself and reach no node. */
 export class Tags {
@@ -15,7 +23,9 @@ export class Tags {
 
   /** Keys without a tag are fine. */
   remove(tenant: TenantId, arn: string, keys: readonly string[]): Promise<void> {
-    return this.#change(tenant, arn, (present) => Object.fromEntries(Object.entries(present).filter(([key]) => !keys.includes(key))));
+    return this.#change(tenant, arn, (present) =>
+      Object.fromEntries(Object.entries(present).filter(([key]) => !keys.includes(key))),
+    );
   }
 
   #change(tenant: TenantId, arn: string, change: (tags: TextMap) => TextMap): Promise<void> {

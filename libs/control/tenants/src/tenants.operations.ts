@@ -7,7 +7,10 @@ export interface TenantDependencies {
   readonly store: TenantStore;
 }
 
-export type TenantOperations = Handlers<ApiGateway.Operations, 'GetAccount' | 'UpdateAccount' | 'TagResource' | 'UntagResource' | 'GetTags'>;
+export type TenantOperations = Handlers<
+  ApiGateway.Operations,
+  'GetAccount' | 'UpdateAccount' | 'TagResource' | 'UntagResource' | 'GetTags'
+>;
 
 export function tenantOperations({ store }: TenantDependencies): TenantOperations {
   const tags = new Tags(store);

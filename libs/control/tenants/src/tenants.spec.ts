@@ -105,7 +105,9 @@ describe('tags', () => {
   test.each(arns)('of another tenant answer as if there were no such resource: %s', async (resourceArn) => {
     const theirs = context(THEIRS);
     await expect(operations.GetTags(theirs, { resourceArn })).rejects.toMatchObject({ type: 'NotFoundException' });
-    await expect(operations.TagResource(theirs, { resourceArn, tags: { a: 'b' } })).rejects.toMatchObject({ type: 'NotFoundException' });
+    await expect(operations.TagResource(theirs, { resourceArn, tags: { a: 'b' } })).rejects.toMatchObject({
+      type: 'NotFoundException',
+    });
     expect(await operations.GetTags(ours, { resourceArn })).toEqual({ tags: {} });
   });
 
@@ -157,15 +159,23 @@ describe('account', () => {
   });
 
   test('accepts the feature it has', async () => {
-    expect(await operations.UpdateAccount(ours, { patchOperations: [{ op: 'add', path: '/features', value: 'UsagePlans' }] })).toEqual(defaults);
+    expect(
+      await operations.UpdateAccount(ours, { patchOperations: [{ op: 'add', path: '/features', value: 'UsagePlans' }] }),
+    ).toEqual(defaults);
   });
 
   test.each([
     [{ op: 'replace', path: '/cloudwatchRoleArn', value: 'logs' }, 'The role ARN is not well formed'],
     [{ op: 'remove', path: '/features', value: 'UsagePlans' }, 'Usage Plans cannot be disabled once enabled'],
     [{ op: 'add', path: '/features', value: 'Flight' }, 'Invalid feature "Flight"'],
-    [{ op: 'replace', path: '/throttle', value: '1' }, "Invalid patch path  '/throttle' specified for op 'replace'. Must be one of: [/cloudwatchRoleArn]"],
-    [{ op: 'move', path: '/features' }, "Invalid patch path  '/features' specified for op 'move'. Please choose supported operations"],
+    [
+      { op: 'replace', path: '/throttle', value: '1' },
+      "Invalid patch path  '/throttle' specified for op 'replace'. Must be one of: [/cloudwatchRoleArn]",
+    ],
+    [
+      { op: 'move', path: '/features' },
+      "Invalid patch path  '/features' specified for op 'move'. Please choose supported operations",
+    ],
   ] as const)('refuses %j and changes nothing', async (operation, message) => {
     const patchOperations = [...replaceRole(role).patchOperations, operation];
     await expect(operations.UpdateAccount(ours, { patchOperations })).rejects.toThrow(message);

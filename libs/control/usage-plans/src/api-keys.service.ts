@@ -83,7 +83,10 @@ export class ApiKeys {
       const changed = applyChanges(key, readPatch(operations, apiKeyPatchRules));
       if (changed === key) return key;
       if (changed.stageKeys !== key.stageKeys) {
-        await checkStageKeys(tx, changed.stageKeys.filter((stageKey) => !key.stageKeys.includes(stageKey)));
+        await checkStageKeys(
+          tx,
+          changed.stageKeys.filter((stageKey) => !key.stageKeys.includes(stageKey)),
+        );
       }
       const updated = checkApiKey({ ...changed, lastUpdatedAtMs: this.clock.nowMs() });
       await tx.apiKeys.replace(updated);
@@ -110,7 +113,8 @@ function checkApiKey(key: ApiKey): ApiKey {
 async function checkStageKeys(tx: TenantRepositories, stageKeys: readonly string[]): Promise<void> {
   for (const stageKey of stageKeys) {
     const [apiId = '', stageName = '', ...rest] = stageKey.split('/');
-    if (rest.length > 0 || (await tx.stages.find({ apiId, stageName })) === null) throw notFound('Invalid stage identifier specified');
+    if (rest.length > 0 || (await tx.stages.find({ apiId, stageName })) === null)
+      throw notFound('Invalid stage identifier specified');
   }
 }
 

@@ -66,7 +66,8 @@ const createPlan = async (input: Partial<ApiGateway.CreateUsagePlanRequest> = {}
   clock.advance(1);
   return id!;
 };
-const addKey = (usagePlanId: string, keyId: string) => operations.CreateUsagePlanKey(ours, { usagePlanId, keyId, keyType: 'API_KEY' });
+const addKey = (usagePlanId: string, keyId: string) =>
+  operations.CreateUsagePlanKey(ours, { usagePlanId, keyId, keyType: 'API_KEY' });
 const patch = (op: ApiGateway.Op, path: string, value?: string): ApiGateway.PatchOperation => ({ op, path, value });
 
 describe('API keys', () => {
@@ -87,7 +88,11 @@ describe('API keys', () => {
   test('a created key keeps everything it was given; an empty value is none', async () => {
     const value = 'x'.repeat(20);
     const input = { name: 'n', description: 'd', enabled: true, customerId: 'c', value, tags: { a: 'b' } };
-    const created = await operations.CreateApiKey(ours, { ...input, stageKeys: [{ restApiId: api.id, stageName: 'dev' }], generateDistinctId: true });
+    const created = await operations.CreateApiKey(ours, {
+      ...input,
+      stageKeys: [{ restApiId: api.id, stageName: 'dev' }],
+      generateDistinctId: true,
+    });
     expect(created).toMatchObject({ ...input, stageKeys: [`${api.id}/dev`] });
     expect((await operations.CreateApiKey(ours, { value: '' })).value).toHaveLength(40);
   });
@@ -97,7 +102,11 @@ describe('API keys', () => {
     ['a long value', { value: 'x'.repeat(129) }, 'API Key value exceeds maximum size of 128 characters'],
     ['a long name', { name: 'x'.repeat(1025) }, 'Invalid API Key name, can be at most 1024 characters.'],
     ['a long description', { description: 'x'.repeat(125_001) }, 'Invalid API Key description specified.'],
-    ['a stage that does not exist', { stageKeys: [{ restApiId: api.id, stageName: 'nope' }] }, 'Invalid stage identifier specified'],
+    [
+      'a stage that does not exist',
+      { stageKeys: [{ restApiId: api.id, stageName: 'nope' }] },
+      'Invalid stage identifier specified',
+    ],
     ['a reserved tag', { tags: { 'aws:a': 'b' } }, 'reserved prefix'],
   ])('%s is refused', async (_name, input, message) => {
     await expect(operations.CreateApiKey(ours, input)).rejects.toThrow(message);
@@ -107,7 +116,10 @@ describe('API keys', () => {
   test('a value exists once per tenant', async () => {
     const value = 'shared-value-of-both-tenants';
     await createKey({ value });
-    await expect(operations.CreateApiKey(ours, { value })).rejects.toMatchObject({ type: 'ConflictException', message: 'API Key already exists' });
+    await expect(operations.CreateApiKey(ours, { value })).rejects.toMatchObject({
+      type: 'ConflictException',
+      message: 'API Key already exists',
+    });
     await expect(operations.CreateApiKey(theirs, { value })).resolves.toMatchObject({ value });
   });
 
@@ -145,11 +157,17 @@ describe('API keys', () => {
 
   test('an empty patch answers the key as it is', async () => {
     const apiKey = await createKey({ name: 'n' });
-    expect(await operations.UpdateApiKey(ours, { apiKey })).toEqual({ ...(await operations.GetApiKey(ours, { apiKey })), tags: {} });
+    expect(await operations.UpdateApiKey(ours, { apiKey })).toEqual({
+      ...(await operations.GetApiKey(ours, { apiKey })),
+      tags: {},
+    });
   });
 
   test.each([
-    [patch('replace', '/value', 'x'), "Invalid patch path  '/value' specified for op 'replace'. Must be one of: [/name, /description, /enabled, /customerId]"],
+    [
+      patch('replace', '/value', 'x'),
+      "Invalid patch path  '/value' specified for op 'replace'. Must be one of: [/name, /description, /enabled, /customerId]",
+    ],
     [patch('move', '/name'), "Invalid patch path  '/name' specified for op 'move'. Please choose supported operations"],
     [patch('replace', '/name', 'x'.repeat(1025)), 'Invalid API Key name, can be at most 1024 characters.'],
     [patch('add', '/stages', `${api.id}/nope`), 'Invalid stage identifier specified'],
@@ -172,7 +190,13 @@ describe('nodes know a key exactly while it can open a door', () => {
     expect(await published('API_KEY', apiKey)).toBeNull();
     const plan = await createPlan();
     await addKey(plan, apiKey);
-    const entry: ApiKeyEntry = { apiKeyId: apiKey, tenant: OURS, valueDigest: sha256Hex(value), enabled: true, usagePlanIds: [plan] };
+    const entry: ApiKeyEntry = {
+      apiKeyId: apiKey,
+      tenant: OURS,
+      valueDigest: sha256Hex(value),
+      enabled: true,
+      usagePlanIds: [plan],
+    };
     expect(await published('API_KEY', apiKey)).toEqual(entry);
     await operations.UpdateApiKey(ours, { apiKey, patchOperations: [patch('replace', '/enabled', 'false')] });
     expect(await published('API_KEY', apiKey)).toBeNull();
@@ -252,16 +276,31 @@ describe('usage plans', () => {
   });
 
   test.each([
-    ['an unknown stage', { apiStages: [{ ...dev, stage: 'nope' }] }, `Invalid API Stage {api: ${api.id}, stage: nope} specified for usageplan gold`],
-    ['an unknown API', { apiStages: [{ ...dev, apiId: 'nope' }] }, 'Invalid API Stage {api: nope, stage: dev} specified for usageplan gold'],
-    ['half a stage', { apiStages: [{ apiId: api.id }] }, `Invalid API Stage {api: ${api.id}, stage: } specified for usageplan gold`],
+    [
+      'an unknown stage',
+      { apiStages: [{ ...dev, stage: 'nope' }] },
+      `Invalid API Stage {api: ${api.id}, stage: nope} specified for usageplan gold`,
+    ],
+    [
+      'an unknown API',
+      { apiStages: [{ ...dev, apiId: 'nope' }] },
+      'Invalid API Stage {api: nope, stage: dev} specified for usageplan gold',
+    ],
+    [
+      'half a stage',
+      { apiStages: [{ apiId: api.id }] },
+      `Invalid API Stage {api: ${api.id}, stage: } specified for usageplan gold`,
+    ],
     ['a stage twice', { apiStages: [dev, dev] }, 'API stages of a Usage Plan must be unique'],
     ['no name', { name: '' }, 'Usage Plan name cannot be empty'],
     ['half a quota', { quota: { limit: 5 } }, 'Usage Plan quota period must be one of DAY, WEEK, MONTH'],
     ['a negative rate', { throttle: { rateLimit: -1 } }, 'rate limit must be a number that is not negative'],
     ['a bad method path', { apiStages: [{ ...dev, throttle: { pets: {} } }] }, 'Invalid method path "pets"'],
   ] as const)('%s is refused', async (_name, input, message) => {
-    await expect(operations.CreateUsagePlan(ours, { name: 'gold', ...input })).rejects.toMatchObject({ type: 'BadRequestException', message: expect.stringContaining(message) });
+    await expect(operations.CreateUsagePlan(ours, { name: 'gold', ...input })).rejects.toMatchObject({
+      type: 'BadRequestException',
+      message: expect.stringContaining(message),
+    });
     expect((await operations.GetUsagePlans(ours, {})).items).toEqual([]);
     expect(await store.manifest.head()).toBe(0);
   });
@@ -294,19 +333,42 @@ describe('usage plans', () => {
 
   test('an empty patch answers the plan as it is', async () => {
     const usagePlanId = await createPlan();
-    expect(await operations.UpdateUsagePlan(ours, { usagePlanId, patchOperations: [] })).toEqual({ id: usagePlanId, name: 'gold', apiStages: [], tags: {} });
+    expect(await operations.UpdateUsagePlan(ours, { usagePlanId, patchOperations: [] })).toEqual({
+      id: usagePlanId,
+      name: 'gold',
+      apiStages: [],
+      tags: {},
+    });
   });
 
   test.each([
-    ['an unknown stage', patch('add', '/apiStages', `${api.id}:nope`), 'NotFoundException', `Invalid API Stage {api: ${api.id}, stage: nope} specified for usageplan `],
-    ['an unknown API', patch('add', '/apiStages', 'nope:dev'), 'NotFoundException', 'Invalid API Stage {api: nope, stage: dev} specified for usageplan '],
+    [
+      'an unknown stage',
+      patch('add', '/apiStages', `${api.id}:nope`),
+      'NotFoundException',
+      `Invalid API Stage {api: ${api.id}, stage: nope} specified for usageplan `,
+    ],
+    [
+      'an unknown API',
+      patch('add', '/apiStages', 'nope:dev'),
+      'NotFoundException',
+      'Invalid API Stage {api: nope, stage: dev} specified for usageplan ',
+    ],
     ['a malformed stage', patch('add', '/apiStages', 'nope'), 'BadRequestException', 'Invalid API Stage specified'],
-    ['an unknown path', patch('replace', '/x', 'y'), 'BadRequestException', "Invalid patch path  '/x' specified for op 'replace'. Must be one of: ["],
+    [
+      'an unknown path',
+      patch('replace', '/x', 'y'),
+      'BadRequestException',
+      "Invalid patch path  '/x' specified for op 'replace'. Must be one of: [",
+    ],
   ] as const)('%s in a patch changes and publishes nothing', async (_name, operation, type, message) => {
     const usagePlanId = await createPlan();
     const head = await store.manifest.head();
     const patchOperations = [patch('replace', '/name', 'silver'), operation];
-    await expect(operations.UpdateUsagePlan(ours, { usagePlanId, patchOperations })).rejects.toMatchObject({ type, message: expect.stringContaining(message) });
+    await expect(operations.UpdateUsagePlan(ours, { usagePlanId, patchOperations })).rejects.toMatchObject({
+      type,
+      message: expect.stringContaining(message),
+    });
     expect((await operations.GetUsagePlan(ours, { usagePlanId })).name).toBe('gold');
     expect(await store.manifest.head()).toBe(head);
   });
@@ -319,7 +381,9 @@ describe('usage plans', () => {
     });
     await operations.UpdateUsagePlan(ours, { usagePlanId, patchOperations: [patch('remove', '/apiStages', `${api.id}:dev`)] });
     await operations.DeleteUsagePlan(ours, { usagePlanId });
-    await expect(operations.GetUsagePlan(ours, { usagePlanId })).rejects.toMatchObject({ message: 'Invalid Usage Plan ID specified' });
+    await expect(operations.GetUsagePlan(ours, { usagePlanId })).rejects.toMatchObject({
+      message: 'Invalid Usage Plan ID specified',
+    });
     expect(await published('USAGE_PLAN', usagePlanId)).toBeNull();
   });
 
@@ -340,15 +404,25 @@ describe('keys in plans', () => {
     const plan = await createPlan();
     const keys = [await createKey({ name: 'alpha' }), await createKey({ name: 'beta' })];
     for (const key of keys) {
-      expect(await addKey(plan, key)).toEqual({ id: key, type: 'API_KEY', value: expect.stringMatching(/^.{40}$/), name: expect.any(String) });
+      expect(await addKey(plan, key)).toEqual({
+        id: key,
+        type: 'API_KEY',
+        value: expect.stringMatching(/^.{40}$/),
+        name: expect.any(String),
+      });
       clock.advance(1);
     }
     const ids = ({ items }: ApiGateway.UsagePlanKeys) => items!.map((key) => key.id);
     expect(ids(await operations.GetUsagePlanKeys(ours, { usagePlanId: plan }))).toEqual([keys[1], keys[0]]);
     expect(ids(await operations.GetUsagePlanKeys(ours, { usagePlanId: plan, nameQuery: 'al' }))).toEqual([keys[0]]);
     const first = await operations.GetUsagePlanKeys(ours, { usagePlanId: plan, limit: 1 });
-    expect(ids(await operations.GetUsagePlanKeys(ours, { usagePlanId: plan, limit: 1, position: first.position }))).toEqual([keys[0]]);
-    expect(await operations.GetUsagePlanKey(ours, { usagePlanId: plan, keyId: keys[0]! })).toMatchObject({ id: keys[0], name: 'alpha' });
+    expect(ids(await operations.GetUsagePlanKeys(ours, { usagePlanId: plan, limit: 1, position: first.position }))).toEqual([
+      keys[0],
+    ]);
+    expect(await operations.GetUsagePlanKey(ours, { usagePlanId: plan, keyId: keys[0]! })).toMatchObject({
+      id: keys[0],
+      name: 'alpha',
+    });
   });
 
   test('an unknown plan has an empty list of keys, as on AWS', async () => {
@@ -357,7 +431,11 @@ describe('keys in plans', () => {
 
   test('a key is in one plan per stage, from whichever side it is tried', async () => {
     const key = await createKey();
-    const [first, sameStage, otherStage] = [await createPlan({ apiStages: [dev] }), await createPlan({ apiStages: [dev] }), await createPlan({ apiStages: [prod] })];
+    const [first, sameStage, otherStage] = [
+      await createPlan({ apiStages: [dev] }),
+      await createPlan({ apiStages: [dev] }),
+      await createPlan({ apiStages: [prod] }),
+    ];
     await addKey(first, key);
     const text = (plan: string, stage: string) =>
       `Usage Plan ${plan} cannot be added because API Key ${key} cannot reference multiple Usage Plans with the same API stage: ${api.id}:${stage}`;
@@ -381,13 +459,23 @@ describe('keys in plans', () => {
   });
 
   test('only API keys can join', async () => {
-    const call = operations.CreateUsagePlanKey(ours, { usagePlanId: await createPlan(), keyId: await createKey(), keyType: 'CARD' });
+    const call = operations.CreateUsagePlanKey(ours, {
+      usagePlanId: await createPlan(),
+      keyId: await createKey(),
+      keyType: 'CARD',
+    });
     await expect(call).rejects.toMatchObject({ type: 'BadRequestException' });
   });
 });
 
 describe('usage', () => {
-  const count = (usagePlanId: string, apiKeyId: string, day: string, requests: number) => ({ tenant: OURS, usagePlanId, apiKeyId, day, count: requests });
+  const count = (usagePlanId: string, apiKeyId: string, day: string, requests: number) => ({
+    tenant: OURS,
+    usagePlanId,
+    apiKeyId,
+    day,
+    count: requests,
+  });
   let sequence = 0;
   const report = (...usage: ReturnType<typeof count>[]) =>
     store.metering.apply({ nodeId: 'node', epoch: 1, sequence: ++sequence, usage, metrics: [] });
@@ -409,8 +497,26 @@ describe('usage', () => {
       startDate: '2026-11-17',
       endDate: '2026-11-24',
       items: {
-        [busy]: [[0, 8], [3, 5], [0, 5], [0, 5], [0, 5], [7, 0], [1, 9], [0, 9]],
-        [idle]: [[0, 10], [0, 10], [0, 10], [0, 10], [0, 10], [0, 10], [0, 10], [0, 10]],
+        [busy]: [
+          [0, 8],
+          [3, 5],
+          [0, 5],
+          [0, 5],
+          [0, 5],
+          [7, 0],
+          [1, 9],
+          [0, 9],
+        ],
+        [idle]: [
+          [0, 10],
+          [0, 10],
+          [0, 10],
+          [0, 10],
+          [0, 10],
+          [0, 10],
+          [0, 10],
+          [0, 10],
+        ],
       },
     });
   });
@@ -436,12 +542,25 @@ describe('usage', () => {
     const [keyId, other] = [await createKey(), await createKey()];
     for (const key of [keyId, other]) await addKey(usagePlanId, key);
     await report(count(usagePlanId, keyId, '2026-11-18', 4));
-    const answer = await operations.UpdateUsage(ours, { usagePlanId, keyId, patchOperations: [patch('replace', '/remaining', '100')] });
+    const answer = await operations.UpdateUsage(ours, {
+      usagePlanId,
+      keyId,
+      patchOperations: [patch('replace', '/remaining', '100')],
+    });
     expect(answer).toEqual({ usagePlanId, startDate: '2026-11-18', endDate: '2026-11-18', items: { [keyId]: [[4, 100]] } });
     await report(count(usagePlanId, keyId, '2026-11-18', 1));
     clock.advance(DAY_MS);
     const usage = await operations.GetUsage(ours, { usagePlanId, startDate: '2026-11-18', endDate: '2026-11-19' });
-    expect(usage.items).toEqual({ [keyId]: [[5, 99], [0, 10]], [other]: [[0, 10], [0, 10]] });
+    expect(usage.items).toEqual({
+      [keyId]: [
+        [5, 99],
+        [0, 10],
+      ],
+      [other]: [
+        [0, 10],
+        [0, 10],
+      ],
+    });
     expect((await operations.UpdateUsage(ours, { usagePlanId, keyId })).items).toEqual({ [keyId]: [[0, 10]] });
   });
 
@@ -451,9 +570,23 @@ describe('usage', () => {
     for (const key of [used, idle]) await addKey(usagePlanId, key);
     await report(count(usagePlanId, used, '2026-11-18', 1));
     const range = { usagePlanId, startDate: '2026-11-22', endDate: '2026-11-23' };
-    expect((await operations.GetUsage(ours, range)).items).toEqual({ [used]: [[0, 5], [0, 10]], [idle]: [[0, 6], [0, 6]] });
+    expect((await operations.GetUsage(ours, range)).items).toEqual({
+      [used]: [
+        [0, 5],
+        [0, 10],
+      ],
+      [idle]: [
+        [0, 6],
+        [0, 6],
+      ],
+    });
     await operations.UpdateUsage(ours, { usagePlanId, keyId: used, patchOperations: [patch('replace', '/remaining', '3')] });
-    expect((await operations.GetUsage(ours, { ...range, keyId: used })).items).toEqual({ [used]: [[0, 3], [0, 10]] });
+    expect((await operations.GetUsage(ours, { ...range, keyId: used })).items).toEqual({
+      [used]: [
+        [0, 3],
+        [0, 10],
+      ],
+    });
   });
 
   test.each([
@@ -463,17 +596,28 @@ describe('usage', () => {
     const usagePlanId = await createPlan({ quota: { limit: 10, period: 'MONTH' } });
     const keyId = await createKey();
     await addKey(usagePlanId, keyId);
-    const { items } = await operations.UpdateUsage(ours, { usagePlanId, keyId, patchOperations: [patch('replace', '/remaining', value)] });
+    const { items } = await operations.UpdateUsage(ours, {
+      usagePlanId,
+      keyId,
+      patchOperations: [patch('replace', '/remaining', value)],
+    });
     expect(items![keyId]!.at(-1)).toEqual([0, remaining]);
   });
 
   test.each([
-    ['not a day', { startDate: '2026-02-30', endDate: '2026-03-01' }, 'Invalid startDate specified: expected YYYY-MM-DD, got "2026-02-30"'],
+    [
+      'not a day',
+      { startDate: '2026-02-30', endDate: '2026-03-01' },
+      'Invalid startDate specified: expected YYYY-MM-DD, got "2026-02-30"',
+    ],
     ['the wrong way round', { startDate: '2026-03-02', endDate: '2026-03-01' }, 'endDate is before startDate'],
     ['too long', { startDate: '2025-01-01', endDate: '2026-01-02' }, 'at most 366 days'],
   ])('a range that is %s is refused', async (_name, range, message) => {
     const usagePlanId = await createPlan();
-    await expect(operations.GetUsage(ours, { usagePlanId, ...range })).rejects.toMatchObject({ type: 'BadRequestException', message: expect.stringContaining(message) });
+    await expect(operations.GetUsage(ours, { usagePlanId, ...range })).rejects.toMatchObject({
+      type: 'BadRequestException',
+      message: expect.stringContaining(message),
+    });
   });
 
   test.each([

@@ -41,19 +41,27 @@ export function usagePlanOperations({ store, clock, ids }: UsagePlanDependencies
     // generateDistinctId is deprecated and has no effect: an id is never the value.
     CreateApiKey: async ({ caller }, input) =>
       apiKeyToWire(await keys.create(caller.tenant, { ...input, stageKeys: input.stageKeys ?? [] }), { value: true }),
-    GetApiKey: async ({ caller }, input) => apiKeyToWire(await keys.find(caller.tenant, input.apiKey), { value: input.includeValue === true }),
+    GetApiKey: async ({ caller }, input) =>
+      apiKeyToWire(await keys.find(caller.tenant, input.apiKey), { value: input.includeValue === true }),
     GetApiKeys: async ({ caller }, input) => {
       const filter = { namePrefix: input.nameQuery, customerId: input.customerId };
       const { items, next } = await keys.page(caller.tenant, filter, pageRequest(input));
-      return { items: items.map((key) => apiKeyToWire(key, { value: input.includeValues === true })), position: next ?? undefined };
+      return {
+        items: items.map((key) => apiKeyToWire(key, { value: input.includeValues === true })),
+        position: next ?? undefined,
+      };
     },
     UpdateApiKey: async ({ caller }, input) =>
-      apiKeyToWire(await keys.update(caller.tenant, input.apiKey, input.patchOperations ?? []), { value: false, emptyTags: true }),
+      apiKeyToWire(await keys.update(caller.tenant, input.apiKey, input.patchOperations ?? []), {
+        value: false,
+        emptyTags: true,
+      }),
     DeleteApiKey: ({ caller }, input) => keys.remove(caller.tenant, input.apiKey),
 
     CreateUsagePlan: async ({ caller }, input) =>
       usagePlanToWire(await plans.create(caller.tenant, usagePlanFromWire(input)), { emptyTags: false }),
-    GetUsagePlan: async ({ caller }, input) => usagePlanToWire(await plans.find(caller.tenant, input.usagePlanId), { emptyTags: true }),
+    GetUsagePlan: async ({ caller }, input) =>
+      usagePlanToWire(await plans.find(caller.tenant, input.usagePlanId), { emptyTags: true }),
     GetUsagePlans: async ({ caller }, input) => {
       const { items, next } = await plans.page(caller.tenant, { apiKeyId: input.keyId }, pageRequest(input));
       return { items: items.map((plan) => usagePlanToWire(plan, { emptyTags: false })), position: next ?? undefined };
@@ -66,15 +74,23 @@ export function usagePlanOperations({ store, clock, ids }: UsagePlanDependencies
       if (input.keyType !== 'API_KEY') throw badRequest('Invalid key type specified. Must be API_KEY');
       return usagePlanKeyToWire(await plans.addKey(caller.tenant, input.usagePlanId, input.keyId));
     },
-    GetUsagePlanKey: async ({ caller }, input) => usagePlanKeyToWire(await plans.findKey(caller.tenant, input.usagePlanId, input.keyId)),
+    GetUsagePlanKey: async ({ caller }, input) =>
+      usagePlanKeyToWire(await plans.findKey(caller.tenant, input.usagePlanId, input.keyId)),
     GetUsagePlanKeys: async ({ caller }, input) => {
-      const { items, next } = await plans.pageKeys(caller.tenant, input.usagePlanId, { namePrefix: input.nameQuery }, pageRequest(input));
+      const { items, next } = await plans.pageKeys(
+        caller.tenant,
+        input.usagePlanId,
+        { namePrefix: input.nameQuery },
+        pageRequest(input),
+      );
       return { items: items.map(({ key }) => usagePlanKeyToWire(key)), position: next ?? undefined };
     },
     DeleteUsagePlanKey: ({ caller }, input) => plans.removeKey(caller.tenant, input.usagePlanId, input.keyId),
 
     GetUsage: async ({ caller }, input) =>
-      usageToWire(await usages.between(caller.tenant, input.usagePlanId, input.startDate, input.endDate, input.keyId, pageRequest(input))),
+      usageToWire(
+        await usages.between(caller.tenant, input.usagePlanId, input.startDate, input.endDate, input.keyId, pageRequest(input)),
+      ),
     UpdateUsage: async ({ caller }, input) => {
       const { remaining } = applyChanges({ remaining: null }, readPatch(input.patchOperations, usagePatchRules));
       return usageToWire(

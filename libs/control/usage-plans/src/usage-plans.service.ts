@@ -57,7 +57,10 @@ export class UsagePlans {
           await lockApis(tx, plan.apiStages);
           const missing = await firstMissing(tx, plan.apiStages);
           // The plan has no id yet that would tell the caller anything.
-          if (missing !== null) throw badRequest(`Invalid API Stage {api: ${missing.apiId}, stage: ${missing.stage}} specified for usageplan ${plan.name}`);
+          if (missing !== null)
+            throw badRequest(
+              `Invalid API Stage {api: ${missing.apiId}, stage: ${missing.stage}} specified for usageplan ${plan.name}`,
+            );
           await tx.usagePlans.insert(plan);
           await publishUsagePlan(tx, plan);
           return plan;
@@ -89,7 +92,8 @@ export class UsagePlans {
       const missing = await firstMissing(tx, added);
       if (missing !== null) throw unknownPlannedStage(planId, missing);
       if (added.length > 0) {
-        for (const keyId of await tx.usagePlanKeys.keysOfPlan(planId)) checkOnePlanPerStage(keyId, changed, await otherPlans(tx, keyId, planId));
+        for (const keyId of await tx.usagePlanKeys.keysOfPlan(planId))
+          checkOnePlanPerStage(keyId, changed, await otherPlans(tx, keyId, planId));
       }
       await tx.usagePlans.replace(changed);
       await publishUsagePlan(tx, changed);

@@ -13,7 +13,10 @@ import type { Usage } from './usage.service.js';
 import type { NewUsagePlan } from './usage-plans.service.js';
 
 /** The value is shown on creation, or when asked for. */
-export function apiKeyToWire(key: ApiKey, { value, emptyTags = false }: { value: boolean; emptyTags?: boolean }): ApiGateway.ApiKey {
+export function apiKeyToWire(
+  key: ApiKey,
+  { value, emptyTags = false }: { value: boolean; emptyTags?: boolean },
+): ApiGateway.ApiKey {
   return {
     id: key.id,
     value: value ? key.value.reveal() : undefined,
@@ -81,4 +84,5 @@ export function usageToWire(usage: Usage): ApiGateway.Usage {
 }
 
 /** Some answers show `{}` where others omit empty tags (reference 2.6). */
-const tagsToWire = (tags: TextMap, emptyTags: boolean): TextMap | undefined => (emptyTags || Object.keys(tags).length > 0 ? tags : undefined);
+const tagsToWire = (tags: TextMap, emptyTags: boolean): TextMap | undefined =>
+  emptyTags || Object.keys(tags).length > 0 ? tags : undefined;

@@ -46,7 +46,14 @@ export class Usages {
   ) {}
 
   /** Every key of the plan, page by page, or one; a key that is not in the plan has no entry. */
-  between(tenant: TenantId, planId: string, startDate: string, endDate: string, keyId: string | undefined, request: PageRequest): Promise<Usage> {
+  between(
+    tenant: TenantId,
+    planId: string,
+    startDate: string,
+    endDate: string,
+    keyId: string | undefined,
+    request: PageRequest,
+  ): Promise<Usage> {
     checkRange(startDate, endDate);
     return this.store.transact(tenant, async (tx) => {
       const plan = (await tx.usagePlans.find(planId)) ?? unknownPlan();
@@ -70,7 +77,13 @@ export class Usages {
       const used = counts.reduce((sum, { day, count }) => (day >= start ? sum + count : sum), 0);
       const allowance = plan.quota.limit - offsetIn(plan.quota, start, firstUse(counts).get(apiKeyId));
       await tx.usage.extend({ usagePlanId: planId, apiKeyId, periodStart: start, extra: remaining + used - allowance });
-      return { usagePlanId: planId, startDate: start, endDate: today, byKey: await dailyUsage(tx, plan, [apiKeyId], start, today), next: null };
+      return {
+        usagePlanId: planId,
+        startDate: start,
+        endDate: today,
+        byKey: await dailyUsage(tx, plan, [apiKeyId], start, today),
+        next: null,
+      };
     });
   }
 
@@ -81,7 +94,13 @@ export class Usages {
       if ((await tx.usagePlanKeys.find({ usagePlanId: planId, apiKeyId })) === null) unknownApiKey();
       const today = utcDay(this.clock.nowMs());
       const start = plan.quota === null ? today : periodStart(plan.quota.period, today);
-      return { usagePlanId: planId, startDate: start, endDate: today, byKey: await dailyUsage(tx, plan, [apiKeyId], start, today), next: null };
+      return {
+        usagePlanId: planId,
+        startDate: start,
+        endDate: today,
+        byKey: await dailyUsage(tx, plan, [apiKeyId], start, today),
+        next: null,
+      };
     });
   }
 }
@@ -128,7 +147,10 @@ async function dailyUsage(
   const counts = new Map(rows.map(({ apiKeyId, day, count }) => [`${apiKeyId} ${day}`, count]));
   const firstUseOf = firstUse(rows);
   const extras = new Map(
-    (await tx.usage.extensionsBetween(plan.id, onlyKey, countedFrom, endDate)).map((e) => [`${e.apiKeyId} ${e.periodStart}`, e.extra]),
+    (await tx.usage.extensionsBetween(plan.id, onlyKey, countedFrom, endDate)).map((e) => [
+      `${e.apiKeyId} ${e.periodStart}`,
+      e.extra,
+    ]),
   );
   const days = daysBetween(countedFrom, endDate);
   const usageOf = (keyId: string): DailyUsage => {
@@ -151,7 +173,13 @@ async function dailyUsage(
 }
 
 /** Goes back to the beginning when the plan has an offset: only then does it matter when a key was first used. */
-function readCounts(tx: TenantRepositories, plan: UsagePlan, keyId: string | null, start: string, end: string): Promise<UsageCount[]> {
+function readCounts(
+  tx: TenantRepositories,
+  plan: UsagePlan,
+  keyId: string | null,
+  start: string,
+  end: string,
+): Promise<UsageCount[]> {
   return tx.usage.between(plan.id, keyId, plan.quota !== null && plan.quota.offset > 0 ? FIRST_DAY : start, end);
 }
 

@@ -56,7 +56,13 @@ const method = (resourceId: string, httpMethod: string, integration: Integration
   integration,
 });
 
-const resources = [resource('root', '/'), resource('a', '/Pets'), resource('b', '/pets'), resource('c', '/pets/{id}'), resource('d', '/é')];
+const resources = [
+  resource('root', '/'),
+  resource('a', '/Pets'),
+  resource('b', '/pets'),
+  resource('c', '/pets/{id}'),
+  resource('d', '/é'),
+];
 const methods = [method('root', 'GET'), method('b', 'GET'), method('b', 'POST'), method('c', 'ANY'), method('d', 'GET')];
 
 test('an API freezes to the same bytes in whatever order its parts were read', () => {
@@ -79,5 +85,7 @@ test('an API without methods is not deployable', () => {
 });
 
 test('a method without integration is not deployable', () => {
-  expect(() => freezeDefinition(api, resources, [...methods, method('a', 'GET', null)])).toThrow('No integration defined for method');
+  expect(() => freezeDefinition(api, resources, [...methods, method('a', 'GET', null)])).toThrow(
+    'No integration defined for method',
+  );
 });

@@ -93,7 +93,9 @@ function limit(text: string, path: string, kind: 'integer' | 'number'): number {
   const value = text.trim() === '' ? NaN : Number(text);
   const fits = kind === 'integer' ? Number.isSafeInteger(value) : Number.isFinite(value);
   if (!fits || (value < 0 && value !== -1)) {
-    throw badRequest(`Invalid value for ${path}: expected ${kind === 'integer' ? 'a whole number' : 'a number'} >= 0, or -1, got "${text}"`);
+    throw badRequest(
+      `Invalid value for ${path}: expected ${kind === 'integer' ? 'a whole number' : 'a number'} >= 0, or -1, got "${text}"`,
+    );
   }
   return value;
 }
@@ -107,6 +109,7 @@ function ttl(text: string, path: string): number {
 }
 
 function oneOf(allowed: readonly string[], text: string, path: string): string {
-  if (!allowed.includes(text)) throw badRequest(`Invalid value for ${path}: expected one of ${allowed.join(', ')}, got "${text}"`);
+  if (!allowed.includes(text))
+    throw badRequest(`Invalid value for ${path}: expected one of ${allowed.join(', ')}, got "${text}"`);
   return text;
 }

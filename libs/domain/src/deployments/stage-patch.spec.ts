@@ -9,7 +9,11 @@ import { patchStage } from './stage-patch.js';
 
 const plain = newStage('abcdefghij', 'dev', 'dep001', {}, 1000);
 const withVariables: Stage = { ...plain, variables: { host: 'a.example', port: '80' } };
-const canary: Stage = withCanary(withVariables, { deploymentId: 'dep002', percentTraffic: 10, stageVariableOverrides: { host: 'b.example' } });
+const canary: Stage = withCanary(withVariables, {
+  deploymentId: 'dep002',
+  percentTraffic: 10,
+  stageVariableOverrides: { host: 'b.example' },
+});
 const logging: Stage = { ...plain, accessLogSettings: { format: 'f', destinationArn: 'arn:aws:logs:us-east-1:1:log-group:g' } };
 const withPets: Stage = { ...plain, methodSettings: { 'pets/GET': DEFAULT_METHOD_SETTING } };
 
@@ -25,7 +29,12 @@ describe('a patch changes exactly what its path names', () => {
     ['description cleared', { ...plain, description: 'x' }, [replace('/description', '')], { description: null }],
     ['cache on', plain, [replace('/cacheClusterEnabled', 'true')], { cacheClusterEnabled: true, cacheClusterSize: '0.5' }],
     ['cache size', plain, [replace('/cacheClusterSize', '6.1')], { cacheClusterSize: '6.1' }],
-    ['anything but true is false', { ...plain, tracingEnabled: true }, [replace('/tracingEnabled', 'yes')], { tracingEnabled: false }],
+    [
+      'anything but true is false',
+      { ...plain, tracingEnabled: true },
+      [replace('/tracingEnabled', 'yes')],
+      { tracingEnabled: false },
+    ],
     ['tracing', plain, [replace('/tracingEnabled', 'true')], { tracingEnabled: true }],
     ['documentation version', plain, [replace('/documentationVersion', 'v1')], { documentationVersion: 'v1' }],
     ['client certificate cleared', plain, [replace('/clientCertificateId', '')], {}],
@@ -53,8 +62,18 @@ describe('a patch changes exactly what its path names', () => {
       [replace('/canarySettings/percentTraffic', '12.5')],
       { canarySettings: { percentTraffic: 12.5, deploymentId: 'dep001', stageVariableOverrides: null, useStageCache: false } },
     ],
-    ['canary deployment', canary, [replace('/canarySettings/deploymentId', 'dep003')], { canarySettings: { ...canary.canarySettings!, deploymentId: 'dep003' } }],
-    ['canary cache', canary, [replace('/canarySettings/useStageCache', 'true')], { canarySettings: { ...canary.canarySettings!, useStageCache: true } }],
+    [
+      'canary deployment',
+      canary,
+      [replace('/canarySettings/deploymentId', 'dep003')],
+      { canarySettings: { ...canary.canarySettings!, deploymentId: 'dep003' } },
+    ],
+    [
+      'canary cache',
+      canary,
+      [replace('/canarySettings/useStageCache', 'true')],
+      { canarySettings: { ...canary.canarySettings!, useStageCache: true } },
+    ],
     [
       'canary override',
       canary,
@@ -86,12 +105,37 @@ describe('a patch changes exactly what its path names', () => {
     ['log level', plain, [replace('/*/*/logging/loglevel', 'INFO')], { methodSettings: setting({ loggingLevel: 'INFO' }) }],
     ['data trace', plain, [replace('/*/*/logging/dataTrace', 'true')], { methodSettings: setting({ dataTraceEnabled: true }) }],
     ['burst', plain, [replace('/*/*/throttling/burstLimit', '7')], { methodSettings: setting({ throttlingBurstLimit: 7 }) }],
-    ['rate', plain, [replace('/*/*/throttling/rateLimit', '100.500000')], { methodSettings: setting({ throttlingRateLimit: 100.5 }) }],
-    ['burst without limit', plain, [replace('/*/*/throttling/burstLimit', '-1')], { methodSettings: setting({ throttlingBurstLimit: -1 }) }],
-    ['rate without limit', plain, [replace('/*/*/throttling/rateLimit', '-1.000000')], { methodSettings: setting({ throttlingRateLimit: -1 }) }],
+    [
+      'rate',
+      plain,
+      [replace('/*/*/throttling/rateLimit', '100.500000')],
+      { methodSettings: setting({ throttlingRateLimit: 100.5 }) },
+    ],
+    [
+      'burst without limit',
+      plain,
+      [replace('/*/*/throttling/burstLimit', '-1')],
+      { methodSettings: setting({ throttlingBurstLimit: -1 }) },
+    ],
+    [
+      'rate without limit',
+      plain,
+      [replace('/*/*/throttling/rateLimit', '-1.000000')],
+      { methodSettings: setting({ throttlingRateLimit: -1 }) },
+    ],
     ['caching', plain, [replace('/*/*/caching/enabled', 'true')], { methodSettings: setting({ cachingEnabled: true }) }],
-    ['cache time', plain, [replace('/*/*/caching/ttlInSeconds', '3600')], { methodSettings: setting({ cacheTtlInSeconds: 3600 }) }],
-    ['cache encryption', plain, [replace('/*/*/caching/dataEncrypted', 'true')], { methodSettings: setting({ cacheDataEncrypted: true }) }],
+    [
+      'cache time',
+      plain,
+      [replace('/*/*/caching/ttlInSeconds', '3600')],
+      { methodSettings: setting({ cacheTtlInSeconds: 3600 }) },
+    ],
+    [
+      'cache encryption',
+      plain,
+      [replace('/*/*/caching/dataEncrypted', 'true')],
+      { methodSettings: setting({ cacheDataEncrypted: true }) },
+    ],
     [
       'cache control authorization',
       plain,
@@ -130,17 +174,35 @@ test('any resource path reads back as its own key, escaped or raw', () => {
     fc.property(fc.array(segment, { minLength: 1, maxLength: 5 }), (segments) => {
       const resource = segments.join('/');
       for (const spelling of [resource, `~1${segments.join('~1')}`]) {
-        expect(Object.keys(patchStage(plain, [replace(`/${spelling}/GET/metrics/enabled`, 'true')], 0).methodSettings)).toEqual([`${resource}/GET`]);
+        expect(Object.keys(patchStage(plain, [replace(`/${spelling}/GET/metrics/enabled`, 'true')], 0).methodSettings)).toEqual([
+          `${resource}/GET`,
+        ]);
       }
     }),
   );
 });
 
 test('whatever is sent, a patch is applied or refused with a modelled error', () => {
-  const piece = fc.constantFrom('/', 'variables', 'canarySettings', 'stageVariableOverrides', '*', 'GET', 'throttling/rateLimit', '~1', '~', 'x', '__proto__', 'é');
+  const piece = fc.constantFrom(
+    '/',
+    'variables',
+    'canarySettings',
+    'stageVariableOverrides',
+    '*',
+    'GET',
+    'throttling/rateLimit',
+    '~1',
+    '~',
+    'x',
+    '__proto__',
+    'é',
+  );
   const operation = fc.record({
     op: fc.constantFrom('add', 'remove', 'replace', 'copy', 'move', 'test', undefined),
-    path: fc.option(fc.array(piece, { maxLength: 6 }).map((pieces) => pieces.join('')), { nil: undefined }),
+    path: fc.option(
+      fc.array(piece, { maxLength: 6 }).map((pieces) => pieces.join('')),
+      { nil: undefined },
+    ),
     value: fc.option(fc.string(), { nil: undefined }),
     from: fc.option(fc.string(), { nil: undefined }),
   });
@@ -160,7 +222,11 @@ test('whatever is sent, a patch is applied or refused with a modelled error', ()
 test('a new method entry starts from the entry for all methods and does not follow it afterwards', () => {
   const stage = patchStage(
     plain,
-    [replace('/*/*/throttling/rateLimit', '5'), replace('/pets/GET/metrics/enabled', 'true'), replace('/*/*/throttling/rateLimit', '6')],
+    [
+      replace('/*/*/throttling/rateLimit', '5'),
+      replace('/pets/GET/metrics/enabled', 'true'),
+      replace('/*/*/throttling/rateLimit', '6'),
+    ],
     0,
   );
   expect(stage.methodSettings['pets/GET']).toEqual({ ...DEFAULT_METHOD_SETTING, throttlingRateLimit: 5, metricsEnabled: true });
@@ -171,7 +237,8 @@ test('an empty patch changes nothing, not even the time of the last update', () 
   expect(patchStage(plain, [], 2000)).toBe(plain);
 });
 
-const invalidPath = (path: string): string => `Invalid method setting path: ${path}. Must be one of: [/deploymentId, /description, /cacheClusterEnabled, `;
+const invalidPath = (path: string): string =>
+  `Invalid method setting path: ${path}. Must be one of: [/deploymentId, /description, /cacheClusterEnabled, `;
 describe('a wrong operation is refused with the text of AWS', () => {
   test.each<readonly [string, Stage, PatchOperation, string]>([
     ['unknown path', plain, replace('/documentation_version', 'x'), invalidPath('/documentation_version')],
@@ -187,7 +254,12 @@ describe('a wrong operation is refused with the text of AWS', () => {
       remove('/pets/GET'),
       'Cannot remove method setting pets/GET because there is no method setting for this method ',
     ],
-    ['removing the absent entry for all', plain, remove('/*/*'), 'Cannot remove method setting */* because there is no method setting for this method '],
+    [
+      'removing the absent entry for all',
+      plain,
+      remove('/*/*'),
+      'Cannot remove method setting */* because there is no method setting for this method ',
+    ],
     [
       'removing one access log member',
       logging,
@@ -201,7 +273,12 @@ describe('a wrong operation is refused with the text of AWS', () => {
       'Invalid accessLogSettings path. Must be one of : [/accessLogSettings/destinationArn, /accessLogSettings/format]',
     ],
     ['empty access log value', plain, replace('/accessLogSettings/format', ''), 'Access Log value must not be empty'],
-    ['adding canary settings', plain, { op: 'add', path: '/canarySettings' }, 'Cannot add method setting canarySettings because there is no method setting for this method '],
+    [
+      'adding canary settings',
+      plain,
+      { op: 'add', path: '/canarySettings' },
+      'Cannot add method setting canarySettings because there is no method setting for this method ',
+    ],
     [
       'adding a canary deployment',
       plain,
@@ -209,23 +286,53 @@ describe('a wrong operation is refused with the text of AWS', () => {
       'Invalid add operation with path: /canarySettings/deploymentId',
     ],
     ['replacing an unknown canary member', canary, replace('/canarySettings/x', '1'), invalidPath('/canarySettings/x')],
-    ['canary above 100 %', plain, replace('/canarySettings/percentTraffic', '100.1'), 'Canary percentTraffic must be between 0.0 and 100.0'],
-    ['promotion without canary', plain, { op: 'copy', from: '/canarySettings/deploymentId', path: '/deploymentId' }, 'Promotion not available. Canary does not exist.'],
+    [
+      'canary above 100 %',
+      plain,
+      replace('/canarySettings/percentTraffic', '100.1'),
+      'Canary percentTraffic must be between 0.0 and 100.0',
+    ],
+    [
+      'promotion without canary',
+      plain,
+      { op: 'copy', from: '/canarySettings/deploymentId', path: '/deploymentId' },
+      'Promotion not available. Canary does not exist.',
+    ],
     [
       'copying something else',
       canary,
       { op: 'copy', from: '/canarySettings/deploymentId', path: '/description' },
       'Invalid copy operation with path: /description and from /canarySettings/deploymentId. Valid copy:path are [/deploymentId, /variables] and valid copy:from are [/canarySettings/deploymentId, /canarySettings/stageVariableOverrides]',
     ],
-    ['a rate that is no number', plain, replace('/*/*/throttling/rateLimit', 'fast'), 'Invalid value for /*/*/throttling/rateLimit: expected a number >= 0, or -1, got "fast"'],
+    [
+      'a rate that is no number',
+      plain,
+      replace('/*/*/throttling/rateLimit', 'fast'),
+      'Invalid value for /*/*/throttling/rateLimit: expected a number >= 0, or -1, got "fast"',
+    ],
     ['a fractional burst', plain, replace('/*/*/throttling/burstLimit', '1.5'), 'expected a whole number >= 0, or -1, got "1.5"'],
-    ['a cache time above an hour', plain, replace('/*/*/caching/ttlInSeconds', '3601'), 'expected a whole number of seconds from 0 to 3600'],
+    [
+      'a cache time above an hour',
+      plain,
+      replace('/*/*/caching/ttlInSeconds', '3601'),
+      'expected a whole number of seconds from 0 to 3600',
+    ],
     ['an unknown log level', plain, replace('/*/*/logging/loglevel', 'DEBUG'), 'expected one of OFF, ERROR, INFO, got "DEBUG"'],
     ['a variable name with a dash', plain, replace('/variables/a-b', 'x'), 'Invalid stage variable name "a-b"'],
     ['a variable value with a space', plain, replace('/variables/a', 'x y'), 'Invalid stage variable value for a'],
     ['an unknown cache size', plain, replace('/cacheClusterSize', '1'), 'Invalid cache cluster size "1"'],
-    ['a client certificate that does not exist', plain, replace('/clientCertificateId', 'abc123'), 'Invalid client certificate identifier specified'],
-    ['move', plain, { op: 'move', path: '/description' }, 'Cannot move method setting description because there is no method setting for this method '],
+    [
+      'a client certificate that does not exist',
+      plain,
+      replace('/clientCertificateId', 'abc123'),
+      'Invalid client certificate identifier specified',
+    ],
+    [
+      'move',
+      plain,
+      { op: 'move', path: '/description' },
+      'Cannot move method setting description because there is no method setting for this method ',
+    ],
   ])('%s', (_name, stage, operation, message) => {
     expect(() => patchStage(stage, [replace('/description', 'before'), operation], 0)).toThrow(message);
   });
@@ -258,9 +365,14 @@ test.each(['', 'a b', 'ä', '$default', 'x'.repeat(129)])('"%s" is not a stage n
 test('logging to CloudWatch needs the role of the account', () => {
   const executionLogs = patchStage(plain, [replace('/*/*/logging/loglevel', 'ERROR')], 0);
   const off = patchStage(plain, [replace('/*/*/logging/loglevel', 'OFF')], 0);
-  const firehose: Stage = { ...plain, accessLogSettings: { format: 'f', destinationArn: 'arn:aws:firehose:us-east-1:1:deliverystream/x' } };
+  const firehose: Stage = {
+    ...plain,
+    accessLogSettings: { format: 'f', destinationArn: 'arn:aws:firehose:us-east-1:1:deliverystream/x' },
+  };
   for (const stage of [logging, executionLogs]) {
-    expect(() => checkLoggingRole(stage, null)).toThrow('CloudWatch Logs role ARN must be set in account settings to enable logging');
+    expect(() => checkLoggingRole(stage, null)).toThrow(
+      'CloudWatch Logs role ARN must be set in account settings to enable logging',
+    );
     expect(() => checkLoggingRole(stage, 'arn:aws:iam::123456789012:role/logs')).not.toThrow();
   }
   for (const stage of [plain, off, firehose]) expect(() => checkLoggingRole(stage, null)).not.toThrow();

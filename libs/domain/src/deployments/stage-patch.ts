@@ -37,7 +37,8 @@ export function patchStage(stage: Stage, operations: readonly PatchOperation[], 
 function apply(stage: Stage, operation: PatchOperation): Stage {
   const path = operation.path ?? 'null';
   if (operation.op === 'copy') return copy(stage, path, operation.from ?? 'null');
-  if (path === '/canarySettings' || path.startsWith('/canarySettings/')) return patchCanary(stage, operation.op, path, operation.value);
+  if (path === '/canarySettings' || path.startsWith('/canarySettings/'))
+    return patchCanary(stage, operation.op, path, operation.value);
   if (path === '/accessLogSettings' || path.startsWith('/accessLogSettings/')) {
     return patchAccessLog(stage, operation.op, path, operation.value);
   }
@@ -123,13 +124,16 @@ function patchCanary(stage: Stage, op: string | undefined, path: string, value =
     }
     throw badRequest(`Invalid ${op} operation with path: ${path}`);
   }
-  const known = ['/canarySettings/percentTraffic', '/canarySettings/deploymentId', '/canarySettings/useStageCache'].includes(path);
+  const known = ['/canarySettings/percentTraffic', '/canarySettings/deploymentId', '/canarySettings/useStageCache'].includes(
+    path,
+  );
   if (!known) throw op === 'replace' ? invalidPath(path) : noMethodSetting(op, path);
   if (op !== 'replace') throw badRequest(`Invalid ${op} operation with path: ${path}`);
   if (path === '/canarySettings/deploymentId') return changed({ deploymentId: value });
   if (path === '/canarySettings/useStageCache') return changed({ useStageCache: value === 'true' });
   const percentTraffic = value.trim() === '' ? NaN : Number(value);
-  if (Number.isNaN(percentTraffic)) throw badRequest(`Invalid value for ${path}: expected a number from 0.0 to 100.0, got "${value}"`);
+  if (Number.isNaN(percentTraffic))
+    throw badRequest(`Invalid value for ${path}: expected a number from 0.0 to 100.0, got "${value}"`);
   return changed({ percentTraffic });
 }
 
@@ -149,7 +153,9 @@ function patchAccessLog(stage: Stage, op: string | undefined, path: string, valu
     // Terraform trims the log group's trailing `:*` from its own configuration and compares.
     return { ...stage, accessLogSettings: { ...present, destinationArn: value.replace(/:\*$/, '') } };
   }
-  throw badRequest('Invalid accessLogSettings path. Must be one of : [/accessLogSettings/destinationArn, /accessLogSettings/format]');
+  throw badRequest(
+    'Invalid accessLogSettings path. Must be one of : [/accessLogSettings/destinationArn, /accessLogSettings/format]',
+  );
 }
 
 function patchVariable(stage: Stage, op: string | undefined, path: string, value = ''): Stage {

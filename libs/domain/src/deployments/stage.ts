@@ -29,7 +29,8 @@ export interface CanaryRequest {
 }
 
 export function newStage(apiId: string, stageName: string, deploymentId: string, settings: StageSettings, nowMs: number): Stage {
-  if (!/^[A-Za-z0-9_-]{1,128}$/.test(stageName)) throw badRequest('Stage name only allows a-zA-Z0-9_- and at most 128 characters');
+  if (!/^[A-Za-z0-9_-]{1,128}$/.test(stageName))
+    throw badRequest('Stage name only allows a-zA-Z0-9_- and at most 128 characters');
   const stage: Stage = {
     apiId,
     stageName,
@@ -87,7 +88,9 @@ export function withCanary(stage: Stage, request: CanaryRequest): Stage {
 export function checkStage(stage: Stage): Stage {
   checkVariables(stage.variables);
   if (stage.cacheClusterSize !== null && !CACHE_CLUSTER_SIZES.includes(stage.cacheClusterSize)) {
-    throw badRequest(`Invalid cache cluster size "${stage.cacheClusterSize}". Valid options are ${CACHE_CLUSTER_SIZES.join(', ')}`);
+    throw badRequest(
+      `Invalid cache cluster size "${stage.cacheClusterSize}". Valid options are ${CACHE_CLUSTER_SIZES.join(', ')}`,
+    );
   }
   const canary = stage.canarySettings;
   if (canary !== null) {
@@ -121,6 +124,8 @@ function checkVariables(variables: TextMap | null): void {
 export function checkLoggingRole(stage: Stage, cloudwatchRoleArn: string | null): void {
   if (cloudwatchRoleArn !== null) return;
   const toLogGroup = /^arn:[^:]+:logs:/.test(stage.accessLogSettings?.destinationArn ?? '');
-  const executionLogs = Object.values(stage.methodSettings).some(({ loggingLevel }) => loggingLevel !== null && loggingLevel !== 'OFF');
+  const executionLogs = Object.values(stage.methodSettings).some(
+    ({ loggingLevel }) => loggingLevel !== null && loggingLevel !== 'OFF',
+  );
   if (toLogGroup || executionLogs) throw badRequest('CloudWatch Logs role ARN must be set in account settings to enable logging');
 }

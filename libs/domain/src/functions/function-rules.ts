@@ -114,7 +114,12 @@ export function checkPermissionSource(sourceArn: string | null, sourceAccount: s
   throwAll([
     ...(sourceArn === null
       ? []
-      : pattern('sourceArn', sourceArn, /^arn:aws[a-zA-Z0-9-]*:[a-zA-Z0-9-]+:(?:[a-z]{2}(?:-gov)?-[a-z]+-\d)?:(?:\d{12})?:.*$/, SOURCE_ARN_PRINTED)),
+      : pattern(
+          'sourceArn',
+          sourceArn,
+          /^arn:aws[a-zA-Z0-9-]*:[a-zA-Z0-9-]+:(?:[a-z]{2}(?:-gov)?-[a-z]+-\d)?:(?:\d{12})?:.*$/,
+          SOURCE_ARN_PRINTED,
+        )),
     ...(sourceAccount === null ? [] : pattern('sourceAccount', sourceAccount, /^\d{12}$/, '\\d{12}')),
   ]);
 }
@@ -133,7 +138,10 @@ export function checkAliasRouting(functionVersion: string, additional: Readonly<
     throw invalid('$LATEST is not supported for an alias pointing to more than 1 version');
   }
   for (const [version, weight] of Object.entries(additional)) {
-    if (version === functionVersion) throw invalid(`Invalid function version ${version}. Function version ${version} is already included in routing configuration.`);
+    if (version === functionVersion)
+      throw invalid(
+        `Invalid function version ${version}. Function version ${version} is already included in routing configuration.`,
+      );
     if (!(weight >= 0 && weight <= 1)) {
       throw validationError(
         `1 validation error detected: Value '{${version}=${weight}}' at 'routingConfig.additionalVersionWeights' failed to satisfy constraint: ` +
@@ -148,7 +156,9 @@ export function checkFunctionTags(tags: Readonly<Record<string, string>>): void 
   if (Object.keys(tags).length > TAGS_MAX) throw invalid(`The number of tags exceeds the limit of ${TAGS_MAX}.`);
   for (const [name, value] of Object.entries(tags)) {
     if (name.length < 1 || name.length > 128 || value.length > 256 || name.startsWith('aws:')) {
-      throw invalid(`Invalid tag ${JSON.stringify(name)}: keys have 1 to 128 characters and do not start with "aws:", values have at most 256.`);
+      throw invalid(
+        `Invalid tag ${JSON.stringify(name)}: keys have 1 to 128 characters and do not start with "aws:", values have at most 256.`,
+      );
     }
   }
 }
@@ -161,7 +171,9 @@ function throwAll(violations: readonly string[]): void {
 
 function pattern(name: string, value: string, accepted: RegExp, printed: string): string[] {
   if (accepted.test(value)) return [];
-  return [`Value '${value}' at '${name}' failed to satisfy constraint: Member must satisfy regular expression pattern: ${printed}`];
+  return [
+    `Value '${value}' at '${name}' failed to satisfy constraint: Member must satisfy regular expression pattern: ${printed}`,
+  ];
 }
 
 function length(name: string, value: string, max: number): string[] {
@@ -170,7 +182,9 @@ function length(name: string, value: string, max: number): string[] {
 }
 
 function range(name: string, value: number, min: number, max: number): string[] {
-  if (!Number.isInteger(value) || value < min) return [`Value '${value}' at '${name}' failed to satisfy constraint: Member must have value greater than or equal to ${min}`];
-  if (value > max) return [`Value '${value}' at '${name}' failed to satisfy constraint: Member must have value less than or equal to ${max}`];
+  if (!Number.isInteger(value) || value < min)
+    return [`Value '${value}' at '${name}' failed to satisfy constraint: Member must have value greater than or equal to ${min}`];
+  if (value > max)
+    return [`Value '${value}' at '${name}' failed to satisfy constraint: Member must have value less than or equal to ${max}`];
   return [];
 }

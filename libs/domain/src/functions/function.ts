@@ -39,7 +39,8 @@ export interface FunctionVersion {
 }
 
 /** Base64 SHA-256, as Lambda shows it. */
-export const codeSha256 = ({ codeDigest }: Pick<FunctionVersion, 'codeDigest'>): string => Buffer.from(codeDigest, 'hex').toString('base64');
+export const codeSha256 = ({ codeDigest }: Pick<FunctionVersion, 'codeDigest'>): string =>
+  Buffer.from(codeDigest, 'hex').toString('base64');
 
 export interface FunctionAlias {
   readonly functionName: string;

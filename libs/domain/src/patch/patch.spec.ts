@@ -22,7 +22,10 @@ const rules = (style: PatchRules<Thing>['style']): PatchRules<Thing> => ({
     { ...property<Thing, 'on'>('/on', 'on', flag), wrongOp: "Must be 'replace'" },
     keyList('/types/{type}', 'types'),
     valueList('/scopes', 'scopes'),
-    mapEntry<Thing, string, 'models'>('/models/{type}', 'models', { read: (_key, value) => value, missing: () => notFound('no model') }),
+    mapEntry<Thing, string, 'models'>('/models/{type}', 'models', {
+      read: (_key, value) => value,
+      missing: () => notFound('no model'),
+    }),
     mapEntry<Thing, boolean, 'headers'>('/headers/{name}', 'headers', {
       read: (_key, value) => flag(value),
       missing: () => notFound('no header'),
@@ -41,13 +44,23 @@ describe('what an operation changes', () => {
     ['an empty list', [], {}],
     ['a property', [{ op: 'replace', path: '/name', value: 'b' }], { name: 'b' }],
     ['an optional property, added', [{ op: 'add', path: '/note', value: 'n' }], { note: 'n' }],
-    ['an optional property, removed', [{ op: 'add', path: '/note', value: 'n' }, { op: 'remove', path: '/note' }], { note: null }],
+    [
+      'an optional property, removed',
+      [
+        { op: 'add', path: '/note', value: 'n' },
+        { op: 'remove', path: '/note' },
+      ],
+      { note: null },
+    ],
     ['a flag is false for anything but "true"', [{ op: 'replace', path: '/on', value: 'TRUE' }], { on: false }],
     ['a list entry named by the path', [{ op: 'add', path: '/types/image~1png' }], { types: ['x/y', 'image/png'] }],
     ['adding a list entry twice', [{ op: 'add', path: '/types/x~1y' }], { types: ['x/y'] }],
     [
       'replacing a list entry puts the new one at the end',
-      [{ op: 'add', path: '/types/b' }, { op: 'replace', path: '/types/x~1y', value: 'c/d' }],
+      [
+        { op: 'add', path: '/types/b' },
+        { op: 'replace', path: '/types/x~1y', value: 'c/d' },
+      ],
       { types: ['b', 'c/d'] },
     ],
     ['removing a list entry', [{ op: 'remove', path: '/types/x~1y' }], { types: [] }],
@@ -56,7 +69,14 @@ describe('what an operation changes', () => {
     ['a map entry whose key holds a tilde', [{ op: 'add', path: '/models/a~01b', value: 'm' }], { models: { 'a~1b': 'm' } }],
     ['replacing an absent map entry sets it', [{ op: 'replace', path: '/models/a', value: 'm' }], { models: { a: 'm' } }],
     ['removing the last map entry', [{ op: 'remove', path: '/headers/h' }], { headers: null }],
-    ['a later operation sees an earlier one', [{ op: 'add', path: '/headers/i' }, { op: 'replace', path: '/headers/i', value: 'true' }], { headers: { h: true, i: true } }],
+    [
+      'a later operation sees an earlier one',
+      [
+        { op: 'add', path: '/headers/i' },
+        { op: 'replace', path: '/headers/i', value: 'true' },
+      ],
+      { headers: { h: true, i: true } },
+    ],
   ] satisfies [string, PatchOperation[] | undefined, Partial<Thing>][]) {
     test(name, () => expect(patch(operations)).toEqual({ ...thing, ...expected }));
   }
@@ -70,9 +90,19 @@ describe('what is refused', () => {
     ['an empty key', 'pathOnly', { op: 'add', path: '/models/' }, 'Invalid patch path /models/'],
     ['too deep a path', 'pathOnly', { op: 'add', path: '/models/a/b' }, 'Invalid patch path /models/a/b'],
     ['the template itself is no path', 'pathOnly', { op: 'replace', path: '/name/{x}' }, 'Invalid patch path /name/{x}'],
-    ['an op the path does not take', 'pathOnly', { op: 'add', path: '/name' }, 'Invalid patch operation specified. Must be one of: [replace]'],
+    [
+      'an op the path does not take',
+      'pathOnly',
+      { op: 'add', path: '/name' },
+      'Invalid patch operation specified. Must be one of: [replace]',
+    ],
     ['no op', 'pathOnly', { path: '/note' }, 'Invalid patch operation specified. Must be one of: [add, remove, replace]'],
-    ['an op nobody takes', 'pathOnly', { op: 'move', path: '/name' }, 'Invalid patch operation specified. Must be one of: [replace]'],
+    [
+      'an op nobody takes',
+      'pathOnly',
+      { op: 'move', path: '/name' },
+      'Invalid patch operation specified. Must be one of: [replace]',
+    ],
     ['an op, in the words of the rule', 'pathOnly', { op: 'add', path: '/on' }, "Must be 'replace'"],
     ['removing an absent map entry', 'pathOnly', { op: 'remove', path: '/models/a' }, 'no model'],
     ['replacing an absent entry of a strict map', 'pathOnly', { op: 'replace', path: '/headers/x' }, 'no header'],
@@ -98,7 +128,18 @@ describe('what is refused', () => {
       style: 'pathOnly',
       rules: [{ path: '/name', replace: () => (target) => (log.push('changed'), target) }],
     };
-    expect(() => applyChanges(thing, readPatch([{ op: 'replace', path: '/name' }, { op: 'replace', path: '/x' }], loud))).toThrow();
+    expect(() =>
+      applyChanges(
+        thing,
+        readPatch(
+          [
+            { op: 'replace', path: '/name' },
+            { op: 'replace', path: '/x' },
+          ],
+          loud,
+        ),
+      ),
+    ).toThrow();
     expect(log).toEqual([]);
   });
 });

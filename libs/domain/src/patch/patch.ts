@@ -104,7 +104,9 @@ function refusal<T>(
   path: string,
 ): Error {
   if (style === 'listsPaths') {
-    const paths = isPatchOp(op) ? rules.filter((candidate) => candidate[op] !== undefined).map((candidate) => candidate.path) : [];
+    const paths = isPatchOp(op)
+      ? rules.filter((candidate) => candidate[op] !== undefined).map((candidate) => candidate.path)
+      : [];
     return badRequest(
       `Invalid patch path  '${path}' specified for op '${op}'. ` +
         (paths.length === 0 ? 'Please choose supported operations' : `Must be one of: [${paths.join(', ')}]`),

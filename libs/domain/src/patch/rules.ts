@@ -2,11 +2,7 @@
 import type { Change, Operand, PatchRule } from './patch.js';
 
 /** A property that can only be replaced. `read` turns the text into the property's value, or throws BadRequest. */
-export function property<T, K extends keyof T & string>(
-  path: string,
-  name: K,
-  read: (value: string) => T[K],
-): PatchRule<T> {
+export function property<T, K extends keyof T & string>(path: string, name: K, read: (value: string) => T[K]): PatchRule<T> {
   return { path, replace: ({ value }) => setter(name, read(value)) };
 }
 
@@ -49,7 +45,12 @@ export function keyList<T, K extends keyof T & string>(
     remove: ({ key }) => listChange(name, (list) => list.filter((entry) => entry !== key)),
     replace: ({ key, value }) => {
       const entry = check(value === '' ? key : value);
-      return listChange(name, (list) => including(list.filter((other) => other !== key && other !== entry), entry));
+      return listChange(name, (list) =>
+        including(
+          list.filter((other) => other !== key && other !== entry),
+          entry,
+        ),
+      );
     },
   };
 }
@@ -102,7 +103,10 @@ function setter<T, K extends keyof T>(name: K, value: T[K]): Change<T> {
 function listChange<T>(name: keyof T, change: (list: readonly string[]) => readonly string[]): Change<T> {
   return (target) => ({ ...target, [name]: change(target[name] as readonly string[]) });
 }
-function mapChange<T, V>(name: keyof T, change: (map: Readonly<Record<string, V>>) => Readonly<Record<string, V>> | null): Change<T> {
+function mapChange<T, V>(
+  name: keyof T,
+  change: (map: Readonly<Record<string, V>>) => Readonly<Record<string, V>> | null,
+): Change<T> {
   return (target) => ({ ...target, [name]: change((target[name] ?? {}) as Readonly<Record<string, V>>) });
 }
 

@@ -92,7 +92,8 @@ function checkBackend({ type, httpMethod, uri, credentials }: Integration): void
 
 /** A role, a stage variable in its place, or the caller's own credentials (`arn:aws:iam::*:user/*`). */
 function checkCredentials(credentials: string | null): void {
-  if (credentials !== null && !/^arn:aws[a-z-]*:iam::[^:\s]+:\S+$/.test(credentials)) throw badRequest('Invalid ARN specified in the request');
+  if (credentials !== null && !/^arn:aws[a-z-]*:iam::[^:\s]+:\S+$/.test(credentials))
+    throw badRequest('Invalid ARN specified in the request');
 }
 
 // No VPC link can be created yet, so none can be named.
@@ -233,7 +234,11 @@ export function integrationResponse(integration: Integration, statusCode: string
 }
 
 /** UpdateIntegrationResponse. */
-export function integrationResponsePatchRules(method: Method, statusCode: string, quotas: Quotas): PatchRules<IntegrationResponse> {
+export function integrationResponsePatchRules(
+  method: Method,
+  statusCode: string,
+  quotas: Quotas,
+): PatchRules<IntegrationResponse> {
   const declared = method.methodResponses[statusCode]?.responseParameters ?? {};
   return {
     style: 'pathOnly',

@@ -15,7 +15,9 @@ export function checkHttpUri(uri: string): void {
   const invalid = badRequest('Invalid HTTP endpoint specified for URI');
   if (!/^https?:\/\/[^/\\?#]/i.test(uri) || /[\s\p{Cc}]/u.test(uri)) throw invalid;
   // Something that suits the place stands for each placeholder while the rest is parsed.
-  const filled = uri.replace(/\$\{stageVariables\.[a-zA-Z0-9_]+\}|\{[a-zA-Z0-9._:+-]+\}/g, (_, at: number) => (uri[at - 1] === ':' ? '1' : 'a'));
+  const filled = uri.replace(/\$\{stageVariables\.[a-zA-Z0-9_]+\}|\{[a-zA-Z0-9._:+-]+\}/g, (_, at: number) =>
+    uri[at - 1] === ':' ? '1' : 'a',
+  );
   if (!URL.canParse(filled) || new URL(filled).hostname === '') throw invalid;
 }
 

@@ -76,7 +76,8 @@ export function checkRestApi(api: RestApi, quotas: Quotas): RestApi {
   const { types, ipAddressType, vpcEndpointIds } = api.endpointConfiguration;
   if (api.name === '') throw badRequest('API name cannot be an empty string');
   if (api.name.length > NAME_CHARS_MAX) throw badRequest(`API name can be at most ${NAME_CHARS_MAX} characters`);
-  if ((api.description ?? '').length > NAME_CHARS_MAX) throw badRequest(`Description can be at most ${NAME_CHARS_MAX} characters`);
+  if ((api.description ?? '').length > NAME_CHARS_MAX)
+    throw badRequest(`Description can be at most ${NAME_CHARS_MAX} characters`);
   checkCompressionSize(api.minimumCompressionSize);
   const isPrivate = types.includes('PRIVATE');
   if (isPrivate && ipAddressType === 'ipv4') throw badRequest('Only dualstack ipAddressType is supported for Private APIs.');
@@ -97,7 +98,8 @@ function readCompressionSize(text: string): number | null {
 
 function checkPolicy(policy: string | null, quotas: Quotas): void {
   if (policy === null) return;
-  if (policy.length > quotas.policyChars) throw badRequest(`Resource policy exceeds maximum size of ${quotas.policyChars} characters`);
+  if (policy.length > quotas.policyChars)
+    throw badRequest(`Resource policy exceeds maximum size of ${quotas.policyChars} characters`);
   const invalid = badRequest('Invalid policy document. Please check the policy syntax and ensure that Principals are valid.');
   try {
     const document: unknown = JSON.parse(policy);
@@ -177,4 +179,5 @@ function oneOf<V extends string>(values: readonly V[], value: string, member: st
   );
 }
 
-export const unknownApi = (tenant: TenantId, apiId: string): Error => notFound(`Invalid API identifier specified ${tenant}:${apiId}`);
+export const unknownApi = (tenant: TenantId, apiId: string): Error =>
+  notFound(`Invalid API identifier specified ${tenant}:${apiId}`);

@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { checkHttpUri, checkProxyUri, checkServiceUri } from './integration-uri.js';
-import { checkRequestMapping, checkRequestParameters, checkResponseMapping, checkResponseParameter } from './mapping-expressions.js';
+import {
+  checkRequestMapping,
+  checkRequestParameters,
+  checkResponseMapping,
+  checkResponseParameter,
+} from './mapping-expressions.js';
 import { AWS_QUOTAS } from './quotas.js';
 import { checkContentType, readTemplate } from './templates.js';
 
@@ -14,8 +19,17 @@ describe('request parameters of a method', () => {
     test(parameter, () => checkRequestParameters({ [parameter]: true }));
   }
   for (const parameter of [
-    'q', 'method.request.body', 'method.request.cookie.x', 'method.request.header.', 'method.request.header.a b', 'method.request.header',
-    'integration.request.header.x', 'method.response.header.x', 'method.request.multivalueheader.x', 'method.request.header.x\ny', 'method.request.__proto__.x',
+    'q',
+    'method.request.body',
+    'method.request.cookie.x',
+    'method.request.header.',
+    'method.request.header.a b',
+    'method.request.header',
+    'integration.request.header.x',
+    'method.response.header.x',
+    'method.request.multivalueheader.x',
+    'method.request.header.x\ny',
+    'method.request.__proto__.x',
   ]) {
     test(`${JSON.stringify(parameter)} is refused`, () => {
       expect(() => checkRequestParameters({ [parameter]: true })).toThrow(expect.objectContaining({ message: bad(parameter) }));
@@ -68,8 +82,13 @@ describe('mappings of a request', () => {
 describe('mappings of a response', () => {
   const declared = { 'method.response.header.X': true };
   for (const source of [
-    'integration.response.header.Y', 'integration.response.multivalueheader.Y', 'integration.response.body', 'integration.response.body.a.b',
-    "'*'", 'context.requestId', 'stageVariables.v',
+    'integration.response.header.Y',
+    'integration.response.multivalueheader.Y',
+    'integration.response.body',
+    'integration.response.body.a.b',
+    "'*'",
+    'context.requestId',
+    'stageVariables.v',
   ]) {
     test(source, () => checkResponseMapping('method.response.header.X', source, declared));
   }
@@ -91,22 +110,43 @@ describe('mappings of a response', () => {
 
 describe('where an HTTP integration may point', () => {
   for (const uri of [
-    'http://example.com', 'https://example.com:8443/a?b=c', 'http://127.0.0.1:3000/{id}', 'https://${stageVariables.host}/x', 'HTTP://x/',
-    'http://${stageVariables.a}.example.com:${stageVariables.port}/{proxy}', 'http://api.${stageVariables.domain}/', 'http://[::1]:80/',
+    'http://example.com',
+    'https://example.com:8443/a?b=c',
+    'http://127.0.0.1:3000/{id}',
+    'https://${stageVariables.host}/x',
+    'HTTP://x/',
+    'http://${stageVariables.a}.example.com:${stageVariables.port}/{proxy}',
+    'http://api.${stageVariables.domain}/',
+    'http://[::1]:80/',
   ]) {
     test(uri, () => checkHttpUri(uri));
   }
-  for (const uri of ['', 'example.com', 'ftp://example.com', '${stageVariables.url}', 'http://', 'http:///x', 'http://a b/', 'http://x\n', 'http://a:port/', 'arn:aws:lambda:x']) {
-    test(`${JSON.stringify(uri)} is refused`, () => expect(() => checkHttpUri(uri)).toThrow('Invalid HTTP endpoint specified for URI'));
+  for (const uri of [
+    '',
+    'example.com',
+    'ftp://example.com',
+    '${stageVariables.url}',
+    'http://',
+    'http:///x',
+    'http://a b/',
+    'http://x\n',
+    'http://a:port/',
+    'arn:aws:lambda:x',
+  ]) {
+    test(`${JSON.stringify(uri)} is refused`, () =>
+      expect(() => checkHttpUri(uri)).toThrow('Invalid HTTP endpoint specified for URI'));
   }
 });
 
 describe('where an AWS integration may point', () => {
-  const lambda = (functionArn: string): string => `arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${functionArn}/invocations`;
+  const lambda = (functionArn: string): string =>
+    `arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${functionArn}/invocations`;
   const users = 'arn:aws:lambda:us-east-1:123456789012:function:users';
   const proxyOnly = "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.";
   for (const uri of [
-    lambda(users), lambda(`${users}:live`), lambda(`${users}:\${stageVariables.alias}`),
+    lambda(users),
+    lambda(`${users}:live`),
+    lambda(`${users}:\${stageVariables.alias}`),
     lambda('arn:aws:lambda:us-east-1:123456789012:function:${stageVariables.fn}'),
     `arn:aws:apigateway:us-east-1:lambda:path/2021-11-15/functions/${users}/response-streaming-invocations`,
     'arn:aws:apigateway:us-east-1:firehose:action/PutRecord',
@@ -139,12 +179,18 @@ describe('templates', () => {
   }
   for (const type of ['', 'json', 'application/', 'a/b/c', '__proto__', 'a b/c']) {
     test(`"${type}" may not`, () => {
-      expect(() => checkContentType(type)).toThrow(`Validation Result: warnings : [], errors : [Invalid content type specified: ${type}]`);
+      expect(() => checkContentType(type)).toThrow(
+        `Validation Result: warnings : [], errors : [Invalid content type specified: ${type}]`,
+      );
     });
   }
   test('an empty one is kept as none, a large one refused', () => {
     expect(readTemplate('application/json', '', AWS_QUOTAS)).toBeNull();
-    expect(readTemplate('application/json', 'x'.repeat(AWS_QUOTAS.templateBytes), AWS_QUOTAS)).toHaveLength(AWS_QUOTAS.templateBytes);
-    expect(() => readTemplate('application/json', 'ä'.repeat(AWS_QUOTAS.templateBytes), AWS_QUOTAS)).toThrow('exceeds maximum size');
+    expect(readTemplate('application/json', 'x'.repeat(AWS_QUOTAS.templateBytes), AWS_QUOTAS)).toHaveLength(
+      AWS_QUOTAS.templateBytes,
+    );
+    expect(() => readTemplate('application/json', 'ä'.repeat(AWS_QUOTAS.templateBytes), AWS_QUOTAS)).toThrow(
+      'exceeds maximum size',
+    );
   });
 });

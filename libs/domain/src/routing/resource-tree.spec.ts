@@ -24,13 +24,18 @@ describe('path parts', () => {
   for (const part of ['a/b', '{id', 'id}', 'a{id}', '{}', '{+}', '{a+b}', 'a+', 'ä', ' ', '$metadata', '*', 'a\n']) {
     test(`${JSON.stringify(part)} is none`, () => expect(() => checkPathPart(part)).toThrow("Resource's path part only allow"));
   }
-  test('the empty text has its own refusal', () => expect(() => checkPathPart('')).toThrow("Resource's path part must be specified"));
+  test('the empty text has its own refusal', () =>
+    expect(() => checkPathPart('')).toThrow("Resource's path part must be specified"));
 });
 
 describe('a new resource', () => {
   test('stands below its parent', () => {
     expect(tree('/pets').grow('/pets', 'new', '{id}')).toEqual({
-      apiId: 'api', id: 'new', parentId: '/pets', pathPart: '{id}', path: '/pets/{id}',
+      apiId: 'api',
+      id: 'new',
+      parentId: '/pets',
+      pathPart: '{id}',
+      path: '/pets/{id}',
     });
     expect(tree().grow('root', 'new', 'pets').path).toBe('/pets');
   });
@@ -38,10 +43,34 @@ describe('a new resource', () => {
   for (const [name, present, parent, part, message] of [
     ['needs a parent', [], 'nobody', 'a', 'Invalid Resource identifier specified'],
     ['cannot share its name', ['/a'], 'root', 'a', 'Another resource with the same parent already has this name: a'],
-    ['cannot share its variable name', ['/{a}'], 'root', '{a}', 'Another resource with the same parent already has this name: {a}'],
-    ['cannot be a second variable', ['/{a}'], 'root', '{b}', 'A sibling ({a}) of this resource already has a variable path part -- only one is allowed'],
-    ['cannot be greedy beside a variable', ['/{a}'], 'root', '{b+}', 'A sibling ({a}) of this resource already has a variable path part -- only one is allowed'],
-    ['cannot stand below a greedy part', ['/{p+}'], '/{p+}', 'a', 'Cannot create a child of a resource with a greedy path variable: {p+}'],
+    [
+      'cannot share its variable name',
+      ['/{a}'],
+      'root',
+      '{a}',
+      'Another resource with the same parent already has this name: {a}',
+    ],
+    [
+      'cannot be a second variable',
+      ['/{a}'],
+      'root',
+      '{b}',
+      'A sibling ({a}) of this resource already has a variable path part -- only one is allowed',
+    ],
+    [
+      'cannot be greedy beside a variable',
+      ['/{a}'],
+      'root',
+      '{b+}',
+      'A sibling ({a}) of this resource already has a variable path part -- only one is allowed',
+    ],
+    [
+      'cannot stand below a greedy part',
+      ['/{p+}'],
+      '/{p+}',
+      'a',
+      'Cannot create a child of a resource with a greedy path variable: {p+}',
+    ],
     ['cannot make too long a path', [], 'root', 'a'.repeat(1024), 'Resource path exceeds maximum size of 1024 characters'],
   ] as const) {
     test(name, () => expect(() => tree(...present).grow(parent, 'new', part)).toThrow(expect.objectContaining({ message })));
@@ -73,7 +102,12 @@ describe('a move', () => {
     ['to a parent that is not there', '/a', { parentId: 'x' }, 'Invalid Resource identifier specified'],
     ['to a name that is taken', '/a', { pathPart: 'd' }, 'Another resource with the same parent already has this name: d'],
     ['to no name', '/a', { pathPart: '' }, "Resource's path part must be specified"],
-    ['to a greedy name with children', '/a', { pathPart: '{x+}' }, 'Cannot create a child of a resource with a greedy path variable: {x+}'],
+    [
+      'to a greedy name with children',
+      '/a',
+      { pathPart: '{x+}' },
+      'Cannot create a child of a resource with a greedy path variable: {x+}',
+    ],
   ] satisfies [string, string, Partial<Place>, string][]) {
     test(`${name} is refused`, () => expect(() => move(id, place)).toThrow(expect.objectContaining({ message })));
   }
@@ -90,7 +124,9 @@ test('whatever grows and moves, the tree stays one', () => {
         const pick = (n: number): Resource => resources[n % resources.length]!;
         try {
           const changed =
-            kind === 'grow' ? [present.grow(pick(a).id, `r${index}`, pathPart)] : present.move(pick(a), { parentId: pick(b).id, pathPart });
+            kind === 'grow'
+              ? [present.grow(pick(a).id, `r${index}`, pathPart)]
+              : present.move(pick(a), { parentId: pick(b).id, pathPart });
           const byId = new Map(changed.map((resource) => [resource.id, resource]));
           resources = [...new Map([...resources.map((r) => [r.id, r] as const), ...byId]).values()];
         } catch (error) {

@@ -57,7 +57,8 @@ export class ResourceTree {
   move(resource: Resource, place: Place): Resource[] {
     const { parentId, pathPart } = place;
     if (parentId === resource.parentId && pathPart === resource.pathPart) return [];
-    if (resource.parentId === null) throw badRequest(`Root resource cannot update its ${parentId === null ? 'pathPart' : 'parentId'}.`);
+    if (resource.parentId === null)
+      throw badRequest(`Root resource cannot update its ${parentId === null ? 'pathPart' : 'parentId'}.`);
     const subtree = this.subtree(resource);
     const parent = this.get(parentId ?? '');
     if (subtree.includes(parent)) throw badRequest('Resources cannot be cyclical.');
@@ -79,18 +80,23 @@ export class ResourceTree {
     }
     const variable = siblings.find((sibling) => isVariable(sibling.pathPart ?? ''));
     if (variable !== undefined && isVariable(pathPart)) {
-      throw badRequest(`A sibling (${variable.pathPart}) of this resource already has a variable path part -- only one is allowed`);
+      throw badRequest(
+        `A sibling (${variable.pathPart}) of this resource already has a variable path part -- only one is allowed`,
+      );
     }
   }
 }
 
 export const unknownResource = (): Error => notFound('Invalid Resource identifier specified');
 
-const belowGreedy = (pathPart: string): Error => badRequest(`Cannot create a child of a resource with a greedy path variable: ${pathPart}`);
+const belowGreedy = (pathPart: string): Error =>
+  badRequest(`Cannot create a child of a resource with a greedy path variable: ${pathPart}`);
 
-const join = (parentPath: string, pathPart: string): string => (parentPath === '/' ? `/${pathPart}` : `${parentPath}/${pathPart}`);
+const join = (parentPath: string, pathPart: string): string =>
+  parentPath === '/' ? `/${pathPart}` : `${parentPath}/${pathPart}`;
 
 function checkLength(resource: Resource): Resource {
-  if (resource.path.length > PATH_CHARS_MAX) throw badRequest(`Resource path exceeds maximum size of ${PATH_CHARS_MAX} characters`);
+  if (resource.path.length > PATH_CHARS_MAX)
+    throw badRequest(`Resource path exceeds maximum size of ${PATH_CHARS_MAX} characters`);
   return resource;
 }

@@ -13,7 +13,8 @@ export function checkTags(tags: TextMap): TextMap {
   for (const [key, value] of entries) {
     if (key === '' || key.length > KEY_CHARS_MAX) throw badRequest(`Invalid tag key: must have 1 to ${KEY_CHARS_MAX} characters`);
     if (key.toLowerCase().startsWith('aws:')) throw badRequest(`Invalid tag key "${key}": aws: is a reserved prefix`);
-    if (value.length > VALUE_CHARS_MAX) throw badRequest(`Invalid value of tag "${key}": must have at most ${VALUE_CHARS_MAX} characters`);
+    if (value.length > VALUE_CHARS_MAX)
+      throw badRequest(`Invalid value of tag "${key}": must have at most ${VALUE_CHARS_MAX} characters`);
   }
   return tags;
 }

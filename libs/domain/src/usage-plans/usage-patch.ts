@@ -12,7 +12,8 @@ export const usagePatchRules: PatchRules<QuotaChange> = {
   style: 'listsPaths',
   rules: [
     property('/remaining', 'remaining', (value) => {
-      if (!/^\d{1,15}$/.test(value)) throw badRequest(`Invalid value for /remaining: expected a whole number >= 0, got "${value}"`);
+      if (!/^\d{1,15}$/.test(value))
+        throw badRequest(`Invalid value for /remaining: expected a whole number >= 0, got "${value}"`);
       return Number(value);
     }),
   ],

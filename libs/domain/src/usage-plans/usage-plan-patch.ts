@@ -171,7 +171,9 @@ function readThrottleChange(
 /** `{"/pets/GET": {"rateLimit": 1.5, "burstLimit": 2}}`. */
 function readThrottleMap(text: string, path: string): Readonly<Record<string, ThrottleLimits>> {
   const wrong = (): Error =>
-    badRequest(`Invalid value for ${path}: expected a JSON object of {resourcePath}/{httpMethod} to {"rateLimit": number, "burstLimit": integer}`);
+    badRequest(
+      `Invalid value for ${path}: expected a JSON object of {resourcePath}/{httpMethod} to {"rateLimit": number, "burstLimit": integer}`,
+    );
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -186,7 +188,10 @@ function isThrottleMap(value: unknown): value is Record<string, { rateLimit?: nu
   const isObject = (candidate: unknown): candidate is Record<string, unknown> =>
     typeof candidate === 'object' && candidate !== null && !Array.isArray(candidate);
   const isLimit = (candidate: unknown): boolean => candidate === undefined || candidate === null || typeof candidate === 'number';
-  return isObject(value) && Object.values(value).every((limits) => isObject(limits) && isLimit(limits['rateLimit']) && isLimit(limits['burstLimit']));
+  return (
+    isObject(value) &&
+    Object.values(value).every((limits) => isObject(limits) && isLimit(limits['rateLimit']) && isLimit(limits['burstLimit']))
+  );
 }
 
 function number(text: string, path: string): number {

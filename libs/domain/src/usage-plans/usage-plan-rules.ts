@@ -60,13 +60,16 @@ export function readMethodThrottles(
 ): Readonly<Record<string, ThrottleLimits>> {
   const entries = Object.entries(request).map(([path, limits]) => {
     const key = methodThrottleKey(path);
-    if (key === null) throw badRequest(`Invalid method path "${path}" in the throttle of an API stage. Expected /{resourcePath}/{httpMethod}`);
+    if (key === null)
+      throw badRequest(`Invalid method path "${path}" in the throttle of an API stage. Expected /{resourcePath}/{httpMethod}`);
     return [key, readThrottle(limits) ?? { rateLimit: null, burstLimit: null }] as const;
   });
   return checkMethodThrottles(Object.fromEntries(entries));
 }
 
-export function checkMethodThrottles(throttles: Readonly<Record<string, ThrottleLimits>>): Readonly<Record<string, ThrottleLimits>> {
+export function checkMethodThrottles(
+  throttles: Readonly<Record<string, ThrottleLimits>>,
+): Readonly<Record<string, ThrottleLimits>> {
   if (Object.keys(throttles).length > METHOD_THROTTLES_PER_STAGE_MAX) {
     throw limitExceeded(`Maximum number of method throttles per stage of a usage plan is ${METHOD_THROTTLES_PER_STAGE_MAX}`);
   }

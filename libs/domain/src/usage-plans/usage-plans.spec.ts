@@ -6,7 +6,14 @@ import { daysBetween, dayStartMs, periodEnd, periodStart, utcDay } from './quota
 import type { UsagePlan } from './usage-plan.js';
 import { patchUsagePlan } from './usage-plan-patch.js';
 import type { PatchOperation } from '../patch/patch.js';
-import { checkDeletable, checkOnePlanPerStage, methodThrottleKey, readMethodThrottles, readQuota, readThrottle } from './usage-plan-rules.js';
+import {
+  checkDeletable,
+  checkOnePlanPerStage,
+  methodThrottleKey,
+  readMethodThrottles,
+  readQuota,
+  readThrottle,
+} from './usage-plan-rules.js';
 
 const plan: UsagePlan = {
   id: 'plan01',
@@ -25,7 +32,9 @@ const throttled: UsagePlan = { ...plan, apiStages: [{ apiId: 'api1', stage: 'dev
 const add = (path: string, value?: string): PatchOperation => ({ op: 'add', path, value });
 const replace = (path: string, value?: string): PatchOperation => ({ op: 'replace', path, value });
 const remove = (path: string, value?: string): PatchOperation => ({ op: 'remove', path, value });
-const stageThrottle = (map: Record<string, { rateLimit: number | null; burstLimit: number | null }> | null): Partial<UsagePlan> => ({
+const stageThrottle = (
+  map: Record<string, { rateLimit: number | null; burstLimit: number | null }> | null,
+): Partial<UsagePlan> => ({
   apiStages: [{ apiId: 'api1', stage: 'dev', throttle: map }],
 });
 
@@ -55,7 +64,12 @@ describe('a patch changes exactly what its path names', () => {
     ],
     ['stage added again', throttled, [add('/apiStages', 'api1:dev')], {}],
     ['stage removed', plan, [remove('/apiStages', 'api1:dev')], { apiStages: [] }],
-    ['method throttles as a map', plan, [add('/apiStages/api1:dev/throttle', JSON.stringify({ '/pets/GET': throttle }))], stageThrottle({ '/pets/GET': throttle })],
+    [
+      'method throttles as a map',
+      plan,
+      [add('/apiStages/api1:dev/throttle', JSON.stringify({ '/pets/GET': throttle }))],
+      stageThrottle({ '/pets/GET': throttle }),
+    ],
     [
       'method rate, slashes as Terraform sends them',
       plan,
@@ -83,20 +97,44 @@ describe('a wrong operation is refused', () => {
       remove('/apiStages/api1:dev'),
       "Invalid patch path  '/apiStages/api1:dev' specified for op 'remove'. Must be one of: [/apiStages, /quota, /throttle, /productCode, /apiStages/<apidId:stageName>/throttle/<resourcePath>/<httpMethod>, /apiStages/<apidId:stageName>/throttle]",
     ],
-    ['unknown path on replace', replace('/x', 'y'), "Invalid patch path  '/x' specified for op 'replace'. Must be one of: [/name, "],
-    ['an op without paths', { op: 'move', path: '/name' }, "Invalid patch path  '/name' specified for op 'move'. Please choose supported operations"],
+    [
+      'unknown path on replace',
+      replace('/x', 'y'),
+      "Invalid patch path  '/x' specified for op 'replace'. Must be one of: [/name, ",
+    ],
+    [
+      'an op without paths',
+      { op: 'move', path: '/name' },
+      "Invalid patch path  '/name' specified for op 'move'. Please choose supported operations",
+    ],
     ['a value that is no stage', add('/apiStages', 'api1'), 'Invalid API Stage specified'],
     ['no value', remove('/apiStages'), 'Invalid API Stage specified'],
-    ['a stage the plan does not have', remove('/apiStages', 'api1:prod'), 'Invalid API Stage {api: api1, stage: prod} specified for usageplan plan01'],
+    [
+      'a stage the plan does not have',
+      remove('/apiStages', 'api1:prod'),
+      'Invalid API Stage {api: api1, stage: prod} specified for usageplan plan01',
+    ],
     [
       'a throttle of a stage the plan does not have',
       replace('/apiStages/api9:dev/throttle//pets/GET/rateLimit', '1'),
       'Invalid API Stage {api: api9, stage: dev} specified for usageplan plan01',
     ],
-    ['a throttle that is no JSON', add('/apiStages/api1:dev/throttle', '{'), 'Invalid value for /apiStages/api1:dev/throttle: expected a JSON object'],
-    ['a throttle of the wrong shape', add('/apiStages/api1:dev/throttle', '{"/pets/GET":{"rateLimit":"1"}}'), 'expected a JSON object'],
+    [
+      'a throttle that is no JSON',
+      add('/apiStages/api1:dev/throttle', '{'),
+      'Invalid value for /apiStages/api1:dev/throttle: expected a JSON object',
+    ],
+    [
+      'a throttle of the wrong shape',
+      add('/apiStages/api1:dev/throttle', '{"/pets/GET":{"rateLimit":"1"}}'),
+      'expected a JSON object',
+    ],
     ['a throttle for no method', add('/apiStages/api1:dev/throttle', '{"pets":{}}'), 'Invalid method path "pets"'],
-    ['a limit that is no number', replace('/quota/limit', 'many'), 'Invalid value for /quota/limit: expected a number, got "many"'],
+    [
+      'a limit that is no number',
+      replace('/quota/limit', 'many'),
+      'Invalid value for /quota/limit: expected a number, got "many"',
+    ],
     ['an incomplete quota', add('/quota/limit', '5'), 'Usage Plan quota period must be one of DAY, WEEK, MONTH'],
     ['an unknown period', replace('/quota/period', 'YEAR'), 'Usage Plan quota period must be one of DAY, WEEK, MONTH'],
     ['a negative rate', replace('/throttle/rateLimit', '-1'), 'rate limit must be a number that is not negative'],
@@ -108,10 +146,26 @@ describe('a wrong operation is refused', () => {
 });
 
 test('whatever is sent, a patch is applied or refused with a modelled error', () => {
-  const piece = fc.constantFrom('/', 'apiStages', 'api1:dev', 'throttle', 'rateLimit', 'GET', 'quota/period', '~1', '~', ':', '__proto__', 'é');
+  const piece = fc.constantFrom(
+    '/',
+    'apiStages',
+    'api1:dev',
+    'throttle',
+    'rateLimit',
+    'GET',
+    'quota/period',
+    '~1',
+    '~',
+    ':',
+    '__proto__',
+    'é',
+  );
   const operation = fc.record({
     op: fc.constantFrom('add', 'remove', 'replace', 'copy', undefined),
-    path: fc.option(fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join('')), { nil: undefined }),
+    path: fc.option(
+      fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join('')),
+      { nil: undefined },
+    ),
     value: fc.option(fc.oneof(fc.string(), fc.json(), fc.constantFrom('api1:dev', 'DAY', '1')), { nil: undefined }),
   });
   fc.assert(

@@ -33,7 +33,9 @@ test('an invocation carries the token, the event and who calls', async () => {
   expect(answer).toMatchObject({ status: 200, body: Buffer.from('{"statusCode":200}') });
   const call = up.calls[0]!;
   expect(call.httpMethod).toBe('POST');
-  expect(call.url).toBe('/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Ahello%3Alive/invocations');
+  expect(call.url).toBe(
+    '/2015-03-31/functions/arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Afunction%3Ahello%3Alive/invocations',
+  );
   expect(call.request.headers).toMatchObject({
     authorization: 'Bearer token-1',
     'x-gatehouse-source-principal': 'apigateway.amazonaws.com',
@@ -43,7 +45,12 @@ test('an invocation carries the token, the event and who calls', async () => {
 });
 
 for (const [what, script, expected] of [
-  ['the function failed', ({ response }: UpstreamCall) => void response.writeHead(200, { 'X-Amz-Function-Error': 'Unhandled' }).end('{"errorMessage":"x"}'), 'FUNCTION_ERROR'],
+  [
+    'the function failed',
+    ({ response }: UpstreamCall) =>
+      void response.writeHead(200, { 'X-Amz-Function-Error': 'Unhandled' }).end('{"errorMessage":"x"}'),
+    'FUNCTION_ERROR',
+  ],
   ['its policy refuses the gateway', ({ response }: UpstreamCall) => void response.writeHead(403).end('{}'), 'PERMISSION'],
   ['there is no such function', ({ response }: UpstreamCall) => void response.writeHead(404).end('{}'), 'REFUSED'],
   ['the runner is full', ({ response }: UpstreamCall) => void response.writeHead(429).end('{}'), 'REFUSED'],

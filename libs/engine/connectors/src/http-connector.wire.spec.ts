@@ -55,9 +55,16 @@ test('path, query and headers go out as they are, and the answer comes back with
   const up = await upstream(({ response }) => {
     response.writeHead(201, ['X-B', '2', 'x-a', '1', 'X-B', '3', 'Content-Length', '2']).end('ok');
   });
-  const answer = answered(await connector().call(get(`${up.url}/a//b;v=1/%2F/%7Ex?q=1%2B+2&q#no`, { headers: ['X-One', '1', 'x-one', '2'] }), never));
+  const answer = answered(
+    await connector().call(get(`${up.url}/a//b;v=1/%2F/%7Ex?q=1%2B+2&q#no`, { headers: ['X-One', '1', 'x-one', '2'] }), never),
+  );
   expect(up.calls[0]!.url).toBe('/a//b;v=1/%2F/%7Ex?q=1%2B+2&q');
-  expect(up.calls[0]!.rawHeaders.filter((_, i, all) => all[i - (i % 2)]!.toLowerCase() === 'x-one')).toEqual(['X-One', '1', 'x-one', '2']);
+  expect(up.calls[0]!.rawHeaders.filter((_, i, all) => all[i - (i % 2)]!.toLowerCase() === 'x-one')).toEqual([
+    'X-One',
+    '1',
+    'x-one',
+    '2',
+  ]);
   expect(answer.status).toBe(201);
   expect(answer.headers.slice(0, 6)).toEqual(['X-B', '2', 'x-a', '1', 'X-B', '3']);
 });
@@ -93,9 +100,17 @@ test('a refused connection is a NETWORK failure', async () => {
 
 for (const [what, script] of [
   ['before the head', ({ socket }: { socket: import('node:net').Socket }) => void socket.resetAndDestroy()],
-  ['in the middle of the head', ({ socket }: { socket: import('node:net').Socket }) => void socket.write('HTTP/1.1 200 OK\r\nX-A: ', () => socket.resetAndDestroy())],
+  [
+    'in the middle of the head',
+    ({ socket }: { socket: import('node:net').Socket }) =>
+      void socket.write('HTTP/1.1 200 OK\r\nX-A: ', () => socket.resetAndDestroy()),
+  ],
   ['with an answer that is not HTTP', ({ socket }: { socket: import('node:net').Socket }) => void socket.end('hello\r\n\r\n')],
-  ['with a head of 10 MB', ({ socket }: { socket: import('node:net').Socket }) => void socket.on('error', () => undefined).write(`HTTP/1.1 200 OK\r\nX-A: ${'a'.repeat(10_000_000)}\r\n\r\n`)],
+  [
+    'with a head of 10 MB',
+    ({ socket }: { socket: import('node:net').Socket }) =>
+      void socket.on('error', () => undefined).write(`HTTP/1.1 200 OK\r\nX-A: ${'a'.repeat(10_000_000)}\r\n\r\n`),
+  ],
 ] as const) {
   test(`an upstream that breaks off ${what} is a NETWORK failure`, async () => {
     const up = await upstream(script);
@@ -111,7 +126,10 @@ test('a body shorter than its Content-Length breaks the stream', async () => {
 });
 
 test('bytes behind an answer are seen by no other request', async () => {
-  const up = await upstream(({ socket }) => void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nAHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray'));
+  const up = await upstream(
+    ({ socket }) =>
+      void socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nAHTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray'),
+  );
   const http = connector();
   expect(await text(await http.call(get(`${up.url}/1`), never))).toBe('A');
   expect(await text(await http.call(get(`${up.url}/2`), never))).toBe('A');
@@ -179,7 +197,9 @@ test('a request body is streamed with its declared length, or chunked without on
   const up = await upstream(async ({ body, response }) => void response.end(await body));
   const http = connector();
   const stream = (): Readable => Readable.from([Buffer.from('ab'), Buffer.from('cd')]);
-  expect(await text(await http.call(get(up.url, { httpMethod: 'POST', body: stream(), headers: ['Content-Length', '4'] }), never))).toBe('abcd');
+  expect(
+    await text(await http.call(get(up.url, { httpMethod: 'POST', body: stream(), headers: ['Content-Length', '4'] }), never)),
+  ).toBe('abcd');
   expect(await text(await http.call(get(up.url, { httpMethod: 'POST', body: stream() }), never))).toBe('abcd');
   expect(up.calls[0]!.request.headers['content-length']).toBe('4');
   expect(up.calls[1]!.request.headers['transfer-encoding']).toBe('chunked');

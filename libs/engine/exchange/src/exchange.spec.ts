@@ -20,7 +20,15 @@ import {
   type Step,
 } from './index.js';
 
-const BUG: FaultKind = { name: 'BUG', responseType: 'DEFAULT_5XX', status: 500, errorType: 'X', message: 'no', source: 'gateway', retry: false };
+const BUG: FaultKind = {
+  name: 'BUG',
+  responseType: 'DEFAULT_5XX',
+  status: 500,
+  errorType: 'X',
+  message: 'no',
+  source: 'gateway',
+  retry: false,
+};
 
 function program(requestSteps: Step[], responseSteps: Step[] = []): Program {
   return {
@@ -49,7 +57,10 @@ test('a reset Exchange equals a new one and has the same fields in the same orde
 
 test('a program of synchronous steps ends before runSteps returns', () => {
   const seen: number[] = [];
-  const verdict = runSteps([() => (seen.push(1), CONTINUE), () => (seen.push(2), RESPOND), () => (seen.push(3), CONTINUE)], new Exchange());
+  const verdict = runSteps(
+    [() => (seen.push(1), CONTINUE), () => (seen.push(2), RESPOND), () => (seen.push(3), CONTINUE)],
+    new Exchange(),
+  );
   expect([verdict, seen]).toEqual([RESPOND, [1, 2]]);
 });
 
@@ -60,12 +71,18 @@ for (const late of [false, true]) {
   test(`RESPOND skips the rest of the request half only (steps that finish ${when})`, async () => {
     const seen: string[] = [];
     const note = (text: string, verdict: 0 | 1 | 2): Step => as(() => (seen.push(text), verdict));
-    await runProgram(program([note('a', CONTINUE), note('b', RESPOND), note('c', CONTINUE)], [note('d', CONTINUE)]), new Exchange());
+    await runProgram(
+      program([note('a', CONTINUE), note('b', RESPOND), note('c', CONTINUE)], [note('d', CONTINUE)]),
+      new Exchange(),
+    );
     expect(seen).toEqual(['a', 'b', 'd']);
   });
 
   test(`a fault in either half ends in the fault responder (steps that finish ${when})`, async () => {
-    for (const halves of [[[as((x) => x.fail(BUG))], []], [[], [as((x) => x.fail(BUG))]]] as Step[][][]) {
+    for (const halves of [
+      [[as((x) => x.fail(BUG))], []],
+      [[], [as((x) => x.fail(BUG))]],
+    ] as Step[][][]) {
       const x = new Exchange();
       await runProgram(program(halves[0]!, halves[1]), x);
       expect(x.status).toBe(500);
@@ -74,7 +91,14 @@ for (const late of [false, true]) {
 
   test(`a step that throws ends as the bug fault, with its cause kept (steps that finish ${when})`, async () => {
     const x = new Exchange();
-    await runProgram(program([as(() => { throw new Error('oops'); })]), x);
+    await runProgram(
+      program([
+        as(() => {
+          throw new Error('oops');
+        }),
+      ]),
+      x,
+    );
     expect([x.status, x.fault, (x.faultCause as Error).message]).toEqual([500, BUG, 'oops']);
   });
 }

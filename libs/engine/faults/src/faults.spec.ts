@@ -3,14 +3,24 @@ import type { GatewayResponseSnapshot } from '@gatehouse/contracts';
 import { expect, test } from 'vitest';
 import { BUILT_IN_FAULTS, FAULTS, linkFaults, type FaultName } from './index.js';
 
-function rendered(name: FaultName, responses: Partial<GatewayResponseSnapshot>[] = [], requestHeaders: RawHeaders = []): Exchange {
+function rendered(
+  name: FaultName,
+  responses: Partial<GatewayResponseSnapshot>[] = [],
+  requestHeaders: RawHeaders = [],
+): Exchange {
   const x = new Exchange();
   x.requestId = 'request-1';
   x.path = '/dev/pets';
   x.requestHeaders = requestHeaders;
   x.fail(FAULTS[name]);
   const faults = linkFaults({
-    gatewayResponses: responses.map((response) => ({ responseType: name, statusCode: null, headers: {}, templates: {}, ...response })),
+    gatewayResponses: responses.map((response) => ({
+      responseType: name,
+      statusCode: null,
+      headers: {},
+      templates: {},
+      ...response,
+    })),
     stageVariables: { colour: 'blue' },
   });
   faults.render(x);
@@ -64,7 +74,11 @@ const BUILT_IN: Record<FaultName, [status: number, errorType: string, body: stri
 for (const [name, [status, errorType, expected]] of Object.entries(BUILT_IN) as [FaultName, [number, string, string]][]) {
   test(`${name} has its status, type and body, byte for byte`, () => {
     const x = rendered(name);
-    expect([x.status, x.responseHeaders, body(x)]).toEqual([status, ['Content-Type', 'application/json', 'x-amzn-ErrorType', errorType], expected]);
+    expect([x.status, x.responseHeaders, body(x)]).toEqual([
+      status,
+      ['Content-Type', 'application/json', 'x-amzn-ErrorType', errorType],
+      expected,
+    ]);
   });
 }
 
@@ -74,14 +88,25 @@ test('all 21 gateway response types have a fault of their own name', () => {
   for (const type of types) expect(FAULTS[type as FaultName].responseType).toBe(type);
 });
 
-test('the owner\'s status, headers and template replace the built-in ones', () => {
-  const x = rendered('THROTTLED', [
-    {
-      statusCode: 503,
-      headers: { 'Retry-After': "'5'", 'X-Colour': 'stageVariables.colour', 'X-Id': 'context.requestId', 'X-Tag': 'method.request.header.tag' },
-      templates: { 'application/json': '{"m":$context.error.messageString,"t":"$context.error.responseType","c":"$stageVariables.colour"}' },
-    },
-  ], ['tag', 'seven']);
+test("the owner's status, headers and template replace the built-in ones", () => {
+  const x = rendered(
+    'THROTTLED',
+    [
+      {
+        statusCode: 503,
+        headers: {
+          'Retry-After': "'5'",
+          'X-Colour': 'stageVariables.colour',
+          'X-Id': 'context.requestId',
+          'X-Tag': 'method.request.header.tag',
+        },
+        templates: {
+          'application/json': '{"m":$context.error.messageString,"t":"$context.error.responseType","c":"$stageVariables.colour"}',
+        },
+      },
+    ],
+    ['tag', 'seven'],
+  );
   expect([x.status, body(x)]).toEqual([503, '{"m":"Too Many Requests","t":"THROTTLED","c":"blue"}']);
   expect(x.responseHeaders.slice(4)).toEqual(['Retry-After', '5', 'X-Colour', 'blue', 'X-Id', 'request-1', 'X-Tag', 'seven']);
 });
@@ -94,12 +119,17 @@ test('DEFAULT_4XX applies to a type without an entry of its own, and only to its
 });
 
 test('the entry of the type wins over the entry of its class, whose status still fills a gap', () => {
-  const x = rendered('THROTTLED', [{ responseType: 'DEFAULT_4XX', statusCode: 499, headers: { A: "'general'" } }, { headers: { A: "'own'" } }]);
+  const x = rendered('THROTTLED', [
+    { responseType: 'DEFAULT_4XX', statusCode: 499, headers: { A: "'general'" } },
+    { headers: { A: "'own'" } },
+  ]);
   expect([x.status, x.responseHeaders.slice(4)]).toEqual([499, ['A', 'own']]);
 });
 
 test('ACCESS_DENIED writes a capital Message only while nobody customised it', () => {
-  expect(body(rendered('ACCESS_DENIED', [{ headers: { A: "'1'" } }]))).toBe('{"message":"User is not authorized to access this resource"}');
+  expect(body(rendered('ACCESS_DENIED', [{ headers: { A: "'1'" } }]))).toBe(
+    '{"message":"User is not authorized to access this resource"}',
+  );
   expect(body(rendered('ACCESS_DENIED', [{ responseType: 'DEFAULT_4XX', statusCode: 400 }]))).toContain('"message"');
 });
 

@@ -34,7 +34,12 @@ export function linkFaults(stage: Customisation): FaultResponder {
       const kind = x.fault ?? FAULTS.BUG;
       const own = entries.get(kind.responseType);
       const general = entries.get(kind.status < 500 ? 'DEFAULT_4XX' : 'DEFAULT_5XX');
-      renderFault(x, kind, kind.responseType === NOT_CUSTOMISABLE ? undefined : (own ?? general), own?.status ?? general?.status ?? null);
+      renderFault(
+        x,
+        kind,
+        kind.responseType === NOT_CUSTOMISABLE ? undefined : (own ?? general),
+        own?.status ?? general?.status ?? null,
+      );
     },
   };
 }
@@ -96,7 +101,8 @@ function linkEntry(entry: GatewayResponseSnapshot, stageVariables: Readonly<Reco
     status: entry.statusCode,
     headers: Object.entries(entry.headers).flatMap(([name, expression]) => {
       const source = compileSource(expression, stageVariables);
-      if (source === null || !isHeaderToken(name)) throw new LinkRefusal(`${where}: header ${name}: ${expression} is not a mapping`);
+      if (source === null || !isHeaderToken(name))
+        throw new LinkRefusal(`${where}: header ${name}: ${expression} is not a mapping`);
       const target = mappedResponseHeaderName(name);
       return target === null ? [] : [{ name: target, source }];
     }),

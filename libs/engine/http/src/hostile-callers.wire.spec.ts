@@ -17,7 +17,11 @@ afterEach(async () => {
 
 /** A backend that answers when the test says so. */
 class HeldBackend implements Connector {
-  readonly calls: { readonly request: UpstreamRequest; readonly signal: AbortSignal; readonly answer: (answer: Partial<UpstreamAnswer>) => void }[] = [];
+  readonly calls: {
+    readonly request: UpstreamRequest;
+    readonly signal: AbortSignal;
+    readonly answer: (answer: Partial<UpstreamAnswer>) => void;
+  }[] = [];
   private waiting: { count: number; resolve: () => void }[] = [];
 
   call(request: UpstreamRequest, signal: AbortSignal): Promise<UpstreamAnswer> {
@@ -53,7 +57,12 @@ class Gate {
     const { backend } = this;
     this.worlds = new WorldKeeper({
       bindings: {
-        limits: { buckets: new BucketRegistry(100), quotas: new QuotaLedger({ requestMore: () => undefined }), usage: { count: () => undefined }, clock },
+        limits: {
+          buckets: new BucketRegistry(100),
+          quotas: new QuotaLedger({ requestMore: () => undefined }),
+          usage: { count: () => undefined },
+          clock,
+        },
         http: backend,
         insecureHttp: backend,
         functions: backend,
@@ -64,12 +73,25 @@ class Gate {
       this.recorded.push({ status, path, fault: fault?.name ?? null, isCallerGone });
       for (const { count, resolve } of this.waiting) if (this.recorded.length >= count) resolve();
     };
-    this.listener = new HttpListener({ worlds: this.worlds, recorder: { record }, clock, baseDomain: 'localhost', onBug: (bug) => void this.bugs.push(bug), ...over });
+    this.listener = new HttpListener({
+      worlds: this.worlds,
+      recorder: { record },
+      clock,
+      baseDomain: 'localhost',
+      onBug: (bug) => void this.bugs.push(bug),
+      ...over,
+    });
   }
 
   async publish(snapshot: StageSnapshot): Promise<void> {
     const bytes = Buffer.from(canonicalJson(snapshot));
-    const entry = { kind: 'STAGE' as const, id: `${snapshot.apiId}/${snapshot.stage}`, tenant: snapshot.tenant, digest: sha256Hex(bytes), inline: '' };
+    const entry = {
+      kind: 'STAGE' as const,
+      id: `${snapshot.apiId}/${snapshot.stage}`,
+      tenant: snapshot.tenant,
+      digest: sha256Hex(bytes),
+      inline: '',
+    };
     expect(await this.worlds.adopt({ revision: 1, entries: [entry], removed: [] }, () => bytes)).toEqual([]);
   }
 
@@ -84,13 +106,25 @@ class Gate {
   }
 }
 
-const HTTP_PROXY = { type: 'HTTP_PROXY', uri: 'http://backend/', httpMethod: 'ANY', timeoutMs: 5_000, requestParameters: {}, insecureSkipVerification: false } as const;
+const HTTP_PROXY = {
+  type: 'HTTP_PROXY',
+  uri: 'http://backend/',
+  httpMethod: 'ANY',
+  timeoutMs: 5_000,
+  requestParameters: {},
+  insecureSkipVerification: false,
+} as const;
 
 async function gateWith(over: Partial<HttpListenerOptions> = {}, stage: Partial<StageSnapshot> = {}): Promise<Gate> {
   const gate = new Gate(over);
   await gate.listener.listen(0, '127.0.0.1');
   closing.push(() => gate.listener.close({ deadlineMs: 0 }));
-  await gate.publish(stageSnapshot({ routes: [routeSnapshot(), routeSnapshot({ path: '/{proxy+}', httpMethod: 'ANY', integration: HTTP_PROXY })], ...stage }));
+  await gate.publish(
+    stageSnapshot({
+      routes: [routeSnapshot(), routeSnapshot({ path: '/{proxy+}', httpMethod: 'ANY', integration: HTTP_PROXY })],
+      ...stage,
+    }),
+  );
   return gate;
 }
 
@@ -241,7 +275,13 @@ test('an upload that the backend does not take is held in buffers of fixed size,
 
 test("a backend's body that nobody wants is let go", async () => {
   const responses = [{ statusCode: 200, selectionPattern: '200', responseParameters: {}, responseTemplates: {} }];
-  const integration = { ...HTTP_PROXY, type: 'HTTP' as const, passthroughBehavior: 'WHEN_NO_MATCH' as const, requestTemplates: {}, responses };
+  const integration = {
+    ...HTTP_PROXY,
+    type: 'HTTP' as const,
+    passthroughBehavior: 'WHEN_NO_MATCH' as const,
+    requestTemplates: {},
+    responses,
+  };
   const gate = await gateWith({}, { routes: [routeSnapshot({ path: '/x', integration })] });
   const answered = callOnce(gate.listener.port, { path: '/dev/x', host: HOST });
   await gate.backend.called(1);
@@ -253,8 +293,13 @@ test("a backend's body that nobody wants is let go", async () => {
 
 test("the AWS form of a host reaches the API of its region, and none in another's", async () => {
   const gate = await gateWith();
-  for (const [region, status] of [['us-east-1', 200], ['eu-west-1', 403]] as const) {
-    expect((await callOnce(gate.listener.port, { path: '/dev', host: `abc123defg.execute-api.${region}.localhost` })).status).toBe(status);
+  for (const [region, status] of [
+    ['us-east-1', 200],
+    ['eu-west-1', 403],
+  ] as const) {
+    expect(
+      (await callOnce(gate.listener.port, { path: '/dev', host: `abc123defg.execute-api.${region}.localhost` })).status,
+    ).toBe(status);
   }
 });
 

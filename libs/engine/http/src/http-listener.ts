@@ -7,7 +7,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { BUILT_IN_FAULTS, FAULTS } from '@gatehouse/engine-faults';
-import { ExchangePool, runProgram, type Exchange, type FaultKind, type FaultResponder, type LinkedStage } from '@gatehouse/engine-exchange';
+import {
+  ExchangePool,
+  runProgram,
+  type Exchange,
+  type FaultKind,
+  type FaultResponder,
+  type LinkedStage,
+} from '@gatehouse/engine-exchange';
 import type { WorldKeeper } from '@gatehouse/engine-link';
 import type { Recorder } from '@gatehouse/engine-record';
 import type { Clock } from '@gatehouse/kernel';
@@ -179,7 +186,8 @@ export class HttpListener {
     if (typeof stage === 'string') return refuse(x, FAULTS.UNKNOWN_HOST, 'looking for a stage');
     const { region, disableExecuteApiEndpoint } = stage.snapshot;
     if (disableExecuteApiEndpoint) return refuse(x, FAULTS.UNKNOWN_HOST, 'looking for an API whose default endpoint is enabled');
-    if (target.region !== null && target.region !== region) return refuse(x, FAULTS.UNKNOWN_HOST, 'looking for an API of the region');
+    if (target.region !== null && target.region !== region)
+      return refuse(x, FAULTS.UNKNOWN_HOST, 'looking for an API of the region');
     x.stage = stage;
     x.route = stage.match(x);
     if (x.route === null) return refuse(x, FAULTS.MISSING_AUTHENTICATION_TOKEN, 'looking for a route', stage.faults);

@@ -5,7 +5,17 @@ import { BucketRegistry, QuotaLedger } from '@gatehouse/engine-limits';
 import { WorldKeeper, type WorldEntry } from '@gatehouse/engine-link';
 import { RequestRecorder } from '@gatehouse/engine-record';
 import { canonicalJson, ManualClock, Secret, sha256Hex } from '@gatehouse/kernel';
-import { callOnce, RawCaller, routeSnapshot, ScriptedUpstream, stageSnapshot, startCall, type CallerRequest, type CallerResponse, type UpstreamCall } from '@gatehouse/testkit';
+import {
+  callOnce,
+  RawCaller,
+  routeSnapshot,
+  ScriptedUpstream,
+  stageSnapshot,
+  startCall,
+  type CallerRequest,
+  type CallerResponse,
+  type UpstreamCall,
+} from '@gatehouse/testkit';
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { HttpListener, type HttpListenerOptions } from './index.js';
@@ -37,7 +47,10 @@ class Node {
     const addressRules = new AddressRules({ allow: ['loopback'] });
     const http = new HttpConnector({ addressRules });
     const functions = new FunctionConnector({ runnerUrl, nodeToken: new Secret('token') });
-    closing.push(() => http.close(), () => functions.close());
+    closing.push(
+      () => http.close(),
+      () => functions.close(),
+    );
     this.worlds = new WorldKeeper({
       bindings: {
         limits: {
@@ -49,7 +62,11 @@ class Node {
         http,
         insecureHttp: http,
         functions,
-        metrics: { series: ({ resource, httpMethod }) => ({ record: (status) => void this.counted.push(`${httpMethod} ${resource} ${status}`) }) },
+        metrics: {
+          series: ({ resource, httpMethod }) => ({
+            record: (status) => void this.counted.push(`${httpMethod} ${resource} ${status}`),
+          }),
+        },
       },
     });
     const accessLog = {
@@ -79,7 +96,10 @@ class Node {
   }
 
   async adopt(entries: WorldEntry[]): Promise<void> {
-    const refusals = await this.worlds.adopt({ revision: ++this.revision, entries, removed: [] }, (digest) => this.blobs.get(digest) ?? null);
+    const refusals = await this.worlds.adopt(
+      { revision: ++this.revision, entries, removed: [] },
+      (digest) => this.blobs.get(digest) ?? null,
+    );
     expect(refusals).toEqual([]);
   }
 
@@ -116,12 +136,26 @@ const proxyTo = (uri: string, over: object = {}): IntegrationSnapshot => ({
   ...over,
 });
 
-const stageOf = (...routes: Partial<RouteSnapshot>[]): StageSnapshot => stageSnapshot({ routes: routes.map((route) => routeSnapshot(route)) });
+const stageOf = (...routes: Partial<RouteSnapshot>[]): StageSnapshot =>
+  stageSnapshot({ routes: routes.map((route) => routeSnapshot(route)) });
 
-async function proxied(script: (call: UpstreamCall) => void | Promise<void>, over: object = {}, listener: Partial<HttpListenerOptions> = {}): Promise<{ gate: Node; up: ScriptedUpstream }> {
+async function proxied(
+  script: (call: UpstreamCall) => void | Promise<void>,
+  over: object = {},
+  listener: Partial<HttpListenerOptions> = {},
+): Promise<{ gate: Node; up: ScriptedUpstream }> {
   const up = await upstream(script);
   const gate = await node(undefined, listener);
-  await gate.publish(stageOf({ path: '/{proxy+}', httpMethod: 'ANY', integration: proxyTo(`${up.url}/{proxy}`, { requestParameters: { 'integration.request.path.proxy': 'method.request.path.proxy' }, ...over }) }));
+  await gate.publish(
+    stageOf({
+      path: '/{proxy+}',
+      httpMethod: 'ANY',
+      integration: proxyTo(`${up.url}/{proxy}`, {
+        requestParameters: { 'integration.request.path.proxy': 'method.request.path.proxy' },
+        ...over,
+      }),
+    }),
+  );
   return { gate, up };
 }
 
@@ -131,7 +165,12 @@ test('a mock answers with the common headers, byte for byte', async () => {
   const gate = await node();
   await gate.publish(stageSnapshot());
   const answer = await gate.call('/dev');
-  expect([answer.status, answer.text, answer.headers['content-length'], answer.headers['content-type']]).toEqual([200, '', '0', 'application/json']);
+  expect([answer.status, answer.text, answer.headers['content-length'], answer.headers['content-type']]).toEqual([
+    200,
+    '',
+    '0',
+    'application/json',
+  ]);
   expect(answer.headers['x-amzn-requestid']).toMatch(UUID);
   expect(answer.headers['x-amz-apigw-id']).toMatch(/^[A-Za-z0-9+/]{15}=$/);
   expect(answer.headers['x-amzn-trace-id']).toBe(undefined);
@@ -150,18 +189,51 @@ for (const [what, path, options, status, errorType, body] of [
   ['an unknown host', '/dev/', { host: 'example.com' }, 403, 'ForbiddenException', '{"message":"Forbidden"}'],
   ['an unknown stage', '/prod/', {}, 403, 'ForbiddenException', '{"message":"Forbidden"}'],
   ['no stage', '/', {}, 403, 'ForbiddenException', '{"message":"Forbidden"}'],
-  ['an unknown path', '/dev/nothing', {}, 403, 'MissingAuthenticationTokenException', '{"message":"Missing Authentication Token"}'],
-  ['an unsupported verb', '/dev/', { httpMethod: 'POST' }, 403, 'MissingAuthenticationTokenException', '{"message":"Missing Authentication Token"}'],
+  [
+    'an unknown path',
+    '/dev/nothing',
+    {},
+    403,
+    'MissingAuthenticationTokenException',
+    '{"message":"Missing Authentication Token"}',
+  ],
+  [
+    'an unsupported verb',
+    '/dev/',
+    { httpMethod: 'POST' },
+    403,
+    'MissingAuthenticationTokenException',
+    '{"message":"Missing Authentication Token"}',
+  ],
   ['HEAD on a GET method', '/dev/', { httpMethod: 'HEAD' }, 403, 'MissingAuthenticationTokenException', ''],
-  ['a verb override header', '/dev/', { httpMethod: 'POST', headers: ['X-HTTP-Method-Override', 'GET'] }, 403, 'MissingAuthenticationTokenException', '{"message":"Missing Authentication Token"}'],
+  [
+    'a verb override header',
+    '/dev/',
+    { httpMethod: 'POST', headers: ['X-HTTP-Method-Override', 'GET'] },
+    403,
+    'MissingAuthenticationTokenException',
+    '{"message":"Missing Authentication Token"}',
+  ],
   ['a path that walks up', '/dev/%2e%2e/x', {}, 400, 'BadRequestException', '{"message":"Bad Request"}'],
-  ['a body beyond 10 MiB', '/dev/', { headers: ['Content-Length', String(10 * 1024 * 1024 + 1)] }, 413, 'RequestTooLargeException', '{"message":"HTTP content length exceeded 10485760 bytes."}'],
+  [
+    'a body beyond 10 MiB',
+    '/dev/',
+    { headers: ['Content-Length', String(10 * 1024 * 1024 + 1)] },
+    413,
+    'RequestTooLargeException',
+    '{"message":"HTTP content length exceeded 10485760 bytes."}',
+  ],
 ] as [string, string, CallerRequest, number, string, string][]) {
   test(`${what} is ${status} ${errorType}`, async () => {
     const gate = await node();
     await gate.publish(stageSnapshot());
     const answer = await gate.call(path, options);
-    expect([answer.status, answer.headers['x-amzn-errortype'], answer.text, answer.headers['content-type']]).toEqual([status, errorType, body, 'application/json']);
+    expect([answer.status, answer.headers['x-amzn-errortype'], answer.text, answer.headers['content-type']]).toEqual([
+      status,
+      errorType,
+      body,
+      'application/json',
+    ]);
     expect(answer.headers['x-amzn-requestid']).toMatch(UUID);
   });
 }
@@ -174,7 +246,18 @@ test('a disabled default endpoint is Forbidden', async () => {
 
 test('a customised gateway response is what the caller gets', async () => {
   const gate = await node();
-  await gate.publish(stageSnapshot({ gatewayResponses: [{ responseType: 'MISSING_AUTHENTICATION_TOKEN', statusCode: 404, headers: { 'X-A': "'b'" }, templates: { 'application/json': '{"no":"$context.path"}' } }] }));
+  await gate.publish(
+    stageSnapshot({
+      gatewayResponses: [
+        {
+          responseType: 'MISSING_AUTHENTICATION_TOKEN',
+          statusCode: 404,
+          headers: { 'X-A': "'b'" },
+          templates: { 'application/json': '{"no":"$context.path"}' },
+        },
+      ],
+    }),
+  );
   const answer = await gate.call('/dev/x');
   expect([answer.status, answer.text, answer.headers['x-a']]).toEqual([404, '{"no":"/dev/x"}', 'b']);
 });
@@ -182,7 +265,8 @@ test('a customised gateway response is what the caller gets', async () => {
 test('host in any case, with port and trailing dot, and the path form reach the same stage', async () => {
   const gate = await node();
   await gate.publish(stageSnapshot());
-  for (const host of ['ABC123DEFG.Execute-Api.localhost:1234', 'abc123defg.execute-api.localhost.']) expect((await gate.call('/dev', { host })).status).toBe(200);
+  for (const host of ['ABC123DEFG.Execute-Api.localhost:1234', 'abc123defg.execute-api.localhost.'])
+    expect((await gate.call('/dev', { host })).status).toBe(200);
   expect((await gate.call('/_aws/execute-api/abc123defg/dev/', { host: '127.0.0.1' })).status).toBe(200);
 });
 
@@ -193,12 +277,28 @@ test('HTTP_PROXY: request and answer pass, remapped and completed', async () => 
     response.sendDate = false;
     response.writeHead(201, ['Server', 'up', 'Set-Cookie', 'a', 'Set-Cookie', 'b', 'Date', 'then']).end(await body);
   });
-  const answer = await gate.call('/dev/a%2Fb//c?x=1+2', { httpMethod: 'PUT', body: 'hello', headers: ['X-One', '1', 'Connection', 'x-one', 'TE', 'trailers'] });
+  const answer = await gate.call('/dev/a%2Fb//c?x=1+2', {
+    httpMethod: 'PUT',
+    body: 'hello',
+    headers: ['X-One', '1', 'Connection', 'x-one', 'TE', 'trailers'],
+  });
   const call = up.calls[0]!;
   expect([call.httpMethod, call.url, (await call.body).toString()]).toEqual(['PUT', '/a%2Fb//c?x=1+2', 'hello']);
-  expect(call.request.headers).toMatchObject({ 'x-one': '1', host: `127.0.0.1:${up.port}`, 'content-length': '5', 'x-forwarded-for': '127.0.0.1', 'x-amzn-apigateway-api-id': 'abc123defg' });
+  expect(call.request.headers).toMatchObject({
+    'x-one': '1',
+    host: `127.0.0.1:${up.port}`,
+    'content-length': '5',
+    'x-forwarded-for': '127.0.0.1',
+    'x-amzn-apigateway-api-id': 'abc123defg',
+  });
   expect(call.request.headers.te).toBe(undefined);
-  expect([answer.status, answer.text, answer.headers['x-amzn-remapped-server'], answer.headers['x-amzn-remapped-date'], answer.headers['set-cookie']]).toEqual([201, 'hello', 'up', 'then', 'a, b']);
+  expect([
+    answer.status,
+    answer.text,
+    answer.headers['x-amzn-remapped-server'],
+    answer.headers['x-amzn-remapped-date'],
+    answer.headers['set-cookie'],
+  ]).toEqual([201, 'hello', 'up', 'then', 'a, b']);
   expect(answer.headers['x-amzn-trace-id']).toBe(undefined);
 });
 
@@ -213,20 +313,41 @@ test('HTTP: mapped request, selected and mapped response', async () => {
         uri: `${up.url}/p/{id}`,
         httpMethod: 'GET',
         timeoutMs: 5_000,
-        requestParameters: { 'integration.request.path.id': 'method.request.path.id', 'integration.request.querystring.v': 'stageVariables.v' },
+        requestParameters: {
+          'integration.request.path.id': 'method.request.path.id',
+          'integration.request.querystring.v': 'stageVariables.v',
+        },
         insecureSkipVerification: false,
         passthroughBehavior: 'WHEN_NO_MATCH',
         requestTemplates: {},
         responses: [
           { statusCode: 200, selectionPattern: null, responseParameters: {}, responseTemplates: {} },
-          { statusCode: 410, selectionPattern: '4\\d{2}', responseParameters: { 'method.response.header.X-Id': 'integration.response.body.id', 'method.response.header.X-K': 'integration.response.header.X-Kind' }, responseTemplates: {} },
+          {
+            statusCode: 410,
+            selectionPattern: '4\\d{2}',
+            responseParameters: {
+              'method.response.header.X-Id': 'integration.response.body.id',
+              'method.response.header.X-K': 'integration.response.header.X-Kind',
+            },
+            responseTemplates: {},
+          },
         ],
       },
     }),
   );
   const answer = await gate.call('/dev/pets/a%20b', { headers: ['Cookie', 'c'] });
-  expect([up.calls[0]!.url, up.calls[0]!.request.headers.cookie, up.calls[0]!.request.headers['user-agent']]).toEqual(['/p/a%20b', undefined, 'AmazonAPIGateway_abc123defg']);
-  expect([answer.status, answer.text, answer.headers['x-id'], answer.headers['x-k'], answer.headers['x-amzn-trace-id']]).toEqual([410, '{"id":7}', '7', 'none', expect.stringMatching(/^Root=1-/)]);
+  expect([up.calls[0]!.url, up.calls[0]!.request.headers.cookie, up.calls[0]!.request.headers['user-agent']]).toEqual([
+    '/p/a%20b',
+    undefined,
+    'AmazonAPIGateway_abc123defg',
+  ]);
+  expect([answer.status, answer.text, answer.headers['x-id'], answer.headers['x-k'], answer.headers['x-amzn-trace-id']]).toEqual([
+    410,
+    '{"id":7}',
+    '7',
+    'none',
+    expect.stringMatching(/^Root=1-/),
+  ]);
 });
 
 test('AWS_PROXY: event in, reply out; a function error is 502, a forbidden invocation 500', async () => {
@@ -238,20 +359,56 @@ test('AWS_PROXY: event in, reply out; a function error is 502, a forbidden invoc
     else response.end(JSON.stringify({ statusCode: 201, headers: { 'X-Path': event.path }, body: event.body }));
   });
   const gate = await node(runner.url);
-  await gate.publish(stageOf({ path: '/{proxy+}', httpMethod: 'ANY', integration: { type: 'AWS_PROXY', httpMethod: 'POST', functionArn: 'arn:aws:lambda:us-east-1:123456789012:function:f', timeoutMs: 5_000 } }));
+  await gate.publish(
+    stageOf({
+      path: '/{proxy+}',
+      httpMethod: 'ANY',
+      integration: {
+        type: 'AWS_PROXY',
+        httpMethod: 'POST',
+        functionArn: 'arn:aws:lambda:us-east-1:123456789012:function:f',
+        timeoutMs: 5_000,
+      },
+    }),
+  );
   const answer = await gate.call('/dev/x/y', { httpMethod: 'POST', body: 'hi' });
-  expect([answer.status, answer.text, answer.headers['x-path'], answer.headers['x-amzn-trace-id']]).toEqual([201, 'hi', '/x/y', expect.stringMatching(/^Root=/)]);
-  for (const [path, status] of [['/fail', 502], ['/odd', 502], ['/forbidden', 500]] as const) {
+  expect([answer.status, answer.text, answer.headers['x-path'], answer.headers['x-amzn-trace-id']]).toEqual([
+    201,
+    'hi',
+    '/x/y',
+    expect.stringMatching(/^Root=/),
+  ]);
+  for (const [path, status] of [
+    ['/fail', 502],
+    ['/odd', 502],
+    ['/forbidden', 500],
+  ] as const) {
     const refused = await gate.call(`/dev${path}`);
-    expect([refused.status, refused.text, refused.headers['x-amzn-errortype']]).toEqual([status, '{"message":"Internal server error"}', 'InternalServerErrorException']);
+    expect([refused.status, refused.text, refused.headers['x-amzn-errortype']]).toEqual([
+      status,
+      '{"message":"Internal server error"}',
+      'InternalServerErrorException',
+    ]);
   }
 });
 
 test('API keys: 403 without one, 200 with one, 429 beyond rate and quota', async () => {
   const gate = await node();
   const value = 'k'.repeat(30);
-  const key: ApiKeyEntry = { apiKeyId: 'k1', tenant: '123456789012', valueDigest: sha256Hex(value), enabled: true, usagePlanIds: ['p1'] };
-  const plan: UsagePlanEntry = { usagePlanId: 'p1', tenant: '123456789012', throttle: { ratePerSecond: 1, burst: 1 }, quota: { limit: 3, offset: 0, period: 'DAY' }, apiStages: [{ apiId: 'abc123defg', stage: 'dev', methodThrottles: {} }] };
+  const key: ApiKeyEntry = {
+    apiKeyId: 'k1',
+    tenant: '123456789012',
+    valueDigest: sha256Hex(value),
+    enabled: true,
+    usagePlanIds: ['p1'],
+  };
+  const plan: UsagePlanEntry = {
+    usagePlanId: 'p1',
+    tenant: '123456789012',
+    throttle: { ratePerSecond: 1, burst: 1 },
+    quota: { limit: 3, offset: 0, period: 'DAY' },
+    apiStages: [{ apiId: 'abc123defg', stage: 'dev', methodThrottles: {} }],
+  };
   await gate.publish(stageOf({ apiKeyRequired: true }));
   await gate.adopt([
     { kind: 'API_KEY', id: 'k1', tenant: key.tenant, digest: null, inline: canonicalJson(key) },
@@ -275,19 +432,35 @@ test('API keys: 403 without one, 200 with one, 429 beyond rate and quota', async
 
 for (const [what, script, status, body] of [
   ['is slower than the timeout', () => undefined, 504, '{"message":"Endpoint request timed out"}'],
-  ['resets before the head', ({ socket }: UpstreamCall) => void socket.resetAndDestroy(), 504, '{"message":"Network error communicating with endpoint"}'],
-  ['closes in the middle of the head', ({ socket }: UpstreamCall) => void socket.end('HTTP/1.1 200 OK\r\nX-A'), 504, '{"message":"Network error communicating with endpoint"}'],
+  [
+    'resets before the head',
+    ({ socket }: UpstreamCall) => void socket.resetAndDestroy(),
+    504,
+    '{"message":"Network error communicating with endpoint"}',
+  ],
+  [
+    'closes in the middle of the head',
+    ({ socket }: UpstreamCall) => void socket.end('HTTP/1.1 200 OK\r\nX-A'),
+    504,
+    '{"message":"Network error communicating with endpoint"}',
+  ],
 ] as const) {
   test(`an upstream that ${what} is ${status}`, async () => {
     const { gate } = await proxied(script, { timeoutMs: 100 });
     const answer = await gate.call('/dev/x', { httpMethod: 'POST', body: 'x' });
-    expect([answer.status, answer.text, answer.headers['x-amzn-errortype']]).toEqual([status, body, 'InternalServerErrorException']);
+    expect([answer.status, answer.text, answer.headers['x-amzn-errortype']]).toEqual([
+      status,
+      body,
+      'InternalServerErrorException',
+    ]);
   });
 }
 
 test('a bad URL and a forbidden address are 500', async () => {
   const gate = await node();
-  await gate.publish(stageOf({ path: '/a', integration: proxyTo('http:///') }, { path: '/b', integration: proxyTo('http://169.254.169.254/') }));
+  await gate.publish(
+    stageOf({ path: '/a', integration: proxyTo('http:///') }, { path: '/b', integration: proxyTo('http://169.254.169.254/') }),
+  );
   for (const path of ['/dev/a', '/dev/b']) {
     const answer = await gate.call(path);
     expect([answer.status, answer.text]).toEqual([500, '{"message":"Internal server error"}']);
@@ -296,7 +469,10 @@ test('a bad URL and a forbidden address are 500', async () => {
 
 for (const [what, script] of [
   ['short Content-Length', ({ socket }: UpstreamCall) => void socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf')],
-  ['reset in the middle of a chunked body', ({ response, socket }: UpstreamCall) => void response.write('half', () => socket.resetAndDestroy())],
+  [
+    'reset in the middle of a chunked body',
+    ({ response, socket }: UpstreamCall) => void response.write('half', () => socket.resetAndDestroy()),
+  ],
 ] as const) {
   test(`an upstream body that breaks (${what}) breaks the caller's connection instead of ending well`, async () => {
     const { gate } = await proxied(script);
@@ -334,7 +510,12 @@ test('a caller that leaves before the answer aborts the upstream call and is rec
 
 test('a caller that leaves in the middle of its body aborts the upstream call', async () => {
   const { gate, up } = await proxied(() => undefined);
-  const call = startCall(gate.listener.port, { httpMethod: 'POST', path: '/dev/x', host: 'abc123defg.execute-api.localhost', headers: ['Content-Length', '100'] });
+  const call = startCall(gate.listener.port, {
+    httpMethod: 'POST',
+    path: '/dev/x',
+    host: 'abc123defg.execute-api.localhost',
+    headers: ['Content-Length', '100'],
+  });
   call.write('half');
   const seen = await up.called(1);
   call.destroy();
@@ -355,7 +536,12 @@ test('a caller that leaves in the middle of the answer stops the upstream', asyn
 test('a chunked body is cut at 10 MiB: 413, and the upstream never sees its end', async () => {
   const { gate, up } = await proxied(() => undefined);
   let answer: CallerResponse | null = null;
-  const call = startCall(gate.listener.port, { httpMethod: 'POST', path: '/dev/x', host: 'abc123defg.execute-api.localhost', headers: ['Transfer-Encoding', 'chunked'] }, () => undefined, (response) => (answer = response));
+  const call = startCall(
+    gate.listener.port,
+    { httpMethod: 'POST', path: '/dev/x', host: 'abc123defg.execute-api.localhost', headers: ['Transfer-Encoding', 'chunked'] },
+    () => undefined,
+    (response) => (answer = response),
+  );
   const chunk = Buffer.alloc(1024 * 1024);
   for (let i = 0; i < 11; i++) call.write(chunk);
   call.end();
@@ -411,14 +597,23 @@ test('HEAD keeps the length without a body; 204 and 304 have neither', async () 
   expect([head.status, head.text, head.headers['content-length']]).toEqual([200, '', '5']);
   for (const status of [204, 304]) {
     const answer = await gate.call(`/dev/${status}`);
-    expect([answer.status, answer.text, answer.headers['content-length'], answer.headers['transfer-encoding']]).toEqual([status, '', undefined, undefined]);
+    expect([answer.status, answer.text, answer.headers['content-length'], answer.headers['transfer-encoding']]).toEqual([
+      status,
+      '',
+      undefined,
+      undefined,
+    ]);
   }
 });
 
 // Bytes no HTTP library sends. faults.md 1 to 17 as far as node:http's parser sees them.
 const H = 'Host: abc123defg.execute-api.localhost\r\n';
 for (const [what, bytes, status] of [
-  ['Content-Length and Transfer-Encoding', `POST /dev/ HTTP/1.1\r\n${H}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
+  [
+    'Content-Length and Transfer-Encoding',
+    `POST /dev/ HTTP/1.1\r\n${H}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    400,
+  ],
   ['two Content-Lengths', `POST /dev/ HTTP/1.1\r\n${H}Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc`, 400],
   ['Content-Length +5', `POST /dev/ HTTP/1.1\r\n${H}Content-Length: +5\r\n\r\nabcde`, 400],
   ['a folded header line', `GET /dev/ HTTP/1.1\r\n${H}A: b\r\n c\r\n\r\n`, 400],
@@ -485,7 +680,14 @@ test('no request sees two revisions while Worlds are swapped under load', async 
         insecureSkipVerification: false,
         passthroughBehavior: 'WHEN_NO_MATCH',
         requestTemplates: {},
-        responses: [{ statusCode: 200, selectionPattern: null, responseParameters: { 'method.response.header.X-Revision': `'/${n}'` }, responseTemplates: {} }],
+        responses: [
+          {
+            statusCode: 200,
+            selectionPattern: null,
+            responseParameters: { 'method.response.header.X-Revision': `'/${n}'` },
+            responseTemplates: {},
+          },
+        ],
       },
     });
   await gate.publish(revision(0));

@@ -85,8 +85,7 @@ function isCanonicalPath(path: string): boolean {
     const decoded = decode(segment);
     // Control characters by code: a regular expression with them in it reads badly.
     if (decoded === null || hasControl(decoded)) return false;
-    for (const piece of decoded.split(/[/\\]/))
-      if (piece === '.' || piece === '..') return false;
+    for (const piece of decoded.split(/[/\\]/)) if (piece === '.' || piece === '..') return false;
   }
   return true;
 }
@@ -100,8 +99,7 @@ function decode(text: string): string | null {
   if (!text.includes('%')) return text;
   try {
     return decodeURIComponent(text);
-  }
-  catch {
+  } catch {
     return null;
   }
 }

@@ -20,7 +20,9 @@ export function completeTrace(incoming: string | null, nowMs: number): string {
     else if (name === 'Sampled' && (value === '0' || value === '1')) sampled = value;
   }
   sampled ??= parent === null ? '0' : '1';
-  root ??= `1-${Math.floor(nowMs / 1000).toString(16).padStart(8, '0')}-${randomBytes(12).toString('hex')}`;
+  root ??= `1-${Math.floor(nowMs / 1000)
+    .toString(16)
+    .padStart(8, '0')}-${randomBytes(12).toString('hex')}`;
   parent ??= randomBytes(8).toString('hex');
   return `Root=${root};Parent=${parent};Sampled=${sampled}`;
 }

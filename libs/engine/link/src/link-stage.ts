@@ -84,7 +84,12 @@ export function linkStage(snapshot: StageSnapshot, digest: string, bindings: Lin
       refusedRoutes.push({ route: `${route.httpMethod} ${route.path}`, reason: cause.message });
       program = refusingProgram(cause.message, faults);
     }
-    return Object.freeze({ settings: route, paramNames: router.paramNames[index]!, program, metrics: metricsOf(route.path, route.httpMethod) });
+    return Object.freeze({
+      settings: route,
+      paramNames: router.paramNames[index]!,
+      program,
+      metrics: metricsOf(route.path, route.httpMethod),
+    });
   });
   const match = (x: Exchange): LinkedRoute | null => {
     const index = router.match(x.httpMethod, x.resourcePath, x.params);
@@ -154,7 +159,11 @@ function linkIntegration(settings: RouteSettings, bindings: LinkBindings): Linke
       };
     case 'MOCK': {
       const mapping = mapResponse(integration.responses, settings, false);
-      return { connector: null, responseSteps: [selectResponse(integration.responses), mapping.step], responseBody: mapping.body };
+      return {
+        connector: null,
+        responseSteps: [selectResponse(integration.responses), mapping.step],
+        responseBody: mapping.body,
+      };
     }
     case 'REFUSE':
       return { connector: null, responseSteps: [], responseBody: STREAM_BODY };

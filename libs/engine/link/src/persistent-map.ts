@@ -11,7 +11,10 @@ export class PersistentMap<V> {
   ) {}
 
   static empty<V>(): PersistentMap<V> {
-    return new PersistentMap<V>(Array.from({ length: SHARD_COUNT }, () => undefined), 0);
+    return new PersistentMap<V>(
+      Array.from({ length: SHARD_COUNT }, () => undefined),
+      0,
+    );
   }
 
   get(key: string): V | null {

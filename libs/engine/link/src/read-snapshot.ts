@@ -24,9 +24,11 @@ export function readSnapshot(bytes: Uint8Array, name: SnapshotName): StageSnapsh
     throw new LinkRefusal(`snapshot ${name.digest}: ${(cause as Error).message}`);
   }
   if (snapshot === null || typeof snapshot !== 'object') throw new LinkRefusal(`snapshot ${name.digest}: not an object`);
-  if (snapshot.format !== SNAPSHOT_FORMAT) throw new LinkRefusal(`snapshot ${name.digest}: format ${snapshot.format}, this node links ${SNAPSHOT_FORMAT}`);
+  if (snapshot.format !== SNAPSHOT_FORMAT)
+    throw new LinkRefusal(`snapshot ${name.digest}: format ${snapshot.format}, this node links ${SNAPSHOT_FORMAT}`);
   for (const member of ['tenant', 'apiId', 'stage'] as const) {
-    if (snapshot[member] !== name[member]) throw new LinkRefusal(`snapshot ${name.digest}: ${member} is ${snapshot[member]}, the manifest says ${name[member]}`);
+    if (snapshot[member] !== name[member])
+      throw new LinkRefusal(`snapshot ${name.digest}: ${member} is ${snapshot[member]}, the manifest says ${name[member]}`);
   }
   checkStage(snapshot, `snapshot ${name.digest}`);
   return snapshot as StageSnapshot;

@@ -4,7 +4,14 @@ import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { checkApiKey, checkStage, checkUsagePlan } from './shapes.js';
 
-const PROXY = { type: 'HTTP_PROXY', uri: 'http://a/', httpMethod: 'GET', timeoutMs: 1, requestParameters: {}, insecureSkipVerification: false } as const;
+const PROXY = {
+  type: 'HTTP_PROXY',
+  uri: 'http://a/',
+  httpMethod: 'GET',
+  timeoutMs: 1,
+  requestParameters: {},
+  insecureSkipVerification: false,
+} as const;
 const STAGE = stageSnapshot({
   accountThrottle: { ratePerSecond: 1, burst: 2 },
   binaryMediaTypes: ['a/b'],
@@ -73,5 +80,7 @@ for (const [what, content, check] of CONTENTS) {
 
 test('a type this node does not know is named', () => {
   const stage = withValueAt(STAGE, ['routes', '1', 'integration', 'type'], 'TELEPATHY');
-  expect(() => checkStage(stage, 'snapshot d')).toThrow('snapshot d.routes[1].integration.type: "TELEPATHY" is not known to this node');
+  expect(() => checkStage(stage, 'snapshot d')).toThrow(
+    'snapshot d.routes[1].integration.type: "TELEPATHY" is not known to this node',
+  );
 });

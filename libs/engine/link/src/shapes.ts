@@ -6,7 +6,8 @@ import { LinkRefusal } from '@gatehouse/engine-exchange';
 
 export type Check = (value: unknown, where: string) => void;
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 function claim(expected: string, holds: (value: unknown) => boolean): Check {
   return (value, where) => {
@@ -18,7 +19,8 @@ const text = claim('a string', (value) => typeof value === 'string');
 const flag = claim('true or false', (value) => typeof value === 'boolean');
 const number = claim('a number', (value) => typeof value === 'number');
 const milliseconds = claim('a positive number', (value) => typeof value === 'number' && value > 0);
-const oneOf = (...names: readonly string[]): Check => claim(`one of ${names.join(', ')}`, (value) => names.includes(value as string));
+const oneOf = (...names: readonly string[]): Check =>
+  claim(`one of ${names.join(', ')}`, (value) => names.includes(value as string));
 const orNull =
   (check: Check): Check =>
   (value, where) =>
@@ -50,16 +52,29 @@ const tagged =
   (checks: Readonly<Record<string, Check>>): Check =>
   (value, where) => {
     const type = isRecord(value) ? value.type : undefined;
-    if (typeof type !== 'string' || !Object.hasOwn(checks, type)) throw new LinkRefusal(`${where}.type: ${JSON.stringify(type)} is not known to this node`);
+    if (typeof type !== 'string' || !Object.hasOwn(checks, type))
+      throw new LinkRefusal(`${where}.type: ${JSON.stringify(type)} is not known to this node`);
     checks[type]!(value, where);
   };
 
 const texts = mapOf(text);
 const throttle = record({ ratePerSecond: number, burst: number });
 const refuse = record({ reason: text });
-const responses = list(record({ statusCode: number, selectionPattern: orNull(text), responseParameters: texts, responseTemplates: texts }));
-const templates = { passthroughBehavior: oneOf('WHEN_NO_MATCH', 'WHEN_NO_TEMPLATES', 'NEVER'), requestTemplates: texts, responses };
-const upstream = { uri: text, httpMethod: text, timeoutMs: milliseconds, requestParameters: texts, insecureSkipVerification: flag };
+const responses = list(
+  record({ statusCode: number, selectionPattern: orNull(text), responseParameters: texts, responseTemplates: texts }),
+);
+const templates = {
+  passthroughBehavior: oneOf('WHEN_NO_MATCH', 'WHEN_NO_TEMPLATES', 'NEVER'),
+  requestTemplates: texts,
+  responses,
+};
+const upstream = {
+  uri: text,
+  httpMethod: text,
+  timeoutMs: milliseconds,
+  requestParameters: texts,
+  insecureSkipVerification: flag,
+};
 
 const ROUTE = record({
   resourceId: text,
@@ -103,4 +118,10 @@ export const checkUsagePlan: Check = record({
   apiStages: list(record({ apiId: text, stage: text, methodThrottles: mapOf(throttle) })),
 });
 
-export const checkApiKey: Check = record({ apiKeyId: text, tenant: text, valueDigest: text, enabled: flag, usagePlanIds: list(text) });
+export const checkApiKey: Check = record({
+  apiKeyId: text,
+  tenant: text,
+  valueDigest: text,
+  enabled: flag,
+  usagePlanIds: list(text),
+});

@@ -31,7 +31,9 @@ function revisionOf(text: string, over: Partial<StageSnapshot> = {}): StageSnaps
           type: 'MOCK',
           passthroughBehavior: 'WHEN_NO_MATCH',
           requestTemplates: { 'application/json': '{"statusCode": 200}' },
-          responses: [{ statusCode: 200, selectionPattern: null, responseParameters: {}, responseTemplates: { 'application/json': text } }],
+          responses: [
+            { statusCode: 200, selectionPattern: null, responseParameters: {}, responseTemplates: { 'application/json': text } },
+          ],
         },
       }),
     ],
@@ -58,7 +60,11 @@ function keeper(over: Partial<WorldKeeperOptions> = {}): WorldKeeper {
   return new WorldKeeper({ bindings, ...over });
 }
 
-const change = (revision: number, entries: WorldEntry[], removed: { kind: WorldEntry['kind']; id: string }[] = []) => ({ revision, entries, removed });
+const change = (revision: number, entries: WorldEntry[], removed: { kind: WorldEntry['kind']; id: string }[] = []) => ({
+  revision,
+  entries,
+  removed,
+});
 
 async function served(node: WorldKeeper, world = node.current): Promise<string> {
   const stage = await node.stage(world, 'abc123defg', 'dev');
@@ -98,7 +104,9 @@ test('a request goes on in the World it started in', async () => {
   expect([await answer(stage), await served(node, started), await served(node)]).toEqual(['one', 'one', 'two']);
 });
 
-const unlinkable = revisionOf('bad', { gatewayResponses: [{ responseType: 'TEAPOT', statusCode: null, headers: {}, templates: {} }] });
+const unlinkable = revisionOf('bad', {
+  gatewayResponses: [{ responseType: 'TEAPOT', statusCode: null, headers: {}, templates: {} }],
+});
 
 for (const [what, make] of [
   ['cut short', (p: Publisher) => p.stage(revisionOf('x'), Buffer.from('{"format":1'))],
@@ -108,7 +116,10 @@ for (const [what, make] of [
   ['of another API', (p: Publisher) => ({ ...p.stage(revisionOf('x', { apiId: 'zzz' })), id: 'abc123defg/dev' })],
   ['of a later format', (p: Publisher) => p.stage({ ...revisionOf('x'), format: 2 as 1 })],
   ['with a gateway response of no known type', (p: Publisher) => p.stage(unlinkable)],
-  ['with two routes that cannot be told apart', (p: Publisher) => p.stage(stageSnapshot({ routes: [routeSnapshot(), routeSnapshot()] }))],
+  [
+    'with two routes that cannot be told apart',
+    (p: Publisher) => p.stage(stageSnapshot({ routes: [routeSnapshot(), routeSnapshot()] })),
+  ],
   ['without routes at all', (p: Publisher) => p.stage({ ...revisionOf('x'), routes: undefined as unknown as [] })],
   ['that is not on this node', (p: Publisher) => ({ ...p.stage(revisionOf('x')), digest: 'f'.repeat(64) })],
 ] as [string, (p: Publisher) => WorldEntry][]) {
@@ -168,7 +179,13 @@ test('beyond the budget the least recently used stage is forgotten, and linked a
   const node = keeper({ routesMax: 2 });
   const published = new Publisher();
   const apis = ['a', 'b', 'c'];
-  await node.adopt(change(1, apis.map((apiId) => published.stage(revisionOf(apiId, { apiId })))), published.source);
+  await node.adopt(
+    change(
+      1,
+      apis.map((apiId) => published.stage(revisionOf(apiId, { apiId }))),
+    ),
+    published.source,
+  );
   expect([node.linkedCount, published.reads]).toEqual([2, 3]);
   const again = await node.stage(node.current, 'a', 'dev');
   expect([typeof again, published.reads, node.linkedCount]).toEqual(['object', 4, 2]);
@@ -190,7 +207,12 @@ test('a route that cannot be linked answers 500; the others of its stage serve',
       ...revisionOf('fine').routes,
       routeSnapshot({
         path: '/bad',
-        integration: { type: 'MOCK', passthroughBehavior: 'NEVER', requestTemplates: {}, responses: [{ statusCode: 200, selectionPattern: '(a)\\1', responseParameters: {}, responseTemplates: {} }] },
+        integration: {
+          type: 'MOCK',
+          passthroughBehavior: 'NEVER',
+          requestTemplates: {},
+          responses: [{ statusCode: 200, selectionPattern: '(a)\\1', responseParameters: {}, responseTemplates: {} }],
+        },
       }),
     ],
   });
@@ -223,9 +245,28 @@ test('programs and stages are frozen', () => {
 // Keys and plans
 
 const KEY: ApiKeyEntry = { apiKeyId: 'k1', tenant: '1', valueDigest: 'd1', enabled: true, usagePlanIds: ['p1'] };
-const PLAN: UsagePlanEntry = { usagePlanId: 'p1', tenant: '1', throttle: null, quota: null, apiStages: [{ apiId: 'a', stage: 's', methodThrottles: {} }] };
-const keyEntry = (key: ApiKeyEntry, over: Partial<WorldEntry> = {}): WorldEntry => ({ kind: 'API_KEY', id: key.apiKeyId, tenant: key.tenant, digest: null, inline: canonicalJson(key), ...over });
-const planEntry = (plan: UsagePlanEntry): WorldEntry => ({ kind: 'USAGE_PLAN', id: plan.usagePlanId, tenant: plan.tenant, digest: null, inline: canonicalJson(plan) });
+const PLAN: UsagePlanEntry = {
+  usagePlanId: 'p1',
+  tenant: '1',
+  throttle: null,
+  quota: null,
+  apiStages: [{ apiId: 'a', stage: 's', methodThrottles: {} }],
+};
+const keyEntry = (key: ApiKeyEntry, over: Partial<WorldEntry> = {}): WorldEntry => ({
+  kind: 'API_KEY',
+  id: key.apiKeyId,
+  tenant: key.tenant,
+  digest: null,
+  inline: canonicalJson(key),
+  ...over,
+});
+const planEntry = (plan: UsagePlanEntry): WorldEntry => ({
+  kind: 'USAGE_PLAN',
+  id: plan.usagePlanId,
+  tenant: plan.tenant,
+  digest: null,
+  inline: canonicalJson(plan),
+});
 const none = (): null => null;
 
 test('keys and plans are found by their own tenant only', async () => {
@@ -234,7 +275,10 @@ test('keys and plans are found by their own tenant only', async () => {
   const world = node.current;
   expect([world.apiKey('1', 'd1')?.apiKeyId, world.apiKey('2', 'd1'), world.apiKey('1', 'd2')]).toEqual(['k1', null, null]);
   expect([world.usagePlan('1', 'p1')?.settings, world.usagePlan('2', 'p1')]).toEqual([PLAN, null]);
-  expect([world.usagePlan('1', 'p1')!.methodThrottles('a', 's'), world.usagePlan('1', 'p1')!.methodThrottles('a', 't')]).toEqual([new Map(), null]);
+  expect([world.usagePlan('1', 'p1')!.methodThrottles('a', 's'), world.usagePlan('1', 'p1')!.methodThrottles('a', 't')]).toEqual([
+    new Map(),
+    null,
+  ]);
 });
 
 test('a key that changes its value or is removed is not found by the old one', async () => {
@@ -259,7 +303,11 @@ test('a value that moves from one key to another in one change belongs to the ne
 test('content that names another tenant or id, or is no JSON, is refused and changes nothing', async () => {
   const node = keeper();
   await node.adopt(change(1, [keyEntry(KEY)]), none);
-  const bad = [keyEntry(KEY, { tenant: '2' }), keyEntry({ ...KEY, enabled: false }, { id: 'k9' }), keyEntry(KEY, { inline: '{' })];
+  const bad = [
+    keyEntry(KEY, { tenant: '2' }),
+    keyEntry({ ...KEY, enabled: false }, { id: 'k9' }),
+    keyEntry(KEY, { inline: '{' }),
+  ];
   expect((await node.adopt(change(2, bad), none)).length).toBe(3);
   expect(node.current.apiKey('1', 'd1')).toEqual(KEY);
 });

@@ -162,7 +162,8 @@ export class WorldKeeper {
       return stage;
     } catch (cause) {
       // Not only LinkRefusal: a snapshot that a step factory stumbles over must not take the node down.
-      const reason = cause instanceof LinkRefusal ? cause.message : `snapshot ${name.digest} cannot be linked: ${(cause as Error).message}`;
+      const reason =
+        cause instanceof LinkRefusal ? cause.message : `snapshot ${name.digest} cannot be linked: ${(cause as Error).message}`;
       this.refused.set(name.digest, name);
       throw new LinkRefusal(reason);
     }
@@ -251,13 +252,15 @@ class Edits {
     this.keysById.set(id, null);
     const place = digestKey(key.tenant, key.valueDigest);
     // Another key may have taken the value over in this very change.
-    if ((this.keysByDigest.get(place) ?? this.before.keysByDigest.get(place))?.apiKeyId === id) this.keysByDigest.set(place, null);
+    if ((this.keysByDigest.get(place) ?? this.before.keysByDigest.get(place))?.apiKeyId === id)
+      this.keysByDigest.set(place, null);
   }
 }
 
 function parseInline<T extends { readonly tenant: string }>(entry: WorldEntry, idMember: keyof T, check: Check): T {
   const content = JSON.parse(entry.inline) as T;
   check(content, `${entry.kind} ${entry.id}`);
-  if (content.tenant !== entry.tenant || content[idMember] !== entry.id) throw new Error(`${entry.kind} ${entry.id}: its content belongs to something else`);
+  if (content.tenant !== entry.tenant || content[idMember] !== entry.id)
+    throw new Error(`${entry.kind} ${entry.id}: its content belongs to something else`);
   return content;
 }

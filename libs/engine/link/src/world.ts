@@ -5,7 +5,13 @@ import { PersistentMap } from './persistent-map.js';
 import type { SnapshotName } from './read-snapshot.js';
 
 export class World implements WorldView {
-  static readonly EMPTY = new World(0, PersistentMap.empty(), PersistentMap.empty(), PersistentMap.empty(), PersistentMap.empty());
+  static readonly EMPTY = new World(
+    0,
+    PersistentMap.empty(),
+    PersistentMap.empty(),
+    PersistentMap.empty(),
+    PersistentMap.empty(),
+  );
 
   constructor(
     readonly revision: number,
@@ -35,7 +41,9 @@ export class LinkedUsagePlan implements UsagePlanView {
   private readonly stages: ReadonlyMap<string, ReadonlyMap<string, ThrottleSettings>>;
 
   constructor(readonly settings: UsagePlanEntry) {
-    this.stages = new Map(settings.apiStages.map((entry) => [`${entry.apiId}/${entry.stage}`, new Map(Object.entries(entry.methodThrottles))]));
+    this.stages = new Map(
+      settings.apiStages.map((entry) => [`${entry.apiId}/${entry.stage}`, new Map(Object.entries(entry.methodThrottles))]),
+    );
   }
 
   methodThrottles(apiId: string, stage: string): ReadonlyMap<string, ThrottleSettings> | null {

@@ -85,7 +85,10 @@ function record(x: Exchange): { line: Record<string, unknown>; text: string } {
 
 test('a line says what happened, on one line, without a secret', () => {
   const x = finished();
-  x.stage = { snapshot: { tenant: '1', apiId: 'a', stage: 'dev' }, metrics: { record: () => undefined } } as unknown as LinkedStage;
+  x.stage = {
+    snapshot: { tenant: '1', apiId: 'a', stage: 'dev' },
+    metrics: { record: () => undefined },
+  } as unknown as LinkedStage;
   const { line, text } = record(x);
   expect(line).toEqual({
     time: '2026-01-01T00:00:00.000Z',
@@ -115,24 +118,43 @@ test('nothing in a line moves a terminal or ends the line', () => {
   expect([...text].every((char) => char >= ' ' && char <= '~')).toBe(true);
 });
 
-const BUG: FaultKind = { name: 'BUG', responseType: 'DEFAULT_5XX', status: 500, errorType: 'E', message: 'm', source: 'gateway', retry: false };
+const BUG: FaultKind = {
+  name: 'BUG',
+  responseType: 'DEFAULT_5XX',
+  status: 500,
+  errorType: 'E',
+  message: 'm',
+  source: 'gateway',
+  retry: false,
+};
 
 test('a fault is in the line with its cause, and a bug is told', () => {
   const bugs: string[] = [];
   const lines: string[] = [];
   const x = finished();
   x.fail(BUG, new Error('boom'), 'running a step');
-  new RequestRecorder({ clock: new ManualClock(), accessLog: { write: (line) => void lines.push(line) }, onBug: (bug) => void bugs.push(bug.faultDoing) }).record(x);
+  new RequestRecorder({
+    clock: new ManualClock(),
+    accessLog: { write: (line) => void lines.push(line) },
+    onBug: (bug) => void bugs.push(bug.faultDoing),
+  }).record(x);
   expect(JSON.parse(lines[0]!)).toMatchObject({ fault: 'BUG', doing: 'running a step', cause: 'boom' });
   expect(bugs).toEqual(['running a step']);
 });
 
 test('a request counts for its route, without a route for its stage, without a stage for nobody', () => {
   const counted: string[] = [];
-  const metrics = (name: string) => ({ record: (status: number, latency: number, integration: number) => void counted.push(`${name} ${status} ${latency >= 0} ${integration}`) });
+  const metrics = (name: string) => ({
+    record: (status: number, latency: number, integration: number) =>
+      void counted.push(`${name} ${status} ${latency >= 0} ${integration}`),
+  });
   const stage = { snapshot: {}, metrics: metrics('stage') } as unknown as LinkedStage;
   const route = { settings: { path: '/' }, metrics: metrics('route') } as unknown as LinkedRoute;
-  for (const [s, r] of [[stage, route], [stage, null], [null, null]] as const) {
+  for (const [s, r] of [
+    [stage, route],
+    [stage, null],
+    [null, null],
+  ] as const) {
     const x = finished();
     x.integrationLatencyMs = -1;
     x.stage = s;

@@ -18,7 +18,13 @@ const NOT_PASSED = new Set([
 ]);
 
 /** The headers that this gateway writes anew, whatever the caller sent under their names. */
-const REWRITTEN = new Set(['x-amzn-trace-id', 'x-amzn-apigateway-api-id', 'x-forwarded-for', 'x-forwarded-port', 'x-forwarded-proto']);
+const REWRITTEN = new Set([
+  'x-amzn-trace-id',
+  'x-amzn-apigateway-api-id',
+  'x-forwarded-for',
+  'x-forwarded-port',
+  'x-forwarded-proto',
+]);
 
 export function passedHeaders(x: Exchange, apiId: string): RawHeaders {
   const headers: RawHeaders = [];
@@ -58,13 +64,27 @@ export function ownHeaders(x: Exchange, apiId: string): RawHeaders {
   return headers;
 }
 
-export const FORBIDDEN_TARGETS: ReadonlySet<string> = new Set(['content-length', 'transfer-encoding', 'x-amzn-trace-id', 'x-amzn-apigateway-api-id']);
+export const FORBIDDEN_TARGETS: ReadonlySet<string> = new Set([
+  'content-length',
+  'transfer-encoding',
+  'x-amzn-trace-id',
+  'x-amzn-apigateway-api-id',
+]);
 
 /**
  * Mapped, but never sent. Upgrade and Connection are among them because they would change the connection itself
  * (AWS sends a mapped Upgrade on; no backend can make use of it).
  */
-export const DROPPED_TARGETS: ReadonlySet<string> = new Set(['expect', 'proxy-authenticate', 'te', 'via', 'connection', 'keep-alive', 'proxy-connection', 'upgrade']);
+export const DROPPED_TARGETS: ReadonlySet<string> = new Set([
+  'expect',
+  'proxy-authenticate',
+  'te',
+  'via',
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'upgrade',
+]);
 
 /** A mapped header replaces the others of its name. */
 export function putMapped(headers: RawHeaders, name: string, lowerName: string, value: string): void {

@@ -17,7 +17,12 @@ interface Case {
 
 function invoked(options: Case = {}): Exchange {
   const route = routeSnapshot({
-    integration: { type: 'AWS_PROXY', httpMethod: 'POST', functionArn: 'arn:aws:lambda:us-east-1:123456789012:function:pets:live', timeoutMs: 29_000 },
+    integration: {
+      type: 'AWS_PROXY',
+      httpMethod: 'POST',
+      functionArn: 'arn:aws:lambda:us-east-1:123456789012:function:pets:live',
+      timeoutMs: 29_000,
+    },
     ...options.route,
   });
   const stage = stageSnapshot(options.stage);
@@ -49,14 +54,22 @@ function invoked(options: Case = {}): Exchange {
   x.route = {
     settings: route,
     paramNames: Object.keys(options.params ?? {}),
-    program: { requestSteps: [], responseSteps: [], requestBody: STREAM_BODY, responseBody: STREAM_BODY, faults, bugFault: null! },
+    program: {
+      requestSteps: [],
+      responseSteps: [],
+      requestBody: STREAM_BODY,
+      responseBody: STREAM_BODY,
+      faults,
+      bugFault: null!,
+    },
     metrics: { record: () => undefined },
   };
   void step(x);
   return x;
 }
 
-const eventOf = (options: Case = {}): Record<string, unknown> => JSON.parse(String(invoked(options).upstreamRequest!.body)) as Record<string, unknown>;
+const eventOf = (options: Case = {}): Record<string, unknown> =>
+  JSON.parse(String(invoked(options).upstreamRequest!.body)) as Record<string, unknown>;
 
 test('the smallest event, byte for byte', () => {
   expect(String(invoked().upstreamRequest!.body)).toBe(
@@ -73,22 +86,57 @@ test('the smallest event, byte for byte', () => {
   );
 });
 
-test('headers: last value and all values, the caller\'s spelling but for two, without those of the connection', () => {
+test("headers: last value and all values, the caller's spelling but for two, without those of the connection", () => {
   const event = eventOf({
-    headers: ['x-A', '1', 'X-a', '2', 'user-agent', 'me', 'authorization', 'Bearer t', 'Connection', 'x', 'Content-Length', '3', 'HOST', 'h:8080', 'X-Forwarded-For', '203.0.113.9', '__proto__', 'p'],
+    headers: [
+      'x-A',
+      '1',
+      'X-a',
+      '2',
+      'user-agent',
+      'me',
+      'authorization',
+      'Bearer t',
+      'Connection',
+      'x',
+      'Content-Length',
+      '3',
+      'HOST',
+      'h:8080',
+      'X-Forwarded-For',
+      '203.0.113.9',
+      '__proto__',
+      'p',
+    ],
   });
-  expect(Object.entries(event.headers as object).slice(0, 4)).toEqual([['x-A', '2'], ['User-Agent', 'me'], ['Authorization', 'Bearer t'], ['__proto__', 'p']]);
-  expect(event.multiValueHeaders).toMatchObject({ 'x-A': ['1', '2'], Host: ['h:8080'], 'X-Forwarded-For': ['203.0.113.9, 198.51.100.7'] });
+  expect(Object.entries(event.headers as object).slice(0, 4)).toEqual([
+    ['x-A', '2'],
+    ['User-Agent', 'me'],
+    ['Authorization', 'Bearer t'],
+    ['__proto__', 'p'],
+  ]);
+  expect(event.multiValueHeaders).toMatchObject({
+    'x-A': ['1', '2'],
+    Host: ['h:8080'],
+    'X-Forwarded-For': ['203.0.113.9, 198.51.100.7'],
+  });
 });
 
 test('the query is decoded: last value and all values', () => {
   const event = eventOf({ query: 'a=1+2&a=%2B&b' });
-  expect([event.queryStringParameters, event.multiValueQueryStringParameters]).toEqual([{ a: '+', b: '' }, { a: ['1 2', '+'], b: [''] }]);
+  expect([event.queryStringParameters, event.multiValueQueryStringParameters]).toEqual([
+    { a: '+', b: '' },
+    { a: ['1 2', '+'], b: [''] },
+  ]);
 });
 
 test('path and path parameters stay raw; leading slashes of the path collapse, the others stay', () => {
   const event = eventOf({ resourcePath: '//a%2Bb//c@d/', params: { proxy: 'a%2Bb//c@d' } });
-  expect([event.path, event.pathParameters, (event.requestContext as { path: string }).path]).toEqual(['/a%2Bb//c@d/', { proxy: 'a%2Bb//c@d' }, '/dev//a%2Bb//c@d/']);
+  expect([event.path, event.pathParameters, (event.requestContext as { path: string }).path]).toEqual([
+    '/a%2Bb//c@d/',
+    { proxy: 'a%2Bb//c@d' },
+    '/dev//a%2Bb//c@d/',
+  ]);
 });
 
 for (const [what, types, contentType, body, expected] of [
@@ -112,10 +160,14 @@ test('stage variables, operation name and API key are there when there are any',
 test('the runner learns which method of which API calls; ANY is a star', () => {
   const headers = (route: Partial<RouteSnapshot>): string[] => invoked({ route }).upstreamRequest!.headers;
   expect(headers({ path: '/pets/{id}' })).toEqual([
-    'x-gatehouse-source-principal', 'apigateway.amazonaws.com',
-    'x-gatehouse-source-arn', 'arn:aws:execute-api:us-east-1:123456789012:abc123defg/dev/GET/pets/{id}',
-    'x-gatehouse-source-account', '123456789012',
-    'x-amzn-trace-id', 'Root=1-2-3',
+    'x-gatehouse-source-principal',
+    'apigateway.amazonaws.com',
+    'x-gatehouse-source-arn',
+    'arn:aws:execute-api:us-east-1:123456789012:abc123defg/dev/GET/pets/{id}',
+    'x-gatehouse-source-account',
+    '123456789012',
+    'x-amzn-trace-id',
+    'Root=1-2-3',
   ]);
   expect(headers({ httpMethod: 'ANY' })[3]).toBe('arn:aws:execute-api:us-east-1:123456789012:abc123defg/dev/*/');
 });

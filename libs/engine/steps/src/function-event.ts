@@ -11,7 +11,15 @@ type Values = Record<string, string>;
 type MultiValues = Record<string, string[]>;
 
 /** Not in events although other integrations see them (data-plane reference §3.6.2, Lambda columns). */
-const NOT_IN_EVENTS = new Set(['connection', 'content-length', 'host', 'x-amzn-trace-id', 'x-forwarded-for', 'x-forwarded-port', 'x-forwarded-proto']);
+const NOT_IN_EVENTS = new Set([
+  'connection',
+  'content-length',
+  'host',
+  'x-amzn-trace-id',
+  'x-forwarded-for',
+  'x-forwarded-port',
+  'x-forwarded-proto',
+]);
 
 export function compileFunctionEvent(stage: StageSnapshot, route: RouteSnapshot): (x: Exchange) => string {
   const isBinary = compileBinaryTest(stage.binaryMediaTypes);

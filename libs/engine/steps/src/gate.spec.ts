@@ -8,7 +8,10 @@ import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { authorize, BODY_BYTES_MAX, identifyKey, limitBody, readBody, throttle } from './index.js';
 
-const settings = (route: Partial<RouteSnapshot> = {}, stage: Partial<StageSnapshot> = {}): { stage: StageSnapshot; route: RouteSnapshot } => ({
+const settings = (
+  route: Partial<RouteSnapshot> = {},
+  stage: Partial<StageSnapshot> = {},
+): { stage: StageSnapshot; route: RouteSnapshot } => ({
   stage: stageSnapshot(stage),
   route: routeSnapshot(route),
 });
@@ -58,7 +61,13 @@ function exchangeWith(header: string | null, world: KeyWorld = {}): Exchange {
     revision: 1,
     apiKey: (tenant, digest) =>
       tenant === (world.keyTenant ?? PLAN.tenant) && digest === sha256Hex(world.key ?? KEY)
-        ? { apiKeyId: 'key1', tenant, valueDigest: digest, enabled: world.enabled ?? true, usagePlanIds: world.planIds ?? ['plan0', 'plan1'] }
+        ? {
+            apiKeyId: 'key1',
+            tenant,
+            valueDigest: digest,
+            enabled: world.enabled ?? true,
+            usagePlanIds: world.planIds ?? ['plan0', 'plan1'],
+          }
         : null,
     usagePlan: (tenant, id) =>
       tenant === plan.tenant && id === plan.usagePlanId
@@ -139,7 +148,12 @@ for (const [what, route, stage, plan] of [
   ['the method', { throttle: tight }, {}, {}],
   ['the account', {}, { accountThrottle: tight }, {}],
   ['the plan', { apiKeyRequired: true }, {}, { throttle: tight }],
-  ['the plan for one method', { apiKeyRequired: true }, {}, { apiStages: [{ apiId: 'abc123defg', stage: 'dev', methodThrottles: { '//GET': tight } }] }],
+  [
+    'the plan for one method',
+    { apiKeyRequired: true },
+    {},
+    { apiStages: [{ apiId: 'abc123defg', stage: 'dev', methodThrottles: { '//GET': tight } }] },
+  ],
 ] as [string, Partial<RouteSnapshot>, Partial<StageSnapshot>, Partial<UsagePlanEntry>][]) {
   test(`the bucket of ${what} throttles, and lets in again when it has filled`, async () => {
     const { step, clock } = limited(route, stage);
@@ -159,11 +173,11 @@ test("a plan's method throttle leaves the other methods alone", async () => {
 test('a spent quota is LimitExceeded, comes before the throttle, and is not counted as usage', async () => {
   const { step, counted } = limited({ apiKeyRequired: true, throttle: { ratePerSecond: 0, burst: 1 } });
   const plan = { quota: { limit: 2, offset: 0, period: 'DAY' as const } };
-  expect([await outcome(step, await identified(plan)), await outcome(step, await identified(plan)), await outcome(step, await identified(plan))]).toEqual([
-    'in',
-    'THROTTLED',
-    'QUOTA_EXCEEDED',
-  ]);
+  expect([
+    await outcome(step, await identified(plan)),
+    await outcome(step, await identified(plan)),
+    await outcome(step, await identified(plan)),
+  ]).toEqual(['in', 'THROTTLED', 'QUOTA_EXCEEDED']);
   expect(counted).toEqual(['123456789012 plan1 key1', '123456789012 plan1 key1']);
 });
 

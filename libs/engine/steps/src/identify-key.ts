@@ -16,7 +16,8 @@ export const identifyKey: StepFactory = ({ stage, route }) => {
     if (value === null || value === '') return x.fail(FAULTS.INVALID_API_KEY, null, 'looking for x-api-key');
     const world = x.world!;
     const key = world.apiKey(tenant, sha256Hex(value));
-    if (key === null || !key.enabled) return x.fail(FAULTS.INVALID_API_KEY, null, key === null ? 'looking up the key' : 'checking that the key is enabled');
+    if (key === null || !key.enabled)
+      return x.fail(FAULTS.INVALID_API_KEY, null, key === null ? 'looking up the key' : 'checking that the key is enabled');
     for (const usagePlanId of key.usagePlanIds) {
       const plan = world.usagePlan(tenant, usagePlanId);
       if (plan === null || plan.methodThrottles(apiId, stageName) === null) continue;

@@ -1,4 +1,14 @@
-import { BodyTooLarge, CONTINUE, type Connector, type Exchange, type FailureReason, type FaultKind, type Step, type UpstreamFailure, type Verdict } from '@gatehouse/engine-exchange';
+import {
+  BodyTooLarge,
+  CONTINUE,
+  type Connector,
+  type Exchange,
+  type FailureReason,
+  type FaultKind,
+  type Step,
+  type UpstreamFailure,
+  type Verdict,
+} from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 
 /** Calls the backend; the answer's body is not read here. */
@@ -29,7 +39,8 @@ const FAULT_OF: Readonly<Record<FailureReason, FaultKind>> = {
 function failed(x: Exchange, { failure, cause }: UpstreamFailure): Verdict {
   const { body } = x.upstreamRequest!;
   // The backend call broke because the caller's body did: say what the caller did wrong, not what the backend saw.
-  if (body !== null && !Buffer.isBuffer(body) && body.errored instanceof BodyTooLarge) return x.fail(FAULTS.REQUEST_TOO_LARGE, cause, 'sending the body');
+  if (body !== null && !Buffer.isBuffer(body) && body.errored instanceof BodyTooLarge)
+    return x.fail(FAULTS.REQUEST_TOO_LARGE, cause, 'sending the body');
   if (x.isCallerGone) return x.fail(FAULTS.CALLER_LEFT, cause, 'calling the backend');
   return x.fail(FAULT_OF[failure], cause, 'calling the backend');
 }

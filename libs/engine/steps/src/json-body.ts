@@ -26,7 +26,10 @@ export function parseBody(body: Buffer | null): ParsedBody | typeof BROKEN_JSON 
 export type BodySource = (body: ParsedBody) => string | null;
 
 /** `null` when the expression is not about the body; throws LinkRefusal for a path that is not understood. */
-export function compileBodySource(expression: string, prefix: 'method.request.body' | 'integration.response.body'): BodySource | null {
+export function compileBodySource(
+  expression: string,
+  prefix: 'method.request.body' | 'integration.response.body',
+): BodySource | null {
   if (expression === prefix) return (body) => ('text' in body ? body.text : printed(body.json));
   if (!expression.startsWith(`${prefix}.`) && !expression.startsWith(`${prefix}[`)) return null;
   const path = parsePath(expression.slice(prefix.length), expression);
@@ -56,7 +59,8 @@ function parsePath(text: string, expression: string): (string | number)[] {
   while (at < text.length) {
     PART.lastIndex = at;
     const match = PART.exec(text);
-    if (match === null || (match[0] === '.$' && at > 0)) throw new LinkRefusal(`mapping source ${expression}: this JSONPath is not supported`);
+    if (match === null || (match[0] === '.$' && at > 0))
+      throw new LinkRefusal(`mapping source ${expression}: this JSONPath is not supported`);
     const name = match[1] ?? match[3] ?? match[4];
     if (match[2] !== undefined) path.push(Number(match[2]));
     else if (name !== undefined) path.push(name);

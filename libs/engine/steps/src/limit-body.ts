@@ -8,7 +8,8 @@ export const BODY_BYTES_MAX = 10 * 1024 * 1024;
 export const limitBody: StepFactory = () => (x) => {
   if (x.requestBody === null) return CONTINUE;
   const { declaredBytes } = x.requestBody;
-  if (declaredBytes !== null && declaredBytes > BODY_BYTES_MAX) return x.fail(FAULTS.REQUEST_TOO_LARGE, null, 'reading Content-Length');
+  if (declaredBytes !== null && declaredBytes > BODY_BYTES_MAX)
+    return x.fail(FAULTS.REQUEST_TOO_LARGE, null, 'reading Content-Length');
   x.bodyLimitBytes = BODY_BYTES_MAX;
   return CONTINUE;
 };

@@ -2,7 +2,15 @@
  * What a Lambda proxy function returned becomes the response (data-plane reference §4.4). Anything that is not exactly of that
  * form is the owner's mistake: 502, and nothing of it reaches the caller.
  */
-import { CONTINUE, headerText, isHeaderToken, lastHeader, type RawHeaders, type RouteSettings, type Step } from '@gatehouse/engine-exchange';
+import {
+  CONTINUE,
+  headerText,
+  isHeaderToken,
+  lastHeader,
+  type RawHeaders,
+  type RouteSettings,
+  type Step,
+} from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import { compileBinaryTest, firstAccepted } from './media-types.js';
 import { addProxyHeader } from './response-headers.js';
@@ -11,7 +19,8 @@ export function mapFunctionResponse({ stage }: RouteSettings): Step {
   const isBinary = compileBinaryTest(stage.binaryMediaTypes);
   return (x) => {
     const reply = parseReply(x.upstreamAnswer!.body as Buffer);
-    if (typeof reply === 'string') return x.fail(FAULTS.MALFORMED_FUNCTION_RESPONSE, null, `reading the function's reply: ${reply}`);
+    if (typeof reply === 'string')
+      return x.fail(FAULTS.MALFORMED_FUNCTION_RESPONSE, null, `reading the function's reply: ${reply}`);
     let body: Buffer;
     if (reply.isBase64Encoded && isBinary(firstAccepted(x.requestHeaders))) {
       if (!isBase64(reply.body)) return x.fail(FAULTS.API_CONFIGURATION_ERROR, null, "decoding the function's base64 body");

@@ -1,5 +1,19 @@
-import type { HttpIntegrationSnapshot, HttpProxyIntegrationSnapshot, IntegrationSnapshot, MockIntegrationSnapshot, StageSnapshot } from '@gatehouse/contracts';
-import { allHeaders, CONTINUE, Exchange, lastHeader, LinkRefusal, STREAM_BODY, type RawHeaders } from '@gatehouse/engine-exchange';
+import type {
+  HttpIntegrationSnapshot,
+  HttpProxyIntegrationSnapshot,
+  IntegrationSnapshot,
+  MockIntegrationSnapshot,
+  StageSnapshot,
+} from '@gatehouse/contracts';
+import {
+  allHeaders,
+  CONTINUE,
+  Exchange,
+  lastHeader,
+  LinkRefusal,
+  STREAM_BODY,
+  type RawHeaders,
+} from '@gatehouse/engine-exchange';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
@@ -13,7 +27,13 @@ const PROXY: HttpProxyIntegrationSnapshot = {
   requestParameters: {},
   insecureSkipVerification: false,
 };
-const HTTP: HttpIntegrationSnapshot = { ...PROXY, type: 'HTTP', passthroughBehavior: 'WHEN_NO_MATCH', requestTemplates: {}, responses: [] };
+const HTTP: HttpIntegrationSnapshot = {
+  ...PROXY,
+  type: 'HTTP',
+  passthroughBehavior: 'WHEN_NO_MATCH',
+  requestTemplates: {},
+  responses: [],
+};
 
 interface Case {
   readonly path?: string;
@@ -38,13 +58,26 @@ function run(integration: IntegrationSnapshot, options: Case = {}): Exchange {
   x.requestHeaders = options.headers ?? [];
   x.rawQuery = options.query ?? '';
   x.requestId = 'request-1';
-  x.stage = { digest: 'd', snapshot: stage, faults: { render: () => undefined }, metrics: { record: () => undefined }, match: () => null };
+  x.stage = {
+    digest: 'd',
+    snapshot: stage,
+    faults: { render: () => undefined },
+    metrics: { record: () => undefined },
+    match: () => null,
+  };
   const names = Object.keys(options.params ?? {});
   x.params.push(...Object.values(options.params ?? {}));
   x.route = {
     settings: route,
     paramNames: names,
-    program: { requestSteps: [], responseSteps: [], requestBody: body, responseBody: STREAM_BODY, faults: x.stage.faults, bugFault: null! },
+    program: {
+      requestSteps: [],
+      responseSteps: [],
+      requestBody: body,
+      responseBody: STREAM_BODY,
+      faults: x.stage.faults,
+      bugFault: null!,
+    },
     metrics: { record: () => undefined },
   };
   if (options.body !== undefined && body.type === 'stream') {
@@ -89,30 +122,65 @@ const PASSED_BY_PROXY: readonly (readonly [name: string, isPassed: boolean])[] =
 for (const [name, isPassed] of PASSED_BY_PROXY) {
   test(`HTTP_PROXY: the caller's ${name} is ${isPassed ? 'passed' : 'dropped'}; HTTP sends only what is mapped`, () => {
     expect(sentHeader(run(PROXY, { headers: [name, 'value'] }), name)).toBe(isPassed ? 'value' : null);
-    if (!['Accept', 'User-Agent', 'Content-Type'].includes(name)) expect(sentHeader(run(HTTP, { headers: [name, 'value'] }), name)).toBe(null);
+    if (!['Accept', 'User-Agent', 'Content-Type'].includes(name))
+      expect(sentHeader(run(HTTP, { headers: [name, 'value'] }), name)).toBe(null);
   });
 }
 
 test('HTTP_PROXY keeps case, order and repetitions, and adds what it owes', () => {
-  const x = run(PROXY, { headers: ['x-B', '1', 'X-a', '2', 'x-B', '3', 'x-forwarded-for', '203.0.113.9', 'X-AMZN-TRACE-ID', 'Root=mine', 'X-Forwarded-Proto', 'gopher'] });
+  const x = run(PROXY, {
+    headers: [
+      'x-B',
+      '1',
+      'X-a',
+      '2',
+      'x-B',
+      '3',
+      'x-forwarded-for',
+      '203.0.113.9',
+      'X-AMZN-TRACE-ID',
+      'Root=mine',
+      'X-Forwarded-Proto',
+      'gopher',
+    ],
+  });
   expect(x.upstreamRequest!.headers).toEqual([
-    'x-B', '1', 'X-a', '2', 'x-B', '3',
-    'Content-Type', 'application/json',
-    'X-Forwarded-For', '203.0.113.9, 198.51.100.7',
-    'X-Forwarded-Port', '8080',
-    'X-Forwarded-Proto', 'http',
-    'X-Amzn-Apigateway-Api-Id', 'abc123defg',
-    'X-Amzn-Trace-Id', 'Root=1-2-3;Parent=4;Sampled=0',
+    'x-B',
+    '1',
+    'X-a',
+    '2',
+    'x-B',
+    '3',
+    'Content-Type',
+    'application/json',
+    'X-Forwarded-For',
+    '203.0.113.9, 198.51.100.7',
+    'X-Forwarded-Port',
+    '8080',
+    'X-Forwarded-Proto',
+    'http',
+    'X-Amzn-Apigateway-Api-Id',
+    'abc123defg',
+    'X-Amzn-Trace-Id',
+    'Root=1-2-3;Parent=4;Sampled=0',
   ]);
 });
 
 test('HTTP sends its own headers and nothing of the caller', () => {
-  expect(run(HTTP, { httpMethod: 'POST', headers: ['Content-Type', 'text/plain', 'Cookie', 'a', 'Accept', 'text/html'] }).upstreamRequest!.headers).toEqual([
-    'Accept', 'application/json',
-    'User-Agent', 'AmazonAPIGateway_abc123defg',
-    'Content-Type', 'text/plain',
-    'X-Amzn-Apigateway-Api-Id', 'abc123defg',
-    'X-Amzn-Trace-Id', 'Root=1-2-3;Parent=4;Sampled=0',
+  expect(
+    run(HTTP, { httpMethod: 'POST', headers: ['Content-Type', 'text/plain', 'Cookie', 'a', 'Accept', 'text/html'] })
+      .upstreamRequest!.headers,
+  ).toEqual([
+    'Accept',
+    'application/json',
+    'User-Agent',
+    'AmazonAPIGateway_abc123defg',
+    'Content-Type',
+    'text/plain',
+    'X-Amzn-Apigateway-Api-Id',
+    'abc123defg',
+    'X-Amzn-Trace-Id',
+    'Root=1-2-3;Parent=4;Sampled=0',
   ]);
   for (const httpMethod of ['GET', 'HEAD', 'OPTIONS']) expect(sentHeader(run(HTTP, { httpMethod }), 'Content-Type')).toBe(null);
 });
@@ -153,9 +221,11 @@ for (const [name, outcome] of MAPPED) {
   }
 }
 
-test('a mapped header replaces the caller\'s in any case, and a missing source leaves it alone', () => {
+test("a mapped header replaces the caller's in any case, and a missing source leaves it alone", () => {
   const mapped = { ...PROXY, requestParameters: { 'integration.request.header.X-Who': 'method.request.header.who' } };
-  expect(allHeaders(run(mapped, { headers: ['x-who', 'a', 'X-WHO', 'b', 'who', 'c'] }).upstreamRequest!.headers, 'x-who')).toEqual(['c']);
+  expect(
+    allHeaders(run(mapped, { headers: ['x-who', 'a', 'X-WHO', 'b', 'who', 'c'] }).upstreamRequest!.headers, 'x-who'),
+  ).toEqual(['c']);
   expect(allHeaders(run(mapped, { headers: ['x-who', 'a'] }).upstreamRequest!.headers, 'x-who')).toEqual(['a']);
 });
 
@@ -209,14 +279,20 @@ for (const [body, expected] of [
   ['"quoted"', 'quoted'],
 ] as const) {
   test(`the whole body ${JSON.stringify(body)} maps to ${expected}`, () => {
-    const x = run({ ...PROXY, requestParameters: { 'integration.request.header.X-Body': 'method.request.body' } }, { body, httpMethod: 'POST' });
+    const x = run(
+      { ...PROXY, requestParameters: { 'integration.request.header.X-Body': 'method.request.body' } },
+      { body, httpMethod: 'POST' },
+    );
     expect(x.fault?.name ?? sentHeader(x, 'X-Body')).toBe(expected);
     if (x.fault === null) expect(x.upstreamRequest!.body?.toString() ?? '').toBe(body);
   });
 }
 
 test('a value with a line end is not sent as a header', () => {
-  const x = run({ ...HTTP, requestParameters: { 'integration.request.header.X': 'method.request.querystring.q' } }, { query: 'q=a%0d%0aEvil:1' });
+  const x = run(
+    { ...HTTP, requestParameters: { 'integration.request.header.X': 'method.request.querystring.q' } },
+    { query: 'q=a%0d%0aEvil:1' },
+  );
   expect(sentHeader(x, 'X')).toBe(null);
 });
 
@@ -268,7 +344,9 @@ for (const [what, source, query, expected] of [
 
 test('a placeholder nobody mapped fails; one in the query is escaped for a query', () => {
   expect(sentTo(run({ ...PROXY, uri: 'http://b.example/{p}' }))).toBe('INVALID_ENDPOINT');
-  expect(sentTo(run(withPath('method.request.path.id', 'http://b.example/?id={p}&z=1'), { params: { id: 'a&b/c' } }))).toBe('http://b.example/?id=a%26b%2Fc&z=1');
+  expect(sentTo(run(withPath('method.request.path.id', 'http://b.example/?id={p}&z=1'), { params: { id: 'a&b/c' } }))).toBe(
+    'http://b.example/?id=a%26b%2Fc&z=1',
+  );
 });
 
 test("HTTP_PROXY passes the caller's query as it is, behind the URI's and before mapped ones", () => {
@@ -281,13 +359,19 @@ test("HTTP_PROXY passes the caller's query as it is, behind the URI's and before
 
 test('HTTP sends mapped query values only, repeated for multi-value sources', () => {
   const x = run(
-    { ...HTTP, requestParameters: { 'integration.request.querystring.all': 'method.request.multivaluequerystring.q', 'integration.request.querystring.last': 'method.request.querystring.q' } },
+    {
+      ...HTTP,
+      requestParameters: {
+        'integration.request.querystring.all': 'method.request.multivaluequerystring.q',
+        'integration.request.querystring.last': 'method.request.querystring.q',
+      },
+    },
     { query: 'q=1+2&q=%2B&flag' },
   );
   expect(sentTo(x)).toBe('http://backend.example/base?all=1%202&all=%2B&last=%2B');
 });
 
-test('the verb is the configured one, or the caller\'s for ANY', () => {
+test("the verb is the configured one, or the caller's for ANY", () => {
   expect(run(PROXY, { httpMethod: 'PATCH' }).upstreamRequest!.httpMethod).toBe('PATCH');
   expect(run({ ...PROXY, httpMethod: 'PUT' }, { httpMethod: 'PATCH' }).upstreamRequest!.httpMethod).toBe('PUT');
 });
@@ -325,18 +409,31 @@ for (const [behavior, templates, contentType, expected] of [
 }
 
 // MOCK
-const MOCK: MockIntegrationSnapshot = { type: 'MOCK', passthroughBehavior: 'WHEN_NO_MATCH', requestTemplates: { 'application/json': '{statusCode: 418}' }, responses: [] };
+const MOCK: MockIntegrationSnapshot = {
+  type: 'MOCK',
+  passthroughBehavior: 'WHEN_NO_MATCH',
+  requestTemplates: { 'application/json': '{statusCode: 418}' },
+  responses: [],
+};
 test('a mock answers what its template says, without a backend', () => {
   const x = run(MOCK);
-  expect([x.upstreamAnswer, x.upstreamRequest, x.integrationLatencyMs]).toEqual([{ status: 418, headers: [], body: null }, null, -1]);
+  expect([x.upstreamAnswer, x.upstreamRequest, x.integrationLatencyMs]).toEqual([
+    { status: 418, headers: [], body: null },
+    null,
+    -1,
+  ]);
 });
 test('a mock whose template gives no status is a configuration error', () => {
-  expect(run({ ...MOCK, requestTemplates: { 'application/json': '{"statusCode": "200"}' } }).fault!.name).toBe('API_CONFIGURATION_ERROR');
+  expect(run({ ...MOCK, requestTemplates: { 'application/json': '{"statusCode": "200"}' } }).fault!.name).toBe(
+    'API_CONFIGURATION_ERROR',
+  );
   expect(run({ ...MOCK, requestTemplates: {} }).fault!.name).toBe('API_CONFIGURATION_ERROR');
 });
 test('a mock without a matching template takes the status from the body', () => {
   expect(run(MOCK, { headers: ['Content-Type', 'text/plain'], body: '{"statusCode": 202}' }).upstreamAnswer!.status).toBe(202);
-  expect(run({ ...MOCK, passthroughBehavior: 'NEVER' }, { headers: ['Content-Type', 'text/plain'] }).fault!.name).toBe('UNSUPPORTED_MEDIA_TYPE');
+  expect(run({ ...MOCK, passthroughBehavior: 'NEVER' }, { headers: ['Content-Type', 'text/plain'] }).fault!.name).toBe(
+    'UNSUPPORTED_MEDIA_TYPE',
+  );
 });
 
 test('an integration the compiler refused is a configuration error that names nothing to the caller', () => {

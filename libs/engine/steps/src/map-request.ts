@@ -31,7 +31,16 @@ import { unreachable } from '@gatehouse/kernel';
 import { DROPPED_TARGETS, FORBIDDEN_TARGETS, ownHeaders, passedHeaders, putMapped } from './forwarded-headers.js';
 import { compileFunctionEvent } from './function-event.js';
 import { BROKEN_JSON, parseBody, type ParsedBody } from './json-body.js';
-import { compileMappings, compileUri, fillUri, readSource, UNMAPPED, UNSAFE, type ParameterMappings, type UriTemplate } from './parameter-mapping.js';
+import {
+  compileMappings,
+  compileUri,
+  fillUri,
+  readSource,
+  UNMAPPED,
+  UNSAFE,
+  type ParameterMappings,
+  type UriTemplate,
+} from './parameter-mapping.js';
 import { compileRequestTemplates, PASSTHROUGH, UNSUPPORTED } from './templates.js';
 
 export interface RequestMapping {
@@ -84,7 +93,8 @@ function mapHttpRequest({ stage }: RouteSettings, integration: HttpIntegrationSn
       const template = choose(x);
       if (template === UNSUPPORTED) return x.fail(FAULTS.UNSUPPORTED_MEDIA_TYPE, null, 'choosing a request template');
       const headers = ownHeaders(x, stage.apiId);
-      const sent = template === PASSTHROUGH ? requestBody(x, headers) : () => (template.bytes.length === 0 ? null : template.bytes);
+      const sent =
+        template === PASSTHROUGH ? requestBody(x, headers) : () => (template.bytes.length === 0 ? null : template.bytes);
       return finishCall(call, x, headers, '', body, sent);
     },
   };
@@ -99,7 +109,10 @@ interface CompiledCall {
   readonly timeoutMs: number;
 }
 
-function compileCall(integration: HttpIntegrationSnapshot | HttpProxyIntegrationSnapshot, stageVariables: Readonly<Record<string, string>>): CompiledCall {
+function compileCall(
+  integration: HttpIntegrationSnapshot | HttpProxyIntegrationSnapshot,
+  stageVariables: Readonly<Record<string, string>>,
+): CompiledCall {
   const mappings = compileMappings(integration.requestParameters, stageVariables);
   return {
     uri: compileUri(integration.uri),
@@ -132,7 +145,8 @@ function finishCall(
   body: ParsedBody | null,
   sent: SentBody,
 ): Verdict {
-  if (call.hasForbiddenTarget) return x.fail(FAULTS.FORBIDDEN_HEADER_MAPPING, null, 'mapping a header that the gateway writes itself');
+  if (call.hasForbiddenTarget)
+    return x.fail(FAULTS.FORBIDDEN_HEADER_MAPPING, null, 'mapping a header that the gateway writes itself');
   let url = fillUri(call.uri, call.mappings, x, body);
   if (url === UNMAPPED) return x.fail(FAULTS.INVALID_ENDPOINT, null, 'filling the path of the integration URI');
   if (url === UNSAFE) return x.fail(FAULTS.MALFORMED_PATH_VALUE, null, 'filling the path of the integration URI');
@@ -165,7 +179,10 @@ export function sourceArn({ stage, route }: RouteSettings): string {
 function mapFunctionRequest(settings: RouteSettings, integration: FunctionProxyIntegrationSnapshot): RequestMapping {
   const { stage, route } = settings;
   if (integration.httpMethod !== 'POST') {
-    return { step: (x) => x.fail(FAULTS.INVALID_ENDPOINT, null, 'invoking a function by a verb other than POST'), body: STREAM_BODY };
+    return {
+      step: (x) => x.fail(FAULTS.INVALID_ENDPOINT, null, 'invoking a function by a verb other than POST'),
+      body: STREAM_BODY,
+    };
   }
   const event = compileFunctionEvent(stage, route);
   const callerHeaders = [
@@ -193,14 +210,17 @@ function mapFunctionRequest(settings: RouteSettings, integration: FunctionProxyI
 
 function mapMockRequest(integration: MockIntegrationSnapshot): RequestMapping {
   const choose = compileRequestTemplates(integration.requestTemplates, integration.passthroughBehavior);
-  const answers = new Map<string, UpstreamAnswer | null>(Object.values(integration.requestTemplates).map((text) => [text, mockAnswer(text)]));
+  const answers = new Map<string, UpstreamAnswer | null>(
+    Object.values(integration.requestTemplates).map((text) => [text, mockAnswer(text)]),
+  );
   return {
     body: { type: 'buffer', reason: 'without a template a mock takes its status from the body' },
     step: (x) => {
       const template = choose(x);
       if (template === UNSUPPORTED) return x.fail(FAULTS.UNSUPPORTED_MEDIA_TYPE, null, 'choosing a request template');
       x.upstreamAnswer = template === PASSTHROUGH ? mockAnswer(x.bufferedBody!.toString('utf8')) : answers.get(template.text)!;
-      if (x.upstreamAnswer === null) return x.fail(FAULTS.API_CONFIGURATION_ERROR, null, 'reading the statusCode of a mock template');
+      if (x.upstreamAnswer === null)
+        return x.fail(FAULTS.API_CONFIGURATION_ERROR, null, 'reading the statusCode of a mock template');
       return CONTINUE;
     },
   };

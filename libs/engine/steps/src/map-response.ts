@@ -44,10 +44,16 @@ interface LinkedResponse {
 }
 
 /** Throws LinkRefusal. `hasBackend` is false for a mock. */
-export function mapResponse(responses: readonly IntegrationResponseSnapshot[], { stage }: RouteSettings, hasBackend: boolean): ResponseMapping {
+export function mapResponse(
+  responses: readonly IntegrationResponseSnapshot[],
+  { stage }: RouteSettings,
+  hasBackend: boolean,
+): ResponseMapping {
   const linked = responses.map((response) => linkResponse(response, stage.stageVariables));
   return {
-    body: linked.some(({ usesBody }) => usesBody) ? { type: 'buffer', reason: "a header mapping reads the backend's body" } : STREAM_BODY,
+    body: linked.some(({ usesBody }) => usesBody)
+      ? { type: 'buffer', reason: "a header mapping reads the backend's body" }
+      : STREAM_BODY,
     step: (x) => {
       const response = linked[x.integrationResponseIndex]!;
       return response.usesBody ? readAndRespond(x, response, hasBackend) : respond(x, response, null, hasBackend);
@@ -59,10 +65,19 @@ async function readAndRespond(x: Exchange, response: LinkedResponse, hasBackend:
   const answer = x.upstreamAnswer!;
   let bytes: Buffer;
   try {
-    bytes = answer.body === null ? Buffer.alloc(0) : Buffer.isBuffer(answer.body) ? answer.body : await readAll(answer.body, BODY_BYTES_MAX);
+    bytes =
+      answer.body === null
+        ? Buffer.alloc(0)
+        : Buffer.isBuffer(answer.body)
+          ? answer.body
+          : await readAll(answer.body, BODY_BYTES_MAX);
   } catch (cause) {
     if (answer.body !== null && !Buffer.isBuffer(answer.body)) answer.body.destroy();
-    return x.fail(cause instanceof BodyTooLarge ? FAULTS.RESPONSE_TOO_LARGE : FAULTS.INTEGRATION_FAILURE, cause, "reading the backend's body");
+    return x.fail(
+      cause instanceof BodyTooLarge ? FAULTS.RESPONSE_TOO_LARGE : FAULTS.INTEGRATION_FAILURE,
+      cause,
+      "reading the backend's body",
+    );
   }
   const parsed = parseBody(bytes);
   // AWS answers 500 when a mapping reads a body that is not JSON, whichever way it is not.
@@ -122,7 +137,8 @@ function compileResponseSource(
   const header = /^integration\.response\.(multivalue)?header\.(.+)$/.exec(expression);
   if (header !== null) {
     const name = header[2]!;
-    if (header[1] === undefined) return { source: (_x, answer) => exactHeaders(answer.headers, name).at(-1) ?? null, isBody: false };
+    if (header[1] === undefined)
+      return { source: (_x, answer) => exactHeaders(answer.headers, name).at(-1) ?? null, isBody: false };
     const joined = (answer: UpstreamAnswer): string | null => {
       const values = exactHeaders(answer.headers, name);
       return values.length === 0 ? null : values.join(',');

@@ -31,7 +31,10 @@ export interface ParameterMappings {
 const DESTINATION = /^integration\.request\.(header|querystring|path)\.([a-zA-Z0-9._$-]+)$/;
 
 /** Throws LinkRefusal. */
-export function compileMappings(parameters: Readonly<Record<string, string>>, stageVariables: Readonly<Record<string, string>>): ParameterMappings {
+export function compileMappings(
+  parameters: Readonly<Record<string, string>>,
+  stageVariables: Readonly<Record<string, string>>,
+): ParameterMappings {
   const headers: HeaderMapping[] = [];
   const query: QueryMapping[] = [];
   const path = new Map<string, MappedSource>();
@@ -49,7 +52,11 @@ export function compileMappings(parameters: Readonly<Record<string, string>>, st
   return { headers, query, path, usesBody };
 }
 
-function compileMappedSource(destination: string, expression: string, stageVariables: Readonly<Record<string, string>>): MappedSource {
+function compileMappedSource(
+  destination: string,
+  expression: string,
+  stageVariables: Readonly<Record<string, string>>,
+): MappedSource {
   const body = compileBodySource(expression, 'method.request.body');
   if (body !== null) return { type: 'body', read: body };
   const read = compileSource(expression, stageVariables);
@@ -94,7 +101,12 @@ export const UNMAPPED = Symbol('a placeholder without a value');
 export const UNSAFE = Symbol('a value that would change the path');
 
 /** The URI with its values in place. */
-export function fillUri(uri: UriTemplate, mappings: ParameterMappings, x: Exchange, body: ParsedBody | null): string | typeof UNMAPPED | typeof UNSAFE {
+export function fillUri(
+  uri: UriTemplate,
+  mappings: ParameterMappings,
+  x: Exchange,
+  body: ParsedBody | null,
+): string | typeof UNMAPPED | typeof UNSAFE {
   let result = uri.texts[0]!;
   for (let i = 0; i < uri.names.length; i++) {
     const source = mappings.path.get(uri.names[i]!);
@@ -115,7 +127,10 @@ export function fillUri(uri: UriTemplate, mappings: ParameterMappings, x: Exchan
 function pathValue(source: MappedSource, value: string, x: Exchange): string | null {
   if (source.type === 'request' && source.pathParam !== null) {
     const raw = rawPathParam(x, source.pathParam) ?? '';
-    return raw.split('/').map((segment) => encodeSegment(decodeURIComponent(segment))).join('/');
+    return raw
+      .split('/')
+      .map((segment) => encodeSegment(decodeURIComponent(segment)))
+      .join('/');
   }
   if (source.type === 'request' && source.isOwners) return value.split('/').map(encodeSegment).join('/');
   if (value.split(/[/\\]/).some((piece) => piece === '.' || piece === '..')) return null;

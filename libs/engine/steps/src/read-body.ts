@@ -1,4 +1,12 @@
-import { BodyTooLarge, CONTINUE, readAll, type BodyMode, type Exchange, type Step, type Verdict } from '@gatehouse/engine-exchange';
+import {
+  BodyTooLarge,
+  CONTINUE,
+  readAll,
+  type BodyMode,
+  type Exchange,
+  type Step,
+  type Verdict,
+} from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 
 const EMPTY = Buffer.alloc(0);

@@ -1,6 +1,15 @@
 // From a backend's answer to the caller's response.
 import type { IntegrationResponseSnapshot, StageSnapshot } from '@gatehouse/contracts';
-import { allHeaders, CONTINUE, Exchange, lastHeader, LinkRefusal, readAll, type RawHeaders, type UpstreamAnswer } from '@gatehouse/engine-exchange';
+import {
+  allHeaders,
+  CONTINUE,
+  Exchange,
+  lastHeader,
+  LinkRefusal,
+  readAll,
+  type RawHeaders,
+  type UpstreamAnswer,
+} from '@gatehouse/engine-exchange';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
@@ -62,7 +71,11 @@ for (const [name, proxied, mapped] of RESPONSE_HEADERS) {
     const fn = answered({ body: Buffer.from(JSON.stringify({ headers: { [name]: 'v7' } })) });
     mapFunctionResponse({ stage: stageSnapshot(), route: routeSnapshot() })(fn);
     const x = respond([{ responseParameters: { [`method.response.header.${name}`]: "'v7'" } }]);
-    expect([fate(http.responseHeaders, name, 'v7'), fate(fn.responseHeaders, name, 'v7'), fate(x.responseHeaders, name, 'v7')]).toEqual([proxied, proxied, mapped]);
+    expect([
+      fate(http.responseHeaders, name, 'v7'),
+      fate(fn.responseHeaders, name, 'v7'),
+      fate(x.responseHeaders, name, 'v7'),
+    ]).toEqual([proxied, proxied, mapped]);
   });
 }
 
@@ -70,8 +83,16 @@ test('HTTP_PROXY passes status, repeated headers and the stream itself, with its
   const body = Readable.from([Buffer.from('abc')]);
   const x = answered({ status: 418, headers: ['Set-Cookie', 'a', 'set-cookie', 'b', 'Content-Length', '3'], body });
   expect(mapProxyResponse(x)).toBe(CONTINUE);
-  expect([x.status, allHeaders(x.responseHeaders, 'set-cookie'), x.responseBody, x.responseBodyBytes]).toEqual([418, ['a', 'b'], body, 3]);
-  expect([lastHeader(x.responseHeaders, 'content-type'), lastHeader(x.responseHeaders, 'x-amzn-trace-id')]).toEqual(['application/json', null]);
+  expect([x.status, allHeaders(x.responseHeaders, 'set-cookie'), x.responseBody, x.responseBodyBytes]).toEqual([
+    418,
+    ['a', 'b'],
+    body,
+    3,
+  ]);
+  expect([lastHeader(x.responseHeaders, 'content-type'), lastHeader(x.responseHeaders, 'x-amzn-trace-id')]).toEqual([
+    'application/json',
+    null,
+  ]);
 });
 
 test('a length beside a transfer coding does not count', () => {
@@ -83,10 +104,21 @@ test('a length beside a transfer coding does not count', () => {
 // HTTP and MOCK
 
 function linked(responses: Partial<IntegrationResponseSnapshot>[]): IntegrationResponseSnapshot[] {
-  return responses.map((response) => ({ statusCode: 200, selectionPattern: null, responseParameters: {}, responseTemplates: {}, ...response }));
+  return responses.map((response) => ({
+    statusCode: 200,
+    selectionPattern: null,
+    responseParameters: {},
+    responseTemplates: {},
+    ...response,
+  }));
 }
 
-function respond(responses: Partial<IntegrationResponseSnapshot>[], answer: Partial<UpstreamAnswer> = {}, requestHeaders: RawHeaders = [], stage: Partial<StageSnapshot> = {}): Exchange {
+function respond(
+  responses: Partial<IntegrationResponseSnapshot>[],
+  answer: Partial<UpstreamAnswer> = {},
+  requestHeaders: RawHeaders = [],
+  stage: Partial<StageSnapshot> = {},
+): Exchange {
   const x = answered(answer, requestHeaders);
   const all = linked(responses);
   const mapping = mapResponse(all, { stage: stageSnapshot(stage), route: routeSnapshot() }, true);
@@ -110,7 +142,12 @@ for (const [status, expected] of [
   [4040, 200],
 ] as const) {
   test(`backend status ${status} is answered as ${expected}: whole-text match, then the default`, () => {
-    const responses = [{ statusCode: 200 }, { statusCode: 444, selectionPattern: '4\\d{2}' }, { statusCode: 555, selectionPattern: '5..' }, { statusCode: 556, selectionPattern: '500' }];
+    const responses = [
+      { statusCode: 200 },
+      { statusCode: 444, selectionPattern: '4\\d{2}' },
+      { statusCode: 555, selectionPattern: '5..' },
+      { statusCode: 556, selectionPattern: '500' },
+    ];
     expect(respond(responses, { status }).status).toBe(expected);
   });
 }
@@ -144,12 +181,26 @@ test("nothing of the backend's headers goes out but what is mapped; the trace id
     [],
     { stageVariables: { colour: 'blue' } },
   );
-  expect(x.responseHeaders).toEqual(['Content-Type', 'application/json', 'X-One', '2', 'X-All', '1,2', 'X-Colour', 'blue', 'X-Amzn-Trace-Id', 'Root=1-2-3']);
+  expect(x.responseHeaders).toEqual([
+    'Content-Type',
+    'application/json',
+    'X-One',
+    '2',
+    'X-All',
+    '1,2',
+    'X-Colour',
+    'blue',
+    'X-Amzn-Trace-Id',
+    'Root=1-2-3',
+  ]);
 });
 
 test('the body passes through without a template; a mapped Content-Type wins', () => {
   const body = Readable.from([Buffer.from('x')]);
-  const x = respond([{ responseParameters: { 'method.response.header.Content-Type': "'text/html'" } }], { body, headers: ['Content-Type', 'image/png'] });
+  const x = respond([{ responseParameters: { 'method.response.header.Content-Type': "'text/html'" } }], {
+    body,
+    headers: ['Content-Type', 'image/png'],
+  });
   expect([x.responseBody, allHeaders(x.responseHeaders, 'content-type')]).toEqual([body, ['text/html']]);
 });
 
@@ -157,7 +208,11 @@ test('a template replaces the body, is chosen by Accept, and brings its media ty
   const responseTemplates = { 'text/plain': 'plain', 'application/json': '{}' };
   const body = Readable.from([Buffer.from('x')]);
   const x = respond([{ responseTemplates }], { body }, ['Accept', 'text/plain']);
-  expect([String(x.responseBody), lastHeader(x.responseHeaders, 'content-type'), body.destroyed]).toEqual(['plain', 'text/plain', true]);
+  expect([String(x.responseBody), lastHeader(x.responseHeaders, 'content-type'), body.destroyed]).toEqual([
+    'plain',
+    'text/plain',
+    true,
+  ]);
   expect(String(respond([{ responseTemplates }], {}, ['Accept', 'image/png']).responseBody)).toBe('{}');
   expect(String(respond([{ responseTemplates: { 'text/plain': 'only' } }]).responseBody)).toBe('only');
 });
@@ -177,12 +232,18 @@ for (const [source, body, expected] of [
 
 test('a body that a mapping reads has to be JSON', async () => {
   for (const body of ['<html>', '{"a":', 'text']) {
-    expect((await respondLater([{ responseParameters: { 'method.response.header.X': 'integration.response.body.a' } }], body)).fault!.name).toBe('RESPONSE_NOT_JSON');
+    expect(
+      (await respondLater([{ responseParameters: { 'method.response.header.X': 'integration.response.body.a' } }], body)).fault!
+        .name,
+    ).toBe('RESPONSE_NOT_JSON');
   }
 });
 
 test('a body too large to be held fails instead of filling the memory', async () => {
-  const x = await respondLater([{ responseParameters: { 'method.response.header.X': 'integration.response.body.a' } }], Buffer.alloc(10 * 1024 * 1024 + 1));
+  const x = await respondLater(
+    [{ responseParameters: { 'method.response.header.X': 'integration.response.body.a' } }],
+    Buffer.alloc(10 * 1024 * 1024 + 1),
+  );
   expect(x.fault!.name).toBe('RESPONSE_TOO_LARGE');
 });
 
@@ -214,7 +275,12 @@ for (const [reply, status, body] of [
 ] as const) {
   test(`function reply ${JSON.stringify(reply)} is answered ${status}`, () => {
     const x = returned(reply);
-    expect([x.fault, x.status, String(x.responseBody), lastHeader(x.responseHeaders, 'content-type')]).toEqual([null, status, body, 'application/json']);
+    expect([x.fault, x.status, String(x.responseBody), lastHeader(x.responseHeaders, 'content-type')]).toEqual([
+      null,
+      status,
+      body,
+      'application/json',
+    ]);
     expect(lastHeader(x.responseHeaders, 'x-amzn-trace-id')).toBe('Root=1-2-3');
   });
 }
@@ -250,7 +316,10 @@ for (const reply of [
 }
 
 test('headers merge: multi values first with their spelling, then the single one unless it is there; bools and numbers are text', () => {
-  const x = returned({ headers: { 'x-a': '3', 'X-B': true, 'X-C': 7, 'x-d': 'same', 'x-null': null }, multiValueHeaders: { 'X-A': ['1', '2'], 'X-D': ['same'] } });
+  const x = returned({
+    headers: { 'x-a': '3', 'X-B': true, 'X-C': 7, 'x-d': 'same', 'x-null': null },
+    multiValueHeaders: { 'X-A': ['1', '2'], 'X-D': ['same'] },
+  });
   expect(x.responseHeaders.slice(0, -4)).toEqual(['X-A', '1', 'X-A', '2', 'X-A', '3', 'X-D', 'same', 'X-B', 'true', 'X-C', '7']);
 });
 
@@ -277,7 +346,9 @@ for (const [what, accept, types, decoded] of [
 }
 
 test('a body that should be base64 and is not is a configuration error, when it has to be decoded', () => {
-  expect(returned({ body: 'a*b', isBase64Encoded: true }, ['Accept', 'a/b'], ['a/b']).fault!.name).toBe('API_CONFIGURATION_ERROR');
+  expect(returned({ body: 'a*b', isBase64Encoded: true }, ['Accept', 'a/b'], ['a/b']).fault!.name).toBe(
+    'API_CONFIGURATION_ERROR',
+  );
   expect(String(returned({ body: 'a*b', isBase64Encoded: true }).responseBody)).toBe('a*b');
 });
 

@@ -13,7 +13,11 @@ export function selectResponse(responses: readonly IntegrationResponseSnapshot[]
     const status = String(x.upstreamAnswer!.status);
     x.integrationResponseIndex = patterns.find(({ pattern }) => pattern.matches(status))?.index ?? defaultIndex;
     if (x.integrationResponseIndex !== -1) return CONTINUE;
-    return x.fail(FAULTS.API_CONFIGURATION_ERROR, null, `selecting an integration response for status ${status}: none matches and there is no default`);
+    return x.fail(
+      FAULTS.API_CONFIGURATION_ERROR,
+      null,
+      `selecting an integration response for status ${status}: none matches and there is no default`,
+    );
   };
 }
 

@@ -14,7 +14,10 @@ export interface StaticTemplate {
 /** Keys as the owner wrote them, in the owner's order, compared in lower case. */
 function linkTemplates(templates: StaticTemplates): ReadonlyMap<string, StaticTemplate> {
   return new Map(
-    Object.entries(templates).map(([type, text]) => [type.toLowerCase(), { mediaType: type, text, bytes: Buffer.from(text, 'utf8') }]),
+    Object.entries(templates).map(([type, text]) => [
+      type.toLowerCase(),
+      { mediaType: type, text, bytes: Buffer.from(text, 'utf8') },
+    ]),
   );
 }
 
@@ -24,7 +27,10 @@ export const UNSUPPORTED = 'unsupported';
 /** What becomes of a request body (data-plane reference §3.9). */
 export type RequestTemplateChoice = StaticTemplate | typeof PASSTHROUGH | typeof UNSUPPORTED;
 
-export function compileRequestTemplates(templates: StaticTemplates, behavior: PassthroughBehavior): (x: Exchange) => RequestTemplateChoice {
+export function compileRequestTemplates(
+  templates: StaticTemplates,
+  behavior: PassthroughBehavior,
+): (x: Exchange) => RequestTemplateChoice {
   const byType = linkTemplates(templates);
   const catchAll = byType.get('$default');
   const otherwise = behavior === 'NEVER' || (behavior === 'WHEN_NO_TEMPLATES' && byType.size > 0) ? UNSUPPORTED : PASSTHROUGH;

@@ -32,10 +32,14 @@ export const throttle =
       const plan = x.usagePlan!;
       const { usagePlanId, throttle: planThrottle } = plan.settings;
       const { apiKeyId } = x.apiKey!;
-      if (quotas.spend(plan.settings, apiKeyId, nowMs) === 'DENY') return x.fail(FAULTS.QUOTA_EXCEEDED, null, `spending the quota of plan ${usagePlanId}`);
+      if (quotas.spend(plan.settings, apiKeyId, nowMs) === 'DENY')
+        return x.fail(FAULTS.QUOTA_EXCEEDED, null, `spending the quota of plan ${usagePlanId}`);
       usage.count(tenant, usagePlanId, apiKeyId, nowMs);
       const own = plan.methodThrottles(stage.apiId, stage.stage)?.get(planMethod);
-      if (own !== undefined && !buckets.bucket(`key-method ${usagePlanId} ${apiKeyId} ${stageName} ${planMethod}`, own, nowMs).tryTake(nowMs)) {
+      if (
+        own !== undefined &&
+        !buckets.bucket(`key-method ${usagePlanId} ${apiKeyId} ${stageName} ${planMethod}`, own, nowMs).tryTake(nowMs)
+      ) {
         return x.fail(FAULTS.THROTTLED, null, `throttling the method by plan ${usagePlanId}`);
       }
       if (planThrottle !== null && !buckets.bucket(`key ${usagePlanId} ${apiKeyId}`, planThrottle, nowMs).tryTake(nowMs)) {

@@ -21,7 +21,10 @@ export class ConfigError extends Error {
 }
 
 /** Reads every setting from `environment`; throws one ConfigError that lists all problems together. */
-export function readConfig<S extends Settings>(settings: S, environment: Readonly<Record<string, string | undefined>>): Values<S> {
+export function readConfig<S extends Settings>(
+  settings: S,
+  environment: Readonly<Record<string, string | undefined>>,
+): Values<S> {
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries(settings)) {
@@ -50,7 +53,12 @@ export function secretSetting(variable: string, description: string): Setting<Se
   return { variable, description, fallback: undefined, parse: (text) => new Secret(text) };
 }
 
-export function integerSetting(variable: string, description: string, bounds: { min: number; max: number }, fallback?: number): Setting<number> {
+export function integerSetting(
+  variable: string,
+  description: string,
+  bounds: { min: number; max: number },
+  fallback?: number,
+): Setting<number> {
   return {
     variable,
     description,

@@ -280,7 +280,8 @@ class Parser {
     const ranges: (readonly [number, number])[] = [];
     // A class may begin with a bracket that does not close it in other dialects; in Java it must be escaped.
     for (let char = this.#next(); char !== ']'; char = this.#next()) {
-      if (char === '[' || (char === '&' && this.#peek() === '&')) throw this.#error('class intersection and nesting are not supported');
+      if (char === '[' || (char === '&' && this.#peek() === '&'))
+        throw this.#error('class intersection and nesting are not supported');
       const low = this.#classMember(char, ranges);
       if (low === null) continue;
       if (this.#peek() !== '-' || this.#chars[this.#at + 1] === ']') {
