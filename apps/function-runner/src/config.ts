@@ -19,6 +19,12 @@ const SETTINGS = {
     { min: 1, max: 10_000 },
     50,
   ),
+  queueMs: integerSetting(
+    'GATEHOUSE_FUNCTION_QUEUE_MS',
+    'how long a call waits for an environment when one of these limits is reached, in milliseconds; 0: it is refused at once',
+    { min: 0, max: 60_000 },
+    2_000,
+  ),
   idleSeconds: integerSetting(
     'GATEHOUSE_FUNCTION_IDLE_SECONDS',
     'how long an unused environment is kept',

@@ -1,6 +1,7 @@
 /** Which environments exist, who uses which, and how many there may be. */
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { CallQueue, type QueueLimits } from './call-queue.js';
 import type { FunctionCatalog, PublishedFunction } from './catalog.js';
 import { Environment, type Completed, type EnvironmentParts } from './environment.js';
 import { failure, type Invocation, type Outcome } from './invocation.js';
@@ -13,6 +14,24 @@ export interface ConcurrencyLimits {
   /** Environments alive at once; idle ones give way. */
   readonly total: number;
   readonly idleMs: number;
+  /** How long a call waits when one of the two numbers is reached; 0: it is refused at once. */
+  readonly queueMs: number;
+}
+
+const QUEUE_BOUNDS: Omit<QueueLimits, 'waitMs'> = {
+  callsPerFunctionMax: 256,
+  bytesPerTenantMax: 32 * 1024 * 1024,
+  bytesMax: 256 * 1024 * 1024,
+};
+
+/** The right to run one call: in a warm environment, or in one that is still to be started. */
+interface Place {
+  readonly owner: string;
+  readonly environment: Environment | Start;
+}
+
+interface Start {
+  readonly codeDigest: string;
 }
 
 /** No environment may be started for this call now. The reason is Lambda's. */
@@ -31,7 +50,9 @@ export class Environments {
   private readonly running = new Map<string, number>();
   private runningCount = 0;
   /** One for each environment that is being started. */
-  private readonly starting = new Set<{ readonly codeDigest: string }>();
+  private readonly starting = new Set<Start>();
+  private readonly queue: CallQueue<Place>;
+  private isClosed = false;
   private scratchCounter = 0;
   private readonly reaper: NodeJS.Timeout;
   private whenQuiet: (() => void) | null = null;
@@ -43,6 +64,7 @@ export class Environments {
     private readonly limits: ConcurrencyLimits,
     private readonly parts: EnvironmentParts,
   ) {
+    this.queue = new CallQueue({ ...QUEUE_BOUNDS, waitMs: limits.queueMs });
     this.reaper = setInterval(() => this.reap(), Math.min(limits.idleMs, 10_000)).unref();
     catalog.onChange((ids) => this.retire(ids));
   }
@@ -60,23 +82,16 @@ export class Environments {
     return new Environments(scratchRoot, catalog, packages, limits, parts);
   }
 
-  /** Runs a call in a warm environment or a new one. Throws Throttled at once when there may be no more of them. */
-  async invoke(fn: PublishedFunction, invocation: Invocation): Promise<Completed> {
-    const owner = `${fn.entry.tenant}:${fn.entry.functionName}`;
-    const runningNow = this.running.get(owner) ?? 0;
-    this.checkLimit(fn, runningNow);
-    const warm = this.takeIdle(fn.environmentKey);
-    if (warm === null) this.makeRoom();
-    this.running.set(owner, runningNow + 1);
-    this.runningCount++;
+  /**
+   * Runs a call in a warm environment or a new one. Throws Throttled: at once when the function's own reservation is used up,
+   * and when this machine's limits are, after waiting for a place. A call without a caller (`left` is `null`) does not wait.
+   */
+  async invoke(fn: PublishedFunction, invocation: Invocation, left: AbortSignal | null): Promise<Completed> {
+    const place = await this.placeFor(fn, invocation.event.length, left);
     try {
-      return await this.run(fn, warm, invocation);
+      return await this.run(fn, place, invocation);
     } finally {
-      const left = (this.running.get(owner) as number) - 1;
-      if (left === 0) this.running.delete(owner);
-      else this.running.set(owner, left);
-      this.runningCount--;
-      if (this.runningCount === 0) this.whenQuiet?.();
+      this.leave(place);
     }
   }
 
@@ -92,24 +107,59 @@ export class Environments {
         };
       });
     }
+    this.isClosed = true;
+    this.queue.close();
     for (const environment of this.all) environment.kill('retired');
   }
 
-  private async run(fn: PublishedFunction, warm: Environment | null, invocation: Invocation): Promise<Completed> {
-    let environment = warm;
-    if (environment === null) {
-      const started = await this.start(fn);
-      if (!(started instanceof Environment)) return { outcome: started, logTail: Buffer.alloc(0) };
-      environment = started;
+  private async placeFor(fn: PublishedFunction, eventBytes: number, left: AbortSignal | null): Promise<Place> {
+    const { reservedConcurrency } = fn.entry;
+    const waitingCount = this.queue.countOf(fn);
+    if (reservedConcurrency !== null && (this.running.get(ownerOf(fn)) ?? 0) + waitingCount >= reservedConcurrency) {
+      throw new Throttled('ReservedFunctionConcurrentInvocationLimitExceeded');
     }
+    const place =
+      (waitingCount === 0 ? this.takePlace(fn) : null) ?? (left === null ? null : await this.queue.wait(fn, eventBytes, left));
+    if (place === null) throw new Throttled('ConcurrentInvocationLimitExceeded');
+    return place;
+  }
+
+  /** `null` when there is none now. What is taken counts from here on. */
+  private takePlace(fn: PublishedFunction): Place | null {
+    const owner = ownerOf(fn);
+    const runningNow = this.running.get(owner) ?? 0;
+    if (this.isClosed || runningNow >= (fn.entry.reservedConcurrency ?? this.limits.perFunction)) return null;
+    const warm = this.takeIdle(fn.environmentKey);
+    if (warm === null && !this.makeRoom()) return null;
+    const start = { codeDigest: fn.codeDigest };
+    if (warm === null) this.starting.add(start);
+    this.running.set(owner, runningNow + 1);
+    this.runningCount++;
+    return { owner, environment: warm ?? start };
+  }
+
+  private leave({ owner }: Place): void {
+    const left = (this.running.get(owner) as number) - 1;
+    if (left === 0) this.running.delete(owner);
+    else this.running.set(owner, left);
+    this.runningCount--;
+    this.serveQueue();
+    if (this.runningCount === 0) this.whenQuiet?.();
+  }
+
+  private serveQueue(): void {
+    this.queue.serve((fn) => this.takePlace(fn));
+  }
+
+  private async run(fn: PublishedFunction, place: Place, invocation: Invocation): Promise<Completed> {
+    const environment = place.environment instanceof Environment ? place.environment : await this.start(fn, place.environment);
+    if (!(environment instanceof Environment)) return { outcome: environment, logTail: Buffer.alloc(0) };
     const completed = await environment.invoke(invocation);
     this.release(environment);
     return completed;
   }
 
-  private async start(fn: PublishedFunction): Promise<Environment | Outcome> {
-    const start = { codeDigest: fn.codeDigest };
-    this.starting.add(start);
+  private async start(fn: PublishedFunction, start: Start): Promise<Environment | Outcome> {
     const scratch = path.join(this.scratchRoot, String(this.scratchCounter++));
     try {
       const taskRoot = await this.packages.folder(fn.codeDigest, this.catalog.code);
@@ -119,6 +169,7 @@ export class Environments {
       const environment: Environment = await Environment.start(fn, program, folders, this.parts, () => {
         this.all.delete(environment);
         this.forget(environment);
+        queueMicrotask(() => this.serveQueue()); // not now: it may have given way to a call that is just taking its place
         void rm(scratch, { recursive: true, force: true, maxRetries: 3 }).catch(() => {}); // the next start clears it
       });
       this.all.add(environment);
@@ -161,23 +212,15 @@ export class Environments {
     else this.idle.set(environmentKey, rest);
   }
 
-  private checkLimit({ entry }: PublishedFunction, runningNow: number): void {
-    if (entry.reservedConcurrency !== null && runningNow >= entry.reservedConcurrency) {
-      throw new Throttled('ReservedFunctionConcurrentInvocationLimitExceeded');
-    }
-    if (entry.reservedConcurrency === null && runningNow >= this.limits.perFunction)
-      throw new Throttled('ConcurrentInvocationLimitExceeded');
-  }
-
-  /** The environment idle for longest gives way. */
-  private makeRoom(): void {
-    if (this.all.size + this.starting.size < this.limits.total) return;
+  /** Is there room for one more? The environment idle for longest gives way. */
+  private makeRoom(): boolean {
+    if (this.all.size + this.starting.size < this.limits.total) return true;
     let oldest: Environment | null = null;
     for (const [environment] of this.idle.values()) {
       if (environment !== undefined && (oldest === null || environment.idleSinceMs < oldest.idleSinceMs)) oldest = environment;
     }
-    if (oldest === null) throw new Throttled('ConcurrentInvocationLimitExceeded');
-    oldest.kill('retired');
+    oldest?.kill('retired');
+    return oldest !== null;
   }
 
   private reap(): void {
@@ -200,9 +243,11 @@ export class Environments {
   }
 
   private isUsed(codeDigest: string): boolean {
-    if (this.catalog.hasCode(codeDigest)) return true;
+    if (this.catalog.hasCode(codeDigest) || this.queue.hasCode(codeDigest)) return true;
     for (const { fn } of this.all) if (fn.codeDigest === codeDigest) return true;
     for (const fn of this.starting) if (fn.codeDigest === codeDigest) return true;
     return false;
   }
 }
+
+const ownerOf = ({ entry }: PublishedFunction): string => `${entry.tenant}:${entry.functionName}`;

@@ -20,6 +20,8 @@ export interface InvokeRequest {
   readonly traceId: string | null;
   /** The caller has seen this revision; `null` for any. */
   readonly minRevision: number | null;
+  /** Aborted when the caller is gone. */
+  readonly left: AbortSignal;
 }
 
 export interface InvokeAnswer {
@@ -62,7 +64,7 @@ export class FunctionInvoker {
       return { executedVersion, outcome: null, logTail: NOTHING };
     }
     try {
-      const { outcome, logTail } = await this.environments.invoke(fn, invocation);
+      const { outcome, logTail } = await this.environments.invoke(fn, invocation, request.left);
       return { executedVersion, outcome, logTail };
     } catch (cause) {
       if (cause instanceof Throttled) throw tooManyRequests(cause.reason);
@@ -76,7 +78,7 @@ export class FunctionInvoker {
     const run = async (): Promise<Outcome> => {
       const present = this.catalog.find(tenant, functionName, reference.qualifier);
       if (present === null) throw functionNotFound(invocation.functionArn);
-      return (await this.environments.invoke(present, invocation)).outcome;
+      return (await this.environments.invoke(present, invocation, null)).outcome;
     };
     if (!this.asyncCalls.accept(requestId, event.length, run)) throw tooManyRequests('CallerRateLimitExceeded');
   }

@@ -31,7 +31,12 @@ async function run(config: Config): Promise<void> {
     dataDir: config.dataDir,
     nodeToken: config.nodeToken,
     region: config.region,
-    limits: { perFunction: config.functionConcurrency, total: config.totalConcurrency, idleMs: config.idleSeconds * 1_000 },
+    limits: {
+      perFunction: config.functionConcurrency,
+      total: config.totalConcurrency,
+      idleMs: config.idleSeconds * 1_000,
+      queueMs: config.queueMs,
+    },
     clock: systemClock,
     log,
     isReady: () => link.status.complete,

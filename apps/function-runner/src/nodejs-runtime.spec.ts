@@ -3,7 +3,7 @@ import { RunnerHarness, type TestFunction } from './testing/harness.js';
 
 let runner: RunnerHarness;
 beforeAll(async () => {
-  runner = await RunnerHarness.start({ limits: { perFunction: 2, total: 8, idleMs: 60_000 } });
+  runner = await RunnerHarness.start({ limits: { perFunction: 2, total: 8, idleMs: 60_000, queueMs: 0 } });
 });
 afterAll(() => runner.close());
 

@@ -79,6 +79,7 @@ async function readInvoke(
     clientContext: clientContextOf(request),
     traceId: header(request, INVOKE_HEADERS.traceId),
     minRevision: revisionOf(request),
+    left: leftOf(response),
   };
 }
 
@@ -150,6 +151,12 @@ function clientContextOf(request: http.IncomingMessage): string | null {
   } catch {
     throw invalidContent('Client context must be a valid Base64-encoded JSON object.');
   }
+}
+
+function leftOf(response: http.ServerResponse): AbortSignal {
+  const left = new AbortController();
+  response.once('close', () => left.abort()); // also after the answer, when nobody listens any more
+  return left.signal;
 }
 
 function revisionOf(request: http.IncomingMessage): number | null {

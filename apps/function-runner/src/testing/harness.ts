@@ -50,7 +50,7 @@ export class RunnerHarness {
       dataDir,
       nodeToken: new Secret(TOKEN),
       region: 'us-east-1',
-      limits: { perFunction: 10, total: 50, idleMs: 60_000 },
+      limits: { perFunction: 10, total: 50, idleMs: 60_000, queueMs: 0 },
       clock: systemClock,
       log: { info: () => {}, warn: () => {}, error: (fields) => console.error(fields) },
       isReady: () => true,
