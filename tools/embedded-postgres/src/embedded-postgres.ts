@@ -48,13 +48,28 @@ export class EmbeddedPostgres {
 
   /** Resolves when `database` answers. Rejects with the end of the server's log when it does not come up. May be called again. */
   async start(): Promise<void> {
-    const running = await this.#settled();
-    if (running !== null && (running.port !== this.options.port || !running.isReady)) await this.stop();
-    if (this.#running() === null) {
+    while (!(await this.#startOnce()));
+  }
+
+  /** False when the server that was found running turned out to be dying: its end is awaited, the next try launches one. */
+  async #startOnce(): Promise<boolean> {
+    const found = await this.#settled();
+    if (found !== null && (found.port !== this.options.port || !found.isReady)) await this.stop();
+    const running = this.#running();
+    if (running === null) {
       if (!existsSync(path.join(this.options.directory, 'PG_VERSION'))) await this.initialise();
       await this.#launch();
     }
-    await this.createDatabase(this.options.database);
+    try {
+      await this.createDatabase(this.options.database);
+      return true;
+    } catch (cause) {
+      if (running === null || !isConnectionLoss(cause)) throw cause;
+      const deadlineMs = performance.now() + STOP_DEADLINE_MS;
+      while (isAlive(running.pid) && performance.now() < deadlineMs) await sleep(POLL_MS);
+      if (isAlive(running.pid)) throw cause;
+      return false;
+    }
   }
 
   /** Waits for the server's clean end; kills it after a deadline. Nothing happens when none runs. */
@@ -206,6 +221,12 @@ export class EmbeddedPostgres {
 /** Nothing of our own environment: PGDATA, PGPORT or a preloaded library would change what the server does. */
 function serverEnvironment(): NodeJS.ProcessEnv {
   return { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
+}
+
+/** The connection broke or was turned away because the server is on its way out: 57P0x are "shutdown", "crash" and "cannot connect now". */
+function isConnectionLoss(error: unknown): boolean {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return ['ECONNRESET', 'ECONNREFUSED', 'EPIPE', '57P01', '57P02', '57P03'].includes(code ?? '') || /terminated/.test(message);
 }
 
 function isAlive(pid: number): boolean {
