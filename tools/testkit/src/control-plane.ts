@@ -6,7 +6,7 @@ import { buffer } from 'node:stream/consumers';
 import { createHash, createHmac, randomBytes, type Hash, type Hmac } from 'node:crypto';
 import { APIGateway } from '@aws-sdk/client-api-gateway';
 import { Lambda } from '@aws-sdk/client-lambda';
-import { STSClient } from '@aws-sdk/client-sts';
+import { STS } from '@aws-sdk/client-sts';
 import { Secret, systemClock } from '@gatehouse/kernel';
 import { SignatureV4 } from '@smithy/signature-v4';
 import pg from 'pg';
@@ -57,7 +57,7 @@ export interface TestTenant {
   readonly credentials: TestCredentials;
   readonly apiGateway: APIGateway;
   readonly lambda: Lambda;
-  readonly sts: STSClient;
+  readonly sts: STS;
   send(request: RawRequest): Promise<CallerResponse>;
 }
 
@@ -117,7 +117,7 @@ export async function startControlPlaneHouse<Plane extends RunningPlane>(
       const tenant = {
         apiGateway: new APIGateway(options),
         lambda: new Lambda(options),
-        sts: new STSClient(options),
+        sts: new STS(options),
       };
       clients.push(...Object.values(tenant));
       return { ...tenant, account, credentials, send: (request) => sendSigned(plane.adminPort, credentials, request) };

@@ -38,16 +38,16 @@ test('docs/compatibility.md lists what is handled and what is not', async () => 
   await expect(`${before}${BEGIN}\n\n${operationTables()}\n\n${END}\n${after}`).toMatchFileSnapshot(FILE);
 });
 
-describe('an operation that is not handled', () => {
-  let house: ControlPlaneHouse<ControlPlane>;
-  beforeAll(async () => {
-    house = await startControlPlaneHouse(composition);
-  });
-  afterAll(async () => {
-    await house.close();
-    expect(bugs).toEqual([]);
-  });
+let house: ControlPlaneHouse<ControlPlane>;
+beforeAll(async () => {
+  house = await startControlPlaneHouse(composition);
+});
+afterAll(async () => {
+  await house.close();
+  expect(bugs).toEqual([]);
+});
 
+describe('an operation that is not handled', () => {
   test('answers an error with its name, in every service, and writes nothing', async () => {
     const tenant = await house.tenant();
     const before = await house.rowCounts();
@@ -81,5 +81,31 @@ describe('an operation that is not handled', () => {
     const client = new ApiGatewayV2Client({ region: TEST_REGION, endpoint: `http://127.0.0.1:${house.plane.adminPort}`, credentials, maxAttempts: 1 });
     expect(await refusalOf(client.send(new GetApisCommand({})))).toBe('400 BadRequestException: The operation GetApis is not available on this server.');
     client.destroy();
+  });
+});
+
+describe('one endpoint', () => {
+  test('tells the STS client who calls', async () => {
+    const { sts, account } = await house.tenant();
+    const identity = await sts.getCallerIdentity({});
+    expect(identity).toMatchObject({ Account: account, Arn: `arn:aws:iam::${account}:user/admin`, UserId: expect.any(String) });
+  });
+
+  test('refuses what else STS has, in the words of STS', async () => {
+    const { sts } = await house.tenant();
+    expect(await refusalOf(sts.getSessionToken({}))).toBe('400 InvalidAction: The action GetSessionToken is not valid for this endpoint.');
+  });
+
+  test('answers v1 and Lambda beside each other, each to signatures of its own service', async () => {
+    const tenant = await house.tenant();
+    expect((await tenant.apiGateway.getRestApis({})).items).toEqual([]);
+    expect((await tenant.lambda.listFunctions({})).Functions).toEqual([]);
+    const crossed = await tenant.send({ path: '/2015-03-31/functions/', signature: { service: 'apigateway' } });
+    expect([crossed.status, crossed.headers['x-amzn-errortype']]).toEqual([403, 'InvalidSignatureException']);
+  });
+
+  test('says when it answered, so that clients can correct their clocks', async () => {
+    const { headers } = await (await house.tenant()).send({ path: '/restapis' });
+    expect(Math.abs(Date.parse(headers['date']!) - Date.now())).toBeLessThan(60_000);
   });
 });
