@@ -5,11 +5,12 @@
  *   manifest.json      first line: SHA-256 of the rest; the rest: StoredManifest
  *   blobs/ab/abcd...   the bytes whose SHA-256 is the name
  *
+ * Only the process's own user may read any of it: entries hold functions' environment variables in clear.
  * Every file is written beside its place and renamed into it. The manifest is on the disk before the rename; a blob
  * that a power cut truncates is found out by its digest when it is read, thrown away and fetched again.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { sha256Hex } from '@gatehouse/kernel';
 import type { LinkEntry } from './manifest.js';
@@ -28,12 +29,15 @@ export interface NodeIdentity {
 }
 
 const MANIFEST_FORMAT = 1;
+const FOLDER_MODE = 0o700;
+const FILE_MODE = 0o600;
 
 export class DiskStore {
   private constructor(private readonly folder: string) {}
 
   static async open(folder: string): Promise<DiskStore> {
-    await mkdir(path.join(folder, 'blobs'), { recursive: true });
+    await mkdir(path.join(folder, 'blobs'), { recursive: true, mode: FOLDER_MODE });
+    await chmod(folder, FOLDER_MODE); // it may have been there before
     return new DiskStore(folder);
   }
 
@@ -87,9 +91,9 @@ export class DiskStore {
   async writeBlob(digest: string, bytes: Uint8Array): Promise<boolean> {
     if (sha256Hex(bytes) !== digest) return false;
     const file = this.blobFile(digest);
-    await mkdir(path.dirname(file), { recursive: true });
+    await mkdir(path.dirname(file), { recursive: true, mode: FOLDER_MODE });
     const draft = draftOf(file);
-    await writeFile(draft, bytes);
+    await writeFile(draft, bytes, { mode: FILE_MODE });
     await rename(draft, file);
     return true;
   }
@@ -139,7 +143,7 @@ async function readIfThere(file: string): Promise<Buffer | null> {
 /** Returns once the bytes and their name are on the disk. */
 async function writeDurably(file: string, text: string): Promise<void> {
   const draft = draftOf(file);
-  const handle = await open(draft, 'w');
+  const handle = await open(draft, 'w', FILE_MODE);
   try {
     await handle.writeFile(text);
     await handle.sync();

@@ -1,0 +1,28 @@
+import { sha256Hex } from '@gatehouse/kernel';
+import { chmod, mkdir, mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { DiskStore } from './disk-store.js';
+
+let folder: string;
+beforeEach(async () => {
+  folder = path.join(await mkdtemp(path.join(tmpdir(), 'gatehouse-disk-')), 'link');
+});
+afterEach(() => rm(path.dirname(folder), { recursive: true }));
+
+test('nobody but its own user may read the store, also one that was open before', async () => {
+  await mkdir(folder);
+  await chmod(folder, 0o755);
+  const store = await DiskStore.open(folder);
+  await store.nextEpoch(1);
+  await store.writeManifest({ revision: 1, entries: [], lastGood: [] });
+  const bytes = Buffer.from('code');
+  expect(await store.writeBlob(sha256Hex(bytes), bytes)).toBe(true);
+  const modes = new Set<string>();
+  for (const name of ['.', ...(await readdir(folder, { recursive: true }))]) {
+    const found = await stat(path.join(folder, name));
+    modes.add(`${found.isDirectory() ? 'folder' : 'file'} ${(found.mode & 0o777).toString(8)}`);
+  }
+  expect([...modes].sort()).toEqual(['file 600', 'folder 700']);
+});
