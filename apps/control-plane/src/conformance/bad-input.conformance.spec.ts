@@ -94,6 +94,21 @@ describe('bodies', () => {
       () => post('/restapis', 'name=a', { 'content-type': 'application/x-www-form-urlencoded' }),
       "415 UnsupportedMediaTypeException: The body of CreateRestApi must be application/json, not 'application/x-www-form-urlencoded'",
     ],
+    [
+      'more patch operations than one update may hold the process for',
+      () => patch(`/restapis/${restApiId}`, JSON.stringify({ patchOperations: Array.from({ length: 50_000 }, (_, index) => ({ op: 'add', path: `/binaryMediaTypes/a~1${index}` })) })),
+      '400 BadRequestException: At most 1000 patch operations can be made at once, got 50000',
+    ],
+    [
+      'a tag whose name the store would lose',
+      () => put(`/tags/${encodeURIComponent(`arn:aws:apigateway:us-east-1::/restapis/${restApiId}`)}`, '{"tags":{"__proto__":"x"}}'),
+      '400 BadRequestException: Invalid tag key "__proto__": this name cannot be stored',
+    ],
+    [
+      'a stage variable whose name the store would lose',
+      () => post(`/restapis/${restApiId}/deployments`, '{"stageName":"dev","variables":{"__proto__":"x"}}'),
+      '400 BadRequestException: Invalid stage variable name "__proto__": this name cannot be stored',
+    ],
     ['structures nested very deeply', () => post('/restapis', `${'{"name":'.repeat(50_000)}1${'}'.repeat(50_000)}`), '400 SerializationException: Start of structure or map found where not expected.'],
     [
       'one byte more than 10 MB',

@@ -4,7 +4,7 @@
  * and not in a table of patch rules.
  */
 import { badRequest } from '../errors.js';
-import type { PatchOperation } from '../patch/patch.js';
+import { boundedOperations, type PatchOperation } from '../patch/patch.js';
 import type { CanarySettings, Stage } from './deployment.js';
 import { changeMethodSetting, methodSettingKey, readMethodSettingPath } from './method-settings.js';
 import { cacheSize, checkStage } from './stage.js';
@@ -31,7 +31,7 @@ const ACCESS_LOG_FORMAT_BYTES_MAX = 3072;
  */
 export function patchStage(stage: Stage, operations: readonly PatchOperation[], nowMs: number): Stage {
   if (operations.length === 0) return stage;
-  return checkStage({ ...operations.reduce(apply, stage), lastUpdatedAtMs: nowMs });
+  return checkStage({ ...boundedOperations(operations).reduce(apply, stage), lastUpdatedAtMs: nowMs });
 }
 
 function apply(stage: Stage, operation: PatchOperation): Stage {

@@ -107,6 +107,8 @@ function checkVariables(variables: TextMap | null): void {
   const entries = Object.entries(variables ?? {});
   if (entries.length > STAGE_VARIABLES_MAX) throw badRequest(`A stage can have at most ${STAGE_VARIABLES_MAX} stage variables`);
   for (const [name, value] of entries) {
+    // The store's JSON library drops it without a word.
+    if (name === '__proto__') throw badRequest(`Invalid stage variable name "${name}": this name cannot be stored`);
     if (!/^[A-Za-z0-9_]+$/.test(name) || name.length > VARIABLE_NAME_CHARS_MAX) {
       throw badRequest(
         `Invalid stage variable name "${name}". Names can have alphanumeric and underscore characters, at most ${VARIABLE_NAME_CHARS_MAX}`,

@@ -59,7 +59,19 @@ export interface PatchRules<T> {
  * first operation whose path, verb or value is wrong.
  */
 export function readPatch<T>(operations: readonly PatchOperation[] | undefined, rules: PatchRules<T>): readonly Change<T>[] {
-  return (operations ?? []).map((operation) => readOperation(operation, rules));
+  return boundedOperations(operations ?? []).map((operation) => readOperation(operation, rules));
+}
+
+/**
+ * Ours: every operation makes a new copy of what it changes, so the time of an update grows with the square of their number.
+ * Terraform sends one for each member that differs, far fewer.
+ */
+const OPERATIONS_MAX = 1_000;
+
+/** The operations. Throws BadRequest when there are more than one update may hold the process for. */
+export function boundedOperations(operations: readonly PatchOperation[]): readonly PatchOperation[] {
+  if (operations.length <= OPERATIONS_MAX) return operations;
+  throw badRequest(`At most ${OPERATIONS_MAX} patch operations can be made at once, got ${operations.length}`);
 }
 
 /** The target after all changes. May throw what a change finds wrong with the target; the target itself stays as it was. */

@@ -12,6 +12,8 @@ export function checkTags(tags: TextMap): TextMap {
   if (entries.length > TAGS_MAX) throw badRequest(`A resource can have at most ${TAGS_MAX} tags`);
   for (const [key, value] of entries) {
     if (key === '' || key.length > KEY_CHARS_MAX) throw badRequest(`Invalid tag key: must have 1 to ${KEY_CHARS_MAX} characters`);
+    // The store's JSON library drops it without a word.
+    if (key === '__proto__') throw badRequest(`Invalid tag key "${key}": this name cannot be stored`);
     if (key.toLowerCase().startsWith('aws:')) throw badRequest(`Invalid tag key "${key}": aws: is a reserved prefix`);
     if (value.length > VALUE_CHARS_MAX)
       throw badRequest(`Invalid value of tag "${key}": must have at most ${VALUE_CHARS_MAX} characters`);

@@ -3,7 +3,7 @@
  * paths are read here and not by the table of patch rules.
  */
 import { badRequest } from '../errors.js';
-import type { PatchOperation } from '../patch/patch.js';
+import { boundedOperations, type PatchOperation } from '../patch/patch.js';
 import type { PlannedStage, ThrottleLimits, UsagePlan } from './usage-plan.js';
 import {
   checkMethodThrottles,
@@ -52,7 +52,7 @@ interface Draft extends Omit<UsagePlan, 'quota'> {
  * may have them, are the caller's questions.
  */
 export function patchUsagePlan(plan: UsagePlan, operations: readonly PatchOperation[]): UsagePlan {
-  const draft = operations.reduce<Draft>(apply, plan);
+  const draft = boundedOperations(operations).reduce<Draft>(apply, plan);
   return {
     ...draft,
     quota: draft.quota === null ? null : readQuota(draft.quota),
