@@ -112,7 +112,10 @@ export async function startControlPlaneHouse<Plane extends RunningPlane>(
         principalArn: `arn:aws:iam::${account}:user/admin`,
         enabled: true,
       };
-      await plane.store.directory.create({ id: account, name: 'admin', createdAtMs: systemClock.nowMs() } as never, [credential] as never);
+      await plane.store.directory.create(
+        { id: account, name: 'admin', createdAtMs: systemClock.nowMs() } as never,
+        [credential] as never,
+      );
       const options = { region: TEST_REGION, endpoint: `http://127.0.0.1:${plane.adminPort}`, credentials, maxAttempts: 1 };
       const tenant = {
         apiGateway: new APIGateway(options),
@@ -127,7 +130,8 @@ export async function startControlPlaneHouse<Plane extends RunningPlane>(
         `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE' ORDER BY 1`,
       );
       const counts: Record<string, number> = {};
-      for (const { name } of tables) counts[name] = Number((await query<{ count: string }>(`SELECT count(*) FROM "${name}"`))[0]!.count);
+      for (const { name } of tables)
+        counts[name] = Number((await query<{ count: string }>(`SELECT count(*) FROM "${name}"`))[0]!.count);
       return counts;
     },
     close: async () => {

@@ -3,7 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Secret } from '@gatehouse/kernel';
-import { createMockApi, startControlPlaneHouse, type ControlPlaneHouse, type RawRequest, type TestTenant } from '@gatehouse/testkit';
+import {
+  createMockApi,
+  startControlPlaneHouse,
+  type ControlPlaneHouse,
+  type RawRequest,
+  type TestTenant,
+} from '@gatehouse/testkit';
 import { openNode, TextWorld } from '@gatehouse/tools-node-link';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { ControlPlane } from '../control-plane.js';
@@ -28,10 +34,17 @@ let nodeCount = 0;
 
 /** A node that takes everything, or what `apply` takes; gone at the end of the test. */
 async function connect(role: Role, options: Parameters<typeof openNode>[2] = {}) {
-  const node = await openNode(path.join(folder, `node-${++nodeCount}`), house.plane.grpcPort, { token: house.config.nodeToken, role, ...options });
+  const node = await openNode(path.join(folder, `node-${++nodeCount}`), house.plane.grpcPort, {
+    token: house.config.nodeToken,
+    role,
+    ...options,
+  });
   onTestFinished(() => node.link.close());
   node.link.connect();
-  await vi.waitFor(async () => expect(await nodes()).toContainEqual(expect.objectContaining({ nodeId: node.link.nodeId, connected: true })), WAIT);
+  await vi.waitFor(
+    async () => expect(await nodes()).toContainEqual(expect.objectContaining({ nodeId: node.link.nodeId, connected: true })),
+    WAIT,
+  );
   return node;
 }
 
@@ -60,11 +73,17 @@ describe('/readyz', () => {
 
   test('is 503 and names what is missing until a node and a function runner are connected and serve everything', async () => {
     const nobody = (name: string) => ({ name, ok: false, detail: 'none is connected' });
-    expect(await ready()).toEqual({ status: 503, body: { status: 'not ready', checks: [database, nobody('data-plane'), nobody('function-runner')] } });
+    expect(await ready()).toEqual({
+      status: 503,
+      body: { status: 'not ready', checks: [database, nobody('data-plane'), nobody('function-runner')] },
+    });
     await connect('DATA_PLANE');
     await vi.waitFor(async () => {
       const { status, body } = await ready();
-      expect([status, body]).toEqual([503, { status: 'not ready', checks: [database, { name: 'data-plane', ok: true, detail: '' }, nobody('function-runner')] }]);
+      expect([status, body]).toEqual([
+        503,
+        { status: 'not ready', checks: [database, { name: 'data-plane', ok: true, detail: '' }, nobody('function-runner')] },
+      ]);
     }, WAIT);
     const runner = await connect('FUNCTION_RUNNER');
     await vi.waitFor(async () => expect(await ready()).toMatchObject({ status: 200, body: { status: 'ready' } }), WAIT);
@@ -88,7 +107,9 @@ describe('/readyz', () => {
     await vi.waitFor(async () => {
       const { status, body } = await ready();
       expect(status).toBe(503);
-      expect(body).toMatchObject({ checks: [database, { name: 'data-plane', ok: false, detail: expect.stringMatching(/^serves revision \d+ of \d+$/) }, {}] });
+      expect(body).toMatchObject({
+        checks: [database, { name: 'data-plane', ok: false, detail: expect.stringMatching(/^serves revision \d+ of \d+$/) }, {}],
+      });
     }, WAIT);
     gate.resolve();
     await vi.waitFor(async () => expect(await ready()).toMatchObject({ status: 200 }), WAIT);
@@ -141,10 +162,14 @@ describe('x-gatehouse-wait: live', () => {
 
   test('names the node that refuses; the change stays, and the rollout shows the reason', async () => {
     const { link } = await connect('DATA_PLANE', {
-      apply: ({ entries }) => entries.filter(({ kind }) => kind === 'STAGE').map(({ kind, id }) => ({ kind, id, reason: 'does not link' })),
+      apply: ({ entries }) =>
+        entries.filter(({ kind }) => kind === 'STAGE').map(({ kind, id }) => ({ kind, id, reason: 'does not link' })),
     });
     const { restApiId } = await createMockApi(tenant.apiGateway);
-    const { status, headers, text } = await deploy(restApiId, { 'x-gatehouse-wait': 'live', 'x-gatehouse-wait-timeout-ms': '5000' });
+    const { status, headers, text } = await deploy(restApiId, {
+      'x-gatehouse-wait': 'live',
+      'x-gatehouse-wait-timeout-ms': '5000',
+    });
     expect([status, headers['x-amzn-errortype']]).toEqual([503, 'ServiceUnavailableException']);
     expect(text).toContain(link.nodeId);
     const { deploymentId } = await tenant.apiGateway.getStage({ restApiId, stageName: 'dev' });
@@ -168,7 +193,11 @@ describe('what nodes report', () => {
     const { restApiId } = await createMockApi(api);
     await api.createDeployment({ restApiId, stageName: 'dev' });
     const { id: keyId } = await api.createApiKey({ name: 'k', enabled: true });
-    const { id: usagePlanId } = await api.createUsagePlan({ name: 'p', apiStages: [{ apiId: restApiId, stage: 'dev' }], quota: { limit: 10, period: 'DAY' } });
+    const { id: usagePlanId } = await api.createUsagePlan({
+      name: 'p',
+      apiStages: [{ apiId: restApiId, stage: 'dev' }],
+      quota: { limit: 10, period: 'DAY' },
+    });
     await api.createUsagePlanKey({ usagePlanId, keyId, keyType: 'API_KEY' });
     const day = new Date().toISOString().slice(0, 10);
     const minute = BigInt(Math.floor(Date.now() / 60_000) * 60);
@@ -178,7 +207,18 @@ describe('what nodes report', () => {
       sequence: 1,
       usage: [{ tenant: tenant.account, usagePlanId: usagePlanId!, apiKeyId: keyId!, day, count: 4n }],
       metrics: [
-        { tenant: tenant.account, apiId: restApiId, stage: 'dev', resource: '/users', httpMethod: 'GET', minute, count: 3n, errors4xx: 1n, errors5xx: 1n, latency },
+        {
+          tenant: tenant.account,
+          apiId: restApiId,
+          stage: 'dev',
+          resource: '/users',
+          httpMethod: 'GET',
+          minute,
+          count: 3n,
+          errors4xx: 1n,
+          errors5xx: 1n,
+          latency,
+        },
       ],
     };
     // However often it is sent, it counts once.
@@ -191,10 +231,21 @@ describe('what nodes report', () => {
       status: 200,
       body: {
         apiId: restApiId,
-        points: [{ timestamp: new Date(Number(minute) * 1000).toISOString(), count: 3, '4XXError': 1, '5XXError': 1, latency: { average: 2, max: 3 } }],
+        points: [
+          {
+            timestamp: new Date(Number(minute) * 1000).toISOString(),
+            count: 3,
+            '4XXError': 1,
+            '5XXError': 1,
+            latency: { average: 2, max: 3 },
+          },
+        ],
       },
     });
-    expect(await json({ path: '/admin/v1/metrics', query }, await house.tenant())).toMatchObject({ status: 200, body: { points: [] } });
+    expect(await json({ path: '/admin/v1/metrics', query }, await house.tenant())).toMatchObject({
+      status: 200,
+      body: { points: [] },
+    });
   });
 
   for (const [name, query] of [
@@ -205,7 +256,10 @@ describe('what nodes report', () => {
     ['more points than an answer holds', { apiId: 'a', from: '2020-01-01T00:00:00Z', to: '2026-01-01T00:00:00Z' }],
   ] as const) {
     test(`metrics with ${name} are refused`, async () => {
-      expect(await json({ path: '/admin/v1/metrics', query })).toMatchObject({ status: 400, body: { type: 'BadRequestException' } });
+      expect(await json({ path: '/admin/v1/metrics', query })).toMatchObject({
+        status: 400,
+        body: { type: 'BadRequestException' },
+      });
     });
   }
 });
@@ -213,9 +267,15 @@ describe('what nodes report', () => {
 describe('callers of the admin API', () => {
   for (const path of ['/admin/v1/nodes', '/admin/v1/rollouts/x', '/admin/v1/metrics']) {
     test(`${path} is 403 without a signature, and with that of a stranger`, async () => {
-      expect(await json({ path, signature: null })).toEqual({ status: 403, body: { type: 'MissingAuthenticationTokenException', message: 'Missing Authentication Token' } });
+      expect(await json({ path, signature: null })).toEqual({
+        status: 403,
+        body: { type: 'MissingAuthenticationTokenException', message: 'Missing Authentication Token' },
+      });
       const credentials = { accessKeyId: 'AKIASTRANGER', secretAccessKey: 'x' };
-      expect(await json({ path, signature: { credentials } })).toMatchObject({ status: 403, body: { type: 'UnrecognizedClientException' } });
+      expect(await json({ path, signature: { credentials } })).toMatchObject({
+        status: 403,
+        body: { type: 'UnrecognizedClientException' },
+      });
     });
   }
 

@@ -16,8 +16,16 @@ const FILE = path.resolve(import.meta.dirname, '../../../../docs/compatibility.m
 const BEGIN = '<!-- generated: operations -->';
 const END = '<!-- end of generated -->';
 
-const SERVICES: readonly { readonly title: string; readonly model: ServiceModel; readonly isHandled: (operation: string) => boolean }[] = [
-  { title: 'API Gateway v1 (REST APIs)', model: ApiGateway.model, isHandled: (name) => !Object.hasOwn(API_GATEWAY_NOT_YET, name) },
+const SERVICES: readonly {
+  readonly title: string;
+  readonly model: ServiceModel;
+  readonly isHandled: (operation: string) => boolean;
+}[] = [
+  {
+    title: 'API Gateway v1 (REST APIs)',
+    model: ApiGateway.model,
+    isHandled: (name) => !Object.hasOwn(API_GATEWAY_NOT_YET, name),
+  },
   { title: 'Lambda (function API)', model: Lambda.model, isHandled: (name) => !Object.hasOwn(LAMBDA_NOT_YET, name) },
   { title: 'API Gateway v2 (HTTP and WebSocket APIs)', model: ApiGatewayV2.model, isHandled: () => false },
 ];
@@ -26,7 +34,13 @@ function operationTables(): string {
   return SERVICES.map(({ title, model, isHandled }) => {
     const names = Object.keys(model.operations).sort();
     const rows = names.map((name) => `| ${name} | ${isHandled(name) ? 'handled' : 'answers an error that names it'} |`);
-    return [`### ${title}: ${names.filter(isHandled).length} of ${names.length}`, '', '| operation | |', '|---|---|', ...rows].join('\n');
+    return [
+      `### ${title}: ${names.filter(isHandled).length} of ${names.length}`,
+      '',
+      '| operation | |',
+      '|---|---|',
+      ...rows,
+    ].join('\n');
   }).join('\n\n');
 }
 
@@ -78,8 +92,15 @@ describe('an operation that is not handled', () => {
 
   test('is a modelled error for the SDK', async () => {
     const { credentials } = await house.tenant();
-    const client = new ApiGatewayV2Client({ region: TEST_REGION, endpoint: `http://127.0.0.1:${house.plane.adminPort}`, credentials, maxAttempts: 1 });
-    expect(await refusalOf(client.send(new GetApisCommand({})))).toBe('400 BadRequestException: The operation GetApis is not available on this server.');
+    const client = new ApiGatewayV2Client({
+      region: TEST_REGION,
+      endpoint: `http://127.0.0.1:${house.plane.adminPort}`,
+      credentials,
+      maxAttempts: 1,
+    });
+    expect(await refusalOf(client.send(new GetApisCommand({})))).toBe(
+      '400 BadRequestException: The operation GetApis is not available on this server.',
+    );
     client.destroy();
   });
 });
@@ -93,7 +114,9 @@ describe('one endpoint', () => {
 
   test('refuses what else STS has, in the words of STS', async () => {
     const { sts } = await house.tenant();
-    expect(await refusalOf(sts.getSessionToken({}))).toBe('400 InvalidAction: The action GetSessionToken is not valid for this endpoint.');
+    expect(await refusalOf(sts.getSessionToken({}))).toBe(
+      '400 InvalidAction: The action GetSessionToken is not valid for this endpoint.',
+    );
   });
 
   test('answers v1 and Lambda beside each other, each to signatures of its own service', async () => {

@@ -1,6 +1,13 @@
 /** Deployments and stages through the AWS SDK: exact answers, exact refusals, every PATCH path once, and what goes live with them. */
 import { paginateGetDeployments, type PatchOperation } from '@aws-sdk/client-api-gateway';
-import { answered, createMockApi, refusalOf, startControlPlaneHouse, type ControlPlaneHouse, type TestTenant } from '@gatehouse/testkit';
+import {
+  answered,
+  createMockApi,
+  refusalOf,
+  startControlPlaneHouse,
+  type ControlPlaneHouse,
+  type TestTenant,
+} from '@gatehouse/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ControlPlane } from '../control-plane.js';
 import { bugs, composition } from './composition.js';
@@ -27,9 +34,20 @@ const remove = (path: string): PatchOperation => ({ op: 'remove', path });
 describe('deployments', () => {
   test('CreateDeployment answers 201 and, with a stage name, makes the stage', async () => {
     const { restApiId } = await createMockApi(api);
-    const created = await api.createDeployment({ restApiId, stageName: 'dev', stageDescription: 'for us', description: 'first', variables: { host: 'a' }, tracingEnabled: true });
+    const created = await api.createDeployment({
+      restApiId,
+      stageName: 'dev',
+      stageDescription: 'for us',
+      description: 'first',
+      variables: { host: 'a' },
+      tracingEnabled: true,
+    });
     expect(created.$metadata.httpStatusCode).toBe(201);
-    expect(answered(created)).toStrictEqual({ id: expect.stringMatching(ID_6), description: 'first', createdDate: expect.any(Date) });
+    expect(answered(created)).toStrictEqual({
+      id: expect.stringMatching(ID_6),
+      description: 'first',
+      createdDate: expect.any(Date),
+    });
     expect(answered(await api.getDeployment({ restApiId, deploymentId: created.id! }))).toStrictEqual(answered(created));
     expect(answered(await api.getStage({ restApiId, stageName: 'dev' }))).toStrictEqual({
       deploymentId: created.id,
@@ -58,7 +76,10 @@ describe('deployments', () => {
     const { restApiId } = await createMockApi(api);
     const first = await api.createDeployment({ restApiId, stageName: 'dev', variables: { a: '1' } });
     const second = await api.createDeployment({ restApiId, stageName: 'dev', variables: { b: '2' } });
-    expect(await api.getStage({ restApiId, stageName: 'dev' })).toMatchObject({ deploymentId: second.id, variables: { a: '1', b: '2' } });
+    expect(await api.getStage({ restApiId, stageName: 'dev' })).toMatchObject({
+      deploymentId: second.id,
+      variables: { a: '1', b: '2' },
+    });
     expect((await api.getDeployments({ restApiId })).items!.map(({ id }) => id)).toEqual([second.id, first.id]);
   });
 
@@ -75,15 +96,23 @@ describe('deployments', () => {
     const { restApiId } = await createMockApi(api);
     const { id, createdDate } = await api.createDeployment({ restApiId });
     const key = { restApiId, deploymentId: id! };
-    expect(answered(await api.updateDeployment({ ...key, patchOperations: [replace('/description', 'said')] }))).toStrictEqual({ id, createdDate, description: 'said' });
-    expect(await refusalOf(api.updateDeployment({ ...key, patchOperations: [replace('/id', 'x')] }))).toMatch(/^400 BadRequestException: Invalid patch path/);
+    expect(answered(await api.updateDeployment({ ...key, patchOperations: [replace('/description', 'said')] }))).toStrictEqual({
+      id,
+      createdDate,
+      description: 'said',
+    });
+    expect(await refusalOf(api.updateDeployment({ ...key, patchOperations: [replace('/id', 'x')] }))).toMatch(
+      /^400 BadRequestException: Invalid patch path/,
+    );
     expect((await api.deleteDeployment(key)).$metadata.httpStatusCode).toBe(202);
     expect(await refusalOf(api.getDeployment(key))).toBe('404 NotFoundException: Invalid Deployment identifier specified');
   });
 
   test('what cannot be deployed, or removed, is refused', async () => {
     const { id: empty } = await api.createRestApi({ name: 'empty' });
-    expect(await refusalOf(api.createDeployment({ restApiId: empty! }))).toBe("400 BadRequestException: The REST API doesn't contain any methods");
+    expect(await refusalOf(api.createDeployment({ restApiId: empty! }))).toBe(
+      "400 BadRequestException: The REST API doesn't contain any methods",
+    );
     const { restApiId, key } = await createMockApi(api);
     const { id: deploymentId } = await api.createDeployment({ restApiId, stageName: 'dev' });
     expect(await refusalOf(api.deleteDeployment({ restApiId, deploymentId: deploymentId! }))).toBe(
@@ -98,7 +127,9 @@ describe('deployments', () => {
       `400 BadRequestException: ${canary}Stage none must already be created before making a canary release deployment`,
     );
     await api.deleteIntegration(key);
-    expect(await refusalOf(api.createDeployment({ restApiId, stageName: 'dev' }))).toBe('400 BadRequestException: No integration defined for method');
+    expect(await refusalOf(api.createDeployment({ restApiId, stageName: 'dev' }))).toBe(
+      '400 BadRequestException: No integration defined for method',
+    );
   });
 
   test('GetDeployments pages through the SDK', async () => {
@@ -106,7 +137,8 @@ describe('deployments', () => {
     const made: (string | undefined)[] = [];
     for (let i = 0; i < 5; i++) made.unshift((await api.createDeployment({ restApiId })).id);
     const pages: (string | undefined)[][] = [];
-    for await (const { items } of paginateGetDeployments({ client: api, pageSize: 2 }, { restApiId })) pages.push(items!.map(({ id }) => id));
+    for await (const { items } of paginateGetDeployments({ client: api, pageSize: 2 }, { restApiId }))
+      pages.push(items!.map(({ id }) => id));
     expect(pages.map((page) => page.length)).toEqual([2, 2, 1]);
     expect(pages.flat()).toEqual(made);
   });
@@ -150,7 +182,9 @@ describe('stages', () => {
     const { restApiId } = await createMockApi(api);
     await api.createDeployment({ restApiId, stageName: 'dev' });
     expect((await api.deleteStage({ restApiId, stageName: 'dev' })).$metadata.httpStatusCode).toBe(202);
-    expect(await refusalOf(api.getStage({ restApiId, stageName: 'dev' }))).toBe('404 NotFoundException: Invalid stage identifier specified');
+    expect(await refusalOf(api.getStage({ restApiId, stageName: 'dev' }))).toBe(
+      '404 NotFoundException: Invalid stage identifier specified',
+    );
     expect(await published(restApiId)).toEqual([]);
   });
 
@@ -158,13 +192,23 @@ describe('stages', () => {
     ['a deployment that is not there', { deploymentId: 'nobody' }, '400 BadRequestException: Deployment id does not exist'],
     ['an empty deployment', { deploymentId: '' }, '400 BadRequestException: DeploymentId cannot be empty'],
     ['a stage that is there', { stageName: 'dev' }, '409 ConflictException: Stage already exists'],
-    ['a canary of a deployment that is not there', { canarySettings: { deploymentId: 'nobody' } }, '400 BadRequestException: Deployment id does not exist'],
-    ['an API that is not there', { restApiId: 'nobody' }, '404 NotFoundException: Invalid API identifier specified 111111111111:nobody'],
+    [
+      'a canary of a deployment that is not there',
+      { canarySettings: { deploymentId: 'nobody' } },
+      '400 BadRequestException: Deployment id does not exist',
+    ],
+    [
+      'an API that is not there',
+      { restApiId: 'nobody' },
+      '404 NotFoundException: Invalid API identifier specified 111111111111:nobody',
+    ],
   ] satisfies [string, Partial<Parameters<typeof api.createStage>[0]>, string][]) {
     test(`CreateStage with ${name} is refused`, async () => {
       const { restApiId } = await createMockApi(api);
       const { id: deploymentId } = await api.createDeployment({ restApiId, stageName: 'dev' });
-      expect(await refusalOf(api.createStage({ restApiId, stageName: 'other', deploymentId: deploymentId!, ...input }))).toBe(refusal);
+      expect(await refusalOf(api.createStage({ restApiId, stageName: 'other', deploymentId: deploymentId!, ...input }))).toBe(
+        refusal,
+      );
     });
   }
 
@@ -173,7 +217,8 @@ describe('stages', () => {
     await api.createDeployment({ restApiId, stageName: 'dev', variables: { old: '1' } });
     const { id: next } = await api.createDeployment({ restApiId });
     await api.updateAccount({ patchOperations: [replace('/cloudwatchRoleArn', ROLE)] });
-    const patch = async (...patchOperations: PatchOperation[]) => answered(await api.updateStage({ restApiId, stageName: 'dev', patchOperations }));
+    const patch = async (...patchOperations: PatchOperation[]) =>
+      answered(await api.updateStage({ restApiId, stageName: 'dev', patchOperations }));
     const patched = await patch(
       replace('/deploymentId', next),
       replace('/description', 'said'),
@@ -265,32 +310,52 @@ describe('stages', () => {
     const other = (await house.tenant()).apiGateway;
     const { restApiId } = await createMockApi(other);
     await other.createDeployment({ restApiId, stageName: 'dev' });
-    expect(await refusalOf(other.updateStage({ restApiId, stageName: 'dev', patchOperations: [replace('/*/*/logging/loglevel', 'INFO')] }))).toBe(
-      '400 BadRequestException: CloudWatch Logs role ARN must be set in account settings to enable logging',
-    );
+    expect(
+      await refusalOf(
+        other.updateStage({ restApiId, stageName: 'dev', patchOperations: [replace('/*/*/logging/loglevel', 'INFO')] }),
+      ),
+    ).toBe('400 BadRequestException: CloudWatch Logs role ARN must be set in account settings to enable logging');
   });
 
   for (const [name, operation, message] of [
-    ['a method setting that is not there', remove('/users/POST'), 'Cannot remove method setting users/POST because there is no method setting for this method '],
-    ['a promotion without a canary', { op: 'copy', from: '/canarySettings/deploymentId', path: '/deploymentId' }, 'Promotion not available. Canary does not exist.'],
+    [
+      'a method setting that is not there',
+      remove('/users/POST'),
+      'Cannot remove method setting users/POST because there is no method setting for this method ',
+    ],
+    [
+      'a promotion without a canary',
+      { op: 'copy', from: '/canarySettings/deploymentId', path: '/deploymentId' },
+      'Promotion not available. Canary does not exist.',
+    ],
     [
       'a copy of something else',
       { op: 'copy', from: '/a', path: '/b' },
       'Invalid copy operation with path: /b and from /a. Valid copy:path are [/deploymentId, /variables] and valid copy:from are ' +
         '[/canarySettings/deploymentId, /canarySettings/stageVariableOverrides]',
     ],
-    ['an added canary deployment', { op: 'add', path: '/canarySettings/deploymentId', value: 'x' }, 'Invalid add operation with path: /canarySettings/deploymentId'],
+    [
+      'an added canary deployment',
+      { op: 'add', path: '/canarySettings/deploymentId', value: 'x' },
+      'Invalid add operation with path: /canarySettings/deploymentId',
+    ],
     ['a deployment that is not there', replace('/deploymentId', 'nobody'), 'Deployment id does not exist'],
     ['an empty access log format', replace('/accessLogSettings/format', ''), 'Access Log value must not be empty'],
-    ['access logs as a whole', replace('/accessLogSettings', 'x'), 'Invalid accessLogSettings path. Must be one of : [/accessLogSettings/destinationArn, /accessLogSettings/format]'],
+    [
+      'access logs as a whole',
+      replace('/accessLogSettings', 'x'),
+      'Invalid accessLogSettings path. Must be one of : [/accessLogSettings/destinationArn, /accessLogSettings/format]',
+    ],
   ] satisfies [string, PatchOperation, string][]) {
     test(`UpdateStage with ${name} is refused`, async () => {
       const { restApiId } = await createMockApi(api);
       await api.createDeployment({ restApiId, stageName: 'dev' });
       const before = answered(await api.getStage({ restApiId, stageName: 'dev' }));
-      expect(await refusalOf(api.updateStage({ restApiId, stageName: 'dev', patchOperations: [replace('/description', 'half'), operation] }))).toBe(
-        `400 BadRequestException: ${message}`,
-      );
+      expect(
+        await refusalOf(
+          api.updateStage({ restApiId, stageName: 'dev', patchOperations: [replace('/description', 'half'), operation] }),
+        ),
+      ).toBe(`400 BadRequestException: ${message}`);
       expect(answered(await api.getStage({ restApiId, stageName: 'dev' }))).toStrictEqual(before);
     });
   }
@@ -307,6 +372,9 @@ describe('stages', () => {
 });
 
 async function published(restApiId: string): Promise<string[]> {
-  const rows = await house.query<{ id: string }>(`SELECT id FROM manifest_entries WHERE kind = 'STAGE' AND NOT removed AND id LIKE $1 ORDER BY id`, [`${restApiId}/%`]);
+  const rows = await house.query<{ id: string }>(
+    `SELECT id FROM manifest_entries WHERE kind = 'STAGE' AND NOT removed AND id LIKE $1 ORDER BY id`,
+    [`${restApiId}/%`],
+  );
   return rows.map(({ id }) => id);
 }

@@ -1,6 +1,13 @@
 /** REST APIs and all they are made of, through the AWS SDK: exact answers, exact refusals, every PATCH path once. */
 import { paginateGetResources, paginateGetRestApis, type PatchOperation } from '@aws-sdk/client-api-gateway';
-import { answered, createMockApi, refusalOf, startControlPlaneHouse, type ControlPlaneHouse, type TestTenant } from '@gatehouse/testkit';
+import {
+  answered,
+  createMockApi,
+  refusalOf,
+  startControlPlaneHouse,
+  type ControlPlaneHouse,
+  type TestTenant,
+} from '@gatehouse/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ControlPlane } from '../control-plane.js';
 import { bugs, composition } from './composition.js';
@@ -75,7 +82,9 @@ describe('REST APIs', () => {
   test('a copy has the content of its original', async () => {
     const { restApiId } = await users();
     const copy = await api.createRestApi({ name: 'copy', cloneFrom: restApiId });
-    const paths = (await api.getResources({ restApiId: copy.id!, embed: ['methods'] })).items!.map(({ path, resourceMethods }) => [path, Object.keys(resourceMethods ?? {})]);
+    const paths = (await api.getResources({ restApiId: copy.id!, embed: ['methods'] })).items!.map(
+      ({ path, resourceMethods }) => [path, Object.keys(resourceMethods ?? {})],
+    );
     expect(paths).toEqual([
       ['/', []],
       ['/users', ['GET']],
@@ -84,8 +93,16 @@ describe('REST APIs', () => {
 
   for (const [name, input, refusal] of [
     ['an empty description', { description: '' }, '400 BadRequestException: Description cannot be an empty string'],
-    ['no endpoint type', { endpointConfiguration: { types: [] } }, '400 BadRequestException: REGIONAL Configuration and EDGE Configuration cannot be both DISABLED.'],
-    ['two endpoint types', { endpointConfiguration: { types: ['EDGE', 'REGIONAL'] } }, '400 BadRequestException: Cannot create an api with multiple Endpoint Types.'],
+    [
+      'no endpoint type',
+      { endpointConfiguration: { types: [] } },
+      '400 BadRequestException: REGIONAL Configuration and EDGE Configuration cannot be both DISABLED.',
+    ],
+    [
+      'two endpoint types',
+      { endpointConfiguration: { types: ['EDGE', 'REGIONAL'] } },
+      '400 BadRequestException: Cannot create an api with multiple Endpoint Types.',
+    ],
     [
       'an endpoint type that is none',
       { endpointConfiguration: { types: ['LOCAL' as 'EDGE'] } },
@@ -97,7 +114,11 @@ describe('REST APIs', () => {
       { endpointConfiguration: { types: ['PRIVATE'], ipAddressType: 'ipv4' } },
       '400 BadRequestException: Only dualstack ipAddressType is supported for Private APIs.',
     ],
-    ['too large a compression size', { minimumCompressionSize: 10_485_761 }, '400 BadRequestException: Invalid minimum compression size, must be between 0 and 10485760'],
+    [
+      'too large a compression size',
+      { minimumCompressionSize: 10_485_761 },
+      '400 BadRequestException: Invalid minimum compression size, must be between 0 and 10485760',
+    ],
   ] satisfies [string, Partial<Parameters<typeof api.createRestApi>[0]>, string][]) {
     test(`CreateRestApi with ${name} is refused`, async () => {
       expect(await refusalOf(api.createRestApi({ name: 'refused', ...input }))).toBe(refusal);
@@ -111,7 +132,8 @@ describe('REST APIs', () => {
 
   test('every PATCH path of a REST API does what it says', async () => {
     const { id: restApiId } = await api.createRestApi({ name: 'patched', endpointConfiguration: { types: ['REGIONAL'] } });
-    const patch = async (...patchOperations: PatchOperation[]) => answered(await api.updateRestApi({ restApiId, patchOperations }));
+    const patch = async (...patchOperations: PatchOperation[]) =>
+      answered(await api.updateRestApi({ restApiId, patchOperations }));
     expect(
       await patch(
         replace('/name', 'renamed'),
@@ -153,7 +175,8 @@ describe('REST APIs', () => {
       replace('/policy', ''),
     );
     expect(back.endpointConfiguration).toEqual({ types: ['REGIONAL'], ipAddressType: 'ipv4' });
-    for (const gone of ['description', 'binaryMediaTypes', 'minimumCompressionSize', 'policy']) expect(back).not.toHaveProperty(gone);
+    for (const gone of ['description', 'binaryMediaTypes', 'minimumCompressionSize', 'policy'])
+      expect(back).not.toHaveProperty(gone);
     expect(answered(await api.getRestApi({ restApiId: restApiId! }))).toStrictEqual(back);
   });
 
@@ -161,14 +184,26 @@ describe('REST APIs', () => {
     ['an unknown path', replace('/x', '1'), 'BadRequestException: Invalid patch path /x'],
     ['no path', { op: 'replace', value: '1' }, 'BadRequestException: Invalid patch path null'],
     ['a list without its key', add('/binaryMediaTypes', 'a/b'), 'BadRequestException: Invalid patch path /binaryMediaTypes'],
-    ['an op the path does not take', add('/name', 'x'), 'BadRequestException: Invalid patch operation specified. Must be one of: [replace]'],
+    [
+      'an op the path does not take',
+      add('/name', 'x'),
+      'BadRequestException: Invalid patch operation specified. Must be one of: [replace]',
+    ],
     [
       'an op on endpoint types',
       add('/endpointConfiguration/types/EDGE', 'EDGE'),
       "BadRequestException: Invalid patch operation specified. Must be 'add'|'remove'|'replace'",
     ],
-    ['an endpoint type that is none', replace('/endpointConfiguration/types/0', 'X'), 'BadRequestException: Invalid EndpointTypes specified. Valid options are REGIONAL,EDGE,PRIVATE'],
-    ['an IP address type that is none', replace('/endpointConfiguration/ipAddressType', 'ipv6'), 'BadRequestException: ipAddressType must be either ipv4 or dualstack.'],
+    [
+      'an endpoint type that is none',
+      replace('/endpointConfiguration/types/0', 'X'),
+      'BadRequestException: Invalid EndpointTypes specified. Valid options are REGIONAL,EDGE,PRIVATE',
+    ],
+    [
+      'an IP address type that is none',
+      replace('/endpointConfiguration/ipAddressType', 'ipv6'),
+      'BadRequestException: ipAddressType must be either ipv4 or dualstack.',
+    ],
     [
       'an op that is none',
       { op: 'set' as 'add', path: '/name', value: 'x' },
@@ -192,7 +227,12 @@ describe('resources', () => {
     const { restApiId, rootId, key } = await users();
     const created = await api.createResource({ restApiId, parentId: key.resourceId, pathPart: '{id}' });
     expect(created.$metadata.httpStatusCode).toBe(201);
-    expect(answered(created)).toStrictEqual({ id: expect.stringMatching(ID_6), parentId: key.resourceId, pathPart: '{id}', path: '/users/{id}' });
+    expect(answered(created)).toStrictEqual({
+      id: expect.stringMatching(ID_6),
+      parentId: key.resourceId,
+      pathPart: '{id}',
+      path: '/users/{id}',
+    });
     expect(answered(await api.getResource({ restApiId, resourceId: rootId }))).toStrictEqual({ id: rootId, path: '/' });
     const { resourceId } = key;
     expect(answered(await api.getResource({ restApiId, resourceId }))).toStrictEqual({
@@ -224,26 +264,39 @@ describe('resources', () => {
     const { restApiId, key } = await users();
     const child = await api.createResource({ restApiId, parentId: key.resourceId, pathPart: '{id}' });
     expect((await api.deleteResource({ restApiId, resourceId: key.resourceId })).$metadata.httpStatusCode).toBe(202);
-    expect(await refusalOf(api.getResource({ restApiId, resourceId: child.id! }))).toBe('404 NotFoundException: Invalid Resource identifier specified');
+    expect(await refusalOf(api.getResource({ restApiId, resourceId: child.id! }))).toBe(
+      '404 NotFoundException: Invalid Resource identifier specified',
+    );
   });
 
   test('what a tree of paths cannot be is refused', async () => {
     const { restApiId, rootId, key } = await users();
     const create = (parentId: string, pathPart: string) => refusalOf(api.createResource({ restApiId, parentId, pathPart }));
-    expect(await create(rootId, 'users')).toBe('409 ConflictException: Another resource with the same parent already has this name: users');
+    expect(await create(rootId, 'users')).toBe(
+      '409 ConflictException: Another resource with the same parent already has this name: users',
+    );
     expect(await create(rootId, '')).toBe("400 BadRequestException: Resource's path part must be specified");
     expect(await create(rootId, 'a/b')).toMatch(/^400 BadRequestException: Resource's path part only allow a-zA-Z0-9\._-/);
     expect(await create('nobody', 'x')).toBe('404 NotFoundException: Invalid Resource identifier specified');
     const { id: greedy } = await api.createResource({ restApiId, parentId: rootId, pathPart: '{proxy+}' });
-    expect(await create(greedy!, 'x')).toBe('400 BadRequestException: Cannot create a child of a resource with a greedy path variable: {proxy+}');
+    expect(await create(greedy!, 'x')).toBe(
+      '400 BadRequestException: Cannot create a child of a resource with a greedy path variable: {proxy+}',
+    );
     expect(await create(rootId, '{other}')).toBe(
       '400 BadRequestException: A sibling ({proxy+}) of this resource already has a variable path part -- only one is allowed',
     );
     const { id: child } = await api.createResource({ restApiId, parentId: key.resourceId, pathPart: 'x' });
-    const update = (resourceId: string, ...patchOperations: PatchOperation[]) => refusalOf(api.updateResource({ restApiId, resourceId, patchOperations }));
-    expect(await update(key.resourceId, replace('/parentId', child))).toBe('400 BadRequestException: Resources cannot be cyclical.');
-    expect(await update(rootId, replace('/pathPart', 'x'))).toBe('400 BadRequestException: Root resource cannot update its pathPart.');
-    expect(await update(rootId, replace('/parentId', child))).toBe('400 BadRequestException: Root resource cannot update its parentId.');
+    const update = (resourceId: string, ...patchOperations: PatchOperation[]) =>
+      refusalOf(api.updateResource({ restApiId, resourceId, patchOperations }));
+    expect(await update(key.resourceId, replace('/parentId', child))).toBe(
+      '400 BadRequestException: Resources cannot be cyclical.',
+    );
+    expect(await update(rootId, replace('/pathPart', 'x'))).toBe(
+      '400 BadRequestException: Root resource cannot update its pathPart.',
+    );
+    expect(await update(rootId, replace('/parentId', child))).toBe(
+      '400 BadRequestException: Root resource cannot update its parentId.',
+    );
     expect(await update(child!, replace('/x', '1'))).toBe(
       "400 BadRequestException: Invalid patch path  '/x' specified for op 'replace'. Must be one of: [/parentId, /pathPart]",
     );
@@ -254,7 +307,8 @@ describe('resources', () => {
 
   test('the 300th resource is the last', async () => {
     const { id: restApiId, rootResourceId } = await api.createRestApi({ name: 'full' });
-    for (let i = 1; i < 300; i++) await api.createResource({ restApiId: restApiId!, parentId: rootResourceId!, pathPart: `r${i}` });
+    for (let i = 1; i < 300; i++)
+      await api.createResource({ restApiId: restApiId!, parentId: rootResourceId!, pathPart: `r${i}` });
     expect(await refusalOf(api.createResource({ restApiId: restApiId!, parentId: rootResourceId!, pathPart: 'r300' }))).toBe(
       '429 LimitExceededException: Maximum number of Resources for this API has been reached.  Please contact AWS if you need additional Resources.',
     );
@@ -284,7 +338,11 @@ describe('methods and their responses', () => {
   });
 
   for (const [name, input, refusal] of [
-    ['a verb that is none', { httpMethod: 'get' }, '400 BadRequestException: Invalid HttpMethod specified. Valid options are GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY'],
+    [
+      'a verb that is none',
+      { httpMethod: 'get' },
+      '400 BadRequestException: Invalid HttpMethod specified. Valid options are GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY',
+    ],
     [
       'one name in two places',
       { requestParameters: { 'method.request.querystring.id': true, 'method.request.path.id': true } },
@@ -295,8 +353,16 @@ describe('methods and their responses', () => {
       { authorizationType: 'CUSTOM', authorizerId: 'abc123' },
       '400 BadRequestException: Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid authorizer.',
     ],
-    ['a validator that is not there', { requestValidatorId: 'abc123' }, '400 BadRequestException: Invalid Request Validator identifier specified'],
-    ['a model that is not there', { requestModels: { 'application/json': 'Pet' } }, '400 BadRequestException: Invalid model identifier specified: Pet'],
+    [
+      'a validator that is not there',
+      { requestValidatorId: 'abc123' },
+      '400 BadRequestException: Invalid Request Validator identifier specified',
+    ],
+    [
+      'a model that is not there',
+      { requestModels: { 'application/json': 'Pet' } },
+      '400 BadRequestException: Invalid model identifier specified: Pet',
+    ],
     ['a method that is there', { httpMethod: 'GET' }, '409 ConflictException: Method already exists for this resource'],
     ['a resource that is not there', { resourceId: 'nobody' }, '404 NotFoundException: Invalid Resource identifier specified'],
   ] satisfies [string, object, string][]) {
@@ -343,16 +409,25 @@ describe('methods and their responses', () => {
       remove('/requestModels/application~1json'),
     );
     expect(back).toMatchObject({ authorizationType: 'NONE', apiKeyRequired: false });
-    for (const gone of ['operationName', 'authorizationScopes', 'requestParameters', 'requestModels', 'authorizerId']) expect(back).not.toHaveProperty(gone);
+    for (const gone of ['operationName', 'authorizationScopes', 'requestParameters', 'requestModels', 'authorizerId'])
+      expect(back).not.toHaveProperty(gone);
     expect(await refusalOf(patch(replace('/httpMethod', 'PUT')))).toBe('400 BadRequestException: Invalid patch path /httpMethod');
   });
 
   test('method responses: 201 with what was given, 201 on PATCH, 204 on DELETE', async () => {
     const { key } = await users();
     const response = { ...key, statusCode: '404' };
-    const created = await api.putMethodResponse({ ...response, responseParameters: {}, responseModels: { 'application/json': 'Error' } });
+    const created = await api.putMethodResponse({
+      ...response,
+      responseParameters: {},
+      responseModels: { 'application/json': 'Error' },
+    });
     expect(created.$metadata.httpStatusCode).toBe(201);
-    expect(answered(created)).toStrictEqual({ statusCode: '404', responseParameters: {}, responseModels: { 'application/json': 'Error' } });
+    expect(answered(created)).toStrictEqual({
+      statusCode: '404',
+      responseParameters: {},
+      responseModels: { 'application/json': 'Error' },
+    });
     expect(answered(await api.getMethodResponse(response))).toStrictEqual(answered(created));
     const patched = await api.updateMethodResponse({
       ...response,
@@ -378,7 +453,9 @@ describe('methods and their responses', () => {
     });
     expect(answered(emptied)).toStrictEqual({ statusCode: '404' });
     expect((await api.deleteMethodResponse(response)).$metadata.httpStatusCode).toBe(204);
-    expect(await refusalOf(api.getMethodResponse(response))).toBe('404 NotFoundException: Invalid Response status code specified');
+    expect(await refusalOf(api.getMethodResponse(response))).toBe(
+      '404 NotFoundException: Invalid Response status code specified',
+    );
   });
 
   test('what a method response cannot be is refused', async () => {
@@ -393,7 +470,9 @@ describe('methods and their responses', () => {
       '400 BadRequestException: Invalid model identifier specified: Pet',
     );
     const patch = (...patchOperations: PatchOperation[]) => refusalOf(api.updateMethodResponse({ ...response, patchOperations }));
-    expect(await patch(remove('/responseParameters/method.response.header.None'))).toBe('404 NotFoundException: Invalid parameter name specified');
+    expect(await patch(remove('/responseParameters/method.response.header.None'))).toBe(
+      '404 NotFoundException: Invalid parameter name specified',
+    );
     expect(await patch(remove('/responseModels/a~1b'))).toBe('404 NotFoundException: Content-Type specified was not found');
     expect(await patch(replace('/statusCode', '201'))).toBe('400 BadRequestException: Invalid patch path /statusCode');
   });
@@ -407,7 +486,12 @@ describe('integrations and their responses', () => {
   test('PutIntegration answers 201 with the defaults of its type', async () => {
     const { key } = await users();
     const { resourceId } = key;
-    const common = { passthroughBehavior: 'WHEN_NO_MATCH', timeoutInMillis: 29_000, cacheNamespace: resourceId, cacheKeyParameters: [] };
+    const common = {
+      passthroughBehavior: 'WHEN_NO_MATCH',
+      timeoutInMillis: 29_000,
+      cacheNamespace: resourceId,
+      cacheKeyParameters: [],
+    };
     const put = async (input: Omit<Parameters<typeof api.putIntegration>[0], keyof typeof key>) => {
       const output = await api.putIntegration({ ...key, ...input });
       expect(output.$metadata.httpStatusCode).toBe(201);
@@ -415,7 +499,13 @@ describe('integrations and their responses', () => {
       return answered(output);
     };
     expect(await put({ type: 'MOCK' })).toStrictEqual({ type: 'MOCK', ...common });
-    expect(await put(HTTP)).toStrictEqual({ type: 'HTTP', httpMethod: 'GET', uri: HTTP.uri, connectionType: 'INTERNET', ...common });
+    expect(await put(HTTP)).toStrictEqual({
+      type: 'HTTP',
+      httpMethod: 'GET',
+      uri: HTTP.uri,
+      connectionType: 'INTERNET',
+      ...common,
+    });
     expect(await put({ type: 'AWS_PROXY', integrationHttpMethod: 'POST', uri: FUNCTION_URI })).toStrictEqual({
       type: 'AWS_PROXY',
       httpMethod: 'POST',
@@ -456,9 +546,21 @@ describe('integrations and their responses', () => {
   });
 
   for (const [name, input, refusal] of [
-    ['no verb', { type: 'HTTP', uri: 'http://example.com' }, '400 BadRequestException: Enumeration value for HttpMethod must be non-empty'],
-    ['an address that is no URL', { ...HTTP, uri: 'ftp://example.com' }, '400 BadRequestException: Invalid HTTP endpoint specified for URI'],
-    ['an address that is no ARN', { type: 'AWS_PROXY', integrationHttpMethod: 'POST', uri: 'http://example.com' }, '400 BadRequestException: Invalid ARN specified in the request'],
+    [
+      'no verb',
+      { type: 'HTTP', uri: 'http://example.com' },
+      '400 BadRequestException: Enumeration value for HttpMethod must be non-empty',
+    ],
+    [
+      'an address that is no URL',
+      { ...HTTP, uri: 'ftp://example.com' },
+      '400 BadRequestException: Invalid HTTP endpoint specified for URI',
+    ],
+    [
+      'an address that is no ARN',
+      { type: 'AWS_PROXY', integrationHttpMethod: 'POST', uri: 'http://example.com' },
+      '400 BadRequestException: Invalid ARN specified in the request',
+    ],
     [
       'an ARN without path or action',
       { type: 'AWS', integrationHttpMethod: 'POST', uri: 'arn:aws:apigateway:us-east-1:sqs:queue' },
@@ -498,7 +600,8 @@ describe('integrations and their responses', () => {
     const { key } = await users();
     await api.updateMethod({ ...key, patchOperations: [add('/requestParameters/method.request.querystring.page', 'false')] });
     await api.putIntegration({ ...key, ...HTTP });
-    const patch = async (...patchOperations: PatchOperation[]) => answered(await api.updateIntegration({ ...key, patchOperations }));
+    const patch = async (...patchOperations: PatchOperation[]) =>
+      answered(await api.updateIntegration({ ...key, patchOperations }));
     const patched = await patch(
       replace('/httpMethod', 'POST'),
       replace('/uri', 'https://example.org/{page}'),
@@ -541,19 +644,33 @@ describe('integrations and their responses', () => {
       replace('/credentials', ''),
     );
     expect(back.cacheKeyParameters).toEqual([]);
-    for (const gone of ['requestParameters', 'requestTemplates', 'contentHandling', 'credentials']) expect(back).not.toHaveProperty(gone);
+    for (const gone of ['requestParameters', 'requestTemplates', 'contentHandling', 'credentials'])
+      expect(back).not.toHaveProperty(gone);
     expect(await refusalOf(patch(replace('/type', 'MOCK')))).toBe('400 BadRequestException: Invalid patch path /type');
     await api.putIntegration({ ...key, type: 'MOCK' });
-    expect(await refusalOf(patch(replace('/uri', 'http://example.com')))).toBe('400 BadRequestException: Invalid patch path /uri');
+    expect(await refusalOf(patch(replace('/uri', 'http://example.com')))).toBe(
+      '400 BadRequestException: Invalid patch path /uri',
+    );
   });
 
   test('integration responses: 201 with what was given, 200 on PATCH, 204 on DELETE', async () => {
     const { key } = await users();
     const response = { ...key, statusCode: '200' };
-    const put = await api.putIntegrationResponse({ ...response, selectionPattern: '', responseTemplates: { 'application/json': '{}' } });
+    const put = await api.putIntegrationResponse({
+      ...response,
+      selectionPattern: '',
+      responseTemplates: { 'application/json': '{}' },
+    });
     expect(put.$metadata.httpStatusCode).toBe(201);
-    expect(answered(put)).toStrictEqual({ statusCode: '200', selectionPattern: '', responseTemplates: { 'application/json': '{}' } });
-    await api.updateMethodResponse({ ...response, patchOperations: [add('/responseParameters/method.response.header.X', 'false')] });
+    expect(answered(put)).toStrictEqual({
+      statusCode: '200',
+      selectionPattern: '',
+      responseTemplates: { 'application/json': '{}' },
+    });
+    await api.updateMethodResponse({
+      ...response,
+      patchOperations: [add('/responseParameters/method.response.header.X', 'false')],
+    });
     const patched = await api.updateIntegrationResponse({
       ...response,
       patchOperations: [
@@ -576,8 +693,12 @@ describe('integrations and their responses', () => {
     });
     expect(answered(await api.getIntegrationResponse(response))).toStrictEqual(answered(patched));
     expect((await api.deleteIntegrationResponse(response)).$metadata.httpStatusCode).toBe(204);
-    expect(await refusalOf(api.getIntegrationResponse(response))).toBe('404 NotFoundException: Invalid Response status code specified');
-    expect(await refusalOf(api.deleteIntegrationResponse({ ...response, httpMethod: 'PUT' }))).toBe('404 NotFoundException: Invalid Integration identifier specified');
+    expect(await refusalOf(api.getIntegrationResponse(response))).toBe(
+      '404 NotFoundException: Invalid Response status code specified',
+    );
+    expect(await refusalOf(api.deleteIntegrationResponse({ ...response, httpMethod: 'PUT' }))).toBe(
+      '404 NotFoundException: Invalid Integration identifier specified',
+    );
   });
 
   test('what an integration response cannot be is refused', async () => {
@@ -591,7 +712,11 @@ describe('integrations and their responses', () => {
     expect(await put({ responseParameters: { 'method.response.header.X': "'1'" } })).toBe(
       '400 BadRequestException: Invalid mapping expression specified: Validation Result: warnings : [], errors : [Invalid mapping expression parameter specified: method.response.header.X]',
     );
-    await api.updateMethodResponse({ ...key, statusCode: '200', patchOperations: [add('/responseParameters/method.response.header.X', 'false')] });
+    await api.updateMethodResponse({
+      ...key,
+      statusCode: '200',
+      patchOperations: [add('/responseParameters/method.response.header.X', 'false')],
+    });
     expect(await put({ responseParameters: { 'method.response.header.X': 'nonsense' } })).toBe(
       '400 BadRequestException: Invalid mapping expression specified: Validation Result: warnings : [], errors : [Invalid mapping expression specified: nonsense]',
     );
@@ -603,7 +728,8 @@ describe('integrations and their responses', () => {
 
 test('GetResources and GetRestApis page through the SDK, each item once and in one order', async () => {
   const { id: restApiId, rootResourceId } = await api.createRestApi({ name: 'paged' });
-  for (const pathPart of ['b', 'a', 'c', 'e', 'd', 'f']) await api.createResource({ restApiId: restApiId!, parentId: rootResourceId!, pathPart });
+  for (const pathPart of ['b', 'a', 'c', 'e', 'd', 'f'])
+    await api.createResource({ restApiId: restApiId!, parentId: rootResourceId!, pathPart });
   const paths = async (pageSize: number) => {
     const sizes: number[] = [];
     const found: string[] = [];
@@ -626,6 +752,7 @@ test('GetResources and GetRestApis page through the SDK, each item once and in o
   expect(new Set(ids).size).toBe(ids.length);
 });
 
-const unknownApi = (restApiId: string): string => `404 NotFoundException: Invalid API identifier specified ${tenant.account}:${restApiId}`;
+const unknownApi = (restApiId: string): string =>
+  `404 NotFoundException: Invalid API identifier specified ${tenant.account}:${restApiId}`;
 
 const users = () => createMockApi(api);

@@ -3,7 +3,16 @@
  * of the other's. The tables hold every operation that is handled: a missing one does not compile.
  */
 import type { ApiGateway, Lambda } from '@gatehouse/aws-api';
-import { answered, createMockApi, packageOf, refusalOf, ScriptedUpstream, startControlPlaneHouse, type ControlPlaneHouse, type TestTenant } from '@gatehouse/testkit';
+import {
+  answered,
+  createMockApi,
+  packageOf,
+  refusalOf,
+  ScriptedUpstream,
+  startControlPlaneHouse,
+  type ControlPlaneHouse,
+  type TestTenant,
+} from '@gatehouse/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ControlPlane } from '../control-plane.js';
 import type { API_GATEWAY_NOT_YET, LAMBDA_NOT_YET } from '../not-yet.js';
@@ -64,8 +73,21 @@ async function furnish({ apiGateway: api, lambda }: TestTenant, functionName: st
     Tags: { whose: functionName },
   });
   await lambda.createAlias({ FunctionName: functionName, Name: 'live', FunctionVersion: '1' });
-  await lambda.addPermission({ FunctionName: functionName, StatementId: 's', Action: 'lambda:InvokeFunction', Principal: 'apigateway.amazonaws.com' });
-  return { restApiId, resourceId: key.resourceId, deploymentId: deploymentId!, apiKey: apiKey!, keyValue: value!, usagePlanId: usagePlanId!, functionName };
+  await lambda.addPermission({
+    FunctionName: functionName,
+    StatementId: 's',
+    Action: 'lambda:InvokeFunction',
+    Principal: 'apigateway.amazonaws.com',
+  });
+  return {
+    restApiId,
+    resourceId: key.resourceId,
+    deploymentId: deploymentId!,
+    apiKey: apiKey!,
+    keyValue: value!,
+    usagePlanId: usagePlanId!,
+    functionName,
+  };
 }
 
 /** Of the same form, and nobody's. */
@@ -91,7 +113,8 @@ const API_GATEWAY_CALLS: Record<Exclude<keyof ApiGateway.Operations, keyof typeo
   GetRestApis: ({ apiGateway }, { restApiId }) => apiGateway.getRestApis({ position: restApiId }),
   UpdateRestApi: ({ apiGateway }, { restApiId }) => apiGateway.updateRestApi({ restApiId, patchOperations: description }),
   DeleteRestApi: ({ apiGateway }, { restApiId }) => apiGateway.deleteRestApi({ restApiId }),
-  CreateResource: ({ apiGateway }, { restApiId, resourceId }) => apiGateway.createResource({ restApiId, parentId: resourceId, pathPart: 'x' }),
+  CreateResource: ({ apiGateway }, { restApiId, resourceId }) =>
+    apiGateway.createResource({ restApiId, parentId: resourceId, pathPart: 'x' }),
   GetResource: ({ apiGateway }, { restApiId, resourceId }) => apiGateway.getResource({ restApiId, resourceId }),
   GetResources: ({ apiGateway }, { restApiId }) => apiGateway.getResources({ restApiId, embed: ['methods'] }),
   UpdateResource: ({ apiGateway }, { restApiId, resourceId }) =>
@@ -99,7 +122,8 @@ const API_GATEWAY_CALLS: Record<Exclude<keyof ApiGateway.Operations, keyof typeo
   DeleteResource: ({ apiGateway }, { restApiId, resourceId }) => apiGateway.deleteResource({ restApiId, resourceId }),
   PutMethod: ({ apiGateway }, ids) => apiGateway.putMethod({ ...method(ids), authorizationType: 'NONE' }),
   GetMethod: ({ apiGateway }, ids) => apiGateway.getMethod(method(ids)),
-  UpdateMethod: ({ apiGateway }, ids) => apiGateway.updateMethod({ ...method(ids), patchOperations: [{ op: 'replace', path: '/operationName', value: 'x' }] }),
+  UpdateMethod: ({ apiGateway }, ids) =>
+    apiGateway.updateMethod({ ...method(ids), patchOperations: [{ op: 'replace', path: '/operationName', value: 'x' }] }),
   DeleteMethod: ({ apiGateway }, ids) => apiGateway.deleteMethod(method(ids)),
   PutMethodResponse: ({ apiGateway }, ids) => apiGateway.putMethodResponse(response(ids)),
   GetMethodResponse: ({ apiGateway }, ids) => apiGateway.getMethodResponse(response(ids)),
@@ -111,29 +135,36 @@ const API_GATEWAY_CALLS: Record<Exclude<keyof ApiGateway.Operations, keyof typeo
   DeleteIntegration: ({ apiGateway }, ids) => apiGateway.deleteIntegration(method(ids)),
   PutIntegrationResponse: ({ apiGateway }, ids) => apiGateway.putIntegrationResponse(response(ids)),
   GetIntegrationResponse: ({ apiGateway }, ids) => apiGateway.getIntegrationResponse(response(ids)),
-  UpdateIntegrationResponse: ({ apiGateway }, ids) => apiGateway.updateIntegrationResponse({ ...response(ids), patchOperations: [] }),
+  UpdateIntegrationResponse: ({ apiGateway }, ids) =>
+    apiGateway.updateIntegrationResponse({ ...response(ids), patchOperations: [] }),
   DeleteIntegrationResponse: ({ apiGateway }, ids) => apiGateway.deleteIntegrationResponse(response(ids)),
   CreateDeployment: ({ apiGateway }, { restApiId }) => apiGateway.createDeployment({ restApiId, stageName: 'dev' }),
   GetDeployment: ({ apiGateway }, { restApiId, deploymentId }) => apiGateway.getDeployment({ restApiId, deploymentId }),
   GetDeployments: ({ apiGateway }, { restApiId }) => apiGateway.getDeployments({ restApiId }),
-  UpdateDeployment: ({ apiGateway }, { restApiId, deploymentId }) => apiGateway.updateDeployment({ restApiId, deploymentId, patchOperations: description }),
+  UpdateDeployment: ({ apiGateway }, { restApiId, deploymentId }) =>
+    apiGateway.updateDeployment({ restApiId, deploymentId, patchOperations: description }),
   DeleteDeployment: ({ apiGateway }, { restApiId, deploymentId }) => apiGateway.deleteDeployment({ restApiId, deploymentId }),
-  CreateStage: ({ apiGateway }, { restApiId, deploymentId }) => apiGateway.createStage({ restApiId, deploymentId, stageName: 'taken' }),
+  CreateStage: ({ apiGateway }, { restApiId, deploymentId }) =>
+    apiGateway.createStage({ restApiId, deploymentId, stageName: 'taken' }),
   GetStage: ({ apiGateway }, { restApiId }) => apiGateway.getStage({ restApiId, stageName: 'dev' }),
   GetStages: ({ apiGateway }, { restApiId, deploymentId }) => apiGateway.getStages({ restApiId, deploymentId }),
-  UpdateStage: ({ apiGateway }, { restApiId }) => apiGateway.updateStage({ restApiId, stageName: 'dev', patchOperations: description }),
+  UpdateStage: ({ apiGateway }, { restApiId }) =>
+    apiGateway.updateStage({ restApiId, stageName: 'dev', patchOperations: description }),
   DeleteStage: ({ apiGateway }, { restApiId }) => apiGateway.deleteStage({ restApiId, stageName: 'dev' }),
-  CreateApiKey: ({ apiGateway }, { restApiId }) => apiGateway.createApiKey({ name: 'x', stageKeys: [{ restApiId, stageName: 'dev' }] }),
+  CreateApiKey: ({ apiGateway }, { restApiId }) =>
+    apiGateway.createApiKey({ name: 'x', stageKeys: [{ restApiId, stageName: 'dev' }] }),
   GetApiKey: ({ apiGateway }, { apiKey }) => apiGateway.getApiKey({ apiKey, includeValue: true }),
   GetApiKeys: ({ apiGateway }, { apiKey }) => apiGateway.getApiKeys({ customerId: apiKey, includeValues: true }),
   UpdateApiKey: ({ apiGateway }, { apiKey }) => apiGateway.updateApiKey({ apiKey, patchOperations: description }),
   DeleteApiKey: ({ apiGateway }, { apiKey }) => apiGateway.deleteApiKey({ apiKey }),
-  CreateUsagePlan: ({ apiGateway }, { restApiId }) => apiGateway.createUsagePlan({ name: 'x', apiStages: [{ apiId: restApiId, stage: 'dev' }] }),
+  CreateUsagePlan: ({ apiGateway }, { restApiId }) =>
+    apiGateway.createUsagePlan({ name: 'x', apiStages: [{ apiId: restApiId, stage: 'dev' }] }),
   GetUsagePlan: ({ apiGateway }, { usagePlanId }) => apiGateway.getUsagePlan({ usagePlanId }),
   GetUsagePlans: ({ apiGateway }, { apiKey }) => apiGateway.getUsagePlans({ keyId: apiKey }),
   UpdateUsagePlan: ({ apiGateway }, { usagePlanId }) => apiGateway.updateUsagePlan({ usagePlanId, patchOperations: description }),
   DeleteUsagePlan: ({ apiGateway }, { usagePlanId }) => apiGateway.deleteUsagePlan({ usagePlanId }),
-  CreateUsagePlanKey: ({ apiGateway }, { usagePlanId, apiKey }) => apiGateway.createUsagePlanKey({ usagePlanId, keyId: apiKey, keyType: 'API_KEY' }),
+  CreateUsagePlanKey: ({ apiGateway }, { usagePlanId, apiKey }) =>
+    apiGateway.createUsagePlanKey({ usagePlanId, keyId: apiKey, keyType: 'API_KEY' }),
   GetUsagePlanKey: ({ apiGateway }, { usagePlanId, apiKey }) => apiGateway.getUsagePlanKey({ usagePlanId, keyId: apiKey }),
   GetUsagePlanKeys: ({ apiGateway }, { usagePlanId }) => apiGateway.getUsagePlanKeys({ usagePlanId }),
   DeleteUsagePlanKey: ({ apiGateway }, { usagePlanId, apiKey }) => apiGateway.deleteUsagePlanKey({ usagePlanId, keyId: apiKey }),
@@ -142,8 +173,10 @@ const API_GATEWAY_CALLS: Record<Exclude<keyof ApiGateway.Operations, keyof typeo
     apiGateway.updateUsage({ usagePlanId, keyId: apiKey, patchOperations: [{ op: 'replace', path: '/remaining', value: '9' }] }),
   GetAccount: ({ apiGateway }) => apiGateway.getAccount({}),
   UpdateAccount: ({ apiGateway }) => apiGateway.updateAccount({ patchOperations: [] }),
-  TagResource: ({ apiGateway }, { restApiId }) => apiGateway.tagResource({ resourceArn: apiArn(restApiId), tags: { taken: 'over' } }),
-  UntagResource: ({ apiGateway }, { restApiId }) => apiGateway.untagResource({ resourceArn: apiArn(restApiId), tagKeys: ['whose'] }),
+  TagResource: ({ apiGateway }, { restApiId }) =>
+    apiGateway.tagResource({ resourceArn: apiArn(restApiId), tags: { taken: 'over' } }),
+  UntagResource: ({ apiGateway }, { restApiId }) =>
+    apiGateway.untagResource({ resourceArn: apiArn(restApiId), tagKeys: ['whose'] }),
   GetTags: ({ apiGateway }, { restApiId }) => apiGateway.getTags({ resourceArn: apiArn(restApiId) }),
 };
 
@@ -184,30 +217,36 @@ const LAMBDA_CALLS: Record<Exclude<keyof Lambda.Operations, keyof typeof LAMBDA_
   ListFunctions: ({ lambda }, { functionName }) => lambda.listFunctions({ Marker: functionName }),
   UpdateFunctionCode: async ({ lambda }, { functionName }) =>
     lambda.updateFunctionCode({ FunctionName: functionName, ZipFile: await packageOf('index.js', 'taken over') }),
-  UpdateFunctionConfiguration: ({ lambda }, { functionName }) => lambda.updateFunctionConfiguration({ FunctionName: functionName, Timeout: 9 }),
+  UpdateFunctionConfiguration: ({ lambda }, { functionName }) =>
+    lambda.updateFunctionConfiguration({ FunctionName: functionName, Timeout: 9 }),
   DeleteFunction: ({ lambda }, { functionName }) => lambda.deleteFunction({ FunctionName: functionName }),
   PublishVersion: ({ lambda }, { functionName }) => lambda.publishVersion({ FunctionName: functionName }),
   ListVersionsByFunction: ({ lambda }, { functionName }) => lambda.listVersionsByFunction({ FunctionName: functionName }),
-  CreateAlias: ({ lambda }, { functionName }) => lambda.createAlias({ FunctionName: functionName, Name: 'taken', FunctionVersion: '1' }),
+  CreateAlias: ({ lambda }, { functionName }) =>
+    lambda.createAlias({ FunctionName: functionName, Name: 'taken', FunctionVersion: '1' }),
   GetAlias: ({ lambda }, { functionName }) => lambda.getAlias({ FunctionName: functionName, Name: 'live' }),
   ListAliases: ({ lambda }, { functionName }) => lambda.listAliases({ FunctionName: functionName }),
-  UpdateAlias: ({ lambda }, { functionName }) => lambda.updateAlias({ FunctionName: functionName, Name: 'live', Description: 'taken over' }),
+  UpdateAlias: ({ lambda }, { functionName }) =>
+    lambda.updateAlias({ FunctionName: functionName, Name: 'live', Description: 'taken over' }),
   DeleteAlias: ({ lambda }, { functionName }) => lambda.deleteAlias({ FunctionName: functionName, Name: 'live' }),
   AddPermission: ({ lambda }, { functionName }) =>
     lambda.addPermission({ FunctionName: functionName, StatementId: 'taken', Action: 'lambda:InvokeFunction', Principal: '*' }),
   GetPolicy: ({ lambda }, { functionName }) => lambda.getPolicy({ FunctionName: functionName }),
   RemovePermission: ({ lambda }, { functionName }) => lambda.removePermission({ FunctionName: functionName, StatementId: 's' }),
   Invoke: ({ lambda }, { functionName }) => lambda.invoke({ FunctionName: functionName }),
-  GetFunctionCodeSigningConfig: ({ lambda }, { functionName }) => lambda.getFunctionCodeSigningConfig({ FunctionName: functionName }),
+  GetFunctionCodeSigningConfig: ({ lambda }, { functionName }) =>
+    lambda.getFunctionCodeSigningConfig({ FunctionName: functionName }),
   GetFunctionConcurrency: ({ lambda }, { functionName }) => lambda.getFunctionConcurrency({ FunctionName: functionName }),
-  PutFunctionConcurrency: ({ lambda }, { functionName }) => lambda.putFunctionConcurrency({ FunctionName: functionName, ReservedConcurrentExecutions: 1 }),
+  PutFunctionConcurrency: ({ lambda }, { functionName }) =>
+    lambda.putFunctionConcurrency({ FunctionName: functionName, ReservedConcurrentExecutions: 1 }),
   DeleteFunctionConcurrency: ({ lambda }, { functionName }) => lambda.deleteFunctionConcurrency({ FunctionName: functionName }),
   ListTags: ({ lambda }, { functionName }) => lambda.listTags({ Resource: arnOf(functionName) }),
   TagResource: ({ lambda }, { functionName }) => lambda.tagResource({ Resource: arnOf(functionName), Tags: { taken: 'over' } }),
   UntagResource: ({ lambda }, { functionName }) => lambda.untagResource({ Resource: arnOf(functionName), TagKeys: ['whose'] }),
 };
 
-const arnOf = (name: string): string => (name.startsWith('arn:') ? name : `arn:aws:lambda:us-east-1:${owner.account}:function:${name}`);
+const arnOf = (name: string): string =>
+  name.startsWith('arn:') ? name : `arn:aws:lambda:us-east-1:${owner.account}:function:${name}`;
 
 /** The answer, or the refusal, with what was asked for taken out of it. */
 async function outcome(call: Call, ids: Belongings): Promise<string> {
@@ -227,7 +266,8 @@ async function rowsOf({ account }: TestTenant): Promise<Record<string, unknown>>
   );
   expect(tables.length).toBeGreaterThan(10);
   const rows: Record<string, unknown> = {};
-  for (const { name } of tables) rows[name] = await house.query(`SELECT * FROM "${name}" AS row WHERE tenant_id = $1 ORDER BY row::text`, [account]);
+  for (const { name } of tables)
+    rows[name] = await house.query(`SELECT * FROM "${name}" AS row WHERE tenant_id = $1 ORDER BY row::text`, [account]);
   return rows;
 }
 
@@ -246,7 +286,11 @@ describe('ids of another tenant are answered like ids that do not exist', () => 
   }
   for (const name of NESTED) {
     test(`API Gateway ${name}, with an API or a plan of the caller around them`, async () => {
-      const inOwn = (ids: Belongings): Belongings => ({ ...ids, restApiId: strangers.restApiId, usagePlanId: strangers.usagePlanId });
+      const inOwn = (ids: Belongings): Belongings => ({
+        ...ids,
+        restApiId: strangers.restApiId,
+        usagePlanId: strangers.usagePlanId,
+      });
       expect(await outcome(API_GATEWAY_CALLS[name], inOwn(owned))).toBe(await outcome(API_GATEWAY_CALLS[name], inOwn(NOBODYS)));
     });
   }
@@ -264,7 +308,8 @@ describe('ids of another tenant are answered like ids that do not exist', () => 
     expect(await rowsOf(owner)).toEqual(before);
   });
   test('and the stranger has gained nothing', async () => {
-    const sizes = (rows: Record<string, unknown>) => Object.fromEntries(Object.entries(rows).map(([table, list]) => [table, (list as unknown[]).length]));
+    const sizes = (rows: Record<string, unknown>) =>
+      Object.fromEntries(Object.entries(rows).map(([table, list]) => [table, (list as unknown[]).length]));
     expect(sizes(await rowsOf(stranger))).toEqual(sizes(beforeOfStranger));
   });
 });
@@ -278,10 +323,17 @@ test('the text of a 404 names the account of the caller', async () => {
 test('lists hold what belongs to the caller and nothing else', async () => {
   const { apiGateway, lambda } = stranger;
   expect((await apiGateway.getRestApis({ limit: 500 })).items!.map(({ id }) => id)).toEqual([strangers.restApiId]);
-  expect((await apiGateway.getApiKeys({ limit: 500, includeValues: true })).items!.map(({ value }) => value)).toEqual([strangers.keyValue]);
+  expect((await apiGateway.getApiKeys({ limit: 500, includeValues: true })).items!.map(({ value }) => value)).toEqual([
+    strangers.keyValue,
+  ]);
   expect((await apiGateway.getUsagePlans({ limit: 500 })).items!.map(({ id }) => id)).toEqual([strangers.usagePlanId]);
-  expect((await lambda.listFunctions({ FunctionVersion: 'ALL' })).Functions!.map(({ FunctionName }) => FunctionName)).toEqual([strangers.functionName, strangers.functionName]);
-  expect(answered(await apiGateway.getTags({ resourceArn: apiArn(strangers.restApiId) }))).toEqual({ tags: { whose: strangers.functionName } });
+  expect((await lambda.listFunctions({ FunctionVersion: 'ALL' })).Functions!.map(({ FunctionName }) => FunctionName)).toEqual([
+    strangers.functionName,
+    strangers.functionName,
+  ]);
+  expect(answered(await apiGateway.getTags({ resourceArn: apiArn(strangers.restApiId) }))).toEqual({
+    tags: { whose: strangers.functionName },
+  });
 });
 
 test('a key value that another tenant uses is free', async () => {

@@ -26,7 +26,8 @@ const add = (path: string, value?: string): PatchOperation => ({ op: 'add', path
 const remove = (path: string, value?: string): PatchOperation => ({ op: 'remove', path, value });
 
 test('aws_api_gateway_rest_api', async () => {
-  const policy = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"execute-api:Invoke","Resource":"*"}]}';
+  const policy =
+    '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"execute-api:Invoke","Resource":"*"}]}';
   const { id } = await api.createRestApi({
     name: 'pets',
     description: 'Managed by Terraform',
@@ -85,7 +86,11 @@ test('aws_api_gateway_resource', async () => {
   const read = () => api.getResource({ restApiId, resourceId: id! });
   expect(await read()).toMatchObject({ parentId: rootId, pathPart: 'pets', path: '/pets' });
   const { id: parentId } = await api.createResource({ restApiId, parentId: rootId, pathPart: 'v1' });
-  await api.updateResource({ restApiId, resourceId: id!, patchOperations: [replace('/pathPart', 'dogs'), replace('/parentId', parentId)] });
+  await api.updateResource({
+    restApiId,
+    resourceId: id!,
+    patchOperations: [replace('/pathPart', 'dogs'), replace('/parentId', parentId)],
+  });
   expect(await read()).toMatchObject({ parentId, pathPart: 'dogs', path: '/v1/dogs' });
 });
 
@@ -126,10 +131,18 @@ test('aws_api_gateway_method and aws_api_gateway_method_response', async () => {
     requestParameters: { 'method.request.header.Content-Type': true },
     operationName: 'create',
   });
-  expect([updated.authorizerId, updated.authorizationScopes, updated.requestValidatorId]).toEqual([undefined, undefined, undefined]);
+  expect([updated.authorizerId, updated.authorizationScopes, updated.requestValidatorId]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
 
   const response = { ...key, statusCode: '400' };
-  await api.putMethodResponse({ ...response, responseModels: { 'application/json': 'Error' }, responseParameters: { 'method.response.header.X': true } });
+  await api.putMethodResponse({
+    ...response,
+    responseModels: { 'application/json': 'Error' },
+    responseParameters: { 'method.response.header.X': true },
+  });
   expect(await api.getMethodResponse(response)).toMatchObject({
     responseModels: { 'application/json': 'Error' },
     responseParameters: { 'method.response.header.X': true },
@@ -138,7 +151,10 @@ test('aws_api_gateway_method and aws_api_gateway_method_response', async () => {
   expect(await refusalOf(api.putMethodResponse(response))).toMatch(/^409 ConflictException/);
   await api.updateMethodResponse({
     ...response,
-    patchOperations: [replace('/responseModels/application~1json', 'Empty'), remove('/responseParameters/method.response.header.X')],
+    patchOperations: [
+      replace('/responseModels/application~1json', 'Empty'),
+      remove('/responseParameters/method.response.header.X'),
+    ],
   });
   const patched = await api.getMethodResponse(response);
   expect([patched.responseModels, patched.responseParameters ?? {}]).toEqual([{ 'application/json': 'Empty' }, {}]);
@@ -176,7 +192,9 @@ test('aws_api_gateway_integration and aws_api_gateway_integration_response', asy
   // A null template counts as "".
   const templates = (read: { requestTemplates?: Record<string, string> | undefined }) =>
     Object.fromEntries(Object.entries(read.requestTemplates ?? {}).map(([type, text]) => [type, text ?? '']));
-  const raw = JSON.parse((await tenant.send({ path: `/restapis/${key.restApiId}/resources/${key.resourceId}/methods/GET/integration` })).text) as typeof created;
+  const raw = JSON.parse(
+    (await tenant.send({ path: `/restapis/${key.restApiId}/resources/${key.resourceId}/methods/GET/integration` })).text,
+  ) as typeof created;
   expect(templates(raw)).toEqual({ 'application/json': '', 'application/xml': '#set($x = 1)' });
   await api.updateIntegration({ ...key, patchOperations: [] });
   // As the provider sends it: the parameter changes, which drops the cache key; then the cache key is added again.
@@ -206,22 +224,39 @@ test('aws_api_gateway_integration and aws_api_gateway_integration_response', asy
 
   await api.putIntegration({ ...key, type: 'MOCK', timeoutInMillis: 29_000 });
   const mock = await api.getIntegration(key);
-  expect([mock.connectionType, mock.tlsConfig, mock.credentials, mock.connectionId, mock.timeoutInMillis]).toEqual([undefined, undefined, undefined, undefined, 29_000]);
+  expect([mock.connectionType, mock.tlsConfig, mock.credentials, mock.connectionId, mock.timeoutInMillis]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    29_000,
+  ]);
 
   const response = { ...key, statusCode: '200' };
   await api.putIntegrationResponse({ ...response, selectionPattern: '.*', responseTemplates: { 'application/json': '' } });
   const path = `/restapis/${key.restApiId}/resources/${key.resourceId}/methods/GET/integration/responses/200`;
-  expect(JSON.parse((await tenant.send({ path })).text)).toEqual({ statusCode: '200', selectionPattern: '.*', responseTemplates: { 'application/json': null } });
+  expect(JSON.parse((await tenant.send({ path })).text)).toEqual({
+    statusCode: '200',
+    selectionPattern: '.*',
+    responseTemplates: { 'application/json': null },
+  });
   // The provider updates by putting again.
   await api.putIntegrationResponse({ ...response, responseTemplates: { 'application/json': '{"a": 1}' } });
   const reread = await api.getIntegrationResponse(response);
-  expect([reread.selectionPattern ?? '', reread.responseTemplates, reread.responseParameters ?? {}]).toEqual(['', { 'application/json': '{"a": 1}' }, {}]);
+  expect([reread.selectionPattern ?? '', reread.responseTemplates, reread.responseParameters ?? {}]).toEqual([
+    '',
+    { 'application/json': '{"a": 1}' },
+    {},
+  ]);
 });
 
 test('aws_api_gateway_deployment, _stage and _method_settings', async () => {
   const { restApiId } = await createMockApi(api);
   const { id } = await api.createDeployment({ restApiId, stageName: '', description: 'by hand', variables: {} });
-  expect(await api.getDeployment({ restApiId, deploymentId: id! })).toMatchObject({ createdDate: expect.any(Date), description: 'by hand' });
+  expect(await api.getDeployment({ restApiId, deploymentId: id! })).toMatchObject({
+    createdDate: expect.any(Date),
+    description: 'by hand',
+  });
   await api.updateDeployment({ restApiId, deploymentId: id!, patchOperations: [replace('/description', 'again')] });
   expect((await api.getDeployment({ restApiId, deploymentId: id! })).description).toBe('again');
 
@@ -242,7 +277,10 @@ test('aws_api_gateway_deployment, _stage and _method_settings', async () => {
   await api.updateStage({
     restApiId,
     stageName,
-    patchOperations: [replace('/accessLogSettings/destinationArn', `${destinationArn}:*`), replace('/accessLogSettings/format', '$context.requestId')],
+    patchOperations: [
+      replace('/accessLogSettings/destinationArn', `${destinationArn}:*`),
+      replace('/accessLogSettings/format', '$context.requestId'),
+    ],
   });
   expect(await api.getStage({ restApiId, stageName })).toMatchObject({
     accessLogSettings: { destinationArn, format: '$context.requestId' },
@@ -270,7 +308,12 @@ test('aws_api_gateway_deployment, _stage and _method_settings', async () => {
     ],
   });
   const updated = await api.getStage({ restApiId, stageName });
-  expect(updated).toMatchObject({ cacheClusterStatus: 'NOT_AVAILABLE', documentationVersion: '1', tracingEnabled: false, variables: { two: '22', three: '3' } });
+  expect(updated).toMatchObject({
+    cacheClusterStatus: 'NOT_AVAILABLE',
+    documentationVersion: '1',
+    tracingEnabled: false,
+    variables: { two: '22', three: '3' },
+  });
   expect([updated.accessLogSettings, updated.description ?? '', updated.canarySettings]).toEqual([undefined, '', undefined]);
 
   // method_settings: raw slashes going out, exactly `users/GET` coming back.
@@ -300,10 +343,14 @@ test('aws_api_gateway_deployment, _stage and _method_settings', async () => {
   const gone: PatchOperation[] = [remove('/users/GET')];
   await api.updateStage({ restApiId, stageName, patchOperations: gone });
   expect(await settings()).toBeUndefined();
-  expect(await refusalOf(api.updateStage({ restApiId, stageName, patchOperations: gone }))).toContain('no method setting for this method');
+  expect(await refusalOf(api.updateStage({ restApiId, stageName, patchOperations: gone }))).toContain(
+    'no method setting for this method',
+  );
 
   // A deployment in use refuses to go; its stage first.
-  expect(await refusalOf(api.deleteDeployment({ restApiId, deploymentId: id! }))).toContain('Active stages pointing to this deployment must be moved or deleted');
+  expect(await refusalOf(api.deleteDeployment({ restApiId, deploymentId: id! }))).toContain(
+    'Active stages pointing to this deployment must be moved or deleted',
+  );
   await api.deleteStage({ restApiId, stageName });
   await api.deleteDeployment({ restApiId, deploymentId: id! });
 });
@@ -311,7 +358,13 @@ test('aws_api_gateway_deployment, _stage and _method_settings', async () => {
 test('aws_api_gateway_api_key, _usage_plan and _usage_plan_key', async () => {
   const { restApiId } = await createMockApi(api);
   await api.createDeployment({ restApiId, stageName: 'dev' });
-  const { id: apiKey } = await api.createApiKey({ name: 'k', description: 'Managed by Terraform', enabled: true, value: '', tags: { a: '1' } });
+  const { id: apiKey } = await api.createApiKey({
+    name: 'k',
+    description: 'Managed by Terraform',
+    enabled: true,
+    value: '',
+    tags: { a: '1' },
+  });
   const readKey = () => api.getApiKey({ apiKey: apiKey!, includeValue: true });
   const { value } = await readKey();
   expect(await readKey()).toMatchObject({
@@ -323,7 +376,10 @@ test('aws_api_gateway_api_key, _usage_plan and _usage_plan_key', async () => {
     value: expect.stringMatching(/^.{20,}$/),
     tags: { a: '1' },
   });
-  await api.updateApiKey({ apiKey: apiKey!, patchOperations: [replace('/enabled', 'false'), replace('/description', 'x'), replace('/customerId', 'c')] });
+  await api.updateApiKey({
+    apiKey: apiKey!,
+    patchOperations: [replace('/enabled', 'false'), replace('/description', 'x'), replace('/customerId', 'c')],
+  });
   expect(await readKey()).toMatchObject({ enabled: false, description: 'x', customerId: 'c', value });
 
   const { id: usagePlanId } = await api.createUsagePlan({

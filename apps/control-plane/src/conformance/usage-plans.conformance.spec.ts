@@ -7,7 +7,14 @@ import {
   type CreateApiKeyCommandInput,
   type PatchOperation,
 } from '@aws-sdk/client-api-gateway';
-import { answered, createMockApi, refusalOf, startControlPlaneHouse, type ControlPlaneHouse, type TestTenant } from '@gatehouse/testkit';
+import {
+  answered,
+  createMockApi,
+  refusalOf,
+  startControlPlaneHouse,
+  type ControlPlaneHouse,
+  type TestTenant,
+} from '@gatehouse/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ControlPlane } from '../control-plane.js';
 import { bugs, composition } from './composition.js';
@@ -58,9 +65,21 @@ describe('API keys', () => {
 
   for (const [name, input, refusal] of [
     ['too short a value', { value: 'v'.repeat(19) }, '400 BadRequestException: API Key value should be at least 20 characters'],
-    ['too long a value', { value: 'v'.repeat(129) }, '400 BadRequestException: API Key value exceeds maximum size of 128 characters'],
-    ['too long a name', { name: 'n'.repeat(1025) }, '400 BadRequestException: Invalid API Key name, can be at most 1024 characters.'],
-    ['too long a description', { description: 'd'.repeat(125_001) }, '400 BadRequestException: Invalid API Key description specified.'],
+    [
+      'too long a value',
+      { value: 'v'.repeat(129) },
+      '400 BadRequestException: API Key value exceeds maximum size of 128 characters',
+    ],
+    [
+      'too long a name',
+      { name: 'n'.repeat(1025) },
+      '400 BadRequestException: Invalid API Key name, can be at most 1024 characters.',
+    ],
+    [
+      'too long a description',
+      { description: 'd'.repeat(125_001) },
+      '400 BadRequestException: Invalid API Key description specified.',
+    ],
     ['a value that is taken', { value: 'taken'.repeat(5) }, '409 ConflictException: API Key already exists'],
   ] satisfies [string, CreateApiKeyCommandInput, string][]) {
     test(`CreateApiKey with ${name} is refused`, async () => {
@@ -82,9 +101,19 @@ describe('API keys', () => {
       replace('/customerId', 'c'),
       add('/stages', `${restApiId}/dev`),
     );
-    expect(patched).toMatchObject({ name: 'renamed', description: 'd', enabled: true, customerId: 'c', stageKeys: [`${restApiId}/dev`], tags: {} });
+    expect(patched).toMatchObject({
+      name: 'renamed',
+      description: 'd',
+      enabled: true,
+      customerId: 'c',
+      stageKeys: [`${restApiId}/dev`],
+      tags: {},
+    });
     expect(patched).not.toHaveProperty('value');
-    expect(await patch(replace('/enabled', 'no'), remove('/stages', `${restApiId}/dev`))).toMatchObject({ enabled: false, stageKeys: [] });
+    expect(await patch(replace('/enabled', 'no'), remove('/stages', `${restApiId}/dev`))).toMatchObject({
+      enabled: false,
+      stageKeys: [],
+    });
     expect(await refusalOf(patch(replace('/value', 'x')))).toBe(
       "400 BadRequestException: Invalid patch path  '/value' specified for op 'replace'. Must be one of: [/name, /description, /enabled, /customerId]",
     );
@@ -94,13 +123,15 @@ describe('API keys', () => {
 
   test('GetApiKeys pages newest first and filters by prefix, case-sensitively, and by customer', async () => {
     const made: (string | undefined)[] = [];
-    for (const name of ['a1', 'A2', 'a3', 'b4', 'a5']) made.unshift((await api.createApiKey({ name, customerId: name.slice(0, 1) })).id);
+    for (const name of ['a1', 'A2', 'a3', 'b4', 'a5'])
+      made.unshift((await api.createApiKey({ name, customerId: name.slice(0, 1) })).id);
     const pages: (string | undefined)[][] = [];
     for await (const { items } of paginateGetApiKeys({ client: api, pageSize: 2 }, {})) pages.push(ids(items));
     expect(pages.map((page) => page.length)).toEqual([2, 2, 1]);
     expect(pages.flat()).toEqual(made);
     const filtered: (string | undefined)[] = [];
-    for await (const { items } of paginateGetApiKeys({ client: api, pageSize: 1 }, { nameQuery: 'a' })) filtered.push(...items!.map(({ name }) => name));
+    for await (const { items } of paginateGetApiKeys({ client: api, pageSize: 1 }, { nameQuery: 'a' }))
+      filtered.push(...items!.map(({ name }) => name));
     expect(filtered).toEqual(['a5', 'a3', 'a1']);
     expect((await api.getApiKeys({ customerId: 'A' })).items!.map(({ name }) => name)).toEqual(['A2']);
   });
@@ -123,14 +154,19 @@ describe('usage plans', () => {
     };
     const full = await api.createUsagePlan(given);
     expect(answered(await api.getUsagePlan({ usagePlanId: full.id! }))).toStrictEqual({ id: full.id, ...given });
-    expect((await api.createUsagePlan({ name: 'q', quota: { limit: 1, period: 'DAY' } })).quota).toEqual({ limit: 1, offset: 0, period: 'DAY' });
+    expect((await api.createUsagePlan({ name: 'q', quota: { limit: 1, period: 'DAY' } })).quota).toEqual({
+      limit: 1,
+      offset: 0,
+      period: 'DAY',
+    });
   });
 
   test('every PATCH path of a plan does what it says', async () => {
     const { restApiId } = await deployed();
     const { id: usagePlanId } = await api.createUsagePlan({ name: 'free' });
     const stage = `${restApiId}:dev`;
-    const patch = async (...patchOperations: PatchOperation[]) => answered(await api.updateUsagePlan({ usagePlanId, patchOperations }));
+    const patch = async (...patchOperations: PatchOperation[]) =>
+      answered(await api.updateUsagePlan({ usagePlanId, patchOperations }));
     expect(
       await patch(
         replace('/name', 'renamed'),
@@ -159,19 +195,22 @@ describe('usage plans', () => {
     });
     const withoutMethod = await patch(remove(`/apiStages/${stage}/throttle//users/GET`));
     expect(withoutMethod.apiStages).toEqual([{ apiId: restApiId, stage: 'dev' }]);
-    expect(await patch(remove('/throttle'), remove('/quota'), remove('/productCode'), remove('/apiStages', stage))).toStrictEqual({
-      id: usagePlanId,
-      name: 'renamed',
-      description: 'd',
-      apiStages: [],
-      tags: {},
-    });
+    expect(await patch(remove('/throttle'), remove('/quota'), remove('/productCode'), remove('/apiStages', stage))).toStrictEqual(
+      {
+        id: usagePlanId,
+        name: 'renamed',
+        description: 'd',
+        apiStages: [],
+        tags: {},
+      },
+    );
   });
 
   test('what a plan cannot be is refused', async () => {
     const { restApiId } = await deployed();
     const { id: usagePlanId } = await api.createUsagePlan({ name: 'free', apiStages: [{ apiId: restApiId, stage: 'dev' }] });
-    const patch = (operation: PatchOperation) => refusalOf(api.updateUsagePlan({ usagePlanId, patchOperations: [replace('/name', 'half'), operation] }));
+    const patch = (operation: PatchOperation) =>
+      refusalOf(api.updateUsagePlan({ usagePlanId, patchOperations: [replace('/name', 'half'), operation] }));
     expect(await patch(add('/apiStages', `${restApiId}:none`))).toBe(
       `404 NotFoundException: Invalid API Stage {api: ${restApiId}, stage: none} specified for usageplan ${usagePlanId}`,
     );
@@ -182,7 +221,9 @@ describe('usage plans', () => {
     expect(await refusalOf(api.deleteUsagePlan({ usagePlanId: usagePlanId! }))).toMatch(/^400 BadRequestException: /);
     await api.updateUsagePlan({ usagePlanId, patchOperations: [remove('/apiStages', `${restApiId}:dev`)] });
     expect((await api.deleteUsagePlan({ usagePlanId: usagePlanId! })).$metadata.httpStatusCode).toBe(202);
-    expect(await refusalOf(api.getUsagePlan({ usagePlanId: usagePlanId! }))).toBe('404 NotFoundException: Invalid Usage Plan ID specified');
+    expect(await refusalOf(api.getUsagePlan({ usagePlanId: usagePlanId! }))).toBe(
+      '404 NotFoundException: Invalid Usage Plan ID specified',
+    );
   });
 
   test('keys of a plan: 201, read back with their value, 202, and gone; both lists page', async () => {
@@ -205,16 +246,23 @@ describe('usage plans', () => {
     const other = await api.createUsagePlan({ name: 'other' });
     await api.createUsagePlanKey({ usagePlanId: other.id, keyId: made[0], keyType: 'API_KEY' });
     const plans: (string | undefined)[] = [];
-    for await (const { items } of paginateGetUsagePlans({ client: api, pageSize: 1 }, { keyId: made[0] })) plans.push(...ids(items));
+    for await (const { items } of paginateGetUsagePlans({ client: api, pageSize: 1 }, { keyId: made[0] }))
+      plans.push(...ids(items));
     expect(plans).toEqual([usagePlanId, other.id]);
 
-    expect(await refusalOf(api.createUsagePlanKey({ usagePlanId, keyId: made[0], keyType: 'API_KEY' }))).toMatch(/^409 ConflictException: /);
-    expect(await refusalOf(api.createUsagePlanKey({ usagePlanId, keyId: made[0], keyType: 'OTHER' }))).toMatch(/^400 BadRequestException: /);
+    expect(await refusalOf(api.createUsagePlanKey({ usagePlanId, keyId: made[0], keyType: 'API_KEY' }))).toMatch(
+      /^409 ConflictException: /,
+    );
+    expect(await refusalOf(api.createUsagePlanKey({ usagePlanId, keyId: made[0], keyType: 'OTHER' }))).toMatch(
+      /^400 BadRequestException: /,
+    );
     expect(await refusalOf(api.createUsagePlanKey({ usagePlanId, keyId: 'nobody', keyType: 'API_KEY' }))).toBe(
       '404 NotFoundException: Invalid API Key identifier specified',
     );
     expect((await api.deleteUsagePlanKey({ usagePlanId, keyId: made[0] })).$metadata.httpStatusCode).toBe(202);
-    expect(await refusalOf(api.getUsagePlanKey({ usagePlanId, keyId: made[0] }))).toBe('404 NotFoundException: Invalid API Key identifier specified');
+    expect(await refusalOf(api.getUsagePlanKey({ usagePlanId, keyId: made[0] }))).toBe(
+      '404 NotFoundException: Invalid API Key identifier specified',
+    );
   });
 });
 
@@ -230,7 +278,10 @@ describe('usage', () => {
       keys.unshift(keyId!);
     }
     const range = { usagePlanId, startDate: today(), endDate: today() };
-    expect(answered(await api.getUsage({ ...range, keyId: keys[0] }))).toStrictEqual({ ...range, items: { [keys[0]!]: [[0, 10]] } });
+    expect(answered(await api.getUsage({ ...range, keyId: keys[0] }))).toStrictEqual({
+      ...range,
+      items: { [keys[0]!]: [[0, 10]] },
+    });
     const pages: string[][] = [];
     for await (const { items } of paginateGetUsage({ client: api, pageSize: 2 }, { ...range })) pages.push(Object.keys(items!));
     expect(pages.map((page) => page.length)).toEqual([2, 1]);
@@ -238,7 +289,9 @@ describe('usage', () => {
     const extended = await api.updateUsage({ usagePlanId, keyId: keys[0], patchOperations: [replace('/remaining', '15')] });
     expect(answered(extended)).toStrictEqual({ ...range, items: { [keys[0]!]: [[0, 15]] } });
     expect(answered(await api.getUsage({ ...range, keyId: keys[0] }))).toStrictEqual(answered(extended));
-    expect(answered(await api.updateUsage({ usagePlanId, keyId: keys[0], patchOperations: [] }))).toStrictEqual(answered(extended));
+    expect(answered(await api.updateUsage({ usagePlanId, keyId: keys[0], patchOperations: [] }))).toStrictEqual(
+      answered(extended),
+    );
   });
 
   test('what cannot be asked is refused', async () => {
@@ -246,11 +299,15 @@ describe('usage', () => {
     expect(await refusalOf(api.getUsage({ usagePlanId: 'nobody', startDate: today(), endDate: today() }))).toBe(
       '404 NotFoundException: Invalid Usage Plan ID specified',
     );
-    expect(await refusalOf(api.getUsage({ usagePlanId, startDate: 'yesterday', endDate: today() }))).toMatch(/^400 BadRequestException: Invalid startDate specified/);
-    expect(await refusalOf(api.getUsage({ usagePlanId, startDate: '2026-02-02', endDate: '2026-02-01' }))).toMatch(/^400 BadRequestException: Invalid date range/);
-    expect(await refusalOf(api.updateUsage({ usagePlanId, keyId: 'nobody', patchOperations: [replace('/remaining', '1')] }))).toBe(
-      '404 NotFoundException: Invalid API Key identifier specified',
+    expect(await refusalOf(api.getUsage({ usagePlanId, startDate: 'yesterday', endDate: today() }))).toMatch(
+      /^400 BadRequestException: Invalid startDate specified/,
     );
+    expect(await refusalOf(api.getUsage({ usagePlanId, startDate: '2026-02-02', endDate: '2026-02-01' }))).toMatch(
+      /^400 BadRequestException: Invalid date range/,
+    );
+    expect(
+      await refusalOf(api.updateUsage({ usagePlanId, keyId: 'nobody', patchOperations: [replace('/remaining', '1')] })),
+    ).toBe('404 NotFoundException: Invalid API Key identifier specified');
   });
 });
 
@@ -265,8 +322,12 @@ describe('the account', () => {
     expect(await patch(replace('/cloudwatchRoleArn', role))).toStrictEqual({ ...defaults, cloudwatchRoleArn: role });
     expect(await patch(add('/features', 'UsagePlans'))).toStrictEqual({ ...defaults, cloudwatchRoleArn: role });
     expect(await patch(replace('/cloudwatchRoleArn', ''))).toStrictEqual(defaults);
-    expect(await refusalOf(patch(remove('/features', 'UsagePlans')))).toBe('400 BadRequestException: Usage Plans cannot be disabled once enabled');
-    expect(await refusalOf(patch(replace('/cloudwatchRoleArn', 'role')))).toBe('400 BadRequestException: The role ARN is not well formed');
+    expect(await refusalOf(patch(remove('/features', 'UsagePlans')))).toBe(
+      '400 BadRequestException: Usage Plans cannot be disabled once enabled',
+    );
+    expect(await refusalOf(patch(replace('/cloudwatchRoleArn', 'role')))).toBe(
+      '400 BadRequestException: The role ARN is not well formed',
+    );
     expect(answered(await api.getAccount({}))).toStrictEqual(defaults);
   });
 });
@@ -295,12 +356,22 @@ describe('tags', () => {
 
   test('of what does not exist, or cannot be, are refused', async () => {
     const { restApiId } = await deployed();
-    expect(await refusalOf(api.getTags({ resourceArn: arn('/apikeys/nobody') }))).toBe('404 NotFoundException: Invalid API Key identifier specified');
-    expect(await refusalOf(api.getTags({ resourceArn: arn(`/restapis/${restApiId}/stages/none`) }))).toBe('404 NotFoundException: Invalid stage identifier specified');
-    expect(await refusalOf(api.getTags({ resourceArn: 'nonsense' }))).toBe('400 BadRequestException: Invalid ARN specified in the request');
-    expect(await refusalOf(api.tagResource({ resourceArn: arn(`/restapis/${restApiId}`), tags: { 'aws:x': '1' } }))).toMatch(/^400 BadRequestException: /);
+    expect(await refusalOf(api.getTags({ resourceArn: arn('/apikeys/nobody') }))).toBe(
+      '404 NotFoundException: Invalid API Key identifier specified',
+    );
+    expect(await refusalOf(api.getTags({ resourceArn: arn(`/restapis/${restApiId}/stages/none`) }))).toBe(
+      '404 NotFoundException: Invalid stage identifier specified',
+    );
+    expect(await refusalOf(api.getTags({ resourceArn: 'nonsense' }))).toBe(
+      '400 BadRequestException: Invalid ARN specified in the request',
+    );
+    expect(await refusalOf(api.tagResource({ resourceArn: arn(`/restapis/${restApiId}`), tags: { 'aws:x': '1' } }))).toMatch(
+      /^400 BadRequestException: /,
+    );
     const many = Object.fromEntries(Array.from({ length: 51 }, (_, index) => [`k${index}`, 'v']));
-    expect(await refusalOf(api.tagResource({ resourceArn: arn(`/restapis/${restApiId}`), tags: many }))).toMatch(/^400 BadRequestException: /);
+    expect(await refusalOf(api.tagResource({ resourceArn: arn(`/restapis/${restApiId}`), tags: many }))).toMatch(
+      /^400 BadRequestException: /,
+    );
     expect((await api.getRestApi({ restApiId })).tags).toEqual({});
   });
 });

@@ -155,7 +155,8 @@ test('a key survives the escaping of JSON pointers whatever it holds', () => {
 });
 
 test('more operations than one update may hold the process for are refused', () => {
-  const operations = (count: number): PatchOperation[] => Array.from({ length: count }, (_, index) => ({ op: 'add', path: `/types/${index}` }));
+  const operations = (count: number): PatchOperation[] =>
+    Array.from({ length: count }, (_, index) => ({ op: 'add', path: `/types/${index}` }));
   expect(patch(operations(1_000)).types).toHaveLength(1_001);
   expect(() => patch(operations(1_001))).toThrow('At most 1000 patch operations can be made at once, got 1001');
 });
