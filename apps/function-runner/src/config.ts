@@ -25,6 +25,12 @@ const SETTINGS = {
     { min: 0, max: 60_000 },
     2_000,
   ),
+  userIdBase: integerSetting(
+    'GATEHOUSE_FUNCTION_UID_BASE',
+    'first of 20,000 user and group ids for python and provided functions, when the runner is root; nobody else may have them',
+    { min: 1_000, max: 2_000_000_000 },
+    210_000,
+  ),
   idleSeconds: integerSetting(
     'GATEHOUSE_FUNCTION_IDLE_SECONDS',
     'how long an unused environment is kept',

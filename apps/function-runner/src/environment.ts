@@ -10,6 +10,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '@gatehouse/kernel';
 import type { PublishedFunction } from './catalog.js';
+import type { Command, Confinement } from './confinement.js';
 import { exited, failure, outOfMemory, timedOut, type Exit, type Invocation, type Outcome } from './invocation.js';
 import { LogCapture, type LogSink } from './log-capture.js';
 import { NodeChannel } from './node-channel.js';
@@ -29,6 +30,7 @@ export interface Completed {
 
 export interface EnvironmentParts {
   readonly sandbox: Sandbox;
+  readonly confinement: Confinement | null;
   readonly watchdog: Watchdog;
   readonly logs: LogSink;
   readonly clock: Clock;
@@ -45,6 +47,16 @@ const SCRATCH_FILE_BYTES_MAX = 512 * 1024 * 1024;
 const LAST_OUTPUT_MS = 50;
 /** Read by the dynamic loader of the wrapper too, which runs before any limit is set: handed on by `env` at its end. */
 const LOADER_VARIABLE = /^(?:LD_|GLIBC_|GCONV_|MALLOC_)/;
+
+const UNCONFINED = {
+  command: ({ argv, variables }: Command): Pick<Command, 'argv' | 'variables'> => {
+    const [others, loader] = [false, true].map((isLoader) =>
+      Object.entries(variables).filter(([name]) => LOADER_VARIABLE.test(name) === isLoader),
+    ) as [[string, string][], [string, string][]];
+    const set = loader.map(([name, value]) => `${name}=${value}`);
+    return { argv: set.length === 0 ? argv : ['env', ...set, ...argv], variables: Object.fromEntries(others) };
+  },
+};
 
 export class Environment {
   readonly pid: number;
@@ -95,15 +107,15 @@ export class Environment {
   ): Promise<Environment> {
     let pid = 0;
     const api = program.speaksFrames ? null : await RuntimeApi.listen((socket) => belongsToTree(socket, pid));
-    const variables = Object.entries({ ...program.environment, ...(api !== null && { AWS_LAMBDA_RUNTIME_API: api.address }) });
-    const loader = variables.filter(([name]) => LOADER_VARIABLE.test(name));
-    const argv =
-      loader.length === 0 ? program.argv : ['env', ...loader.map(([name, value]) => `${name}=${value}`), ...program.argv];
-    const [file, ...args] = parts.sandbox.wrap(argv, { isTrusted: program.speaksFrames, fileBytesMax: SCRATCH_FILE_BYTES_MAX });
+    const variables = { ...program.environment, ...(api !== null && { AWS_LAMBDA_RUNTIME_API: api.address }) };
+    const cell = parts.confinement?.cell(folders) ?? null;
+    const command = (cell ?? UNCONFINED).command({ argv: program.argv, variables, isSingle: program.speaksFrames });
+    const isConfined = program.speaksFrames || cell !== null;
+    const [file, ...args] = parts.sandbox.wrap(command.argv, { isConfined, fileBytesMax: SCRATCH_FILE_BYTES_MAX });
     const child = spawn(file as string, args, {
       cwd: folders.taskRoot,
       detached: true, // its own session and process group, to be killed as one
-      env: Object.fromEntries(variables.filter(([name]) => !LOADER_VARIABLE.test(name))),
+      env: command.variables,
       stdio: ['ignore', 'pipe', 'pipe', ...(program.speaksFrames ? (['pipe'] as const) : [])],
     });
     await new Promise((resolve, reject) => {
@@ -111,6 +123,7 @@ export class Environment {
       child.once('error', reject);
     }).catch((cause: unknown) => {
       api?.close();
+      cell?.close();
       throw cause;
     });
     child.on('error', () => {}); // of signals to a process that is gone
@@ -123,7 +136,10 @@ export class Environment {
         { handler: fn.entry.handler, taskRoot: folders.taskRoot, environment: fn.entry.environment },
         () => environment?.kill('nonsense'),
       );
-    environment = new Environment(fn, child, channel, program, parts, onEnd);
+    environment = new Environment(fn, child, channel, program, parts, () => {
+      cell?.close();
+      onEnd();
+    });
     return environment;
   }
 

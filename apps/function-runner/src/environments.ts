@@ -163,9 +163,12 @@ export class Environments {
     const scratch = path.join(this.scratchRoot, String(this.scratchCounter++));
     try {
       const taskRoot = await this.packages.folder(fn.codeDigest, this.catalog.code);
-      await mkdir(scratch);
+      await mkdir(scratch, { mode: 0o700 });
       const folders = { taskRoot, scratch };
-      const program = await programOf(fn, folders, path.basename(scratch));
+      const program = await programOf(fn, folders, {
+        logStream: path.basename(scratch),
+        isConfined: this.parts.confinement !== null,
+      });
       const environment: Environment = await Environment.start(fn, program, folders, this.parts, () => {
         this.all.delete(environment);
         this.forget(environment);

@@ -52,9 +52,9 @@ export class LogFiles implements LogSink {
   }
 
   private async append(file: string, { chunks, droppedBytes }: Waiting): Promise<void> {
-    await mkdir(path.dirname(file), { recursive: true });
+    await mkdir(path.dirname(file), { recursive: true, mode: 0o700 });
     const note = droppedBytes > 0 ? [Buffer.from(`[gatehouse] ${droppedBytes} bytes of log were dropped\n`)] : [];
-    await appendFile(file, Buffer.concat([...chunks, ...note]));
+    await appendFile(file, Buffer.concat([...chunks, ...note]), { mode: 0o600 });
     if ((await stat(file)).size > FILE_BYTES_MAX) await rename(file, `${file}.1`);
   }
 }

@@ -12,6 +12,8 @@ const SOFTWARE_VERSION = '0.1.0';
 const DRAIN_MS = 10_000;
 
 async function run(config: Config): Promise<void> {
+  // Packages are read under other user ids; whatever is nobody's business is made with a mode of its own.
+  process.umask(0o022);
   const log = pino();
   const catalog = new ManifestCatalog();
   const link = await ControlLink.open({
@@ -29,6 +31,7 @@ async function run(config: Config): Promise<void> {
   const runner = await openRunner({
     catalog,
     dataDir: config.dataDir,
+    userIdBase: config.userIdBase,
     nodeToken: config.nodeToken,
     region: config.region,
     limits: {

@@ -1,9 +1,11 @@
 /** The runner put together; main.ts binds it to the control plane and a port. */
 import type { Clock, Secret } from '@gatehouse/kernel';
+import { chmod, mkdir } from 'node:fs/promises';
 import type http from 'node:http';
 import path from 'node:path';
 import { ASYNC_LIMITS, AsyncCalls, type AsyncLimits } from './async-calls.js';
 import type { FunctionCatalog } from './catalog.js';
+import { Confinement } from './confinement.js';
 import { Environments, type ConcurrencyLimits } from './environments.js';
 import { FunctionInvoker } from './invoke.js';
 import { LogFiles } from './log-files.js';
@@ -22,6 +24,8 @@ export interface RunnerLog {
 export interface RunnerOptions {
   readonly catalog: FunctionCatalog;
   readonly dataDir: string;
+  /** First of the user ids that environments run under when this process is root. */
+  readonly userIdBase: number;
   readonly nodeToken: Secret;
   readonly region: string;
   readonly limits: ConcurrencyLimits;
@@ -43,14 +47,23 @@ const CATCH_UP_MS = 5_000;
 
 export async function openRunner(options: RunnerOptions): Promise<Runner> {
   const { catalog, dataDir, limits, clock, log } = options;
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  await chmod(dataDir, 0o700); // an earlier version left it open
   const sandbox = await detectSandbox();
+  const confinement = await Confinement.open({ dataDir, userIdBase: options.userIdBase });
+  if (confinement === null) {
+    log.warn(
+      {},
+      'functions are not confined: python and provided can read the files this process can; see Isolation in the README',
+    );
+  }
   if (!sandbox.endsWithRunner)
     log.warn({}, 'setpriv is missing: idle environments are not frozen, and may outlive a killed runner');
   const logs = new LogFiles(path.join(dataDir, 'function-logs'), (cause) =>
     log.error({ err: cause }, 'function log could not be written'),
   );
   const packages = await Packages.open(path.join(dataDir, 'packages'));
-  const parts = { sandbox, watchdog: new Watchdog(), logs, clock, initTimeoutMs: options.initTimeoutMs ?? INIT_TIMEOUT_MS };
+  const parts = { sandbox, confinement, watchdog: new Watchdog(), logs, clock, initTimeoutMs: options.initTimeoutMs ?? INIT_TIMEOUT_MS };
   const environments = await Environments.open(path.join(dataDir, 'scratch'), catalog, packages, limits, parts);
   const asyncCalls = new AsyncCalls(options.asyncLimits ?? ASYNC_LIMITS, (requestId, reason) =>
     log.warn({ requestId, reason }, 'asynchronous call given up'),
@@ -60,6 +73,7 @@ export async function openRunner(options: RunnerOptions): Promise<Runner> {
     invoker,
     nodeToken: options.nodeToken,
     isReady: options.isReady,
+    confinement: confinement?.kind ?? 'none',
     onBug: (cause) => log.error({ err: cause }, 'call failed in the runner'),
   });
   return {

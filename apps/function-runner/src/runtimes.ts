@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import type { PublishedFunction } from './catalog.js';
 
 /** Our own bootstraps; beside `src` and `dist`, so that both find it. */
-const BOOTSTRAPS = fileURLToPath(new URL('../runtime', import.meta.url));
+export const BOOTSTRAPS = fileURLToPath(new URL('../runtime', import.meta.url));
 
 export interface Folders {
   readonly taskRoot: string;
@@ -35,10 +35,20 @@ export class NoRuntime extends Error {
   }
 }
 
-export async function programOf(fn: PublishedFunction, folders: Folders, logStream: string): Promise<Program> {
+export interface ProgramSettings {
+  readonly logStream: string;
+  /** Something beside the program's own interpreter keeps it from the machine's files (confinement.ts). */
+  readonly isConfined: boolean;
+}
+
+export async function programOf(
+  fn: PublishedFunction,
+  folders: Folders,
+  { logStream, isConfined }: ProgramSettings,
+): Promise<Program> {
   const { runtime } = fn.entry;
   const environment = lambdaEnvironment(fn, folders, logStream);
-  if (runtime.startsWith('nodejs')) return nodeProgram(fn, folders, environment);
+  if (runtime.startsWith('nodejs')) return nodeProgram(fn, folders, environment, isConfined);
   const all = { ...fn.entry.environment, ...environment };
   if (runtime.startsWith('python')) return { argv: await pythonCommand(), environment: all, speaksFrames: false };
   if (runtime.startsWith('provided'))
@@ -46,7 +56,12 @@ export async function programOf(fn: PublishedFunction, folders: Folders, logStre
   throw new NoRuntime('Runtime.Unsupported', `Runtime ${runtime} is not available on this runner.`);
 }
 
-function nodeProgram(fn: PublishedFunction, { taskRoot, scratch }: Folders, environment: Record<string, string>): Program {
+function nodeProgram(
+  fn: PublishedFunction,
+  { taskRoot, scratch }: Folders,
+  environment: Record<string, string>,
+  isConfined: boolean,
+): Program {
   return {
     argv: [
       process.execPath,
@@ -56,6 +71,8 @@ function nodeProgram(fn: PublishedFunction, { taskRoot, scratch }: Folders, envi
       `--allow-fs-read=${path.join(taskRoot, '*')}`,
       `--allow-fs-read=${path.join(scratch, '*')}`,
       `--allow-fs-write=${path.join(scratch, '*')}`,
+      // It opens any file, whatever the permissions say.
+      ...(isConfined ? [] : ['--no-experimental-sqlite']),
       '--disable-warning=SecurityWarning',
       `--max-old-space-size=${Math.max(32, Math.floor(fn.entry.memoryMb * 0.9))}`,
       path.join(BOOTSTRAPS, 'nodejs.mjs'),
@@ -67,18 +84,38 @@ function nodeProgram(fn: PublishedFunction, { taskRoot, scratch }: Folders, envi
 }
 
 async function pythonCommand(): Promise<string[]> {
-  python ??= await findPython();
+  const python = await findPython();
   if (python === null) throw new NoRuntime('Runtime.Unsupported', 'There is no python3 on this runner.');
-  return [python, path.join(BOOTSTRAPS, 'python.py')];
+  return [python.executable, path.join(BOOTSTRAPS, 'python.py')];
 }
 
-let python: string | null = null;
+/** Where the interpreters of functions are, wherever that is; custom runtimes may be written for this very Node.js. */
+export async function interpreterFolders(): Promise<string[]> {
+  const python = await findPython();
+  return [path.dirname(process.execPath), ...(python === null ? [] : [...new Set(python.prefixes)])];
+}
+
+interface Python {
+  readonly executable: string;
+  readonly prefixes: readonly string[];
+}
+
+let python: Promise<Python | null> | null = null;
+
+function findPython(): Promise<Python | null> {
+  python ??= askPython().then((found) => {
+    if (found === null) python = null; // it may be installed later
+    return found;
+  });
+  return python;
+}
 
 /** The interpreter itself: what PATH holds may be a version manager's script that needs its user's environment. */
-async function findPython(): Promise<string | null> {
+async function askPython(): Promise<Python | null> {
+  const question = 'import json, sys; print(json.dumps({"executable": sys.executable, "prefixes": [sys.prefix, sys.base_prefix]}))';
   try {
-    const { stdout } = await promisify(execFile)('python3', ['-c', 'import sys; print(sys.executable)'], { timeout: 10_000 });
-    return stdout.trim();
+    const { stdout } = await promisify(execFile)('python3', ['-c', question], { timeout: 10_000 });
+    return JSON.parse(stdout) as Python;
   } catch {
     return null;
   }

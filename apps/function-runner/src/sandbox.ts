@@ -6,6 +6,7 @@
  *   prlimit   no core files, bounded descriptors and file size
  *
  * Each is used where the machine has it. Node.js programs need no `unshare`: their permission model denies children and /proc.
+ * Where confinement.ts can do more for the others, it takes its place.
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -15,8 +16,8 @@ export interface Sandbox {
   readonly endsWithRunner: boolean;
   /** Untrusted programs see only their own processes, and all of those end together. */
   readonly hidesProcesses: boolean;
-  /** `argv` in its wrapper; `isTrusted` programs bring their own confinement. */
-  wrap(argv: readonly string[], settings: { readonly isTrusted: boolean; readonly fileBytesMax: number }): string[];
+  /** `argv` in its wrapper; `isConfined` programs bring their own confinement. */
+  wrap(argv: readonly string[], settings: { readonly isConfined: boolean; readonly fileBytesMax: number }): string[];
 }
 
 const DESCRIPTORS_MAX = 1024; // Lambda's limit
@@ -37,9 +38,9 @@ export async function detectSandbox(): Promise<Sandbox> {
   return {
     endsWithRunner: setpriv,
     hidesProcesses: own.length > 0,
-    wrap: (argv, { isTrusted, fileBytesMax }) => [
+    wrap: (argv, { isConfined, fileBytesMax }) => [
       ...(setpriv ? SETPRIV : []),
-      ...(isTrusted ? [] : own),
+      ...(isConfined ? [] : own),
       ...(prlimit ? [...PRLIMIT, `--fsize=${fileBytesMax}:${fileBytesMax}`] : []),
       ...argv,
     ],

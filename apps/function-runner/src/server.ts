@@ -13,6 +13,8 @@ export interface ServerParts {
   readonly nodeToken: Secret;
   /** True when published functions can be called. */
   readonly isReady: () => boolean;
+  /** Of python and provided functions; for operators. */
+  readonly confinement: 'own-user' | 'own-files' | 'none';
   readonly onBug: (cause: unknown) => void;
 }
 
@@ -38,7 +40,7 @@ async function serve(
   tokenDigest: Buffer,
 ): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://runner');
-  if (url.pathname === '/healthz') return plain(response, 200, 'ok');
+  if (url.pathname === '/healthz') return health(response, parts);
   if (url.pathname === '/readyz')
     return parts.isReady() ? plain(response, 200, 'ready') : plain(response, 503, 'no manifest yet');
   // Digests have one length, so the comparison takes the same time for every wrong token.
@@ -110,6 +112,11 @@ function refuse(response: http.ServerResponse, { type, status, message, members 
   const body = Buffer.from(JSON.stringify({ ...members, message, Message: message }));
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.length, 'x-amzn-errortype': type });
   response.end(body);
+}
+
+function health(response: http.ServerResponse, { confinement }: ServerParts): void {
+  response.writeHead(200, { 'content-type': 'application/json' });
+  response.end(JSON.stringify({ status: 'ok', confinement }));
 }
 
 function plain(response: http.ServerResponse, status: number, text: string): void {

@@ -36,6 +36,8 @@ export class RunnerHarness {
   private readonly blobs = new Map<string, Buffer>();
 
   private constructor(
+    /** The state folder of the installation. */
+    readonly home: string,
     readonly dataDir: string,
     readonly catalog: ManifestCatalog,
     readonly runner: Runner,
@@ -43,11 +45,13 @@ export class RunnerHarness {
   ) {}
 
   static async start(options: Partial<RunnerOptions> = {}): Promise<RunnerHarness> {
-    const dataDir = await mkdtemp(path.join(tmpdir(), 'gatehouse-runner-'));
+    const home = await mkdtemp(path.join(tmpdir(), 'gatehouse-runner-'));
+    const dataDir = path.join(home, 'runner');
     const catalog = new ManifestCatalog();
     const runner = await openRunner({
       catalog,
       dataDir,
+      userIdBase: 210_000,
       nodeToken: new Secret(TOKEN),
       region: 'us-east-1',
       limits: { perFunction: 10, total: 50, idleMs: 60_000, queueMs: 0 },
@@ -58,7 +62,7 @@ export class RunnerHarness {
     });
     runner.server.listen(0, '127.0.0.1');
     await once(runner.server, 'listening');
-    return new RunnerHarness(dataDir, catalog, runner, `http://127.0.0.1:${(runner.server.address() as AddressInfo).port}`);
+    return new RunnerHarness(home, dataDir, catalog, runner, `http://127.0.0.1:${(runner.server.address() as AddressInfo).port}`);
   }
 
   /** Publishes `$LATEST` or the version given, and returns its revision. */
@@ -110,7 +114,7 @@ export class RunnerHarness {
 
   async close(): Promise<void> {
     await this.runner.close(1_000);
-    await rm(this.dataDir, { recursive: true, force: true, maxRetries: 5 });
+    await rm(this.home, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
