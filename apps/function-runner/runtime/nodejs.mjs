@@ -78,6 +78,12 @@ for (const [name, fd] of [
   Object.defineProperty(process, name, { value: Object.assign(stream, { fd }), configurable: true, enumerable: true });
 }
 
+// The command line silences experimental warnings, because one is about the runner's own flags. The function's are shown.
+process.on('warning', ({ name, message }) => {
+  if (name !== 'ExperimentalWarning' || message.startsWith('The flag --allow-net ')) return;
+  process.stderr.write(`(node:${pid}) ${name}: ${message}\n`);
+});
+
 /** The invocation in progress. */
 let current = null;
 let handler = null;

@@ -14,7 +14,7 @@ const DRAIN_MS = 10_000;
 async function run(config: Config): Promise<void> {
   // Packages are read under other user ids; whatever is nobody's business is made with a mode of its own.
   process.umask(0o022);
-  const log = pino();
+  const log = pino({ base: { app: 'function-runner' } });
   const catalog = new ManifestCatalog();
   const link = await ControlLink.open({
     address: config.controlAddress,

@@ -501,6 +501,14 @@ test('the log tail has the lines of the platform and of the function, in order',
   );
 });
 
+test("the log holds the function's warnings, and none about the runner's own flags", async () => {
+  const answer = await call(
+    `process.emitWarning('mine', 'ExperimentalWarning'); process.emitWarning('old', 'DeprecationWarning');
+     exports.handler = async () => { await new Promise(setImmediate); return 1; }`,
+  );
+  expect(answer.log.match(/\S+Warning: .*/g)?.sort()).toEqual(['DeprecationWarning: old', 'ExperimentalWarning: mine']);
+});
+
 test('the log tail is the last 4 KB of a long log', async () => {
   const answer = await call(
     'exports.handler = async () => { for (let i = 0; i < 5000; i++) console.log("line " + i); return 1; }',

@@ -74,6 +74,8 @@ function nodeProgram(
       // It opens any file, whatever the permissions say.
       ...(isConfined ? [] : ['--no-experimental-sqlite']),
       '--disable-warning=SecurityWarning',
+      // For what Node.js says of --allow-net, before any code runs; nodejs.mjs shows the others.
+      '--disable-warning=ExperimentalWarning',
       `--max-old-space-size=${Math.max(32, Math.floor(fn.entry.memoryMb * 0.9))}`,
       path.join(BOOTSTRAPS, 'nodejs.mjs'),
     ],
