@@ -1,6 +1,8 @@
 import { Controller, Get, HttpException, Inject, Req } from '@nestjs/common';
+import type { Diagnostic } from '@gatehouse/compiler';
 import { queryMetrics, type MetricSeries } from '@gatehouse/control-metering';
 import type { NodeAdmin, RolloutReport } from '@gatehouse/control-nodes';
+import { diagnoseStage } from '@gatehouse/control-publish';
 import { Authenticator } from '@gatehouse/control-wire';
 import {
   ApiError,
@@ -46,6 +48,20 @@ export class AdminController {
       if (report === null) throw notFound('Invalid Deployment identifier specified');
       return report;
     });
+  }
+
+  /** Warnings of the compiler: `path` names the place as an operator knows it, e.g. `/pets/{id} GET integration.uri`. */
+  @Get('apis/:apiId/stages/:stageName/diagnostics')
+  diagnostics(
+    @Req() request: FastifyRequest<{ Params: { apiId: string; stageName: string } }>,
+  ): Promise<{ diagnostics: readonly Diagnostic[] }> {
+    return this.answer(request, ({ tenant }) =>
+      this.store.transact(tenant, async (tx) => {
+        const stage = await tx.stages.find(request.params);
+        if (stage === null) throw notFound('Invalid stage identifier specified');
+        return { diagnostics: await diagnoseStage(tx, stage) };
+      }),
+    );
   }
 
   @Get('nodes')

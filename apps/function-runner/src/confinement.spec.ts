@@ -41,7 +41,14 @@ test('what the runner keeps is closed to other users', async () => {
   await runner.invoke('any');
   expect((await stat(runner.dataDir)).mode & 0o777).toBe(0o700);
   const log = path.join(runner.dataDir, 'function-logs', ACCOUNT, 'any.log');
-  await expect.poll(() => stat(log).then(({ mode }) => mode & 0o777, () => 0)).toBe(0o600);
+  await expect
+    .poll(() =>
+      stat(log).then(
+        ({ mode }) => mode & 0o777,
+        () => 0,
+      ),
+    )
+    .toBe(0o600);
 });
 
 describe.runIf(confinement !== 'none')('python', () => {
@@ -96,7 +103,8 @@ def handler(event, context):
   });
 
   test("a neighbour's package and scratch folder are out of reach, its own are there", async () => {
-    const expression = "[tried(lambda: os.listdir(event['taskRoot'])), tried(lambda: os.listdir(event['scratch'])), os.listdir(os.environ['LAMBDA_TASK_ROOT']), sorted(os.listdir(os.path.dirname(os.environ['LAMBDA_TASK_ROOT']))) == [os.path.basename(os.environ['LAMBDA_TASK_ROOT'])]]";
+    const expression =
+      "[tried(lambda: os.listdir(event['taskRoot'])), tried(lambda: os.listdir(event['scratch'])), os.listdir(os.environ['LAMBDA_TASK_ROOT']), sorted(os.listdir(os.path.dirname(os.environ['LAMBDA_TASK_ROOT']))) == [os.path.basename(os.environ['LAMBDA_TASK_ROOT'])]]";
     expect(await seen(expression, victim)).toEqual(['FileNotFoundError', 'FileNotFoundError', ['app.py'], true]);
   });
 
@@ -105,13 +113,14 @@ def handler(event, context):
   });
 
   test('its package cannot be written', async () => {
-    expect(await seen("tried(lambda: open(os.environ['LAMBDA_TASK_ROOT'] + '/app.py', 'w'))")).toBe("OSError");
+    expect(await seen("tried(lambda: open(os.environ['LAMBDA_TASK_ROOT'] + '/app.py', 'w'))")).toBe('OSError');
   });
 
   test("a neighbour's environment variables are out of reach", async () => {
     const pids = pidsOfVictim();
     expect(pids.length).toBeGreaterThan(0);
-    const expression = "[tried(lambda: open(f'/proc/{pid}/environ').read()) for pid in event['pids'] + os.listdir('/proc') if str(pid).isdigit()]";
+    const expression =
+      "[tried(lambda: open(f'/proc/{pid}/environ').read()) for pid in event['pids'] + os.listdir('/proc') if str(pid).isdigit()]";
     const environs = (await seen(expression, { pids })) as string[];
     expect(environs.length).toBeGreaterThan(pids.length); // its own can be read
     expect(environs.filter((text) => text.includes(SECRET) || text.includes('VITEST'))).toEqual([]);

@@ -92,8 +92,7 @@ export class Confinement {
   private wrap({ argv, variables, isSingle }: Command, { scratch, taskRoot }: Folders, userId: number | null) {
     const kept = [scratch, taskRoot, ...this.kept];
     const pairs = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
-    const user =
-      userId === null ? [] : ['--reuid', String(userId), '--regid', String(userId), '--clear-groups'];
+    const user = userId === null ? [] : ['--reuid', String(userId), '--regid', String(userId), '--clear-groups'];
     return {
       argv: [
         ...['unshare', '--mount', ...(isSingle ? [] : OWN_PROCESSES)],

@@ -63,7 +63,14 @@ export async function openRunner(options: RunnerOptions): Promise<Runner> {
     log.error({ err: cause }, 'function log could not be written'),
   );
   const packages = await Packages.open(path.join(dataDir, 'packages'));
-  const parts = { sandbox, confinement, watchdog: new Watchdog(), logs, clock, initTimeoutMs: options.initTimeoutMs ?? INIT_TIMEOUT_MS };
+  const parts = {
+    sandbox,
+    confinement,
+    watchdog: new Watchdog(),
+    logs,
+    clock,
+    initTimeoutMs: options.initTimeoutMs ?? INIT_TIMEOUT_MS,
+  };
   const environments = await Environments.open(path.join(dataDir, 'scratch'), catalog, packages, limits, parts);
   const asyncCalls = new AsyncCalls(options.asyncLimits ?? ASYNC_LIMITS, (requestId, reason) =>
     log.warn({ requestId, reason }, 'asynchronous call given up'),

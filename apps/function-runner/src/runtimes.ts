@@ -114,7 +114,8 @@ function findPython(): Promise<Python | null> {
 
 /** The interpreter itself: what PATH holds may be a version manager's script that needs its user's environment. */
 async function askPython(): Promise<Python | null> {
-  const question = 'import json, sys; print(json.dumps({"executable": sys.executable, "prefixes": [sys.prefix, sys.base_prefix]}))';
+  const question =
+    'import json, sys; print(json.dumps({"executable": sys.executable, "prefixes": [sys.prefix, sys.base_prefix]}))';
   try {
     const { stdout } = await promisify(execFile)('python3', ['-c', question], { timeout: 10_000 });
     return JSON.parse(stdout) as Python;

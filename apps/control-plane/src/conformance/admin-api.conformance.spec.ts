@@ -116,6 +116,32 @@ describe('/readyz', () => {
   });
 });
 
+describe('diagnostics of a stage', () => {
+  const diagnostics = (apiId: string, by: TestTenant = tenant) =>
+    json({ path: `/admin/v1/apis/${apiId}/stages/dev/diagnostics` }, by);
+
+  test('name what is deployed but refused at request time, to its owner alone', async () => {
+    const { restApiId, key } = await createMockApi(tenant.apiGateway);
+    await tenant.apiGateway.createDeployment({ restApiId, stageName: 'dev' });
+    expect(await diagnostics(restApiId)).toEqual({ status: 200, body: { diagnostics: [] } });
+
+    await tenant.apiGateway.updateMethod({
+      ...key,
+      patchOperations: [{ op: 'replace', path: '/authorizationType', value: 'AWS_IAM' }],
+    });
+    await tenant.apiGateway.createDeployment({ restApiId, stageName: 'dev' });
+    const { body } = await diagnostics(restApiId);
+    expect(body).toEqual({
+      diagnostics: [
+        { severity: 'warning', path: expect.stringContaining(key.httpMethod), message: expect.stringContaining('AWS_IAM') },
+      ],
+    });
+    const unknown = { status: 404, body: { type: 'NotFoundException', message: 'Invalid stage identifier specified' } };
+    expect(await diagnostics(restApiId, await house.tenant())).toEqual(unknown);
+    expect(await diagnostics('nosuchapi0')).toEqual(unknown);
+  });
+});
+
 describe('x-gatehouse-wait: live', () => {
   const deploy = (restApiId: string, headers: Readonly<Record<string, string>>) =>
     tenant.send({

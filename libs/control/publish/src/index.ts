@@ -1,4 +1,5 @@
 export {
+  diagnoseStage,
   functionEntryId,
   publishApiKey,
   publishFunction,

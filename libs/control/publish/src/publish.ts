@@ -11,7 +11,7 @@
  * Publishing the same content again is free: the entry keeps its revision. Only one transaction of the whole house can hold
  * the manifest, so callers take every lock they need before, and publish last.
  */
-import { compileStage, encodeSnapshot } from '@gatehouse/compiler';
+import { compileStage, encodeSnapshot, type CompiledStage, type Diagnostic } from '@gatehouse/compiler';
 import {
   badRequest,
   withoutStage,
@@ -24,12 +24,11 @@ import {
 import { canonicalJson } from '@gatehouse/kernel';
 import { apiKeyEntry, functionEntry, usagePlanEntry } from './entries.js';
 
-/** Compiles the stage as given and returns the revision that carries it. BadRequest names every place that does not compile. */
-export async function publishStage(tx: TenantRepositories, stage: Stage): Promise<number> {
+async function compile(tx: TenantRepositories, stage: Stage): Promise<CompiledStage> {
   const deployment = await tx.deployments.find({ apiId: stage.apiId, deploymentId: stage.deploymentId });
   if (deployment === null)
     throw new Error(`stage ${stage.apiId}/${stage.stageName} points at deployment ${stage.deploymentId}, which is gone`);
-  const { snapshot, diagnostics } = compileStage({
+  return compileStage({
     tenant: tx.tenant,
     definition: deployment.definition,
     deploymentId: deployment.id,
@@ -37,6 +36,16 @@ export async function publishStage(tx: TenantRepositories, stage: Stage): Promis
     account: await tx.account.read(),
     region: deployment.definition.api.region,
   });
+}
+
+/** What its owner should know of a stage as it is deployed: settings without effect, routes that refuse every request, and why. */
+export async function diagnoseStage(tx: TenantRepositories, stage: Stage): Promise<readonly Diagnostic[]> {
+  return (await compile(tx, stage)).diagnostics;
+}
+
+/** Compiles the stage as given and returns the revision that carries it. BadRequest names every place that does not compile. */
+export async function publishStage(tx: TenantRepositories, stage: Stage): Promise<number> {
+  const { snapshot, diagnostics } = await compile(tx, stage);
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
   if (errors.length > 0) throw badRequest(errors.map(({ path, message }) => `${path}: ${message}`).join('; '));
   const bytes = encodeSnapshot(snapshot);
