@@ -49,7 +49,12 @@ test('the CLI builds the demo: function, permission, API, deployment; and the AP
   );
   await aws(
     ...['lambda', 'add-permission', '--function-name', 'users', '--statement-id', 'gateway', '--action', 'lambda:InvokeFunction'],
-    ...['--principal', 'apigateway.amazonaws.com', '--source-arn', `arn:aws:execute-api:us-east-1:*:${api.id}/*/GET/users`],
+    ...[
+      '--principal',
+      'apigateway.amazonaws.com',
+      '--source-arn',
+      `arn:aws:execute-api:us-east-1:${gatehouse.env()['GATEHOUSE_ACCOUNT_ID']}:${api.id}/*/GET/users`,
+    ],
   );
   await aws('apigateway', 'create-deployment', ...of, '--stage-name', 'dev');
   const url = `${gatehouse.url('GATEHOUSE_PORT')}/_aws/execute-api/${api.id}/dev/users`;
