@@ -4,7 +4,8 @@ import { openSync } from 'node:fs';
 import path from 'node:path';
 import { isOurs } from './state.mjs';
 
-const STOP_DEADLINE_MS = 15_000;
+/** Longer than the node takes to drain, so that no request is cut. */
+const STOP_DEADLINE_MS = 35_000;
 
 export class Children {
   #running = new Map();
