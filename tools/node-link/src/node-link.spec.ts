@@ -18,6 +18,7 @@ import {
   unpublish,
   type TestControlPlane,
 } from './harness.js';
+import { sampleRestApi } from '@gatehouse/domain/samples';
 
 let store: InMemoryStore;
 let control: TestControlPlane;
@@ -343,24 +344,7 @@ test('a rollout shows per node when it went live or why it did not', async () =>
   await eventually(async () => expect((await store.nodes.list()).filter((record) => record.connected)).toHaveLength(2));
   const revision = await publishBlob(store, 'a/dev', 'text');
   await store.tenants.transact(TENANT, async (tx) => {
-    await tx.restApis.insert({
-      id: 'a',
-      name: 'a',
-      description: null,
-      version: null,
-      createdAtMs: 0,
-      region: 'us-east-1',
-      rootResourceId: 'root',
-      binaryMediaTypes: [],
-      minimumCompressionSize: null,
-      apiKeySource: 'HEADER',
-      endpointConfiguration: { types: ['REGIONAL'], ipAddressType: 'ipv4', vpcEndpointIds: [] },
-      policy: null,
-      disableExecuteApiEndpoint: false,
-      securityPolicy: null,
-      endpointAccessMode: null,
-      tags: {},
-    });
+    await tx.restApis.insert(sampleRestApi({ id: 'a', name: 'a' }));
     await tx.manifest.recordRollout({ deploymentId: 'd1', apiId: 'a', stageName: 'dev', revision, publishedAtMs: Date.now() });
   });
   await control.server.waitUntilLive(revision, 10_000);

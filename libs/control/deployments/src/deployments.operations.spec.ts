@@ -8,7 +8,6 @@ import {
   type Integration,
   type Method,
   type Resource,
-  type RestApi,
   type RolloutWaiter,
   type TenantId,
   type UsagePlan,
@@ -16,6 +15,7 @@ import {
 import { canonicalJson, ManualClock, randomIds, sha256Hex } from '@gatehouse/kernel';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { deploymentOperations } from './deployments.operations.js';
+import { sampleRestApi } from '@gatehouse/domain/samples';
 
 const OURS = tenantId('111111111111');
 const THEIRS = tenantId('222222222222');
@@ -27,24 +27,7 @@ const context = (tenant: TenantId, headers: Record<string, string> = {}): Operat
 const ours = context(OURS);
 const theirs = context(THEIRS);
 
-const api: RestApi = {
-  id: 'api1234567',
-  name: 'pets',
-  description: null,
-  version: null,
-  createdAtMs: 0,
-  region: 'eu-central-1',
-  rootResourceId: 'root123456',
-  binaryMediaTypes: [],
-  minimumCompressionSize: null,
-  apiKeySource: 'HEADER',
-  endpointConfiguration: { types: ['REGIONAL'], ipAddressType: 'ipv4', vpcEndpointIds: [] },
-  policy: null,
-  disableExecuteApiEndpoint: false,
-  securityPolicy: null,
-  endpointAccessMode: null,
-  tags: {},
-};
+const api = sampleRestApi({ region: 'eu-central-1', rootResourceId: 'root123456' });
 const root: Resource = { apiId: api.id, id: api.rootResourceId, parentId: null, pathPart: null, path: '/' };
 const pets: Resource = { apiId: api.id, id: 'pets12', parentId: root.id, pathPart: 'pets', path: '/pets' };
 const proxy: Integration = {

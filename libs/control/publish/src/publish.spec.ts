@@ -8,34 +8,17 @@ import {
   type Deployment,
   type FunctionDefinition,
   type FunctionVersion,
-  type RestApi,
 } from '@gatehouse/domain';
 import { ManualClock, Secret } from '@gatehouse/kernel';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { functionEntryId, publishFunction, publishStage, unpublishApi, unpublishFunction } from './publish.js';
+import { sampleRestApi } from '@gatehouse/domain/samples';
 
 // The compiler is real unless a test breaks it: what it calls an error cannot be reached through a frozen definition.
 vi.mock('@gatehouse/compiler', { spy: true });
 
 const tenant = tenantId('111111111111');
-const api: RestApi = {
-  id: 'api1234567',
-  name: 'pets',
-  description: null,
-  version: null,
-  createdAtMs: 0,
-  region: 'us-east-1',
-  rootResourceId: 'root',
-  binaryMediaTypes: [],
-  minimumCompressionSize: null,
-  apiKeySource: 'HEADER',
-  endpointConfiguration: { types: ['REGIONAL'], ipAddressType: 'ipv4', vpcEndpointIds: [] },
-  policy: null,
-  disableExecuteApiEndpoint: false,
-  securityPolicy: null,
-  endpointAccessMode: null,
-  tags: {},
-};
+const api = sampleRestApi();
 const definition = freezeDefinition(
   api,
   [{ apiId: api.id, id: 'root', parentId: null, pathPart: null, path: '/' }],

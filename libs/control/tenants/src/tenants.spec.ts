@@ -1,9 +1,10 @@
 import type { OperationContext } from '@gatehouse/control-wire';
-import { InMemoryStore, newStage, tenantId, type ApiKey, type RestApi, type TenantId, type UsagePlan } from '@gatehouse/domain';
+import { InMemoryStore, newStage, tenantId, type ApiKey, type TenantId, type UsagePlan } from '@gatehouse/domain';
 import { ManualClock, randomIds, Secret, SequentialIds } from '@gatehouse/kernel';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createTenant } from './create-tenant.js';
 import { tenantOperations } from './tenants.operations.js';
+import { sampleRestApi } from '@gatehouse/domain/samples';
 
 const OURS = tenantId('111111111111');
 const THEIRS = tenantId('222222222222');
@@ -13,24 +14,7 @@ const context = (tenant: TenantId): OperationContext => ({
   headers: {},
 });
 
-const api: RestApi = {
-  id: 'api1234567',
-  name: 'pets',
-  description: null,
-  version: null,
-  createdAtMs: 0,
-  region: 'us-east-1',
-  rootResourceId: 'root',
-  binaryMediaTypes: [],
-  minimumCompressionSize: null,
-  apiKeySource: 'HEADER',
-  endpointConfiguration: { types: ['REGIONAL'], ipAddressType: 'ipv4', vpcEndpointIds: [] },
-  policy: null,
-  disableExecuteApiEndpoint: false,
-  securityPolicy: null,
-  endpointAccessMode: null,
-  tags: {},
-};
+const api = sampleRestApi();
 const key: ApiKey = {
   id: 'key1234567',
   value: new Secret('v'.repeat(40)),

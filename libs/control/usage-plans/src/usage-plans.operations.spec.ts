@@ -1,10 +1,11 @@
 import type { ApiGateway } from '@gatehouse/aws-api';
 import type { ApiKeyEntry, UsagePlanEntry } from '@gatehouse/contracts';
 import type { OperationContext } from '@gatehouse/control-wire';
-import { InMemoryStore, newStage, tenantId, type EntryKind, type RestApi, type TenantId } from '@gatehouse/domain';
+import { InMemoryStore, newStage, tenantId, type EntryKind, type TenantId } from '@gatehouse/domain';
 import { ManualClock, randomIds, sha256Hex } from '@gatehouse/kernel';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { usagePlanOperations } from './usage-plans.operations.js';
+import { sampleRestApi } from '@gatehouse/domain/samples';
 
 const OURS = tenantId('111111111111');
 const THEIRS = tenantId('222222222222');
@@ -16,24 +17,7 @@ const context = (tenant: TenantId): OperationContext => ({
 const ours = context(OURS);
 const theirs = context(THEIRS);
 
-const api: RestApi = {
-  id: 'api1234567',
-  name: 'pets',
-  description: null,
-  version: null,
-  createdAtMs: 0,
-  region: 'us-east-1',
-  rootResourceId: 'root',
-  binaryMediaTypes: [],
-  minimumCompressionSize: null,
-  apiKeySource: 'HEADER',
-  endpointConfiguration: { types: ['REGIONAL'], ipAddressType: 'ipv4', vpcEndpointIds: [] },
-  policy: null,
-  disableExecuteApiEndpoint: false,
-  securityPolicy: null,
-  endpointAccessMode: null,
-  tags: {},
-};
+const api = sampleRestApi();
 const dev = { apiId: api.id, stage: 'dev' };
 const prod = { apiId: api.id, stage: 'prod' };
 const DAY_MS = 86_400_000;

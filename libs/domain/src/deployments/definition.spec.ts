@@ -1,25 +1,9 @@
 import { expect, test } from 'vitest';
-import type { Integration, Method, Resource, RestApi } from '../rest-apis/rest-api.js';
+import type { Integration, Method, Resource } from '../rest-apis/rest-api.js';
 import { definitionDigest, freezeDefinition } from './definition.js';
+import { sampleRestApi } from '../rest-apis/samples.js';
 
-const api: RestApi = {
-  id: 'abcdefghij',
-  name: 'pets',
-  description: null,
-  version: null,
-  createdAtMs: 0,
-  region: 'us-east-1',
-  rootResourceId: 'root',
-  binaryMediaTypes: [],
-  minimumCompressionSize: null,
-  apiKeySource: 'HEADER',
-  endpointConfiguration: { types: ['REGIONAL'], ipAddressType: 'ipv4', vpcEndpointIds: [] },
-  policy: null,
-  disableExecuteApiEndpoint: false,
-  securityPolicy: null,
-  endpointAccessMode: null,
-  tags: {},
-};
+const api = sampleRestApi({ id: 'abcdefghij' });
 const resource = (id: string, path: string): Resource => ({ apiId: api.id, id, parentId: null, pathPart: null, path });
 const mock: Integration = {
   type: 'MOCK',
