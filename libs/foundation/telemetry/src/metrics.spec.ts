@@ -148,6 +148,13 @@ describe('the page for Prometheus', () => {
       `gatehouse_engine_requests_total${at} 2`,
       `gatehouse_engine_errors_4xx_total${at} 0`,
       `gatehouse_engine_errors_5xx_total${at} 1`,
+      '# TYPE gatehouse_engine_latency_milliseconds histogram',
+      `gatehouse_engine_latency_milliseconds_bucket${at.slice(0, -1)},le="5"} 0`,
+      `gatehouse_engine_latency_milliseconds_bucket${at.slice(0, -1)},le="10"} 1`,
+      `gatehouse_engine_latency_milliseconds_bucket${at.slice(0, -1)},le="25"} 2`,
+      `gatehouse_engine_latency_milliseconds_bucket${at.slice(0, -1)},le="+Inf"} 2`,
+      `gatehouse_engine_integration_latency_milliseconds_bucket${at.slice(0, -1)},le="10"} 1`,
+      `gatehouse_engine_integration_latency_milliseconds_bucket${at.slice(0, -1)},le="+Inf"} 1`,
       `gatehouse_engine_latency_milliseconds_sum${at} 30`,
       `gatehouse_engine_latency_milliseconds_count${at} 2`,
       `gatehouse_engine_integration_latency_milliseconds_sum${at} 8`,
@@ -156,6 +163,16 @@ describe('the page for Prometheus', () => {
       expect(page.split('\n')).toContain(line);
     }
     expect(page.endsWith('\n')).toBe(true);
+  });
+
+  test('gives buckets to a bounded number of methods; the others keep sum and count', () => {
+    const registry = new MetricsRegistry({ bucketedSeriesMax: 1 });
+    for (const resource of ['/first', '/second']) registry.series(labels(resource), START_MS).record(200, 10, -1, START_MS);
+    const buckets = renderPrometheus(registry)
+      .split('\n')
+      .filter((line) => line.startsWith('gatehouse_engine_latency_milliseconds_bucket'));
+    const of = (resource: string) => buckets.filter((line) => line.includes(`"${resource}"`)).length;
+    expect([of('/first'), of('/second')]).toEqual([15, 1]);
   });
 
   test('every line is a comment or a sample, whatever a label holds', () => {

@@ -48,6 +48,9 @@ class Minute {
   }
 }
 
+/** Upper bounds of Prometheus's latency buckets, milliseconds; the last bucket has none. */
+export const LATENCY_BOUNDS_MS: readonly number[] = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000];
+
 /** Sums since the start of the process, for Prometheus. */
 class Totals {
   count = 0;
@@ -56,18 +59,35 @@ class Totals {
   latencySumMs = 0;
   integrationCount = 0;
   integrationLatencySumMs = 0;
+  /** Per bound of LATENCY_BOUNDS_MS, how many fell into it alone; `null` for a series without buckets. */
+  readonly latencyBuckets: Float64Array | null;
+  readonly integrationLatencyBuckets: Float64Array | null;
+
+  constructor(hasBuckets: boolean) {
+    const make = (): Float64Array | null => (hasBuckets ? new Float64Array(LATENCY_BOUNDS_MS.length + 1) : null);
+    this.latencyBuckets = make();
+    this.integrationLatencyBuckets = make();
+  }
+}
+
+/** A scan: most latencies are found among the first few of the fourteen. */
+function addToBucket(buckets: Float64Array, ms: number): void {
+  let index = 0;
+  while (index < LATENCY_BOUNDS_MS.length && ms > LATENCY_BOUNDS_MS[index]!) index++;
+  buckets[index]!++;
 }
 
 export class MethodSeries {
   readonly labels: SeriesLabels;
-  readonly totals = new Totals();
+  readonly totals: Totals;
   private readonly registry: MetricsRegistry;
   private minute: Minute | null = null;
   private readonly closed: Minute[] = [];
   lastRecordedMs: number;
 
   /** Made by MetricsRegistry.series. */
-  constructor(registry: MetricsRegistry, labels: SeriesLabels, nowMs: number) {
+  constructor(registry: MetricsRegistry, labels: SeriesLabels, nowMs: number, hasBuckets: boolean) {
+    this.totals = new Totals(hasBuckets);
     this.registry = registry;
     this.labels = labels;
     this.lastRecordedMs = nowMs;
@@ -90,10 +110,12 @@ export class MethodSeries {
     }
     minute.latency.record(latencyMs);
     totals.latencySumMs += latencyMs;
+    if (totals.latencyBuckets !== null) addToBucket(totals.latencyBuckets, latencyMs);
     if (integrationLatencyMs >= 0) {
       (minute.integrationLatency ??= new Histogram()).record(integrationLatencyMs);
       totals.integrationCount++;
       totals.integrationLatencySumMs += integrationLatencyMs;
+      if (totals.integrationLatencyBuckets !== null) addToBucket(totals.integrationLatencyBuckets, integrationLatencyMs);
     }
     this.registry.latency.record(latencyMs);
   }
@@ -154,10 +176,13 @@ export class MetricsRegistry {
   private active: MethodSeries[] = [];
   private readonly named: NamedMetric[] = [];
   private readonly seriesMax: number;
+  private readonly bucketedSeriesMax: number;
   private sweptAtMs = -Infinity;
 
-  constructor(options: { readonly seriesMax?: number } = {}) {
+  /** `bucketedSeriesMax`: how many methods have latency buckets at a scrape; 30 lines each. Further ones have sum and count. */
+  constructor(options: { readonly seriesMax?: number; readonly bucketedSeriesMax?: number } = {}) {
     this.seriesMax = options.seriesMax ?? 20_000;
+    this.bucketedSeriesMax = options.bucketedSeriesMax ?? 1_000;
     this.droppedMinutes = this.counter(
       'gatehouse_telemetry_dropped_minutes_total',
       'Minutes of a series thrown away because nobody took them',
@@ -171,7 +196,8 @@ export class MetricsRegistry {
     if (present !== undefined) return present;
     if (this.seriesByKey.size >= this.seriesMax) this.sweep(nowMs);
     if (this.seriesByKey.size < this.seriesMax) {
-      const series = new MethodSeries(this, { ...labels }, nowMs);
+      const hasBuckets = this.seriesByKey.size < this.bucketedSeriesMax;
+      const series = new MethodSeries(this, { ...labels }, nowMs, hasBuckets);
       this.seriesByKey.set(key, series);
       return series;
     }
@@ -179,7 +205,7 @@ export class MetricsRegistry {
     const sharedKey = keyOf(shared);
     // Requests without a route are counted under the same labels: one set of labels is one series.
     let series = this.seriesByKey.get(sharedKey) ?? this.overflow.get(sharedKey);
-    if (series === undefined) this.overflow.set(sharedKey, (series = new MethodSeries(this, shared, nowMs)));
+    if (series === undefined) this.overflow.set(sharedKey, (series = new MethodSeries(this, shared, nowMs, false)));
     return series;
   }
 

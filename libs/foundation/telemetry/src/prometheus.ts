@@ -1,10 +1,7 @@
 /** Prometheus text exposition, version 0.0.4. */
-import type { MethodSeries, MetricsRegistry, SeriesLabels } from './metrics.js';
+import { LATENCY_BOUNDS_MS, type MethodSeries, type MetricsRegistry, type SeriesLabels } from './metrics.js';
 
 export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
-
-/** Upper bounds of the node-wide latency histogram, milliseconds. Series have sums and counts only: a scrape stays small. */
-const LATENCY_BOUNDS_MS = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000];
 
 const SERIES_COUNTERS: readonly (readonly [string, string, (series: MethodSeries) => number])[] = [
   ['gatehouse_engine_requests_total', 'Requests answered (Count)', (series) => series.totals.count],
@@ -12,23 +9,27 @@ const SERIES_COUNTERS: readonly (readonly [string, string, (series: MethodSeries
   ['gatehouse_engine_errors_5xx_total', 'Requests answered with 500 and above (5XXError)', (series) => series.totals.errors5xx],
 ];
 
-const SERIES_SUMMARIES: readonly (readonly [
-  string,
-  string,
-  (series: MethodSeries) => number,
-  (series: MethodSeries) => number,
-])[] = [
+interface LatencyTotals {
+  readonly sumMs: number;
+  readonly count: number;
+  /** Per bound, not cumulative; `null` when the series has none: then the last bucket alone stands for all. */
+  readonly buckets: Float64Array | null;
+}
+
+const SERIES_HISTOGRAMS: readonly (readonly [string, string, (series: MethodSeries) => LatencyTotals])[] = [
   [
     'gatehouse_engine_latency_milliseconds',
     'Time from a request to its answer (Latency)',
-    (series) => series.totals.latencySumMs,
-    (series) => series.totals.count,
+    ({ totals }) => ({ sumMs: totals.latencySumMs, count: totals.count, buckets: totals.latencyBuckets }),
   ],
   [
     'gatehouse_engine_integration_latency_milliseconds',
     'Time a backend took (IntegrationLatency)',
-    (series) => series.totals.integrationLatencySumMs,
-    (series) => series.totals.integrationCount,
+    ({ totals }) => ({
+      sumMs: totals.integrationLatencySumMs,
+      count: totals.integrationCount,
+      buckets: totals.integrationLatencyBuckets,
+    }),
   ],
 ];
 
@@ -53,13 +54,21 @@ export function renderPrometheus(registry: MetricsRegistry): string {
     head(lines, name, help, 'counter');
     for (const { series, labels } of all) lines.push(`${name}${labels} ${read(series)}`);
   }
-  for (const [name, help, sum, count] of SERIES_SUMMARIES) {
-    head(lines, name, help, 'summary');
-    for (const { series, labels } of all) {
-      lines.push(`${name}_sum${labels} ${sum(series)}`, `${name}_count${labels} ${count(series)}`);
-    }
+  for (const [name, help, read] of SERIES_HISTOGRAMS) {
+    head(lines, name, help, 'histogram');
+    for (const { series, labels } of all) histogram(lines, name, labels, read(series));
   }
   return lines.join('\n') + '\n';
+}
+
+function histogram(lines: string[], name: string, labels: string, { sumMs, count, buckets }: LatencyTotals): void {
+  const open = `${name}_bucket${labels.slice(0, -1)},le="`;
+  let below = 0;
+  // A method that was not called yet shows its zero in one line, not in fifteen.
+  if (buckets !== null && count > 0) {
+    LATENCY_BOUNDS_MS.forEach((bound, index) => lines.push(`${open}${bound}"} ${(below += buckets[index]!)}`));
+  }
+  lines.push(`${open}+Inf"} ${count}`, `${name}_sum${labels} ${sumMs}`, `${name}_count${labels} ${count}`);
 }
 
 function head(lines: string[], name: string, help: string, type: string): void {
