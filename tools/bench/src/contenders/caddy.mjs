@@ -1,0 +1,30 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+export const caddy = {
+  name: 'caddy',
+  title: 'Caddy reverse_proxy',
+  needs: 'caddy',
+  versionFlag: 'version',
+  start({ servers, programs, folder, core, port, upstreamPort }) {
+    const file = path.join(folder, 'Caddyfile');
+    writeFileSync(
+      file,
+      `{
+  admin off
+  auto_https off
+  persist_config off
+}
+http://127.0.0.1:${port} {
+  reverse_proxy 127.0.0.1:${upstreamPort} {
+    transport http {
+      keepalive_idle_conns_per_host 64
+    }
+  }
+}
+`,
+    );
+    const own = { GOMAXPROCS: '1', XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder };
+    return servers.start(core, [programs.caddy, 'run', '--config', file, '--adapter', 'caddyfile'], own);
+  },
+};

@@ -1,0 +1,31 @@
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+export const haproxy = {
+  name: 'haproxy',
+  title: 'HAProxy',
+  needs: 'haproxy',
+  versionFlag: '-v',
+  start({ servers, programs, folder, core, port, upstreamPort }) {
+    const file = path.join(folder, 'haproxy.cfg');
+    writeFileSync(
+      file,
+      `global
+  nbthread 1
+  maxconn 1024
+defaults
+  mode http
+  http-reuse always
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+frontend callers
+  bind 127.0.0.1:${port}
+  default_backend item
+backend item
+  server item 127.0.0.1:${upstreamPort}
+`,
+    );
+    return servers.start(core, [programs.haproxy, '-db', '-f', file]);
+  },
+};

@@ -1,0 +1,63 @@
+// What Linux says about processes and cores: CPU time, memory, children. All of it from /proc.
+import { spawnSync } from 'node:child_process';
+import { readFileSync, readdirSync } from 'node:fs';
+
+/** Kernel ticks in /proc are 1/100 s on every Linux (USER_HZ). */
+const TICK_US = 10_000;
+
+/** CPU time and parent out of one line of /proc/<pid>/stat. The program's name may hold spaces and brackets: fields count after it. */
+export function parseStat(line) {
+  const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
+  return { parentPid: Number(fields[1]), cpuUs: (Number(fields[11]) + Number(fields[12])) * TICK_US };
+}
+
+function statOf(pid) {
+  try {
+    return parseStat(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return null; // ended since it was listed
+  }
+}
+
+/** A process and all its descendants. */
+export function processTree(rootPid) {
+  const parents = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => ({ pid: Number(name), parentPid: statOf(name)?.parentPid }));
+  const tree = [rootPid];
+  for (const pid of tree) tree.push(...parents.filter(({ parentPid }) => parentPid === pid).map((child) => child.pid));
+  return tree;
+}
+
+/** Sum over the processes, user and system, every thread. */
+export function cpuUs(pids) {
+  return pids.reduce((sum, pid) => sum + (statOf(pid)?.cpuUs ?? 0), 0);
+}
+
+/** Resident memory, summed; pages shared between the processes count once for each. */
+export function residentBytes(pids) {
+  return pids.reduce((sum, pid) => {
+    try {
+      return sum + Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1] ?? 0) * 1024;
+    } catch {
+      return sum;
+    }
+  }, 0);
+}
+
+/** Time a core spent working for anybody, and time the hypervisor took from it. Field order: proc(5), /proc/stat. */
+export function parseCore(text, core) {
+  const fields = new RegExp(`^cpu${core} (.*)$`, 'm').exec(text)?.[1].split(' ').map(Number);
+  const [user, nice, system, , , irq, softirq, steal] = fields;
+  return { busyUs: (user + nice + system + irq + softirq) * TICK_US, stolenUs: steal * TICK_US };
+}
+
+export function coreTimes(core) {
+  return parseCore(readFileSync('/proc/stat', 'latin1'), core);
+}
+
+/** Keeps every thread of a running process on one core; what it starts later inherits that. */
+export function pin(pid, core) {
+  const { status, stderr } = spawnSync('taskset', ['-a', '-c', '-p', String(core), String(pid)], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`Cannot pin process ${pid} to core ${core}: ${stderr}`);
+}
