@@ -10,7 +10,9 @@ import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
 import { caddy } from './contenders/caddy.mjs';
 import { startGatehouse } from './contenders/gatehouse.mjs';
+import { fastifyHttpProxy } from './contenders/fastify-http-proxy.mjs';
 import { haproxy } from './contenders/haproxy.mjs';
+import { httpProxy } from './contenders/http-proxy.mjs';
 import { nginx } from './contenders/nginx.mjs';
 import { nodeUndici } from './contenders/node-undici.mjs';
 import { document } from './document.mjs';
@@ -31,7 +33,8 @@ const FIRST_WARM_UP_S = 3;
 const WARM_UP_S = 1;
 const PROFILE_S = 5;
 
-const OTHERS = [nginx, haproxy, caddy, nodeUndici];
+const NODE = `Node ${process.versions.node}`;
+const OTHERS = [nginx, haproxy, caddy, nodeUndici, httpProxy, fastifyHttpProxy];
 const OURS = [
   { name: 'gatehouse', title: 'Gatehouse, HTTP proxy route', target: 'plain' },
   { name: 'gatehouse-key', title: 'Gatehouse, with API key, throttle, quota', target: 'keyed' },
@@ -119,7 +122,7 @@ async function startContenders({ tell, wanted, programs, folder, servers, upstre
     if (!wanted(other.name) || (other.needs !== undefined && programs[other.needs] === null)) continue;
     const [port] = await freePorts(1);
     const server = other.start({ servers, programs, folder, core: PROXY_CORE, port, upstreamPort });
-    const version = other.needs === undefined ? process.versions.node : versionOf(programs[other.needs], other.versionFlag);
+    const version = other.needs === undefined ? NODE : versionOf(programs[other.needs], other.versionFlag);
     const target = { url: `http://127.0.0.1:${port}/item` };
     contenders.push({ name: other.name, title: other.title, version, server, pid: server.child.pid, target });
   }
@@ -129,7 +132,7 @@ async function startContenders({ tell, wanted, programs, folder, servers, upstre
   const gatehouse = await startGatehouse({ servers, folder, core: PROXY_CORE, loadCore: LOAD_CORE, upstreamPort });
   for (const { name, title, target } of ours) {
     const { server, pid } = gatehouse;
-    contenders.push({ name, title, version: process.versions.node, server, pid, target: gatehouse[target] });
+    contenders.push({ name, title, version: NODE, server, pid, target: gatehouse[target] });
   }
   return contenders;
 }

@@ -33,7 +33,7 @@ export function summarise(samples, name) {
 export function table({ contenders }) {
   const ms = (us) => (us / 1000).toFixed(2);
   const rows = contenders.map((row) => {
-    const title = `${row.title} (${row.name.startsWith('gatehouse') || row.name.startsWith('node') ? 'Node ' : ''}${row.version})`;
+    const title = `${row.title} (${row.version})`;
     if (!row.isValid) return [title, 'invalid', `${row.errors} errors`, '', '', '', '', '', ''];
     const [low, high] = row.cpuUsPerRequestRange;
     return [

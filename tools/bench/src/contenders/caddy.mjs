@@ -13,7 +13,6 @@ export const caddy = {
       `{
   admin off
   auto_https off
-  persist_config off
 }
 http://127.0.0.1:${port} {
   reverse_proxy 127.0.0.1:${upstreamPort} {
