@@ -287,6 +287,11 @@ describe('functions', () => {
       invalid('The number of tags exceeds the limit of 50.'),
     ],
     [
+      'a tag that the store would lose',
+      { Tags: JSON.parse('{"__proto__":"x"}') as Record<string, string> },
+      invalid('Invalid tag "__proto__": this name cannot be stored.'),
+    ],
+    [
       'JSON logs',
       { LoggingConfig: { LogFormat: 'JSON' } },
       invalid('LoggingConfig.LogFormat JSON is not supported by this gateway.'),

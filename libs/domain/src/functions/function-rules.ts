@@ -155,6 +155,8 @@ const TAGS_MAX = 50;
 export function checkFunctionTags(tags: Readonly<Record<string, string>>): void {
   if (Object.keys(tags).length > TAGS_MAX) throw invalid(`The number of tags exceeds the limit of ${TAGS_MAX}.`);
   for (const [name, value] of Object.entries(tags)) {
+    // The store's JSON library drops it without a word.
+    if (name === '__proto__') throw invalid(`Invalid tag "${name}": this name cannot be stored.`);
     if (name.length < 1 || name.length > 128 || value.length > 256 || name.startsWith('aws:')) {
       throw invalid(
         `Invalid tag ${JSON.stringify(name)}: keys have 1 to 128 characters and do not start with "aws:", values have at most 256.`,
