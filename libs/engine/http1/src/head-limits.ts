@@ -1,0 +1,21 @@
+export interface HeadLimits {
+  /** Request or status line, without its CRLF. */
+  readonly startLineBytesMax: number;
+  /** From the first byte to the empty line, both included. For trailers: the whole section. */
+  readonly headBytesMax: number;
+  readonly headerCountMax: number;
+}
+
+/** Data-plane reference §13: 20480 bytes for request line and headers. */
+export const DEFAULT_HEAD_LIMITS: HeadLimits = { startLineBytesMax: 16_384, headBytesMax: 20_480, headerCountMax: 200 };
+
+export interface ChunkedLimits {
+  /** All extensions of one body together: they carry nothing and are dropped. */
+  readonly chunkExtensionBytesMax: number;
+  readonly trailers: HeadLimits;
+}
+
+export const DEFAULT_CHUNKED_LIMITS: ChunkedLimits = {
+  chunkExtensionBytesMax: 4_096,
+  trailers: { startLineBytesMax: 8_192, headBytesMax: 8_192, headerCountMax: 50 },
+};

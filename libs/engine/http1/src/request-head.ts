@@ -1,0 +1,97 @@
+/**
+ * The head of a request, strictly by RFC 9112 §2-3, §5. One empty line in front is skipped (§2.2), everything else that a second
+ * reader could understand differently is refused.
+ */
+import { HeadCollector, NEED_MORE } from './head-collector.js';
+import { DEFAULT_HEAD_LIMITS, type HeadLimits } from './head-limits.js';
+import { isToken, readHeaderLines, type RawHeaders } from './header-lines.js';
+import { refuse, type Refusal, type RefusalReason } from './refusals.js';
+
+export type TargetForm = 'origin' | 'absolute' | 'asterisk';
+
+export interface RequestHead {
+  readonly method: string;
+  /** As sent: nothing is decoded. */
+  readonly target: string;
+  readonly targetForm: TargetForm;
+  /** Of HTTP/1.x. */
+  readonly minorVersion: 0 | 1;
+  readonly headers: RawHeaders;
+  /** The value of the one Host line. */
+  readonly host: string;
+}
+
+/** Visible ASCII without `#`: a fragment never travels. */
+const TARGET = /^[!"$-~]+$/;
+const VERSION = /^HTTP\/\d\.\d$/;
+const ABSOLUTE = /^https?:\/\/([^/?]+)(?:[/?]|$)/i;
+const HOST = /^(?:[a-z0-9](?:[a-z0-9._-]*[a-z0-9.])?|\[[0-9a-f:.]+\])(?::\d{0,5})?$/i;
+
+/** One per connection; ready for the next head when one is complete. After a refusal it must not be used again. */
+export class RequestHeadParser {
+  private readonly collector: HeadCollector;
+  private readonly limits: HeadLimits;
+
+  constructor(limits: HeadLimits = DEFAULT_HEAD_LIMITS) {
+    this.limits = limits;
+    this.collector = new HeadCollector('caller', limits);
+  }
+
+  /** Of the bytes fed last: how many belong to the head that came out. What follows is the body, or the next request. */
+  get consumedBytes(): number {
+    return this.collector.consumedBytes;
+  }
+
+  /** Bytes from `from` on. */
+  feed(bytes: Buffer, from = 0): RequestHead | Refusal | typeof NEED_MORE {
+    const text = this.collector.feed(bytes, from);
+    if (typeof text !== 'string') return text;
+    const head = readRequestHead(text, this.limits);
+    return typeof head === 'string' ? refuse('caller', head) : head;
+  }
+}
+
+function readRequestHead(text: string, limits: HeadLimits): RequestHead | RefusalReason {
+  const lineStart = text.startsWith('\r\n') ? 2 : 0;
+  const lineEnd = text.indexOf('\r', lineStart);
+  const methodEnd = text.indexOf(' ', lineStart);
+  if (methodEnd === -1 || methodEnd > lineEnd) return 'MALFORMED_START_LINE';
+  const targetEnd = text.indexOf(' ', methodEnd + 1);
+  if (targetEnd === -1 || targetEnd > lineEnd) return 'MALFORMED_START_LINE';
+  const method = text.slice(lineStart, methodEnd);
+  if (!isToken(method)) return 'MALFORMED_METHOD';
+  const target = text.slice(methodEnd + 1, targetEnd);
+  const version = text.slice(targetEnd + 1, lineEnd);
+  if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') return VERSION.test(version) ? 'UNSUPPORTED_VERSION' : 'MALFORMED_START_LINE';
+  if (method === 'CONNECT') return 'CONNECT';
+  if (!TARGET.test(target)) return 'MALFORMED_TARGET';
+  const targetForm = formOf(target, method);
+  if (targetForm === null) return 'MALFORMED_TARGET';
+  const headers: RawHeaders = [];
+  const fault = readHeaderLines(text, lineEnd + 2, limits, headers);
+  if (fault !== null) return fault;
+  const hostIndex = onlyHost(headers);
+  if (typeof hostIndex === 'string') return hostIndex;
+  const host = headers[hostIndex]!;
+  if (!HOST.test(host)) return 'MALFORMED_HOST';
+  if (targetForm === 'absolute' && ABSOLUTE.exec(target)![1]!.toLowerCase() !== host.toLowerCase()) return 'HOST_DISAGREES';
+  return { method, target, targetForm, minorVersion: version === 'HTTP/1.1' ? 1 : 0, headers, host };
+}
+
+function formOf(target: string, method: string): TargetForm | null {
+  if (target.startsWith('/')) return 'origin';
+  if (target === '*') return method === 'OPTIONS' ? 'asterisk' : null;
+  return ABSOLUTE.test(target) ? 'absolute' : null;
+}
+
+/** Index of its value. */
+function onlyHost(headers: RawHeaders): number | RefusalReason {
+  let found = -1;
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!;
+    if (name.length !== 4 || (name !== 'Host' && name.toLowerCase() !== 'host')) continue;
+    if (found !== -1) return 'SEVERAL_HOSTS';
+    found = i + 1;
+  }
+  return found === -1 ? 'MISSING_HOST' : found;
+}

@@ -1,0 +1,48 @@
+/** Heads and chunks as they go out. What would break out of its line is refused, never repaired: nothing is written then. */
+import { isToken, type RawHeaders } from './header-lines.js';
+import { refuse, type Refusal } from './refusals.js';
+
+/** Latin1 without control bytes; a tab may stand inside. */
+const UNSAFE_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+const UNSAFE_TARGET = /[^!"$-~]/;
+
+/** To be written as latin1. */
+export function writeRequestHead(method: string, target: string, headers: Readonly<RawHeaders>): string | Refusal {
+  if (!isToken(method) || target === '' || UNSAFE_TARGET.test(target)) return refuse('caller', 'UNSAFE_HEAD');
+  return writeLines(`${method} ${target} HTTP/1.1\r\n`, headers);
+}
+
+/** To be written as latin1. */
+export function writeResponseHead(status: number, reason: string, headers: Readonly<RawHeaders>): string | Refusal {
+  const isStatus = Number.isInteger(status) && status >= 100 && status <= 599;
+  if (!isStatus || UNSAFE_VALUE.test(reason)) return refuse('caller', 'UNSAFE_HEAD');
+  return writeLines(`HTTP/1.1 ${status} ${reason}\r\n`, headers);
+}
+
+function writeLines(startLine: string, headers: Readonly<RawHeaders>): string | Refusal {
+  let head = startLine;
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i]!;
+    const value = headers[i + 1]!;
+    if (!isToken(name) || UNSAFE_VALUE.test(value)) return refuse('caller', 'UNSAFE_HEAD');
+    head += `${name}: ${value}\r\n`;
+  }
+  return `${head}\r\n`;
+}
+
+/** Each piece of body goes out as `prefix` and its bytes; the line break behind them leads the next prefix. */
+export class ChunkedEncoder {
+  private lineBreak = '';
+
+  /** Empty for an empty piece: a chunk of size 0 would end the body. */
+  prefix(dataBytes: number): string {
+    if (dataBytes === 0) return '';
+    const prefix = `${this.lineBreak}${dataBytes.toString(16)}\r\n`;
+    this.lineBreak = '\r\n';
+    return prefix;
+  }
+
+  end(trailers: Readonly<RawHeaders> = []): string | Refusal {
+    return writeLines(`${this.lineBreak}0\r\n`, trailers);
+  }
+}
