@@ -15,7 +15,7 @@ import { haproxy } from './contenders/haproxy.mjs';
 import { httpProxy } from './contenders/http-proxy.mjs';
 import { nginx } from './contenders/nginx.mjs';
 import { nodeUndici } from './contenders/node-undici.mjs';
-import { document } from './document.mjs';
+import { document, profileText } from './document.mjs';
 import { CONNECTIONS, load } from './load.mjs';
 import { machine, revision } from './machine.mjs';
 import { measure } from './measure.mjs';
@@ -32,6 +32,8 @@ const LOAD_CORE = 1;
 const FIRST_WARM_UP_S = 3;
 const WARM_UP_S = 1;
 const PROFILE_S = 5;
+/** The result that the page shows; others are somebody's experiment. */
+const PAGE_RESULT = 'proxy';
 
 const NODE = `Node ${process.versions.node}`;
 const OTHERS = [nginx, haproxy, caddy, nodeUndici, httpProxy, fastifyHttpProxy];
@@ -60,8 +62,9 @@ export async function benchProxies(root, options) {
   try {
     const result = await compare({ root, options, tell, wanted, programs, folder, servers });
     const text = table(result);
-    if (options.writes) write(root, options.name, result, text);
-    process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : `\n${text}\n`);
+    const shown = result.profile === undefined ? text : `${text}\n\n${profileText(result.profile)}`;
+    if (options.writes) write(root, options, result, text);
+    process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : `\n${shown}\n`);
     if (result.contenders.some(({ errors }) => errors > 0)) throw new Error('A contender had errors; its row is not valid.');
   } finally {
     await cleanUp();
@@ -71,6 +74,7 @@ export async function benchProxies(root, options) {
 async function compare({ root, options, tell, wanted, programs, folder, servers }) {
   const { seconds, rounds } = options;
   const startedMs = performance.now();
+  const measured = revision(root); // now: somebody may commit while this runs
   const [upstreamPort] = await freePorts(1);
   const upstream = startUpstream(servers, { programs, folder, core: LOAD_CORE, port: upstreamPort });
   const expected = await answers({ url: `http://127.0.0.1:${upstreamPort}/item` }, upstream.server);
@@ -95,14 +99,14 @@ async function compare({ root, options, tell, wanted, programs, folder, servers 
     }
   }
   const node = contenders.find(({ name }) => name === 'gatehouse');
-  const hottest =
+  const profile =
     options.profile && node !== undefined
       ? await profileNode(node.pid, root, () => load(programs.wrk, node.target, PROFILE_S))
       : undefined;
   return {
     benchmark: 'proxy',
     at: new Date().toISOString(),
-    revision: revision(root),
+    revision: measured,
     machine: machine(),
     settings: {
       seconds,
@@ -112,7 +116,7 @@ async function compare({ root, options, tell, wanted, programs, folder, servers 
       tookSeconds: Math.round((performance.now() - startedMs) / 1000),
     },
     contenders: contenders.map(({ name, title, version }) => ({ name, title, version, ...summarise(samples, name) })),
-    ...(hottest === undefined ? {} : { hottest }),
+    ...(profile === undefined ? {} : { profile }),
   };
 }
 
@@ -170,10 +174,10 @@ function rotated(list, by) {
   return [...list.slice(cut), ...list.slice(0, cut)];
 }
 
-function write(root, name, result, text) {
+function write(root, { name, only }, result, text) {
   const file = path.join(root, 'bench/results', `${name}.json`);
   mkdirSync(path.dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
   spawnSync(path.join(root, 'node_modules/.bin/oxfmt'), [file]);
-  document(path.join(root, 'docs/performance.md'), result, text);
+  if (name === PAGE_RESULT && only === undefined) document(path.join(root, 'docs/performance.md'), result, text);
 }

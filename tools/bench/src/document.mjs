@@ -12,7 +12,7 @@ export function replaceBetween(text, name, content) {
 }
 
 export function document(file, result, tableText) {
-  const { at, revision, machine, settings, hottest } = result;
+  const { at, revision, machine, settings, profile } = result;
   const commit =
     revision.commit === null ? 'a checkout without git' : `commit ${revision.commit}${revision.isDirty ? ' with changes' : ''}`;
   const caption =
@@ -20,11 +20,22 @@ export function document(file, result, tableText) {
     `${settings.rounds} rounds of ${settings.seconds} s, ${settings.connections} connections, upstream ${settings.upstream}. ` +
     'Medians over the rounds; in brackets the lowest and the highest.';
   let text = replaceBetween(readFileSync(file, 'utf8'), 'proxy', `${caption}\n\n${tableText}`);
-  if (hottest !== undefined) text = replaceBetween(text, 'profile', profileTable(hottest));
+  if (profile !== undefined) text = replaceBetween(text, 'profile', profileText(profile));
   writeFileSync(file, text);
 }
 
-function profileTable(hottest) {
-  const rows = hottest.map(({ percent, name, place }) => `| ${percent.toFixed(1)} % | \`${name}\` | ${place} |`);
-  return ['| self time | function | where |', '|---:|---|---|', ...rows].join('\n');
+/** Also printed by `--profile`. */
+export function profileText({ hottest, parts, scavenges }) {
+  const { perSecond, medianMs, maxMs } = scavenges;
+  return [
+    `Young garbage is collected ${perSecond} times a second; a collection takes ${medianMs} ms (median; longest ${maxMs} ms).`,
+    '',
+    '| time | part |',
+    '|---:|---|',
+    ...parts.map(({ percent, name }) => `| ${percent.toFixed(1)} % | ${name} |`),
+    '',
+    '| self time | function | where |',
+    '|---:|---|---|',
+    ...hottest.map(({ percent, name, place }) => `| ${percent.toFixed(1)} % | \`${name}\` | ${place} |`),
+  ].join('\n');
 }

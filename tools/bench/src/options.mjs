@@ -4,8 +4,12 @@ import { parseArgs } from 'node:util';
 const OPTIONS = {
   seconds: { type: 'string', default: '5', help: 'measured seconds per contender and round' },
   rounds: { type: 'string', default: '3', help: 'rounds; every contender runs once in each, in rotated order' },
-  only: { type: 'string', help: 'comma-separated contenders; nginx is needed for the ratio' },
-  name: { type: 'string', default: 'proxy', help: 'the result goes to bench/results/<name>.json' },
+  only: { type: 'string', help: 'comma-separated contenders, nginx for the ratio; does not change docs/performance.md' },
+  name: {
+    type: 'string',
+    default: 'proxy',
+    help: 'the result goes to bench/results/<name>.json; only "proxy" goes to docs/performance.md',
+  },
   profile: {
     type: 'boolean',
     default: false,

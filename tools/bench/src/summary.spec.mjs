@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { replaceBetween } from './document.mjs';
 import { parseReport } from './load.mjs';
-import { hottest } from './profile.mjs';
+import { hottest, parts } from './profile.mjs';
 import { median, summarise, table } from './summary.mjs';
 
 const sample = (cpuUsPerRequest, errors = 0) => ({
@@ -57,20 +57,35 @@ test("wrk's report is found among what wrk prints by itself", () => {
   expect(() => parseReport('unable to connect')).toThrow('unable to connect');
 });
 
+const frame = (id, functionName, url = '', children = []) => ({ id, callFrame: { functionName, url, lineNumber: 4 }, children });
+const profile = {
+  nodes: [
+    frame(1, '(idle)'),
+    frame(2, 'run', 'file:///r/libs/engine/http/a.js', [4]),
+    frame(3, 'run', 'file:///r/libs/engine/http/a.js'),
+    frame(4, 'on', 'node:net', [5]),
+    frame(5, 'writev'),
+    frame(6, '(garbage collector)'),
+    frame(7, 'send', 'file:///r/node_modules/undici/b.js'),
+    frame(8, 'read', 'node:net'),
+  ],
+  samples: [1, 2, 3, 4, 5, 6, 7, 8],
+  timeDeltas: [1000, 20, 10, 5, 15, 10, 20, 20],
+};
+
 test('the profile adds up calls of a function and leaves idle time out', () => {
-  const frame = (id, functionName, url = '', lineNumber = 0) => ({ id, callFrame: { functionName, url, lineNumber } });
-  const profile = {
-    nodes: [
-      frame(1, '(idle)'),
-      frame(2, 'run', 'file:///r/a.js', 4),
-      frame(3, 'run', 'file:///r/a.js', 4),
-      frame(4, 'on', 'node:net', 1),
-    ],
-    samples: [1, 2, 3, 4],
-    timeDeltas: [1000, 40, 35, 25],
-  };
-  expect(hottest(profile, '/r')).toEqual([
-    { name: 'run', place: 'a.js:5', percent: 75 },
-    { name: 'on', place: 'node:net:2', percent: 25 },
+  expect(hottest(profile, '/r').slice(0, 3)).toEqual([
+    { name: 'run', place: 'libs/engine/http/a.js:5', percent: 30 },
+    { name: 'send', place: 'node_modules/undici/b.js:5', percent: 20 },
+    { name: 'read', place: 'node:net:5', percent: 20 },
+  ]);
+});
+
+test("Node's and V8's time counts for the part that called them", () => {
+  expect(parts(profile, '/r')).toEqual([
+    { name: 'libs/engine/http', percent: 50 },
+    { name: 'node_modules/undici', percent: 20 },
+    { name: "Node by itself (parsing, sockets' events, timers, streams)", percent: 20 },
+    { name: 'garbage collection, on the main thread', percent: 10 },
   ]);
 });
