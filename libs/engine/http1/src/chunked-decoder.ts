@@ -155,7 +155,7 @@ export class ChunkedDecoder {
   private stepExtension(byte: number): RefusalReason | null {
     if (++this.extensionBytes > this.limits.chunkExtensionBytesMax) return 'CHUNK_EXTENSIONS_TOO_LARGE';
     const next = nextInExtension(this.state, byte);
-    if (next === -1) return byte === LF || isControl(byte) ? 'BROKEN_LINE' : 'MALFORMED_CHUNK_EXTENSION';
+    if (next === -1) return byte !== CR && isControl(byte) ? 'BROKEN_LINE' : 'MALFORMED_CHUNK_EXTENSION';
     this.state = next;
     return null;
   }

@@ -4,7 +4,7 @@
  * Stricter than the RFC wherever a second reader could frame the message differently: Content-Length twice is refused even when
  * equal, and `chunked` stands alone. `Connection` is reported, not obeyed: a caller must not take headers away.
  */
-import { isToken } from './header-lines.js';
+import { isToken, trimmed } from './header-lines.js';
 import { refuse, type Refusal, type RefusalReason } from './refusals.js';
 import type { RequestHead } from './request-head.js';
 import type { ResponseHead } from './response-head.js';
@@ -131,7 +131,7 @@ function readLength(text: string): number {
 function readConnection(value: string): readonly string[] | null {
   const names: string[] = [];
   for (const part of value.toLowerCase().split(',')) {
-    const name = part.trim();
+    const name = trimmed(part, 0, part.length);
     if (name === '') continue; // empty list members mean nothing: RFC 9110 §5.6.1.2
     if (!isToken(name)) return null;
     names.push(name);

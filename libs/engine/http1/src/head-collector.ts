@@ -36,7 +36,7 @@ export class HeadCollector {
     // One byte over the limit shows that it is passed.
     const taken = Math.min(bytes.length - from, this.limits.headBytesMax + 1 - before);
     if (before === 0) {
-      const text = bytes.latin1Slice(from, from + taken);
+      const text = bytes.toString('latin1', from, from + taken);
       const end = this.inspect(text, 0, taken);
       if (typeof end !== 'number') {
         if (end === NEED_MORE) this.keep(bytes, from, taken);
@@ -49,9 +49,9 @@ export class HeadCollector {
     const sound = this.soundBytes;
     this.keep(bytes, from, taken);
     const windowStart = Math.max(0, sound - 3); // an empty line is four bytes long
-    const end = this.inspect(this.waiting!.latin1Slice(windowStart, this.waitingBytes), windowStart, this.waitingBytes);
+    const end = this.inspect(this.waiting!.toString('latin1', windowStart, this.waitingBytes), windowStart, this.waitingBytes);
     if (typeof end !== 'number') return end;
-    const text = this.waiting!.latin1Slice(0, end);
+    const text = this.waiting!.toString('latin1', 0, end);
     this.consumedBytes = end - before;
     this.startOver();
     return text;

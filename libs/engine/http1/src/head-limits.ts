@@ -10,7 +10,7 @@ export interface HeadLimits {
 export const DEFAULT_HEAD_LIMITS: HeadLimits = { startLineBytesMax: 16_384, headBytesMax: 20_480, headerCountMax: 200 };
 
 export interface ChunkedLimits {
-  /** All extensions of one body together: they carry nothing and are dropped. */
+  /** All extensions of one body together, with the CR behind each: they carry nothing and are dropped. */
   readonly chunkExtensionBytesMax: number;
   readonly trailers: HeadLimits;
 }

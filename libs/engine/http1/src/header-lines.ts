@@ -30,15 +30,20 @@ export function readHeaderLines(head: string, start: number, limits: HeadLimits,
     while (TOKEN_BYTES[head.charCodeAt(colon)] === 1) colon++;
     if (head.charCodeAt(colon) !== COLON || colon === at) return nameFault(head, at, colon);
     const lineEnd = head.indexOf('\r', colon);
-    let valueStart = colon + 1;
-    while (isBlank(head.charCodeAt(valueStart))) valueStart++;
-    let valueEnd = lineEnd;
-    while (valueEnd > valueStart && isBlank(head.charCodeAt(valueEnd - 1))) valueEnd--;
     if (headers.length === limits.headerCountMax * 2) return 'TOO_MANY_HEADERS';
-    headers.push(head.slice(at, colon), head.slice(valueStart, valueEnd));
+    headers.push(head.slice(at, colon), trimmed(head, colon + 1, lineEnd));
     at = lineEnd + 2;
   }
   return null;
+}
+
+/** Without spaces and tabs at its ends. String.trim would take 0xa0 as well. */
+export function trimmed(text: string, start: number, end: number): string {
+  let from = start;
+  let to = end;
+  while (from < to && isBlank(text.charCodeAt(from))) from++;
+  while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
+  return text.slice(from, to);
 }
 
 function nameFault(head: string, at: number, stop: number): RefusalReason {
