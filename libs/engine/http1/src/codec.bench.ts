@@ -3,7 +3,10 @@
  * run with `node src/codec.bench.ts`. `_http_common` is for this measure only: it is no public API.
  */
 import { createRequire } from 'node:module';
-import { frameRequest, RequestHeadParser, Refusal } from '@gatehouse/engine-http1';
+
+const { frameRequest, RequestHeadParser, Refusal } = (await import(
+  new URL('../dist/index.js', import.meta.url).href
+)) as typeof import('./index.js');
 
 const bytes = Buffer.from(
   'GET /prod/pets/42?verbose=1 HTTP/1.1\r\nHost: api.example.com\r\nUser-Agent: bench/1.0\r\nAccept: application/json\r\n' +

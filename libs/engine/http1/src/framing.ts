@@ -66,6 +66,8 @@ interface Found {
 }
 
 const NO_NAMES: readonly string[] = Object.freeze([]);
+const KEEP_ALIVE: readonly string[] = Object.freeze(['keep-alive']);
+const CLOSE: readonly string[] = Object.freeze(['close']);
 
 function readFraming(headers: readonly string[], minorVersion: 0 | 1): Found | RefusalReason {
   let length: string | null = null;
@@ -75,24 +77,24 @@ function readFraming(headers: readonly string[], minorVersion: 0 | 1): Found | R
   let expect: string | null = null;
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!;
-    // Length first: most names are ruled out without being lowered.
+    // Length and first letter rule out most names without making a string.
     switch (name.length) {
       case 6:
-        if (name.toLowerCase() === 'expect') expect = joined(expect, headers[i + 1]!);
+        if (isNamed(name, 'expect')) expect = joined(expect, headers[i + 1]!);
         break;
       case 7:
-        if (name.toLowerCase() === 'upgrade') upgrade = joined(upgrade, headers[i + 1]!);
+        if (isNamed(name, 'upgrade')) upgrade = joined(upgrade, headers[i + 1]!);
         break;
       case 10:
-        if (name.toLowerCase() === 'connection') connection = joined(connection, headers[i + 1]!);
+        if (isNamed(name, 'connection')) connection = joined(connection, headers[i + 1]!);
         break;
       case 14:
-        if (name.toLowerCase() !== 'content-length') break;
+        if (!isNamed(name, 'content-length')) break;
         if (length !== null) return 'SEVERAL_CONTENT_LENGTHS';
         length = headers[i + 1]!;
         break;
       case 17:
-        if (name.toLowerCase() !== 'transfer-encoding') break;
+        if (!isNamed(name, 'transfer-encoding')) break;
         if (coding !== null) return 'MALFORMED_TRANSFER_ENCODING';
         coding = headers[i + 1]!;
         break;
@@ -113,6 +115,10 @@ function readFraming(headers: readonly string[], minorVersion: 0 | 1): Found | R
   return { body, bodyBytes, hasLength: length !== null, isKeptAlive, connectionNames, upgrade, expect };
 }
 
+function isNamed(name: string, lowerName: string): boolean {
+  return (name.charCodeAt(0) | 0x20) === lowerName.charCodeAt(0) && name.toLowerCase() === lowerName;
+}
+
 function joined(before: string | null, value: string): string {
   return before === null ? value : `${before}, ${value}`;
 }
@@ -129,6 +135,8 @@ function readLength(text: string): number {
 }
 
 function readConnection(value: string): readonly string[] | null {
+  if (value === 'keep-alive') return KEEP_ALIVE;
+  if (value === 'close') return CLOSE;
   const names: string[] = [];
   for (const part of value.toLowerCase().split(',')) {
     const name = trimmed(part, 0, part.length);

@@ -3,8 +3,11 @@ import type { HeadLimits } from './head-limits.js';
 
 export const NEED_MORE = null;
 
-/** All that may not stand in a head: control bytes, a CR without LF, an LF without CR. */
-const BROKEN = /[^\t\r\n\x20-\x7e\x80-\xff]|\r(?!\n)|(?<!\r)\n/g;
+/**
+ * All that may stand in a head: it stops at a control byte, a CR without LF, an LF without CR. It never fails, so it never goes
+ * back. A search for the first broken byte says the same and takes twice as long; a loop over charCodeAt takes as long as that.
+ */
+const SOUND = /(?:[\t\x20-\x7e\x80-\xff]+|\r\n)*/y;
 const CR = 13;
 
 /**
@@ -79,14 +82,14 @@ export class HeadCollector {
   }
 
   private firstBroken(text: string, windowStart: number, endBytes: number): number {
-    const length = endBytes - windowStart;
-    BROKEN.lastIndex = this.soundBytes - windowStart;
-    const found = BROKEN.exec(text);
+    const region = text.slice(0, endBytes - windowStart);
+    SOUND.lastIndex = this.soundBytes - windowStart;
+    SOUND.test(region);
+    const stop = SOUND.lastIndex;
+    this.soundBytes = windowStart + stop;
     // A CR at the very end may still get its LF.
-    const isOpen = text.charCodeAt(length - 1) === CR && length === text.length;
-    this.soundBytes = isOpen ? endBytes - 1 : endBytes;
-    if (found === null || found.index >= length || (isOpen && found.index === length - 1)) return -1;
-    return windowStart + found.index;
+    const isOpen = stop === region.length - 1 && region.charCodeAt(stop) === CR;
+    return stop === region.length || isOpen ? -1 : windowStart + stop;
   }
 
   /** The position of the byte that is too much, or 0. Only while the first line lies in sight, or was never ended. */
