@@ -7,6 +7,7 @@ import {
   DEFAULT_CHUNKED_LIMITS,
   frameRequest,
   frameResponse,
+  HEAD_BYTES_CEILING,
   NEED_MORE,
   Refusal,
   REFUSALS,
@@ -96,6 +97,15 @@ test('a parser reads the next head behind the one before, whole and in pieces', 
 test('the README shows the table of refusals', () => {
   const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
   for (const [reason, { status, meaning }] of Object.entries(REFUSALS)) expect(readme).toContain(`| ${reason} | ${status} | ${meaning} |`);
+});
+
+test('the largest head that may be configured is read, in the shortest lines, and a larger limit is refused', () => {
+  const limits = { startLineBytesMax: 99, headBytesMax: HEAD_BYTES_CEILING, headerCountMax: 1_000_000 };
+  const front = 'GET / HTTP/1.1\r\nHost: a\r\n';
+  const count = Math.floor((HEAD_BYTES_CEILING - front.length - 2) / 4);
+  const head = new RequestHeadParser(limits).feed(Buffer.from(`${front}${'X:\r\n'.repeat(count)}\r\n`, 'latin1'));
+  expect(head).toMatchObject({ headers: { length: 2 * count + 2 } });
+  expect(() => new RequestHeadParser({ ...limits, headBytesMax: HEAD_BYTES_CEILING + 1 })).toThrow('headBytesMax is 1048577');
 });
 
 /** Whole, byte by byte, and cut in two at every position. */

@@ -1,5 +1,5 @@
 import { refuse, type Peer, type Refusal } from './refusals.js';
-import type { HeadLimits } from './head-limits.js';
+import { HEAD_BYTES_CEILING, type HeadLimits } from './head-limits.js';
 
 export const NEED_MORE = null;
 
@@ -30,6 +30,8 @@ export class HeadCollector {
   private readonly limits: HeadLimits;
 
   constructor(peer: Peer, limits: HeadLimits) {
+    if (limits.headBytesMax > HEAD_BYTES_CEILING)
+      throw new RangeError(`headBytesMax is ${limits.headBytesMax}: at most ${HEAD_BYTES_CEILING}`); // the operator's mistake, not a peer's
     this.peer = peer;
     this.limits = limits;
   }

@@ -1,10 +1,13 @@
 export interface HeadLimits {
   /** Request or status line, without its CRLF. */
   readonly startLineBytesMax: number;
-  /** From the first byte to the empty line, both included. For trailers: the whole section. */
+  /** From the first byte to the empty line, both included; at most HEAD_BYTES_CEILING. For trailers: the whole section. */
   readonly headBytesMax: number;
   readonly headerCountMax: number;
 }
+
+/** The expression that scans a head keeps a stack per line: at 16 MiB of short lines it overflows, at 1 MiB it is far from it. */
+export const HEAD_BYTES_CEILING = 1_048_576;
 
 /** Data-plane reference §13: 20480 bytes for request line and headers. */
 export const DEFAULT_HEAD_LIMITS: HeadLimits = { startLineBytesMax: 16_384, headBytesMax: 20_480, headerCountMax: 200 };
