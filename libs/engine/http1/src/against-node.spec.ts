@@ -92,6 +92,9 @@ function chunks(bytes: Buffer, from: number): string | null {
 /** Node knows a closed list of methods; a token that is none of them is no fault of syntax (RFC 9110 §9.1). */
 const NODE_METHODS = new Set(['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']);
 
+/** codec.cases.md, "A tab behind `chunked` is white space". */
+const TAB_AT_CODING = /^transfer-encoding:.*\t/im;
+
 const SEEDS = [
   'GET /a?b=c HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n',
   'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello',
@@ -125,7 +128,7 @@ test(
       fc.asyncProperty(mutated, async (text) => {
         const bytes = Buffer.from(text, 'latin1');
         const mine = ours(bytes);
-        if (mine === null || !NODE_METHODS.has(mine.method)) return;
+        if (mine === null || !NODE_METHODS.has(mine.method) || TAB_AT_CODING.test(text)) return;
         taken++;
         expect(await nodes(bytes)).toEqual(mine);
       }),
