@@ -28,6 +28,8 @@ interface Message {
 }
 
 const TIME_MS = 8_000;
+/** The same inputs at every run, so that a failure is there again; `GATEHOUSE_SEED` looks for new ones. */
+const SEED = Number(process.env['GATEHOUSE_SEED'] ?? 20_261_121);
 let server: Server;
 let seen: Message[] = [];
 
@@ -77,7 +79,11 @@ function ours(bytes: Buffer): Message | null {
   if (framing instanceof Refusal) return null;
   const at = parser.consumedBytes;
   const body =
-    framing.body === 'chunked' ? chunks(bytes, at) : bytes.length < at + framing.bodyBytes ? null : bytes.toString('latin1', at, at + framing.bodyBytes);
+    framing.body === 'chunked'
+      ? chunks(bytes, at)
+      : bytes.length < at + framing.bodyBytes
+        ? null
+        : bytes.toString('latin1', at, at + framing.bodyBytes);
   return body === null ? null : { method: head.method, target: head.target, headers: head.headers, body };
 }
 
@@ -85,7 +91,8 @@ function chunks(bytes: Buffer, from: number): string | null {
   const decoder = new ChunkedDecoder('caller');
   let body = '';
   let verdict = decoder.read(bytes, from);
-  for (; verdict === CHUNK_DATA; verdict = decoder.read(bytes, decoder.nextAt)) body += bytes.toString('latin1', decoder.dataStart, decoder.dataEnd);
+  for (; verdict === CHUNK_DATA; verdict = decoder.read(bytes, decoder.nextAt))
+    body += bytes.toString('latin1', decoder.dataStart, decoder.dataEnd);
   return verdict === CHUNKS_END ? body : null;
 }
 
@@ -103,8 +110,41 @@ const SEEDS = [
   'OPTIONS * HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n',
 ];
 const SPLICES = [
-  ...['\r', '\n', '\r\n', '\r\n\r\n', '\0', ' ', '\t', ':', ';', ',', '"', '=', '0', '1', 'a', 'g', '\x7f', '\x80', '\xa0', '\xff', '+', '-', '_', '#', '%'],
-  ...['Content-Length: 5\r\n', 'Content-Length: 6\r\n', 'Transfer-Encoding: chunked\r\n', 'Transfer-Encoding: gzip\r\n', 'Host: b\r\n', 'X : y\r\n'],
+  ...[
+    '\r',
+    '\n',
+    '\r\n',
+    '\r\n\r\n',
+    '\0',
+    ' ',
+    '\t',
+    ':',
+    ';',
+    ',',
+    '"',
+    '=',
+    '0',
+    '1',
+    'a',
+    'g',
+    '\x7f',
+    '\x80',
+    '\xa0',
+    '\xff',
+    '+',
+    '-',
+    '_',
+    '#',
+    '%',
+  ],
+  ...[
+    'Content-Length: 5\r\n',
+    'Content-Length: 6\r\n',
+    'Transfer-Encoding: chunked\r\n',
+    'Transfer-Encoding: gzip\r\n',
+    'Host: b\r\n',
+    'X : y\r\n',
+  ],
   ...['\r\n folded', 'HTTP/1.0', 'HTTP/1.1', 'chunked', '5\r\n', '0\r\n\r\n', ': ', 'Connection: x\r\n'],
 ];
 
@@ -132,7 +172,7 @@ test(
         taken++;
         expect(await nodes(bytes)).toEqual(mine);
       }),
-      { numRuns: 100_000, interruptAfterTimeLimit: TIME_MS, markInterruptAsFailure: false },
+      { seed: SEED, numRuns: 40_000, interruptAfterTimeLimit: TIME_MS, markInterruptAsFailure: false },
     );
     expect(taken).toBeGreaterThan(50);
   },

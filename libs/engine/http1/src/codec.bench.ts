@@ -62,4 +62,6 @@ seen = 0;
 const rounds = Array.from({ length: 5 }, () => ({ ours: nanoseconds(parseOurs), node: nanoseconds(parseNodes) }));
 if (seen !== 2 * 5 * ROUNDS * 16) throw new Error(`both must see all headers; seen ${seen}`);
 const best = { ours: Math.min(...rounds.map((round) => round.ours)), node: Math.min(...rounds.map((round) => round.node)) };
-console.log(`${bytes.length} bytes, best of 5: ours ${best.ours.toFixed(0)} ns, node ${best.node.toFixed(0)} ns, ratio ${(best.ours / best.node).toFixed(2)}`);
+console.log(
+  `${bytes.length} bytes, best of 5: ours ${best.ours.toFixed(0)} ns, node ${best.node.toFixed(0)} ns, ratio ${(best.ours / best.node).toFixed(2)}`,
+);

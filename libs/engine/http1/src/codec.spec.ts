@@ -33,7 +33,9 @@ const FRAMING = new Set(['host', 'content-length', 'transfer-encoding', 'connect
 const KINDS: readonly string[] = ['request', 'response', 'response-to-head', 'chunked'];
 
 describe('cases', () => {
-  for (const { title, line, kind, bytes, expected } of readCases(readFileSync(new URL('codec.cases.md', import.meta.url), 'utf8'))) {
+  for (const { title, line, kind, bytes, expected } of readCases(
+    readFileSync(new URL('codec.cases.md', import.meta.url), 'utf8'),
+  )) {
     test(`${title} (codec.cases.md:${line})`, () => {
       for (const pieces of everySplit(bytes)) {
         const where = `codec.cases.md:${line}, cut ${pieces.length === bytes.length ? 'everywhere' : `at ${pieces[0]!.length}`}: `;
@@ -53,7 +55,11 @@ describe('limits hold at their very byte, however the head is cut', () => {
     ['control byte before the limit', `GET /\0${'a'.repeat(99)}`, '400 BROKEN_LINE'],
     ['control byte behind the limit', `GET /${'a'.repeat(30)}\0`, '414 START_LINE_TOO_LONG'],
     ['line ends in a bare CR at its limit', 'GET /567890 HTTP/1.1\rHost: a\r\n\r\n', '400 BROKEN_LINE'],
-    ['head as long as allowed', `GET / HTTP/1.1\r\nHost: a\r\nX: ${'a'.repeat(16)}\r\n\r\n`, `GET origin 1.1 none [X: ${'a'.repeat(16)}]`],
+    [
+      'head as long as allowed',
+      `GET / HTTP/1.1\r\nHost: a\r\nX: ${'a'.repeat(16)}\r\n\r\n`,
+      `GET origin 1.1 none [X: ${'a'.repeat(16)}]`,
+    ],
     ['head one byte longer', `GET / HTTP/1.1\r\nHost: a\r\nX: ${'a'.repeat(17)}\r\n\r\n`, '431 HEAD_TOO_LARGE'],
     ['head without an end', `GET / HTTP/1.1\r\nHost: a\r\nX: ${'a'.repeat(99)}`, '431 HEAD_TOO_LARGE'],
     ['three headers', 'GET / HTTP/1.1\r\nHost: a\r\nA:\r\nB:\r\n\r\n', 'GET origin 1.1 none [A: ] [B: ]'],
@@ -64,7 +70,10 @@ describe('limits hold at their very byte, however the head is cut', () => {
     });
   }
 
-  const chunked: ChunkedLimits = { chunkExtensionBytesMax: 6, trailers: { startLineBytesMax: 99, headBytesMax: 16, headerCountMax: 2 } };
+  const chunked: ChunkedLimits = {
+    chunkExtensionBytesMax: 6,
+    trailers: { startLineBytesMax: 99, headBytesMax: 16, headerCountMax: 2 },
+  };
   for (const [name, text, expected] of [
     ['extensions of all chunks together', '1;a\r\nx\r\n1;b\r\ny\r\n0\r\n\r\n', '"xy"'],
     ['one byte more of them', '1;a\r\nx\r\n1;bcde\r\ny\r\n0\r\n\r\n', '413 CHUNK_EXTENSIONS_TOO_LARGE'],
@@ -96,7 +105,8 @@ test('a parser reads the next head behind the one before, whole and in pieces', 
 
 test('the README shows the table of refusals', () => {
   const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
-  for (const [reason, { status, meaning }] of Object.entries(REFUSALS)) expect(readme).toContain(`| ${reason} | ${status} | ${meaning} |`);
+  for (const [reason, { status, meaning }] of Object.entries(REFUSALS))
+    expect(readme).toContain(`| ${reason} | ${status} | ${meaning} |`);
 });
 
 test('the largest head that may be configured is read, in the shortest lines, and a larger limit is refused', () => {
@@ -121,7 +131,9 @@ function answer(kind: Kind, pieces: readonly Buffer[]): string {
   const parser = new ResponseHeadParser();
   return headAnswer(pieces, parser, (head) => {
     const framing = frameResponse(head, kind === 'response' ? 'GET' : 'HEAD');
-    return framing instanceof Refusal ? framing : `${head.status} 1.${head.minorVersion} ${framingText(framing)}${headerText(head.headers)}`;
+    return framing instanceof Refusal
+      ? framing
+      : `${head.status} 1.${head.minorVersion} ${framingText(framing)}${headerText(head.headers)}`;
   });
 }
 

@@ -146,4 +146,3 @@ function readConnection(value: string): readonly string[] | null {
   }
   return names;
 }
-

@@ -62,7 +62,8 @@ function readRequestHead(text: string, limits: HeadLimits): RequestHead | Refusa
   if (!isToken(method)) return 'MALFORMED_METHOD';
   const target = text.slice(methodEnd + 1, targetEnd);
   const version = text.slice(targetEnd + 1, lineEnd);
-  if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0') return VERSION.test(version) ? 'UNSUPPORTED_VERSION' : 'MALFORMED_START_LINE';
+  if (version !== 'HTTP/1.1' && version !== 'HTTP/1.0')
+    return VERSION.test(version) ? 'UNSUPPORTED_VERSION' : 'MALFORMED_START_LINE';
   if (method === 'CONNECT') return 'CONNECT';
   if (!TARGET.test(target)) return 'MALFORMED_TARGET';
   const targetForm = formOf(target, method);
