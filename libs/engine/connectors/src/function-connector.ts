@@ -7,6 +7,7 @@ import {
   BodyTooLarge,
   lastHeader,
   readAll,
+  type CallerPresence,
   type Connector,
   type FailureReason,
   type RawHeaders,
@@ -36,8 +37,8 @@ export class FunctionConnector implements Connector {
     });
   }
 
-  async call(request: UpstreamRequest, signal: AbortSignal): Promise<UpstreamAnswer | UpstreamFailure> {
-    const deadline = new Deadline(signal, request.timeoutMs);
+  async call(request: UpstreamRequest, caller: CallerPresence): Promise<UpstreamAnswer | UpstreamFailure> {
+    const deadline = new Deadline(caller.signal, request.timeoutMs);
     try {
       const data = await this.pool.request({
         path: `/2015-03-31/functions/${encodeURIComponent(request.url)}/invocations`,

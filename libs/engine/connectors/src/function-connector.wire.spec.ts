@@ -1,5 +1,5 @@
 import { INVOKE_HEADERS } from '@gatehouse/contracts';
-import type { UpstreamRequest } from '@gatehouse/engine-exchange';
+import { Exchange, type UpstreamRequest } from '@gatehouse/engine-exchange';
 import { Secret } from '@gatehouse/kernel';
 import { ScriptedUpstream, type UpstreamCall } from '@gatehouse/testkit';
 import { afterEach, expect, test } from 'vitest';
@@ -21,11 +21,13 @@ async function runner(script: (call: UpstreamCall) => void): Promise<{ functions
 const invoke: UpstreamRequest = {
   httpMethod: 'POST',
   url: 'arn:aws:lambda:us-east-1:123456789012:function:hello:live',
+  tenant: '123456789012',
   headers: [INVOKE_HEADERS.sourcePrincipal, 'apigateway.amazonaws.com', INVOKE_HEADERS.sourceArn, 'arn:aws:execute-api:...'],
   body: Buffer.from('{"a":1}'),
   timeoutMs: 2_000,
 };
-const never = new AbortController().signal;
+/** A caller that stays. */
+const never = new Exchange();
 
 test('an invocation carries the token, the event and who calls', async () => {
   const { functions, up } = await runner(({ response }) => void response.end('{"statusCode":200}'));

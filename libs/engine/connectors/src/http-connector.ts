@@ -9,6 +9,7 @@
  */
 import {
   lastHeader,
+  type CallerPresence,
   type Connector,
   type FailureReason,
   type RawHeaders,
@@ -52,13 +53,13 @@ export class HttpConnector implements Connector {
     };
   }
 
-  async call(request: UpstreamRequest, signal: AbortSignal): Promise<UpstreamAnswer | UpstreamFailure> {
+  async call(request: UpstreamRequest, caller: CallerPresence): Promise<UpstreamAnswer | UpstreamFailure> {
     const split = splitUrl(request.url);
     const pool = split === null ? 'ADDRESS' : this.pool(split.origin);
     if (split === null || typeof pool === 'string') {
       return failed(request, pool as FailureReason, new Error(`no usable address: ${split?.origin ?? 'not a URL'}`));
     }
-    const deadline = new Deadline(signal, request.timeoutMs);
+    const deadline = new Deadline(caller.signal, request.timeoutMs);
     const options: Dispatcher.RequestOptions = {
       path: split.path,
       method: request.httpMethod as Dispatcher.HttpMethod,

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { readAll, type UpstreamAnswer, type UpstreamFailure, type UpstreamRequest } from '@gatehouse/engine-exchange';
+import { Exchange, readAll, type UpstreamAnswer, type UpstreamFailure, type UpstreamRequest } from '@gatehouse/engine-exchange';
 import { ScriptedUpstream } from '@gatehouse/testkit';
 import { afterEach, expect, test } from 'vitest';
 import { AddressRules, HttpConnector, type HttpConnectorOptions } from './index.js';
@@ -27,13 +27,15 @@ function connector(options: Partial<HttpConnectorOptions> = {}): HttpConnector {
 const get = (url: string, over: Partial<UpstreamRequest> = {}): UpstreamRequest => ({
   httpMethod: 'GET',
   url,
+  tenant: '123456789012',
   headers: [],
   body: null,
   timeoutMs: 5_000,
   ...over,
 });
 
-const never = new AbortController().signal;
+/** A caller that stays. */
+const never = new Exchange();
 
 function answered(outcome: UpstreamAnswer | UpstreamFailure): UpstreamAnswer {
   if ('failure' in outcome) throw new Error(`no answer: ${outcome.failure}`, { cause: outcome.cause });
@@ -183,11 +185,11 @@ test('a caller that leaves aborts the call, before or after the head', async () 
   const up = await upstream(({ url, response }) => void (url === '/late' && response.write('head')));
   const http = connector();
   for (const path of ['/early', '/late']) {
-    const leaving = new AbortController();
-    const outcome = http.call(get(up.url + path), leaving.signal);
+    const leaving = new Exchange();
+    const outcome = http.call(get(up.url + path), leaving);
     const call = await up.called();
     if (path === '/late') await outcome;
-    leaving.abort();
+    leaving.callerLeft();
     if (path === '/early') expect(failure(await outcome)).toBe('ABORTED');
     await call.closed;
   }

@@ -2,10 +2,15 @@ import { Transform, type Readable } from 'node:stream';
 
 /** The caller's body before anybody read it. */
 export interface RequestBody {
-  /** From Content-Length; `null` when only the end of the stream tells. */
+  /** From Content-Length, or counted when all of it is here; `null` when only the end of the stream tells. */
   readonly declaredBytes: number | null;
-  /** To be called once. The stream fails when the caller leaves. Tells a waiting caller (`Expect: 100-continue`) to send. */
-  open(): Readable;
+  /** The whole body, when it came with its head; then nobody needs to open it. */
+  readonly atHand: Buffer | null;
+  /**
+   * To be called once. The stream fails with BodyTooLarge beyond the limit, and when the caller leaves. Tells a waiting caller
+   * (`Expect: 100-continue`) to send. A stream of its own: whoever destroys it does not destroy the caller's connection with it.
+   */
+  open(limitBytes: number): Readable;
 }
 
 /** A response body: bytes at hand, or a stream that is read no faster than the caller takes it. */

@@ -5,6 +5,8 @@ export interface UpstreamRequest {
   readonly httpMethod: string;
   /** Absolute, or whatever names the target to this connector (a function's ARN). */
   readonly url: string;
+  /** Whose call it is: decides which addresses may be reached. */
+  readonly tenant: string;
   readonly headers: RawHeaders;
   readonly body: Buffer | Readable | null;
   /** From the call to the last byte of the answer, milliseconds. */
@@ -28,6 +30,8 @@ export type FailureReason =
   | 'ADDRESS'
   /** This node must not connect there. */
   | 'FORBIDDEN_ADDRESS'
+  /** Not tried: the upstream failed too often lately, or too many calls wait for it already. See `retryAfterMs`. */
+  | 'UNAVAILABLE'
   /** The signal was raised: the caller left, or the request body ended early. */
   | 'ABORTED'
   /** The function's resource policy does not let the gateway invoke it. */
@@ -42,9 +46,20 @@ export type FailureReason =
 export interface UpstreamFailure {
   readonly failure: FailureReason;
   readonly cause: unknown;
+  /** With UNAVAILABLE: when another attempt makes sense. */
+  readonly retryAfterMs?: number;
+}
+
+/** Whether the caller is still there, for whoever works for it. One listener at a time: the one who waits. */
+export interface CallerPresence {
+  readonly isCallerGone: boolean;
+  /** Called once when the caller leaves; to be set back to `null` by who set it. */
+  onCallerLeft: (() => void) | null;
+  /** The same as an AbortSignal, for libraries that want one: made on first use. */
+  readonly signal: AbortSignal;
 }
 
 /** Calls one kind of backend. Never rejects for what the outside causes. */
 export interface Connector {
-  call(request: UpstreamRequest, signal: AbortSignal): Promise<UpstreamAnswer | UpstreamFailure>;
+  call(request: UpstreamRequest, caller: CallerPresence): Promise<UpstreamAnswer | UpstreamFailure>;
 }

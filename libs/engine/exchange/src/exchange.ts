@@ -6,8 +6,8 @@
  */
 import type { ApiKeyEntry } from '@gatehouse/contracts';
 import type { Readable } from 'node:stream';
-import { limitStream, type RequestBody, type ResponseBody } from './body.js';
-import type { UpstreamAnswer, UpstreamRequest } from './connector.js';
+import type { RequestBody, ResponseBody } from './body.js';
+import type { CallerPresence, UpstreamAnswer, UpstreamRequest } from './connector.js';
 import type { FaultKind } from './fault.js';
 import type { RawHeaders } from './headers.js';
 import { parseQuery } from './query.js';
@@ -16,7 +16,7 @@ import type { LinkedRoute, LinkedStage, UsagePlanView, WorldView } from './views
 
 const NO_HEADERS: RawHeaders = [];
 
-export class Exchange {
+export class Exchange implements CallerPresence {
   // The request as it came.
   requestId = '';
   extendedRequestId = '';
@@ -76,6 +76,9 @@ export class Exchange {
   /** Length of a streamed body, or of the one a HEAD request is told about; -1 when only the end tells. */
   responseBodyBytes = -1;
 
+  /** Milliseconds after which a refused request may succeed; -1 for unknown. Goes out as Retry-After. */
+  retryAfterMs = -1;
+
   // The fault, if any.
   fault: FaultKind | null = null;
   faultMessage: string | null = null;
@@ -85,6 +88,7 @@ export class Exchange {
   // What happened on the wire.
   deliveredBytes = 0;
   isCallerGone = false;
+  onCallerLeft: (() => void) | null = null;
 
   private parsedQuery: readonly string[] | null = null;
   private abortController: AbortController | null = null;
@@ -105,12 +109,10 @@ export class Exchange {
     return (this.parsedQuery ??= parseQuery(this.rawQuery));
   }
 
-  /**
-   * The body on its way to an upstream, to be called once; fails with BodyTooLarge beyond the limit. A stream of its own:
-   * whoever destroys it does not destroy the caller's connection with it.
-   */
-  openBody(): Readable | null {
-    return this.requestBody === null ? null : limitStream(this.requestBody.open(), this.bodyLimitBytes);
+  /** The body on its way to an upstream, to be called once; a stream fails with BodyTooLarge beyond the limit. */
+  openBody(): Buffer | Readable | null {
+    const { requestBody } = this;
+    return requestBody === null ? null : (requestBody.atHand ?? requestBody.open(this.bodyLimitBytes));
   }
 
   /** Raised when the caller leaves. */
@@ -123,7 +125,9 @@ export class Exchange {
   }
 
   callerLeft(): void {
+    if (this.isCallerGone) return;
     this.isCallerGone = true;
+    this.onCallerLeft?.();
     this.abortController?.abort();
   }
 
@@ -162,12 +166,14 @@ export class Exchange {
     this.responseHeaders = [];
     this.responseBody = null;
     this.responseBodyBytes = -1;
+    this.retryAfterMs = -1;
     this.fault = null;
     this.faultMessage = null;
     this.faultCause = null;
     this.faultDoing = '';
     this.deliveredBytes = 0;
     this.isCallerGone = false;
+    this.onCallerLeft = null;
     this.parsedQuery = null;
     this.abortController = null;
   }

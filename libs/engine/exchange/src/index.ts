@@ -1,5 +1,5 @@
 export { BodyTooLarge, limitStream, readAll, STREAM_BODY, type BodyMode, type RequestBody, type ResponseBody } from './body.js';
-export type { Connector, FailureReason, UpstreamAnswer, UpstreamFailure, UpstreamRequest } from './connector.js';
+export type { CallerPresence, Connector, FailureReason, UpstreamAnswer, UpstreamFailure, UpstreamRequest } from './connector.js';
 export { clfTime, contextVariable, domainPrefix, type ContextVariable } from './context-variables.js';
 export { Exchange, ExchangePool } from './exchange.js';
 export type { FaultKind } from './fault.js';

@@ -89,6 +89,7 @@ const SPECS = {
   INTEGRATION_NOT_PERMITTED: fault('INTEGRATION_FAILURE', 500, 'InternalServerErrorException', INTERNAL, 'owner'),
   FUNCTION_FAILED: fault('INTEGRATION_FAILURE', 502, 'InternalServerErrorException', INTERNAL, 'upstream'),
   MALFORMED_FUNCTION_RESPONSE: fault('INTEGRATION_FAILURE', 502, 'InternalServerErrorException', INTERNAL, 'owner'),
+  UPSTREAM_UNAVAILABLE: fault('INTEGRATION_FAILURE', 503, 'ServiceUnavailableException', 'Service Unavailable', 'upstream', true),
   RESPONSE_TOO_LARGE: fault('INTEGRATION_FAILURE', 500, 'InternalServerErrorException', INTERNAL, 'upstream'),
   RESPONSE_NOT_JSON: fault('DEFAULT_5XX', 500, 'InternalFailureException', INTERNAL, 'upstream'),
   /** A step threw: our bug. */

@@ -1,5 +1,5 @@
 /** The response half of an Exchange goes out over node:http, no faster than the caller takes it. */
-import { setHeader } from '@gatehouse/engine-exchange';
+import { finishHeaders, isBodyless } from '@gatehouse/engine-accept';
 import { FAULTS } from '@gatehouse/engine-faults';
 import type { Readable } from 'node:stream';
 import type { Call } from './connection.js';
@@ -18,9 +18,11 @@ export interface DeliverOptions {
 export async function deliver(call: Call, options: DeliverOptions): Promise<void> {
   const { x, response } = call;
   if (x.isCallerGone) return;
-  response.writeHead(x.status, finishHeaders(call, options.isLast));
+  const headers = finishHeaders(x);
+  if (options.isLast) headers.push('Connection', 'close');
+  response.writeHead(x.status, headers);
   response.setTimeout(options.stalledCallerMs, () => response.destroy());
-  const body = isBodyless(call) ? null : x.responseBody;
+  const body = isBodyless(x) ? null : x.responseBody;
   if (body !== null && !Buffer.isBuffer(body)) return stream(call, body);
   return call.untilGoneOr((done) => {
     response.on('close', done);
@@ -30,23 +32,6 @@ export async function deliver(call: Call, options: DeliverOptions): Promise<void
       response.end(body);
     }
   });
-}
-
-function isBodyless({ x }: Call): boolean {
-  return x.httpMethod === 'HEAD' || x.status === 204 || x.status === 304;
-}
-
-function finishHeaders({ x }: Call, isLast: boolean): string[] {
-  const headers = x.responseHeaders;
-  setHeader(headers, 'x-amzn-RequestId', x.requestId);
-  setHeader(headers, 'x-amz-apigw-id', x.extendedRequestId);
-  if (x.status !== 204 && x.status !== 304) {
-    const bytes = Buffer.isBuffer(x.responseBody) ? x.responseBody.length : x.responseBodyBytes;
-    if (bytes >= 0) headers.push('Content-Length', String(bytes));
-    else if (x.responseBody === null && x.httpMethod !== 'HEAD') headers.push('Content-Length', '0');
-  }
-  if (isLast) headers.push('Connection', 'close');
-  return headers;
 }
 
 function stream(call: Call, body: Readable): Promise<void> {

@@ -1,5 +1,11 @@
 // Callers and backends that do what no library does: pipelining into trouble, leaving at bad moments, heads full of headers.
-import { Exchange, type Connector, type UpstreamAnswer, type UpstreamRequest } from '@gatehouse/engine-exchange';
+import {
+  type CallerPresence,
+  type Connector,
+  type Exchange,
+  type UpstreamAnswer,
+  type UpstreamRequest,
+} from '@gatehouse/engine-exchange';
 import { BucketRegistry, QuotaLedger } from '@gatehouse/engine-limits';
 import { WorldKeeper } from '@gatehouse/engine-link';
 import { canonicalJson, ManualClock, sha256Hex } from '@gatehouse/kernel';
@@ -24,7 +30,7 @@ class HeldBackend implements Connector {
   }[] = [];
   private waiting: { count: number; resolve: () => void }[] = [];
 
-  call(request: UpstreamRequest, signal: AbortSignal): Promise<UpstreamAnswer> {
+  call(request: UpstreamRequest, { signal }: CallerPresence): Promise<UpstreamAnswer> {
     return new Promise((resolve, reject) => {
       signal.addEventListener('abort', () => reject(new Error('aborted')));
       this.calls.push({ request, signal, answer: (answer) => resolve({ status: 200, headers: [], body: null, ...answer }) });

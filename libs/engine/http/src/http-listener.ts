@@ -5,23 +5,15 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { Readable } from 'node:stream';
-import { BUILT_IN_FAULTS, FAULTS } from '@gatehouse/engine-faults';
-import {
-  ExchangePool,
-  runProgram,
-  type Exchange,
-  type FaultKind,
-  type FaultResponder,
-  type LinkedStage,
-} from '@gatehouse/engine-exchange';
+import { FAULTS } from '@gatehouse/engine-faults';
+import { Intake, letGo, refuseRequest, renderBug } from '@gatehouse/engine-accept';
+import { ExchangePool, type Exchange } from '@gatehouse/engine-exchange';
 import type { WorldKeeper } from '@gatehouse/engine-link';
 import type { Recorder } from '@gatehouse/engine-record';
 import type { Clock } from '@gatehouse/kernel';
 import { acceptRequest, hasKnownFraming } from './accept.js';
 import { Call, Connection } from './connection.js';
 import { deliver } from './deliver.js';
-import { parseHost, resolveTarget } from './target.js';
 
 export interface HttpListenerOptions {
   readonly worlds: Pick<WorldKeeper, 'current' | 'stage'>;
@@ -52,12 +44,12 @@ export class HttpListener {
   private readonly connections = new Map<Socket, Connection>();
   private servingCount = 0;
   private onIdle: (() => void) | null = null;
-  private readonly baseSuffix: string;
+  private readonly intake: Intake;
   private readonly stalledCallerMs: number;
   private isClosing = false;
 
   constructor(private readonly options: HttpListenerOptions) {
-    this.baseSuffix = `.${options.baseDomain.toLowerCase()}`;
+    this.intake = new Intake(options);
     this.stalledCallerMs = options.stalledCallerMs ?? 60_000;
     this.server = createServer({
       maxHeaderSize: HEAD_BYTES_MAX,
@@ -121,7 +113,7 @@ export class HttpListener {
     this.servingCount++;
     response.on('error', () => response.destroy()); // written to after the caller left
     try {
-      acceptRequest(x, request, this.options.clock.nowMs(), () => call.askForBody());
+      acceptRequest(x, request, this.intake, this.options.clock.nowMs(), () => call.askForBody());
       await this.run(x, request);
       await deliver(call, this.deliverOptions(call));
     } catch (bug) {
@@ -147,14 +139,12 @@ export class HttpListener {
   private async answerBug(call: Call, bug: unknown): Promise<void> {
     const { x, response } = call;
     this.options.onBug?.(bug);
-    x.fail(FAULTS.BUG, bug, 'serving a request');
     if (response.headersSent) {
+      x.fail(FAULTS.BUG, bug, 'serving a request');
       response.destroy();
       return;
     }
-    letGo(x);
-    BUILT_IN_FAULTS.render(x);
-    x.responseBodyBytes = -1;
+    renderBug(x, bug);
     await deliver(call, { stalledCallerMs: this.stalledCallerMs, isLast: true });
   }
 
@@ -166,32 +156,9 @@ export class HttpListener {
     else if (!request.complete) drainLateBody(request, socket);
   }
 
-  private async run(x: Exchange, request: IncomingMessage): Promise<void> {
-    const { worlds } = this.options;
-    if (!hasKnownFraming(request)) return refuse(x, FAULTS.MALFORMED_TARGET, 'reading Transfer-Encoding');
-    const host = headerCount(request, 'host') === 1 ? parseHost(request.headers.host!) : null;
-    if (host === null) return refuse(x, FAULTS.MALFORMED_TARGET, 'reading the Host header');
-    x.host = host;
-    const target = resolveTarget(host, request.url!, this.baseSuffix);
-    if (target === 'MALFORMED') return refuse(x, FAULTS.MALFORMED_TARGET, 'reading the request target');
-    if (target === 'UNKNOWN_HOST') return refuse(x, FAULTS.UNKNOWN_HOST, 'looking for an API');
-    x.path = target.path;
-    x.resourcePath = target.resourcePath;
-    x.rawQuery = target.rawQuery;
-    const world = worlds.current; // the only read of it for this request
-    x.world = world;
-    const found = worlds.stage(world, target.apiId, target.stage);
-    const stage: LinkedStage | string = found instanceof Promise ? await found : found;
-    if (stage === 'REFUSED') return refuse(x, FAULTS.API_CONFIGURATION_ERROR, 'linking the stage');
-    if (typeof stage === 'string') return refuse(x, FAULTS.UNKNOWN_HOST, 'looking for a stage');
-    const { region, disableExecuteApiEndpoint } = stage.snapshot;
-    if (disableExecuteApiEndpoint) return refuse(x, FAULTS.UNKNOWN_HOST, 'looking for an API whose default endpoint is enabled');
-    if (target.region !== null && target.region !== region)
-      return refuse(x, FAULTS.UNKNOWN_HOST, 'looking for an API of the region');
-    x.stage = stage;
-    x.route = stage.match(x);
-    if (x.route === null) return refuse(x, FAULTS.MISSING_AUTHENTICATION_TOKEN, 'looking for a route', stage.faults);
-    await runProgram(x.route.program, x);
+  private run(x: Exchange, request: IncomingMessage): void | Promise<void> {
+    if (!hasKnownFraming(request)) return refuseRequest(x, FAULTS.MALFORMED_TARGET, 'reading Transfer-Encoding');
+    return this.intake.run(x, headerCount(request, 'host') === 1 ? request.headers.host! : null, request.url!);
   }
 
   /** The parser cannot make sense of what came, or it came too slowly. */
@@ -226,18 +193,6 @@ const UNREADABLE: Readonly<Record<string, readonly [status: string, message: str
   HPE_CHUNK_EXTENSIONS_OVERFLOW: ['413 Payload Too Large', 'Payload Too Large'],
   ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'Request Timeout'],
 };
-
-function refuse(x: Exchange, kind: FaultKind, doing: string, faults: FaultResponder = BUILT_IN_FAULTS): void {
-  x.fail(kind, null, doing);
-  faults.render(x);
-}
-
-/** Bodies that were opened and that nobody reads to their end. */
-function letGo({ upstreamAnswer, responseBody }: Exchange): void {
-  for (const body of [upstreamAnswer?.body, responseBody]) {
-    if (body instanceof Readable && !body.destroyed) body.on('error', () => undefined).destroy();
-  }
-}
 
 function headerCount(request: IncomingMessage, lowerName: string): number {
   let count = 0;

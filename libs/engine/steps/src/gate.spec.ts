@@ -191,14 +191,14 @@ test('usage of a key whose plan has no quota is counted too', async () => {
 
 function withBody(declaredBytes: number | null, source: Readable): Exchange {
   const x = new Exchange();
-  x.requestBody = { declaredBytes, open: () => source };
+  x.requestBody = { declaredBytes, atHand: null, open: () => source };
   return x;
 }
 
 test('a body whose length is above 10 MiB is refused before a byte of it is read', () => {
   let opened = false;
   const x = new Exchange();
-  x.requestBody = { declaredBytes: BODY_BYTES_MAX + 1, open: () => ((opened = true), Readable.from([])) };
+  x.requestBody = { declaredBytes: BODY_BYTES_MAX + 1, atHand: null, open: () => ((opened = true), Readable.from([])) };
   expect(limitBody(settings())!(x)).toBe(FAULT);
   expect([x.fault!.name, opened]).toEqual(['REQUEST_TOO_LARGE', false]);
 });

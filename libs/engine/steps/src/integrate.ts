@@ -15,7 +15,7 @@ import { FAULTS } from '@gatehouse/engine-faults';
 export function integrate(connector: Connector): Step {
   return async (x) => {
     const startedAtMs = performance.now();
-    const outcome = await connector.call(x.upstreamRequest!, x.signal);
+    const outcome = await connector.call(x.upstreamRequest!, x);
     x.integrationLatencyMs = performance.now() - startedAtMs;
     if ('failure' in outcome) return failed(x, outcome);
     x.upstreamAnswer = outcome;
@@ -29,6 +29,7 @@ const FAULT_OF: Readonly<Record<FailureReason, FaultKind>> = {
   NETWORK: FAULTS.INTEGRATION_FAILURE,
   ADDRESS: FAULTS.INVALID_ENDPOINT,
   FORBIDDEN_ADDRESS: FAULTS.INVALID_ENDPOINT,
+  UNAVAILABLE: FAULTS.UPSTREAM_UNAVAILABLE,
   ABORTED: FAULTS.CALLER_LEFT,
   PERMISSION: FAULTS.INTEGRATION_NOT_PERMITTED,
   REFUSED: FAULTS.INTEGRATION_NOT_PERMITTED,
@@ -36,7 +37,8 @@ const FAULT_OF: Readonly<Record<FailureReason, FaultKind>> = {
   FUNCTION_ERROR: FAULTS.FUNCTION_FAILED,
 };
 
-function failed(x: Exchange, { failure, cause }: UpstreamFailure): Verdict {
+function failed(x: Exchange, { failure, cause, retryAfterMs }: UpstreamFailure): Verdict {
+  if (retryAfterMs !== undefined) x.retryAfterMs = retryAfterMs;
   const { body } = x.upstreamRequest!;
   // The backend call broke because the caller's body did: say what the caller did wrong, not what the backend saw.
   if (body !== null && !Buffer.isBuffer(body) && body.errored instanceof BodyTooLarge)

@@ -82,7 +82,7 @@ function run(integration: IntegrationSnapshot, options: Case = {}): Exchange {
   };
   if (options.body !== undefined && body.type === 'stream') {
     const bytes = Buffer.from(options.body);
-    x.requestBody = { declaredBytes: bytes.length, open: () => Readable.from([bytes]) };
+    x.requestBody = { declaredBytes: bytes.length, atHand: null, open: () => Readable.from([bytes]) };
   } else if (body.type === 'buffer') x.bufferedBody = Buffer.from(options.body ?? '');
   expect(step(x)).toBe(x.fault === null ? CONTINUE : 2);
   return x;

@@ -12,6 +12,7 @@ import {
   type HttpIntegrationSnapshot,
   type HttpProxyIntegrationSnapshot,
   type MockIntegrationSnapshot,
+  type StageSnapshot,
 } from '@gatehouse/contracts';
 import {
   CONTINUE,
@@ -70,7 +71,7 @@ export function mapRequest(settings: RouteSettings): RequestMapping {
 }
 
 function mapProxyRequest({ stage }: RouteSettings, integration: HttpProxyIntegrationSnapshot): RequestMapping {
-  const call = compileCall(integration, stage.stageVariables);
+  const call = compileCall(integration, stage);
   return {
     body: bodyMode(call.mappings),
     step: (x) => {
@@ -83,7 +84,7 @@ function mapProxyRequest({ stage }: RouteSettings, integration: HttpProxyIntegra
 }
 
 function mapHttpRequest({ stage }: RouteSettings, integration: HttpIntegrationSnapshot): RequestMapping {
-  const call = compileCall(integration, stage.stageVariables);
+  const call = compileCall(integration, stage);
   const choose = compileRequestTemplates(integration.requestTemplates, integration.passthroughBehavior);
   return {
     body: bodyMode(call.mappings),
@@ -101,6 +102,7 @@ function mapHttpRequest({ stage }: RouteSettings, integration: HttpIntegrationSn
 }
 
 interface CompiledCall {
+  readonly tenant: string;
   readonly uri: UriTemplate;
   readonly mappings: ParameterMappings;
   readonly hasForbiddenTarget: boolean;
@@ -111,10 +113,11 @@ interface CompiledCall {
 
 function compileCall(
   integration: HttpIntegrationSnapshot | HttpProxyIntegrationSnapshot,
-  stageVariables: Readonly<Record<string, string>>,
+  { tenant, stageVariables }: StageSnapshot,
 ): CompiledCall {
   const mappings = compileMappings(integration.requestParameters, stageVariables);
   return {
+    tenant,
     uri: compileUri(integration.uri),
     mappings: { ...mappings, headers: mappings.headers.filter(({ lowerName }) => !DROPPED_TARGETS.has(lowerName)) },
     hasForbiddenTarget: mappings.headers.some(({ lowerName }) => FORBIDDEN_TARGETS.has(lowerName)),
@@ -127,7 +130,7 @@ function bodyMode(mappings: ParameterMappings): BodyMode {
   return mappings.usesBody ? { type: 'buffer', reason: 'a parameter mapping reads the body' } : STREAM_BODY;
 }
 
-type SentBody = () => Buffer | ReturnType<Exchange['openBody']>;
+type SentBody = () => ReturnType<Exchange['openBody']>;
 
 /** The caller's body as it is, with its length. Opened last: before that, a fault must leave it unread. */
 function requestBody(x: Exchange, headers: RawHeaders): SentBody {
@@ -166,7 +169,14 @@ function finishCall(
       separator = '&';
     }
   }
-  x.upstreamRequest = { httpMethod: call.httpMethod ?? x.httpMethod, url, headers, body: sent(), timeoutMs: call.timeoutMs };
+  x.upstreamRequest = {
+    httpMethod: call.httpMethod ?? x.httpMethod,
+    url,
+    tenant: call.tenant,
+    headers,
+    body: sent(),
+    timeoutMs: call.timeoutMs,
+  };
   return CONTINUE;
 }
 
@@ -199,6 +209,7 @@ function mapFunctionRequest(settings: RouteSettings, integration: FunctionProxyI
       x.upstreamRequest = {
         httpMethod: 'POST',
         url: integration.functionArn,
+        tenant: stage.tenant,
         headers: [...callerHeaders, INVOKE_HEADERS.traceId, x.traceId],
         body: Buffer.from(event(x), 'utf8'),
         timeoutMs: integration.timeoutMs,

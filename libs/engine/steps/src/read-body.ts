@@ -15,15 +15,16 @@ const EMPTY = Buffer.alloc(0);
 export function readBody(mode: BodyMode): Step | null {
   if (mode.type === 'stream') return null;
   return (x) => {
-    if (x.requestBody !== null) return read(x);
-    x.bufferedBody = EMPTY;
+    const { requestBody } = x;
+    if (requestBody !== null && requestBody.atHand === null) return read(x);
+    x.bufferedBody = requestBody === null ? EMPTY : requestBody.atHand;
     return CONTINUE;
   };
 }
 
 async function read(x: Exchange): Promise<Verdict> {
   try {
-    x.bufferedBody = await readAll(x.requestBody!.open(), x.bodyLimitBytes);
+    x.bufferedBody = await readAll(x.requestBody!.open(x.bodyLimitBytes), x.bodyLimitBytes);
     return CONTINUE;
   } catch (cause) {
     return x.fail(cause instanceof BodyTooLarge ? FAULTS.REQUEST_TOO_LARGE : FAULTS.CALLER_LEFT, cause, 'reading the body');

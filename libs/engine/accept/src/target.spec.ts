@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { completeTrace } from './index.js';
+import { completeTrace, Randomness } from './index.js';
 import { parseHost, resolveTarget } from './target.js';
 
 const SUFFIX = '.localhost';
@@ -152,7 +152,7 @@ for (const [incoming, expected] of [
   ['Root=nonsense;Parent=x;Sampled=maybe', /^Root=1-6955b900-[0-9a-f]{24};Parent=[0-9a-f]{16};Sampled=0$/],
 ] as const) {
   test(`trace header ${incoming} is completed`, () => {
-    const completed = completeTrace(incoming, Date.UTC(2026, 0, 1));
+    const completed = completeTrace(incoming, Date.UTC(2026, 0, 1), new Randomness());
     if (typeof expected === 'string') expect(completed).toBe(expected);
     else expect(completed).toMatch(expected);
   });

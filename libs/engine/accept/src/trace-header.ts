@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import type { Randomness } from './randomness.js';
 
 const ROOT = /^1-[0-9a-f]{8}-[0-9a-f]{24}$/i;
 const PARENT = /^[0-9a-f]{16}$/i;
@@ -7,11 +7,12 @@ const PARENT = /^[0-9a-f]{16}$/i;
  * The completed `X-Amzn-Trace-Id` (data-plane reference §1.7): Root, Parent and Sampled of the caller where they are well-formed, fresh
  * ones else; sampled when the caller had a Parent.
  */
-export function completeTrace(incoming: string | null, nowMs: number): string {
+export function completeTrace(incoming: string | null, nowMs: number, random: Randomness): string {
+  if (incoming === null) return `Root=${freshRoot(nowMs, random)};Parent=${random.hex(8)};Sampled=0`;
   let root: string | null = null;
   let parent: string | null = null;
   let sampled: string | null = null;
-  for (const field of (incoming ?? '').split(';', 20)) {
+  for (const field of incoming.split(';', 20)) {
     const equals = field.indexOf('=');
     const name = field.slice(0, equals).trim();
     const value = field.slice(equals + 1).trim();
@@ -20,9 +21,12 @@ export function completeTrace(incoming: string | null, nowMs: number): string {
     else if (name === 'Sampled' && (value === '0' || value === '1')) sampled = value;
   }
   sampled ??= parent === null ? '0' : '1';
-  root ??= `1-${Math.floor(nowMs / 1000)
-    .toString(16)
-    .padStart(8, '0')}-${randomBytes(12).toString('hex')}`;
-  parent ??= randomBytes(8).toString('hex');
+  root ??= freshRoot(nowMs, random);
+  parent ??= random.hex(8);
   return `Root=${root};Parent=${parent};Sampled=${sampled}`;
+}
+
+function freshRoot(nowMs: number, random: Randomness): string {
+  const seconds = Math.floor(nowMs / 1000).toString(16);
+  return `1-${seconds.padStart(8, '0')}-${random.hex(12)}`;
 }
