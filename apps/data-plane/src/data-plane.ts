@@ -10,9 +10,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Writable } from 'node:stream';
 import { SNAPSHOT_FORMAT } from '@gatehouse/contracts';
-import { AddressRules, FunctionConnector, HttpConnector } from '@gatehouse/engine-connectors';
 import { ControlLink } from '@gatehouse/engine-control-link';
-import { HttpListener } from '@gatehouse/engine-http';
 import { BucketRegistry, QuotaLedger, UsageJournal } from '@gatehouse/engine-limits';
 import { WorldKeeper } from '@gatehouse/engine-link';
 import { AccessLog, RequestRecorder } from '@gatehouse/engine-record';
@@ -21,6 +19,8 @@ import { MetricsRegistry, watchProcess } from '@gatehouse/telemetry';
 import type { Logger } from 'pino';
 import { startAdminServer } from './admin-server.js';
 import type { Config } from './config.js';
+import { closeConnectors, openConnectors } from './connectors.js';
+import { openListeners, type Listeners } from './listeners.js';
 import { Reporter } from './reporter.js';
 
 const SOFTWARE_VERSION = '0.1.0';
@@ -46,11 +46,11 @@ export async function startDataPlane(
   const stopWatching = watchProcess(metrics);
   /** Neither is there before the world is read from disk. */
   let link: ControlLink | null = null;
-  let listener: HttpListener | null = null;
+  let listeners: Listeners | null = null;
   let isStopping = false;
   const notReady = () => [
     ...(link?.status.complete ? [] : ['manifest']),
-    ...(listener === null ? ['listener'] : []),
+    ...(listeners === null ? ['listener'] : []),
     ...(isStopping ? ['stopping'] : []),
   ];
   const admin = await onPort('GATEHOUSE_NODE_ADMIN_PORT', () =>
@@ -105,50 +105,29 @@ export async function startDataPlane(
     log.error({ err: bug, doing }, 'bug');
   };
   const recorder = new RequestRecorder({ clock, accessLog, onBug: (x) => noteBug(x.faultCause, x.faultDoing) });
-  const opening = new HttpListener({
-    worlds: keeper,
-    recorder,
-    clock,
-    baseDomain: config.baseDomain,
-    onBug: (bug) => log.error({ err: bug }, 'a request could not be served'),
-  });
-  await onPort('GATEHOUSE_PORT', () => opening.listen(config.port, config.bind));
-  listener = opening;
+  const onBug = (bug: unknown) => log.error({ err: bug }, 'a request could not be served');
+  const opened = await onPort('GATEHOUSE_PORT', () => openListeners(config, { worlds: keeper, recorder, clock, onBug }));
+  listeners = opened;
   link.connect();
   const reporter = new Reporter({ link, journal, quotas, metrics, epoch: link.epoch, clock });
   reporter.start();
 
   return {
-    port: opening.port,
+    port: opened.port,
     adminPort: admin.port,
     close: async () => {
       isStopping = true;
-      await opening.close({ deadlineMs: DRAIN_MS });
+      await opened.close({ deadlineMs: DRAIN_MS });
       // What has no receipt by then stays in the journal and is sent by the next start.
       await Promise.race([reporter.flush(), new Promise((resolve) => setTimeout(resolve, LAST_REPORT_MS).unref())]);
       await link.close();
       journal.close();
       await accessLog.flush();
-      await Promise.all([connectors.http.close(), connectors.insecureHttp.close(), connectors.functions.close(), admin.close()]);
+      await Promise.all([closeConnectors(connectors), admin.close()]);
       stopWatching();
     },
   };
 }
-
-function openConnectors(config: Config, adminPort: number) {
-  const addressRules = new AddressRules({
-    allow: config.allowsPrivateUpstreams ? ['loopback', 'private'] : [],
-    // Ours, and reached with the node token only: no business of a tenant's integration.
-    refusedLoopbackPorts: [adminPort, portOf(config.controlAddress), portOf(config.runnerUrl)],
-  });
-  return {
-    http: new HttpConnector({ addressRules }),
-    insecureHttp: new HttpConnector({ addressRules, skipsVerification: true }),
-    functions: new FunctionConnector({ runnerUrl: config.runnerUrl, nodeToken: config.nodeToken }),
-  };
-}
-
-const portOf = (address: string): number => Number(/:(\d+)\/?$/.exec(address)?.[1] ?? 0);
 
 function watchNode(metrics: MetricsRegistry, link: ControlLink, keeper: WorldKeeper, journal: UsageJournal): void {
   metrics.gauge('gatehouse_node_connected', '1 while the control plane is reached', () => Number(link.status.connected));
