@@ -17,8 +17,8 @@ import {
   type UpstreamFailure,
   type UpstreamRequest,
 } from '@gatehouse/engine-exchange';
+import { ForbiddenAddress, type AddressRules } from '@gatehouse/engine-upstream';
 import { Client, errors, Pool, type Dispatcher } from 'undici';
-import { ForbiddenAddress, type AddressRules } from './address-rules.js';
 import { Deadline } from './deadline.js';
 
 export interface HttpConnectorOptions {

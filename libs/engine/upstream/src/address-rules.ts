@@ -1,18 +1,20 @@
 /**
- * Which addresses a tenant's integration may make a node connect to. Asked for every new connection with the address that is
- * really used, so a name that later resolves elsewhere gains nothing. Link-local addresses hold cloud metadata services,
+ * Which addresses a tenant's integration may make a node connect to. Asked with the address that is really used, so a name that later resolves elsewhere gains nothing. Link-local addresses hold cloud metadata services,
  * loopback and private ones whatever else runs beside the node.
  */
 import { lookup as dnsLookup } from 'node:dns';
 import { BlockList, isIP, isIPv6, type LookupFunction } from 'node:net';
 
 export type AddressRange = 'loopback' | 'private' | 'link-local';
+export type AllowedRange = AddressRange | `${string}/${number}`;
 
 export interface AddressRulesOptions {
-  /** Ranges that are open; all three are closed unless named here. */
-  readonly allow: readonly AddressRange[];
+  /** Ranges that are open; all three are closed unless named here. A subnet (`10.1.0.0/16`) opens a part of a closed range. */
+  readonly allow: readonly AllowedRange[];
   /** Ports of this machine that stay closed even when loopback is open: the node's own admin port, the database. */
   readonly refusedLoopbackPorts?: readonly number[];
+  /** Addresses and subnets that stay closed whatever is open: a control plane or a database on another machine. */
+  readonly refusedAddresses?: readonly string[];
 }
 
 /** The host resolved to nothing this node may connect to. */
@@ -24,6 +26,9 @@ export class ForbiddenAddress extends Error {
 }
 
 export class AddressRules {
+  /** Asked in this order; the first list that knows the address decides. */
+  private readonly never = new BlockList();
+  private readonly opened = new BlockList();
   private readonly refused = new BlockList();
   private readonly loopback = rangeList(['loopback']);
   private readonly refusedLoopbackPorts: ReadonlySet<number>;
@@ -32,13 +37,16 @@ export class AddressRules {
     for (const range of Object.keys(RANGES) as AddressRange[]) {
       if (!options.allow.includes(range)) addRange(this.refused, range);
     }
-    for (const [address, prefix] of NEVER) this.refused.addSubnet(address, prefix, familyOf(address));
+    for (const range of options.allow) if (!(range in RANGES)) addSubnet(this.opened, range);
+    for (const [address, prefix] of NEVER) this.never.addSubnet(address, prefix, familyOf(address));
+    for (const refused of options.refusedAddresses ?? []) addSubnet(this.never, refused);
     this.refusedLoopbackPorts = new Set(options.refusedLoopbackPorts ?? []);
   }
 
   allows(address: string, port: number): boolean {
     const family = familyOf(address);
-    if (this.refused.check(address, family)) return false;
+    if (this.never.check(address, family)) return false;
+    if (this.refused.check(address, family) && !this.opened.check(address, family)) return false;
     return !(this.refusedLoopbackPorts.has(port) && this.loopback.check(address, family));
   }
 
@@ -102,6 +110,17 @@ function rangeList(ranges: readonly AddressRange[]): BlockList {
 
 function addRange(list: BlockList, range: AddressRange): void {
   for (const [address, prefix] of RANGES[range]) list.addSubnet(address, prefix, familyOf(address));
+}
+
+/** A single address is a subnet of its full length. Operators write these: a mistake is theirs to see, at the start. */
+function addSubnet(list: BlockList, subnet: string): void {
+  const [address = '', prefix] = subnet.split('/');
+  const bits = isIPv6(address) ? 128 : 32;
+  const length = prefix === undefined ? bits : Number(prefix || NaN);
+  if (isIP(address) === 0 || !(Number.isInteger(length) && length >= 0 && length <= bits)) {
+    throw new RangeError(`Invalid address or subnet "${subnet}": expected 10.1.2.3, 10.1.0.0/16 or fd00:1::/32`);
+  }
+  list.addSubnet(address, length, familyOf(address));
 }
 
 /** A list of IPv4 ranges also covers `::ffff:a.b.c.d`. */
