@@ -41,14 +41,17 @@ export class DiskStore {
     return new DiskStore(folder);
   }
 
-  /** The node's id, made at its first start, and a new epoch, above every earlier one even if the clock went back. */
+  /**
+   * The node's id, made at its first start, and a new epoch, above every earlier one even if the clock went back. The epoch just
+   * below it is nobody's: UsageJournal.takeOver names under it what earlier processes left without a name.
+   */
   async nextEpoch(nowMs: number): Promise<NodeIdentity> {
     const file = path.join(this.folder, 'node.json');
     const text = await readIfThere(file);
     const earlier = text === null ? null : parseIdentity(text.toString('utf8'));
     const identity = {
       nodeId: earlier?.nodeId ?? `node-${randomBytes(8).toString('hex')}`,
-      epoch: Math.max(nowMs, (earlier?.epoch ?? 0) + 1),
+      epoch: Math.max(nowMs, (earlier?.epoch ?? 0) + 2),
     };
     await writeDurably(file, JSON.stringify(identity));
     return identity;

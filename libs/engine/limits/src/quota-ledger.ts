@@ -50,6 +50,8 @@ export interface QuotaLedgerOptions {
   readonly requestMore: (question: QuotaQuestion) => void;
   /** Pairs of plan and key; when as many are in use in their current periods, further ones are denied. */
   readonly accountsMax?: number;
+  /** What is admitted before the first answer, by the plan's limit; `provisionalAllowance` unless several ledgers share it. */
+  readonly provisional?: (limit: number) => number;
 }
 
 /** Between two questions about the same account while no answer comes, or while the answer is "nothing left". */
@@ -127,6 +129,7 @@ export class QuotaLedger {
   private readonly plans = new Map<string, Map<string, Account>>();
   private readonly requestMore: (question: QuotaQuestion) => void;
   private readonly accountsMax: number;
+  private readonly provisional: (limit: number) => number;
   private accountCount = 0;
   private sweptAtMs = -1;
   private isConnected = false;
@@ -134,6 +137,7 @@ export class QuotaLedger {
   constructor(options: QuotaLedgerOptions) {
     this.requestMore = options.requestMore;
     this.accountsMax = options.accountsMax ?? 200_000;
+    this.provisional = options.provisional ?? provisionalAllowance;
   }
 
   /** Counts one request of a key against its plan. A plan without a quota allows and counts nothing. */
@@ -194,15 +198,40 @@ export class QuotaLedger {
     if (period !== undefined) period.reported = Math.min(period.counted, period.reported + usage.count);
   }
 
+  /**
+   * Gives back half of what the key may still use, and its last request: a whole one cannot be halved. A key that was not used yet
+   * gives of its provisional allowance. Says what it counted and may count in all; nothing beyond until the next answer.
+   */
+  recall(
+    plan: Pick<UsagePlanEntry, 'usagePlanId' | 'quota'>,
+    apiKeyId: string,
+    periodStart: string,
+    nowMs: number,
+  ): { readonly counted: number; readonly allowedTotal: number } {
+    const { usagePlanId, quota } = plan;
+    const account = quota === null ? null : this.account(usagePlanId, apiKeyId, quota.period, quota.limit, nowMs);
+    if (account === null) return { counted: 0, allowedTotal: 0 }; // no quota, or no room: nothing is admitted
+    const period = account.at(Date.parse(periodStart));
+    const left = Math.max(0, this.ceiling(period, quota!.limit, quota!.offset) - period.counted);
+    const kept = left >> 1;
+    period.allowedTotal = period.counted + kept;
+    period.exhausted = true;
+    period.answerDue = false;
+    period.askAtCounted = period.counted + (kept >> 1);
+    // With nothing kept it waits before it asks again, or two ledgers could pass the last request to and fro, unused.
+    if (kept === 0) period.askedAtMs = nowMs;
+    return { counted: period.counted, allowedTotal: period.allowedTotal };
+  }
+
   private ceiling(period: PeriodAccount, limit: number, offset: number): number {
     if (period.exhausted) return period.allowedTotal;
     const own = Math.max(0, limit - offset, period.allowedTotal);
-    return this.isConnected ? Math.min(own, period.allowedTotal + provisionalAllowance(limit)) : own;
+    return this.isConnected ? Math.min(own, period.allowedTotal + this.provisional(limit)) : own;
   }
 
   private ask(usagePlanId: string, apiKeyId: string, account: Account, nowMs: number): void {
     const period = account.current;
-    const provisional = provisionalAllowance(account.limit);
+    const provisional = this.provisional(account.limit);
     const elapsedMs = period.askedAtMs === -1 ? 0 : Math.abs(nowMs - period.askedAtMs);
     const usedInLease = elapsedMs === 0 ? 0 : ((period.counted - period.countedWhenAsked) * LEASE_MS) / elapsedMs;
     const wanted = Math.max(provisional, Math.min(account.limit, Math.ceil(usedInLease)));

@@ -210,3 +210,47 @@ test('killed with SIGKILL again and again, with batches and receipts lost, every
   // Counted, and killed before the answer was out: at most one request per kill.
   expect(unanswered).toBeLessThanOrEqual(kills.length);
 });
+
+describe('a file of another folder', () => {
+  test('becomes a batch under the next name, once, and survives a crash from then on', () => {
+    const own = join(folder, 'node');
+    const worker = new UsageJournal(join(folder, 'worker'), 7);
+    const node = new UsageJournal(own, 7);
+    count(worker, 'a', 3);
+    const { counts } = worker.rotate();
+    const file = join(folder, 'worker', '7-1.usage');
+    expect(node.takeOver(file, counts)).toEqual({ epoch: 7, sequence: 1, counts: [counted('a', 3)] });
+    expect(readdirSync(join(folder, 'worker'))).toEqual([]);
+    expect(node.rotate().sequence, 'names go on behind it').toBe(2);
+    expect(new UsageJournal(own, 8).pending()).toEqual([{ epoch: 7, sequence: 1, counts: [counted('a', 3)] }]);
+  });
+
+  test('of an earlier process is read, and named under the epoch no process has, beside what is counted now', () => {
+    const worker = new UsageJournal(join(folder, 'worker'), 7);
+    count(worker, 'a', 3); // and killed
+    const node = new UsageJournal(join(folder, 'node'), 20);
+    count(node, 'b');
+    const taken = node.takeOver(join(folder, 'worker', '7-1.usage'), null, true);
+    expect(taken).toEqual({ epoch: 19, sequence: 1, counts: [counted('a', 3)] });
+    expect(node.rotate()).toEqual({ epoch: 20, sequence: 1, counts: [counted('b', 1)] });
+    node.acknowledge(19, 1);
+    expect(readdirSync(join(folder, 'node'))).toEqual(['20-1.usage']);
+  });
+
+  test('that cannot be read stays where it is', () => {
+    const node = new UsageJournal(folder, 20);
+    const file = join(folder, 'other');
+    writeFileSync(file, 'gatehouse usage 2\n...\n');
+    expect(() => node.takeOver(file, null, true)).toThrow('cannot be read');
+    expect(readFileSync(file, 'utf8')).toBe('gatehouse usage 2\n...\n');
+    writeFileSync(file, 'gatehouse usage 1\n');
+    expect(node.takeOver(file, null, true), 'nothing in it').toBeNull();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test('that its writer could not write counts from memory', () => {
+    const node = new UsageJournal(folder, 7);
+    expect(node.takeOver(join(folder, 'gone'), [counted('a', 2)])).toEqual({ epoch: 7, sequence: 1, counts: [counted('a', 2)] });
+    expect(node.problems).toHaveLength(1);
+  });
+});

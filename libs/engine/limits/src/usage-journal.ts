@@ -68,6 +68,7 @@ export class UsageJournal {
   private readonly folder: string;
   private readonly compactAtBytes: number;
   private lastSequence = 0;
+  private lastEarlierSequence = 0;
   /** -1: no file is open. */
   private fd = -1;
   private fileBytes = 0;
@@ -134,6 +135,38 @@ export class UsageJournal {
     this.counters.length = 0;
     this.newest.clear();
     if (batch.counts.length > 0) this.waiting.set(nameOf(batch.epoch, batch.sequence), batch);
+    return batch;
+  }
+
+  /**
+   * Makes a closed file of another folder (of a worker of this node) a batch of this journal, to be sent until it is acknowledged.
+   * The file is renamed to its batch's name before anybody hears of it, so a crash finds it under one of the two, never both.
+   * `counts` is what it holds if that is known, else it is read. `isEarlier`: an earlier process of the node counted it; it gets
+   * a name of the epoch before this one, which no process uses (DiskStore.nextEpoch), and is no business of this epoch's quotas.
+   * `null` when it holds nothing. Throws, with everything as it was, when it cannot be read or moved.
+   * Not for a journal that counts itself unless `isEarlier`: the name of its open file is taken.
+   */
+  takeOver(file: string, counts: readonly CountedUsage[] | null, isEarlier = false): UsageBatch | null {
+    if (!isEarlier && this.counters.length > 0) throw new Error('usage journal: the next name is that of the open file');
+    const held = counts ?? this.readOther(file);
+    if (held.length === 0) {
+      rmSync(file, { force: true });
+      return null;
+    }
+    const epoch = isEarlier ? this.epoch - 1 : this.epoch;
+    const sequence = 1 + (isEarlier ? this.lastEarlierSequence : this.lastSequence);
+    const name = nameOf(epoch, sequence);
+    try {
+      renameSync(file, join(this.folder, name));
+    } catch (cause) {
+      // Not there: its writer's disk refused, and what it counted is in memory only.
+      if (counts === null || (cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+      this.note(`take over ${file}: it is counted in memory only`);
+    }
+    if (isEarlier) this.lastEarlierSequence = sequence;
+    else this.lastSequence = sequence;
+    const batch = { epoch, sequence, counts: held };
+    this.waiting.set(name, batch);
     return batch;
   }
 
@@ -246,6 +279,13 @@ export class UsageJournal {
       else rmSync(join(this.folder, name), { force: true });
     }
     return batches.sort((a, b) => a.epoch - b.epoch || a.sequence - b.sequence);
+  }
+
+  private readOther(file: string): CountedUsage[] {
+    const { counts, damage } = readUsage(readFileSync(file, 'utf8'));
+    if (damage !== null) this.note(`read ${file}: ${damage}`);
+    if (damage !== null && counts.length === 0) throw new Error(`usage journal: ${file} cannot be read: ${damage}`);
+    return counts;
   }
 
   private readFile(name: string): CountedUsage[] | null {

@@ -1,0 +1,244 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { provisionalAllowance, QuotaLedger, type QuotaAnswer, type QuotaQuestion } from './quota-ledger.js';
+import { provisionalPart, QuotaShares, type PlanQuota, type QuotaRecall } from './quota-shares.js';
+
+const DAY = '2026-01-05';
+const NOW_MS = Date.parse(`${DAY}T09:00:00Z`);
+
+/** Workers with their ledgers, the shares between them, and a control plane that grants what it is told to. Messages wait. */
+class Node {
+  nowMs = NOW_MS;
+  admitted = 0;
+  readonly questions: QuotaQuestion[] = [];
+  readonly ledgers = new Map<number, QuotaLedger>();
+  /** What each worker put into its journal. */
+  readonly journals = new Map<number, number>();
+  private readonly mail: { readonly to: string; deliver(): void }[] = [];
+  private startCount = 0;
+  readonly plan: { usagePlanId: string; quota: PlanQuota };
+  readonly shares: QuotaShares;
+
+  constructor(
+    limit: number,
+    readonly workerCount: number,
+  ) {
+    this.plan = { usagePlanId: 'plan', quota: { limit, offset: 0, period: 'DAY' } };
+    this.shares = new QuotaShares({
+      workerCount,
+      quotaOf: () => this.plan.quota,
+      requestMore: (question) => this.questions.push(question),
+      answer: (worker, answer) => this.post(`worker ${worker}`, () => this.ledgers.get(worker)?.granted(answer)),
+      recall: (worker, recall) => this.post(`worker ${worker}`, () => this.giveBack(worker, recall)),
+      nowMs: () => this.nowMs,
+    });
+    for (let index = 0; index < workerCount; index++) this.start();
+  }
+
+  start(): number {
+    const worker = ++this.startCount;
+    const ledger = new QuotaLedger({
+      requestMore: (question) => this.post(`from ${worker}`, () => this.shares.asked(worker, question)),
+      provisional: (limit) => provisionalPart(limit, this.workerCount),
+    });
+    ledger.connected();
+    this.ledgers.set(worker, ledger);
+    this.journals.set(worker, 0);
+    this.shares.started(worker);
+    return worker;
+  }
+
+  /** What it sent before arrives, then its journal is read. */
+  kill(worker: number): void {
+    this.ledgers.delete(worker);
+    for (const { to, deliver } of this.mail.splice(0)) if (to !== `worker ${worker}`) deliver();
+    this.shares.ended(worker);
+    this.shares.counted(worker, { usagePlanId: 'plan', apiKeyId: 'key', day: DAY, count: this.journals.get(worker)! });
+    this.shares.settled(worker);
+  }
+
+  call(worker: number): boolean {
+    const isAdmitted = this.ledgers.get(worker)!.spend(this.plan, 'key', this.nowMs) === 'ALLOW';
+    if (isAdmitted) {
+      this.admitted++;
+      this.journals.set(worker, this.journals.get(worker)! + 1);
+    }
+    return isAdmitted;
+  }
+
+  /** Each pair of processes hears each other in order; between pairs anything may be first. */
+  deliverOne(pick: number): void {
+    const lanes = [...new Set(this.mail.map(({ to }) => to))];
+    const lane = lanes[pick % Math.max(1, lanes.length)];
+    const index = this.mail.findIndex(({ to }) => to === lane);
+    if (index >= 0) this.mail.splice(index, 1)[0]!.deliver();
+  }
+
+  deliverAll(): void {
+    while (this.mail.length > 0) this.mail.shift()!.deliver();
+  }
+
+  grant(allowedTotal: number, exhausted = false): void {
+    this.shares.granted({
+      usagePlanId: 'plan',
+      apiKeyId: 'key',
+      periodStart: DAY,
+      allowedTotal,
+      exhausted,
+    } satisfies QuotaAnswer);
+  }
+
+  private post(to: string, deliver: () => void): void {
+    this.mail.push({ to, deliver });
+  }
+
+  private giveBack(worker: number, recall: QuotaRecall): void {
+    const ledger = this.ledgers.get(worker);
+    if (ledger === undefined) return;
+    const { usagePlanId, apiKeyId, periodStart, quota } = recall;
+    const left = ledger.recall({ usagePlanId, quota }, apiKeyId, periodStart, this.nowMs);
+    this.post(`from ${worker}`, () => this.shares.recalled(worker, recall, left));
+  }
+}
+
+describe('over the workers of a node', () => {
+  test('never more is admitted than the grants and one provisional allowance, however messages are late', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 2, max: 4 }),
+        fc.integer({ min: 10, max: 400 }),
+        fc.array(fc.tuple(fc.integer({ min: 0, max: 9 }), fc.nat(50)), { minLength: 50, maxLength: 600 }),
+        (workerCount, limit, steps) => {
+          const node = new Node(limit, workerCount);
+          node.shares.connected();
+          let granted = 0;
+          for (const [kind, number] of steps) {
+            if (kind <= 5) node.call(1 + (number % workerCount));
+            else if (kind <= 7) node.deliverOne(number);
+            else if (kind === 8) node.nowMs += number * 20;
+            else node.grant((granted = Math.min(limit, granted + number)), granted === limit);
+            expect(node.admitted).toBeLessThanOrEqual(Math.min(limit, granted + provisionalAllowance(limit)) + workerCount);
+          }
+          expect(node.admitted).toBeLessThanOrEqual(limit);
+        },
+      ),
+      { numRuns: 60, seed: 4 },
+    );
+  });
+
+  test('a caller that keeps to one worker gets the whole quota and not a request more', () => {
+    for (const workerCount of [2, 8]) {
+      const node = new Node(100, workerCount);
+      node.shares.connected();
+      node.call(1);
+      node.deliverAll();
+      node.grant(100);
+      for (let index = 0; index < 300; index++) {
+        node.call(1);
+        node.deliverAll();
+        node.nowMs += 20;
+      }
+      expect(node.admitted).toBe(100);
+    }
+  });
+
+  test('what one worker left over serves the others, and together they get the whole quota', () => {
+    const node = new Node(200, 2);
+    node.shares.connected();
+    for (const worker of [1, 2, 1, 2]) node.call(worker);
+    node.deliverAll();
+    node.grant(200);
+    for (let index = 0; index < 60; index++) {
+      node.call(1);
+      node.deliverAll();
+    }
+    for (let index = 0; index < 600; index++) {
+      node.call(2);
+      node.deliverAll();
+      node.nowMs += 20;
+    }
+    expect(node.admitted).toBe(200);
+  });
+
+  test('without a control plane the node counts as one against the limit of the plan', () => {
+    const node = new Node(50, 3);
+    for (let index = 0; index < 400; index++) {
+      node.call(1 + (index % 3));
+      node.deliverAll();
+      node.nowMs += 20;
+    }
+    expect(node.admitted).toBe(50);
+    expect(node.questions).toEqual([]);
+  });
+
+  test('workers killed again and again cost one provisional part each and lose nothing of the quota', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 5 }), fc.nat(20)), { minLength: 100, maxLength: 400 }), (steps) => {
+        const limit = 300;
+        const node = new Node(limit, 2);
+        node.shares.connected();
+        node.grant(limit);
+        let kills = 0;
+        let workers = [1, 2];
+        const step = (kind: number, number: number): void => {
+          if (kind <= 3) for (let index = 0; index < 5; index++) node.call(workers[number % 2]!);
+          else if (kind === 4) node.deliverAll();
+          else {
+            node.kill(workers[0]!);
+            workers = [workers[1]!, node.start()];
+            kills++;
+          }
+          node.grant(limit);
+          node.nowMs += 100;
+        };
+        for (const [kind, number] of steps) step(kind, number);
+        expect(node.admitted).toBeLessThanOrEqual(limit + kills * provisionalPart(limit, 2));
+        for (let index = 0; index < 400; index++) {
+          step(0, index);
+          step(4, index);
+        }
+        expect(node.admitted).toBeGreaterThanOrEqual(limit);
+      }),
+      { numRuns: 40, seed: 4 },
+    );
+  });
+
+  test('the control plane hears the figures of the whole node, and hears them again when it comes back', () => {
+    const node = new Node(1_000, 2);
+    node.shares.connected();
+    for (const worker of [1, 1, 2]) node.call(worker);
+    node.deliverAll();
+    node.grant(500);
+    for (const worker of [1, 2]) for (let index = 0; index < 4; index++) node.call(worker);
+    node.shares.counted(1, { usagePlanId: 'plan', apiKeyId: 'key', day: DAY, count: 6 });
+    node.shares.counted(2, { usagePlanId: 'plan', apiKeyId: 'key', day: DAY, count: 5 });
+    node.shares.reported({ usagePlanId: 'plan', apiKeyId: 'key', day: DAY, count: 6 });
+    node.questions.length = 0;
+    node.shares.disconnected();
+    node.shares.connected();
+    expect(node.questions).toEqual([
+      { usagePlanId: 'plan', apiKeyId: 'key', periodStart: DAY, wanted: 0, counted: 11, held: 500, reported: 6 },
+    ]);
+  });
+
+  test('an extended quota is used by workers that were turned away before', () => {
+    const node = new Node(20, 2);
+    node.shares.connected();
+    const use = (times: number): void => {
+      for (let index = 0; index < times; index++) {
+        node.call(1 + (index % 2));
+        node.deliverAll();
+        node.nowMs += 50;
+      }
+    };
+    use(1);
+    node.grant(20);
+    use(100);
+    node.grant(20, true);
+    use(100);
+    expect(node.admitted).toBe(20);
+    node.grant(25);
+    use(200);
+    expect(node.admitted).toBe(25);
+  });
+});
