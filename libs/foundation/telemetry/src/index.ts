@@ -8,5 +8,6 @@ export {
   type HistogramData,
 } from './histogram.js';
 export { Counter, MetricsRegistry, MethodSeries, OVERFLOW, type MetricSample, type SeriesLabels } from './metrics.js';
-export { PROMETHEUS_CONTENT_TYPE, renderPrometheus } from './prometheus.js';
+export { mergePages, pageOf, sumsOnly, type MetricsPage, type ProcessPage } from './metrics-page.js';
+export { PROMETHEUS_CONTENT_TYPE, renderPage, renderPrometheus } from './prometheus.js';
 export { watchProcess } from './process-metrics.js';

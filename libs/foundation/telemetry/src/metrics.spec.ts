@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Histogram } from './histogram.js';
 import { MetricsRegistry, type SeriesLabels } from './metrics.js';
-import { renderPrometheus } from './prometheus.js';
+import { mergePages, pageOf, sumsOnly } from './metrics-page.js';
+import { renderPage, renderPrometheus } from './prometheus.js';
 import { watchProcess } from './process-metrics.js';
 
 const MINUTE_MS = 60_000;
@@ -202,5 +203,67 @@ describe('the page for Prometheus', () => {
     ]) {
       expect(page).toMatch(new RegExp(`^gatehouse_process_${name} \\d`, 'm'));
     }
+  });
+});
+
+describe('the page of a node with several processes', () => {
+  const counted = (...latencies: number[]) => {
+    const registry = new MetricsRegistry();
+    for (const ms of latencies) registry.series(labels('/pets'), START_MS).record(200, ms, 1, START_MS);
+    registry.counter('gatehouse_engine_bugs_total', 'Bugs').add(latencies.length);
+    registry.gauge('gatehouse_node_in_flight', 'Requests under way', () => 3);
+    registry.gauge('gatehouse_process_uptime_seconds', 'Time since the start', () => latencies.length, { isPerProcess: true });
+    return registry;
+  };
+
+  test('is what one process would show that had served everything', () => {
+    const page = mergePages([
+      { process: 'worker 1', page: pageOf(counted(1, 20)) },
+      { process: 'worker 2', page: structuredClone(pageOf(counted(7_000))) },
+    ]);
+    const alone = renderPrometheus(counted(1, 20, 7_000)).split('\n');
+    for (const line of renderPage(page).split('\n')) {
+      if (!line.includes('in_flight') && !line.includes('uptime')) expect(alone).toContain(line);
+    }
+  });
+
+  test('adds gauges up, or shows them for each process where a sum means nothing', () => {
+    const lines = renderPage(
+      mergePages([
+        { process: 'worker 1', page: pageOf(counted(1)) },
+        { process: 'worker 2', page: pageOf(counted(1, 1)) },
+      ]),
+    ).split('\n');
+    expect(lines).toContain('gatehouse_node_in_flight 6');
+    expect(lines).toContain('gatehouse_process_uptime_seconds{process="worker 1"} 1');
+    expect(lines).toContain('gatehouse_process_uptime_seconds{process="worker 2"} 2');
+    expect(lines.filter((line) => line.startsWith('# TYPE gatehouse_process_uptime_seconds'))).toHaveLength(1);
+  });
+
+  test('keeps the sums of a process that is gone, and none of its gauges', () => {
+    const lines = renderPage(
+      mergePages([
+        { process: 'worker 1', page: pageOf(counted(1)) },
+        { process: 'gone', page: sumsOnly(pageOf(counted(1, 1))) },
+      ]),
+    ).split('\n');
+    expect(lines).toContain('gatehouse_engine_bugs_total 3');
+    expect(lines).toContain('gatehouse_node_latency_milliseconds_count 3');
+    expect(lines).toContain('gatehouse_node_in_flight 3');
+    expect(lines.join()).not.toContain('gone');
+  });
+
+  test('shows a method without buckets when one process had no room for them', () => {
+    const registry = new MetricsRegistry({ bucketedSeriesMax: 0 });
+    registry.series(labels('/pets'), START_MS).record(200, 1, -1, START_MS);
+    const lines = renderPage(
+      mergePages([
+        { process: 'worker 1', page: pageOf(counted(1)) },
+        { process: 'worker 2', page: pageOf(registry) },
+      ]),
+    ).split('\n');
+    expect(lines.filter((line) => line.startsWith('gatehouse_engine_latency_milliseconds_bucket'))).toEqual([
+      expect.stringContaining('le="+Inf"} 2'),
+    ]);
   });
 });

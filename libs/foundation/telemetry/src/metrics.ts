@@ -163,6 +163,8 @@ interface NamedMetric {
   readonly name: string;
   readonly help: string;
   readonly type: 'counter' | 'gauge';
+  /** The sum over the processes of a node means nothing. */
+  readonly isPerProcess: boolean;
   readonly read: () => number;
 }
 
@@ -212,13 +214,13 @@ export class MetricsRegistry {
   /** A counter of the process; `name` in Prometheus form, `gatehouse_<room>_<noun>_<unit>_total`. */
   counter(name: string, help: string): Counter {
     const counter = new Counter();
-    this.named.push({ name, help, type: 'counter', read: () => counter.value });
+    this.named.push({ name, help, type: 'counter', isPerProcess: false, read: () => counter.value });
     return counter;
   }
 
-  /** A value read at each scrape. */
-  gauge(name: string, help: string, read: () => number): void {
-    this.named.push({ name, help, type: 'gauge', read });
+  /** A value read at each scrape. `isPerProcess`: of no use when added up over the processes of a node. */
+  gauge(name: string, help: string, read: () => number, options: { readonly isPerProcess?: boolean } = {}): void {
+    this.named.push({ name, help, type: 'gauge', isPerProcess: options.isPerProcess ?? false, read });
   }
 
   /** Everything recorded since the last call, by series and minute; a running minute comes in parts. */

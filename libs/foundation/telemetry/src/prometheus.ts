@@ -1,64 +1,57 @@
 /** Prometheus text exposition, version 0.0.4. */
-import { LATENCY_BOUNDS_MS, type MethodSeries, type MetricsRegistry, type SeriesLabels } from './metrics.js';
+import { pageOf, type LatencyTotals, type MetricsPage, type SeriesTotals } from './metrics-page.js';
+import { LATENCY_BOUNDS_MS, type MetricsRegistry, type SeriesLabels } from './metrics.js';
 
 export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-const SERIES_COUNTERS: readonly (readonly [string, string, (series: MethodSeries) => number])[] = [
-  ['gatehouse_engine_requests_total', 'Requests answered (Count)', (series) => series.totals.count],
-  ['gatehouse_engine_errors_4xx_total', 'Requests answered with 400 to 499 (4XXError)', (series) => series.totals.errors4xx],
-  ['gatehouse_engine_errors_5xx_total', 'Requests answered with 500 and above (5XXError)', (series) => series.totals.errors5xx],
+const SERIES_COUNTERS: readonly (readonly [string, string, (series: SeriesTotals) => number])[] = [
+  ['gatehouse_engine_requests_total', 'Requests answered (Count)', (series) => series.count],
+  ['gatehouse_engine_errors_4xx_total', 'Requests answered with 400 to 499 (4XXError)', (series) => series.errors4xx],
+  ['gatehouse_engine_errors_5xx_total', 'Requests answered with 500 and above (5XXError)', (series) => series.errors5xx],
 ];
 
-interface LatencyTotals {
-  readonly sumMs: number;
-  readonly count: number;
-  /** Per bound, not cumulative; `null` when the series has none: then the last bucket alone stands for all. */
-  readonly buckets: Float64Array | null;
-}
-
-const SERIES_HISTOGRAMS: readonly (readonly [string, string, (series: MethodSeries) => LatencyTotals])[] = [
-  [
-    'gatehouse_engine_latency_milliseconds',
-    'Time from a request to its answer (Latency)',
-    ({ totals }) => ({ sumMs: totals.latencySumMs, count: totals.count, buckets: totals.latencyBuckets }),
-  ],
+const SERIES_HISTOGRAMS: readonly (readonly [string, string, (series: SeriesTotals) => LatencyTotals])[] = [
+  ['gatehouse_engine_latency_milliseconds', 'Time from a request to its answer (Latency)', (series) => series.latency],
   [
     'gatehouse_engine_integration_latency_milliseconds',
     'Time a backend took (IntegrationLatency)',
-    ({ totals }) => ({
-      sumMs: totals.integrationLatencySumMs,
-      count: totals.integrationCount,
-      buckets: totals.integrationLatencyBuckets,
-    }),
+    (series) => series.integrationLatency,
   ],
 ];
 
-/** The whole page of a scrape. */
+/** The whole page of a scrape of one process. */
 export function renderPrometheus(registry: MetricsRegistry): string {
+  return renderPage(pageOf(registry));
+}
+
+/** The same for what `mergePages` made of several. */
+export function renderPage({ named, latency, series }: MetricsPage): string {
   const lines: string[] = [];
-  for (const { name, help, type, read } of registry.namedMetrics()) {
+  for (const { name, help, type, values } of named) {
     head(lines, name, help, type);
-    lines.push(`${name} ${read()}`);
+    for (const { process, value } of values) {
+      lines.push(process === null ? `${name} ${value}` : `${name}{process="${quoted(process)}"} ${value}`);
+    }
   }
-  head(lines, 'gatehouse_node_latency_milliseconds', 'Latency of all requests of this process', 'histogram');
-  for (const bound of LATENCY_BOUNDS_MS) {
-    lines.push(`gatehouse_node_latency_milliseconds_bucket{le="${bound}"} ${registry.latency.countUpTo(bound)}`);
-  }
-  lines.push(
-    `gatehouse_node_latency_milliseconds_bucket{le="+Inf"} ${registry.latency.count}`,
-    `gatehouse_node_latency_milliseconds_sum ${registry.latency.sumMs}`,
-    `gatehouse_node_latency_milliseconds_count ${registry.latency.count}`,
-  );
-  const all = registry.allSeries().map((series) => ({ series, labels: labelText(series.labels) }));
+  nodeLatency(lines, latency);
+  const all = series.map((totals) => ({ totals, labels: labelText(totals.labels) }));
   for (const [name, help, read] of SERIES_COUNTERS) {
     head(lines, name, help, 'counter');
-    for (const { series, labels } of all) lines.push(`${name}${labels} ${read(series)}`);
+    for (const { totals, labels } of all) lines.push(`${name}${labels} ${read(totals)}`);
   }
   for (const [name, help, read] of SERIES_HISTOGRAMS) {
     head(lines, name, help, 'histogram');
-    for (const { series, labels } of all) histogram(lines, name, labels, read(series));
+    for (const { totals, labels } of all) histogram(lines, name, labels, read(totals));
   }
   return lines.join('\n') + '\n';
+}
+
+function nodeLatency(lines: string[], { sumMs, count, buckets }: LatencyTotals): void {
+  const name = 'gatehouse_node_latency_milliseconds';
+  head(lines, name, 'Latency of all requests of this node', 'histogram');
+  let below = 0;
+  LATENCY_BOUNDS_MS.forEach((bound, index) => lines.push(`${name}_bucket{le="${bound}"} ${(below += buckets?.[index] ?? 0)}`));
+  lines.push(`${name}_bucket{le="+Inf"} ${count}`, `${name}_sum ${sumMs}`, `${name}_count ${count}`);
 }
 
 function histogram(lines: string[], name: string, labels: string, { sumMs, count, buckets }: LatencyTotals): void {
