@@ -84,6 +84,7 @@ export { deploymentPatchRules } from './deployments/deployment-patch.js';
 export { patchStage } from './deployments/stage-patch.js';
 export type { ApiKey, PlannedStage, QuotaPeriod, ThrottleLimits, UsagePlan, UsagePlanKey } from './usage-plans/usage-plan.js';
 export { API_KEY_VALUE_CHARS, checkApiKeyDescription, checkApiKeyName, checkApiKeyValue } from './usage-plans/api-key.js';
+export { LIMIT_FALLBACK_TAG, LIMIT_MODE_TAG, readLimitSettings, type LimitSettings } from './usage-plans/limit-settings.js';
 export { apiKeyPatchRules } from './usage-plans/api-key-patch.js';
 export { daysBetween, dayStartMs, periodEnd, periodStart, utcDay } from './usage-plans/quota.js';
 export { usagePatchRules } from './usage-plans/usage-patch.js';
@@ -133,4 +134,19 @@ export type {
 } from './metering/usage.js';
 export { pageRequest } from './ports/page-request.js';
 export * from './ports/store.js';
+export {
+  mergeClaim,
+  RATE_SHARE_MS,
+  rateShare,
+  sameEpoch,
+  type EpochName,
+  type LeaseBook,
+  type LeaseClaim,
+  type LeaseLine,
+  type QuotaPage,
+  type QuotaPageState,
+  type RateDemand,
+  type TokenTake,
+} from './ports/lease-book.js';
+export { InMemoryLeaseBook } from './ports/in-memory/lease-book.js';
 export { InMemoryStore } from './ports/in-memory/in-memory-store.js';

@@ -8,6 +8,7 @@ import { Listener } from './listener.js';
 import { MANIFEST_CHANNEL, PostgresManifestLog } from './manifest-log.js';
 import { PostgresMeteringLog } from './metering-log.js';
 import { PostgresNodes } from './nodes.js';
+import { PostgresLeaseBook } from './postgres-lease-book.js';
 import { PrismaAccount } from './repositories/account.js';
 import { PrismaDeployments, PrismaStages } from './repositories/deployments.js';
 import {
@@ -53,6 +54,7 @@ class PrismaStore implements Store {
   readonly manifest: PostgresManifestLog;
   readonly nodes: PostgresNodes;
   readonly metering: PostgresMeteringLog;
+  readonly leases: PostgresLeaseBook;
   readonly #pool: pg.Pool;
   readonly #prisma: PrismaClient;
   readonly #listener: Listener;
@@ -83,6 +85,7 @@ class PrismaStore implements Store {
     this.manifest = new PostgresManifestLog(this.#pool, this.#listener, this.#sealer);
     this.nodes = new PostgresNodes(this.#pool);
     this.metering = new PostgresMeteringLog(this.#pool, logger);
+    this.leases = new PostgresLeaseBook(this.#pool);
   }
 
   async healthy(): Promise<boolean> {

@@ -10,6 +10,7 @@ import type { Deployment, DeploymentSummary, Stage } from '../deployments/deploy
 import type { ApiKey, UsagePlan, UsagePlanKey } from '../usage-plans/usage-plan.js';
 import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../functions/function.js';
 import type { EntryContent, EntryKind, ManifestEntry, NodeRecord, NodeRefusal, Rollout } from '../publish/publish.js';
+import type { LeaseBook } from './lease-book.js';
 import type { MetricPeriod, MetricSample, NodeReport, QuotaExtension, UsageCount } from '../metering/usage.js';
 
 /** Thrown by `insert` when the key (or another unique property) is taken. */
@@ -260,6 +261,7 @@ export interface Store {
   readonly manifest: ManifestLog;
   readonly nodes: NodeRegistry;
   readonly metering: MeteringLog;
+  readonly leases: LeaseBook;
   /** True when a trivial query answers. */
   healthy(): Promise<boolean>;
   close(): Promise<void>;

@@ -2,6 +2,7 @@ import { systemClock, type Clock } from '@gatehouse/kernel';
 import type { Credential, Tenant, TenantId } from '../../tenancy/tenant.js';
 import { DuplicateKey, type Store, type TenantDirectory, type TenantRepositories, type TenantStore } from '../store.js';
 import { InMemoryBlobs, InMemoryManifest, InMemoryManifestLog } from './manifest.js';
+import { InMemoryLeaseBook } from './lease-book.js';
 import { InMemoryMeteringLog, InMemoryMetrics, InMemoryUsage } from './metering.js';
 import { InMemoryNodes } from './nodes.js';
 import {
@@ -35,6 +36,7 @@ export class InMemoryStore implements Store {
   readonly manifest: InMemoryManifestLog;
   readonly nodes: InMemoryNodes;
   readonly metering: InMemoryMeteringLog;
+  readonly leases: InMemoryLeaseBook;
   readonly #tables = new Map<TenantId, Tables>();
   /** The end of each tenant's newest transaction; never rejects. */
   readonly #queues = new Map<TenantId, Promise<unknown>>();
@@ -43,6 +45,7 @@ export class InMemoryStore implements Store {
     this.manifest = new InMemoryManifestLog(clock, (digest) => this.#isCodeInUse(digest));
     this.nodes = new InMemoryNodes(this.manifest);
     this.metering = new InMemoryMeteringLog(() => this.#tables);
+    this.leases = new InMemoryLeaseBook(clock);
   }
 
   async healthy(): Promise<boolean> {

@@ -1,0 +1,128 @@
+/**
+ * What control planes know together about limits: which node may still spend how much of a quota, and how the rate of a
+ * throttle is split. One control plane can die or be asked at any time; the book is the only memory.
+ *
+ * Quotas. A page (plan, key, period) holds one line per epoch of a node. `allowed` is what the epoch may count in all: it only
+ * grows, so a repeated or late message changes nothing. `reported` is the part that is in the sums of usage for certain.
+ *
+ *   Invariant: limit >= sum over lines of (allowed - reported) + what the sums say
+ *   kept by:   read the page (noteQuota), then the sums, then write only if no line was raised since (raiseQuota, by version)
+ *
+ * A batch that moves from a line into the sums between the two reads is seen twice, never not at all: too little is granted.
+ *
+ * Rates. FAST: shares of a bucket's rate, at most 1 over all nodes whose share has not lapsed (shareRates). STRICT: tokens out
+ * of one bucket, which are gone when they are not spent in time (takeTokens).
+ *
+ * Time is the book's own (the server's), never that of a control plane: their clocks differ.
+ * Every method rejects when the book cannot be reached. Contract cases: lease-book.contract.ts.
+ */
+export interface QuotaPage {
+  readonly usagePlanId: string;
+  readonly apiKeyId: string;
+  readonly periodStart: string;
+}
+
+export interface EpochName {
+  readonly nodeId: string;
+  readonly epoch: number;
+}
+
+/** What an epoch says of itself. Each figure only grows; an older claim changes nothing. */
+export interface LeaseClaim extends EpochName {
+  /** The largest grant it knows of. */
+  readonly held: number;
+  readonly counted: number;
+  /** Of `counted`, what is in the sums for certain. */
+  readonly reported: number;
+  /** It will count nothing more: what it holds beyond `counted` is given back for good. */
+  readonly isFinal: boolean;
+}
+
+export interface LeaseLine extends EpochName {
+  /** At least what was granted, held and counted. */
+  readonly allowed: number;
+  readonly counted: number;
+  readonly reported: number;
+  readonly isFinal: boolean;
+  /** When it was last heard of. */
+  readonly seenAtMs: number;
+}
+
+export interface QuotaPageState {
+  /** Changes whenever an `allowed` does. */
+  readonly version: number;
+  readonly lines: readonly LeaseLine[];
+  /** The book's time. */
+  readonly nowMs: number;
+  /** Since when this book remembers: later than the start of the period, it may lack lines. */
+  readonly bornAtMs: number;
+}
+
+export interface RateDemand {
+  readonly bucket: string;
+  /** Requests per second the node saw. */
+  readonly demand: number;
+}
+
+export interface TokenTake {
+  readonly bucket: string;
+  readonly ratePerSecond: number;
+  readonly burst: number;
+  readonly wanted: number;
+}
+
+/** A share or a demand that was not renewed for so long is nobody's. Nodes stop using theirs before: they count from the question. */
+export const RATE_SHARE_MS = 3_000;
+
+export interface LeaseBook {
+  /** Takes the claim over and returns the page with it. The book may forget the page after `endsAtMs`. */
+  noteQuota(page: QuotaPage, claim: LeaseClaim, endsAtMs: number): Promise<QuotaPageState>;
+  /** Raises one line to `allowed` and forgets others; false, and nothing happens, when the page has another version by now. */
+  raiseQuota(
+    page: QuotaPage,
+    version: number,
+    raise: EpochName & { readonly allowed: number },
+    forget: readonly EpochName[],
+  ): Promise<boolean>;
+  /** Everything that the node's epochs before `epoch` counted is in the sums. */
+  noteDrained(nodeId: string, epoch: number): Promise<void>;
+  /** By node: the largest epoch ever noted. */
+  drained(): Promise<ReadonlyMap<string, number>>;
+  /** Per demand the node's share of the bucket's rate, 0 to 1, for RATE_SHARE_MS. */
+  shareRates(nodeId: string, demands: readonly RateDemand[]): Promise<number[]>;
+  /** Per take whole tokens, 0 to `wanted`. A bucket starts full, but never with more than flowed in since the book was born. */
+  takeTokens(takes: readonly TokenTake[]): Promise<number[]>;
+  /** Resolves when the book answers. */
+  ping(): Promise<void>;
+  /** Forgets what is over; safe to call at any time. Returns how many lines. */
+  clean(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** The line after the claim. Shared by the adapters that merge in this language. */
+export function mergeClaim(line: LeaseLine | undefined, claim: LeaseClaim, nowMs: number): LeaseLine {
+  const counted = Math.max(line?.counted ?? 0, claim.counted);
+  const isFinal = (line?.isFinal ?? false) || claim.isFinal;
+  return {
+    nodeId: claim.nodeId,
+    epoch: claim.epoch,
+    allowed: isFinal ? counted : Math.max(line?.allowed ?? 0, claim.held, counted),
+    counted,
+    reported: Math.max(line?.reported ?? 0, claim.reported),
+    isFinal,
+    seenAtMs: nowMs,
+  };
+}
+
+/**
+ * The share a node may have: a tenth is split evenly, so that little demand is not starved, the rest by demand; and never more
+ * than the others leave. Who grows waits until the others have shrunk.
+ */
+export function rateShare(own: number, others: readonly { readonly demand: number; readonly share: number }[]): number {
+  const total = others.reduce((sum, { demand }) => sum + demand, own);
+  const free = others.reduce((sum, { share }) => sum - share, 1);
+  const target = total === 0 ? 1 / (others.length + 1) : 0.1 / (others.length + 1) + (0.9 * own) / total;
+  return Math.max(0, Math.min(target, free));
+}
+
+export const sameEpoch = (a: EpochName, b: EpochName): boolean => a.nodeId === b.nodeId && a.epoch === b.epoch;
