@@ -2,6 +2,7 @@ export { startPostgres, type TestPostgres } from './postgres.js';
 export { startRedis, type TestRedis } from './redis.js';
 export { callOnce, RawCaller, startCall, type CallerRequest, type CallerResponse } from './caller.js';
 export { ScriptedUpstream, type UpstreamCall } from './upstream.js';
+export { RawUpstream, type RawScript, type RawUpstreamCall, type RawUpstreamOptions } from './raw-upstream.js';
 export { routeSnapshot, stageSnapshot } from './snapshots.js';
 export {
   answered,

@@ -23,6 +23,8 @@ export interface UpstreamCall {
 export class ScriptedUpstream {
   readonly calls: UpstreamCall[] = [];
   connections = 0;
+  /** Why what a connection sent is no request to Node's strict parser. Connections that ended early are not among them. */
+  readonly unreadable: string[] = [];
   private readonly waiting: { count: number; resolve: () => void }[] = [];
   private readonly numbers = new WeakMap<Socket, number>();
 
@@ -34,11 +36,14 @@ export class ScriptedUpstream {
   static async start(
     script: (call: UpstreamCall) => void | Promise<void> = (call) => void call.response.end(),
   ): Promise<ScriptedUpstream> {
-    const server = createServer({ keepAliveTimeout: 60_000 });
+    const server = createServer({ keepAliveTimeout: 60_000, insecureHTTPParser: false });
     const upstream = new ScriptedUpstream(server, script);
     server.on('connection', (socket) => upstream.numbers.set(socket, ++upstream.connections));
     server.on('request', (request, response) => upstream.received(request, response));
-    server.on('clientError', (_error, socket) => socket.destroy());
+    server.on('clientError', ({ code, message }: NodeJS.ErrnoException, socket) => {
+      if (code?.startsWith('HPE_') === true && code !== 'HPE_INVALID_EOF_STATE') upstream.unreadable.push(`${code}: ${message}`);
+      socket.destroy();
+    });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return upstream;
   }
