@@ -14,6 +14,7 @@ export {
   type IntegrationSnapshot,
   type MockIntegrationSnapshot,
   type PassthroughBehavior,
+  type PlanLimits,
   type RouteAuthorization,
   type RouteSnapshot,
   type StageSnapshot,

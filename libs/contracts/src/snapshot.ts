@@ -135,6 +135,14 @@ export interface UsagePlanEntry {
     /** `/pets/{id}/GET` (resource path, slash, verb) to its throttle. */
     readonly methodThrottles: Readonly<Record<string, ThrottleSettings>>;
   }[];
+  /** Absent: FAST and OPEN. */
+  readonly limits?: PlanLimits;
+}
+
+/** How exactly a plan's quota and throttles hold over all nodes, and what a node does without a lease book: docs/limits.md. */
+export interface PlanLimits {
+  readonly mode: 'FAST' | 'STRICT';
+  readonly fallback: 'OPEN' | 'CLOSED';
 }
 
 /** Inline content of an API_KEY manifest entry. The value itself never leaves the control plane. */

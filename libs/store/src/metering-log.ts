@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { MeteringLog, MetricPeriod, MetricSample, NodeReport, TenantId, UsagePlan } from '@gatehouse/domain';
+import {
+  readLimitSettings,
+  type MeteringLog,
+  type MetricPeriod,
+  type MetricSample,
+  type NodeReport,
+  type TenantId,
+  type UsagePlan,
+} from '@gatehouse/domain';
 import type pg from 'pg';
 import { columnText } from './column-text.js';
 import type { StoreLogger } from './prisma-store.js';
@@ -46,8 +54,8 @@ export class PostgresMeteringLog implements MeteringLog {
   }
 
   async quotaOf(tenant: TenantId, usagePlanId: string, apiKeyId: string, periodStart: string) {
-    const { rows } = await this.pool.query<{ quota: UsagePlan['quota']; extra: Int8 }>(
-      `SELECT plan.document -> 'quota' AS quota, coalesce(extension.extra, 0) AS extra
+    const { rows } = await this.pool.query<{ quota: UsagePlan['quota']; tags: UsagePlan['tags'] | null; extra: Int8 }>(
+      `SELECT plan.document -> 'quota' AS quota, plan.document -> 'tags' AS tags, coalesce(extension.extra, 0) AS extra
        FROM usage_plans AS plan LEFT JOIN quota_extensions AS extension
          ON extension.tenant_id = plan.tenant_id AND extension.usage_plan_id = plan.id
          AND extension.api_key_id = $3 AND extension.period_start = $4
@@ -55,7 +63,9 @@ export class PostgresMeteringLog implements MeteringLog {
       [tenant, usagePlanId, apiKeyId, periodStart].map(columnText),
     );
     const quota = rows[0]?.quota ?? null;
-    return quota === null ? null : { limit: quota.limit, extra: Number(rows[0]!.extra), offset: quota.offset };
+    if (quota === null) return null;
+    const { extra, tags } = rows[0]!;
+    return { limit: quota.limit, extra: Number(extra), offset: quota.offset, limits: readLimitSettings(tags ?? {}) };
   }
 
   async tenantOfPlan(usagePlanId: string): Promise<TenantId | null> {

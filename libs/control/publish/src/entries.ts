@@ -1,6 +1,7 @@
 import type { ApiKeyEntry, FunctionEntry, ThrottleSettings, UsagePlanEntry } from '@gatehouse/contracts';
 import {
   codeSha256,
+  readLimitSettings,
   type ApiKey,
   type FunctionAlias,
   type FunctionDefinition,
@@ -13,6 +14,7 @@ import {
 import { sha256Hex } from '@gatehouse/kernel';
 
 export function usagePlanEntry(tenant: TenantId, plan: UsagePlan): UsagePlanEntry {
+  const limits = readLimitSettings(plan.tags);
   return {
     usagePlanId: plan.id,
     tenant,
@@ -28,6 +30,8 @@ export function usagePlanEntry(tenant: TenantId, plan: UsagePlan): UsagePlanEntr
         }),
       ),
     })),
+    // Absent for what nearly all plans are: an entry that says the same has the same bytes as ever.
+    ...(limits.mode === 'FAST' && limits.fallback === 'OPEN' ? {} : { limits }),
   };
 }
 

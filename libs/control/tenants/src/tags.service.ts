@@ -1,14 +1,16 @@
+import { publishUsagePlan } from '@gatehouse/control-publish';
 import {
   badRequest,
   checkTags,
   notFound,
+  readLimitSettings,
   type TenantId,
   type TenantRepositories,
   type TenantStore,
   type TextMap,
 } from '@gatehouse/domain';
 
-/** Tags of whatever an ARN names. They live on the resource itself and reach no node. */
+/** Tags of whatever an ARN names. They live on the resource itself; those that say how a usage plan's limits hold reach the nodes. */
 export class Tags {
   constructor(private readonly store: TenantStore) {}
 
@@ -96,5 +98,12 @@ async function openApiKey(tx: TenantRepositories, apiKeyId: string): Promise<Tag
 async function openUsagePlan(tx: TenantRepositories, usagePlanId: string): Promise<Tagged> {
   const plan = await tx.usagePlans.lock(usagePlanId);
   if (plan === null) throw notFound('Invalid Usage Plan ID specified');
-  return { tags: plan.tags, write: (tags) => tx.usagePlans.replace({ ...plan, tags }) };
+  return {
+    tags: plan.tags,
+    write: async (tags) => {
+      readLimitSettings(tags);
+      await tx.usagePlans.replace({ ...plan, tags });
+      await publishUsagePlan(tx, { ...plan, tags });
+    },
+  };
 }

@@ -67,6 +67,28 @@ describe('tags', () => {
     expect(await operations.GetTags(ours, { resourceArn })).toEqual({ tags: { team: 'b' } });
   });
 
+  test('that say how the limits of a usage plan hold reach the nodes', async () => {
+    const resourceArn = arns[3]!;
+    const published = () =>
+      store.tenants.transact(OURS, async (tx) => JSON.parse((await tx.manifest.find('USAGE_PLAN', 'plan12'))!.content!.inline));
+    await operations.TagResource(ours, { resourceArn, tags: { 'gatehouse:limit-mode': 'strict' } });
+    expect((await published()).limits).toEqual({ mode: 'STRICT', fallback: 'CLOSED' });
+    await operations.UntagResource(ours, { resourceArn, tagKeys: ['gatehouse:limit-mode'] });
+    expect((await published()).limits).toBeUndefined();
+  });
+
+  test.each([
+    ['gatehouse:limit-mode', 'exact', 'fast, strict'],
+    ['gatehouse:limit-fallback', 'shut', 'open, closed'],
+  ])('of a usage plan with a value that means nothing are refused: %s', async (tag, value, allowed) => {
+    const resourceArn = arns[3]!;
+    await expect(operations.TagResource(ours, { resourceArn, tags: { [tag]: value } })).rejects.toMatchObject({
+      type: 'BadRequestException',
+      message: `Invalid value of tag "${tag}": expected one of ${allowed}, got "${value}"`,
+    });
+    expect(await operations.GetTags(ours, { resourceArn })).toEqual({ tags: {} });
+  });
+
   test('of a stage are its own, not those of its API', async () => {
     await operations.TagResource(ours, { resourceArn: arns[0]!, tags: { team: 'a' } });
     expect(await operations.GetTags(ours, { resourceArn: arns[1]! })).toEqual({ tags: {} });

@@ -277,6 +277,11 @@ describe('usage plans', () => {
     ],
     ['a stage twice', { apiStages: [dev, dev] }, 'API stages of a Usage Plan must be unique'],
     ['no name', { name: '' }, 'Usage Plan name cannot be empty'],
+    [
+      'a limit mode nobody knows',
+      { tags: { 'gatehouse:limit-mode': 'exact' } },
+      'Invalid value of tag "gatehouse:limit-mode": expected one of fast, strict, got "exact"',
+    ],
     ['half a quota', { quota: { limit: 5 } }, 'Usage Plan quota period must be one of DAY, WEEK, MONTH'],
     ['a negative rate', { throttle: { rateLimit: -1 } }, 'rate limit must be a number that is not negative'],
     ['a bad method path', { apiStages: [{ ...dev, throttle: { pets: {} } }] }, 'Invalid method path "pets"'],

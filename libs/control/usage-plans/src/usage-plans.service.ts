@@ -10,6 +10,7 @@ import {
   limitExceeded,
   notFound,
   patchUsagePlan,
+  readLimitSettings,
   unknownPlannedStage,
   USAGE_PLANS_PER_KEY_MAX,
   type ApiKey,
@@ -47,6 +48,7 @@ export class UsagePlans {
   async create(tenant: TenantId, request: NewUsagePlan): Promise<UsagePlan> {
     if (request.name === '') throw badRequest('Usage Plan name cannot be empty');
     checkTags(request.tags);
+    readLimitSettings(request.tags);
     if (request.apiStages.some((stage, index) => request.apiStages.findIndex((other) => isSameStage(stage, other)) !== index)) {
       throw badRequest('API stages of a Usage Plan must be unique');
     }

@@ -973,9 +973,10 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
           expect(await tx.usage.extensionsBetween(extension.usagePlanId, null, '2026-01-01', '2026-01-01')).toEqual([extension]);
           expect(await tx.usage.extensionsBetween(extension.usagePlanId, 'a', '2026-01-02', '2026-02-01')).toEqual([]);
         });
+        const limits = { mode: 'FAST', fallback: 'OPEN' };
         const quota = (plan: string, key: string) => store.metering.quotaOf(tenant, plan, key, '2026-01-01');
-        expect(await quota(extension.usagePlanId, 'a')).toEqual({ limit: 100, extra: -5, offset: 0 });
-        expect(await quota(extension.usagePlanId, 'b')).toEqual({ limit: 100, extra: 0, offset: 0 });
+        expect(await quota(extension.usagePlanId, 'a')).toEqual({ limit: 100, extra: -5, offset: 0, limits });
+        expect(await quota(extension.usagePlanId, 'b')).toEqual({ limit: 100, extra: 0, offset: 0, limits });
         expect(await quota('none', 'a')).toBeNull();
       });
 

@@ -7,6 +7,7 @@ import type { AccountSettings } from '../tenancy/account.js';
 import type { Credential, Tenant, TenantId } from '../tenancy/tenant.js';
 import type { Method, Resource, RestApi } from '../rest-apis/rest-api.js';
 import type { Deployment, DeploymentSummary, Stage } from '../deployments/deployment.js';
+import type { LimitSettings } from '../usage-plans/limit-settings.js';
 import type { ApiKey, UsagePlan, UsagePlanKey } from '../usage-plans/usage-plan.js';
 import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../functions/function.js';
 import type { EntryContent, EntryKind, ManifestEntry, NodeRecord, NodeRefusal, Rollout } from '../publish/publish.js';
@@ -241,13 +242,13 @@ export interface MeteringLog {
   /** In one transaction with the sums; false when this (node, epoch, sequence) was applied before. */
   apply(report: NodeReport): Promise<boolean>;
   usedInPeriod(tenant: TenantId, usagePlanId: string, apiKeyId: string, startDay: string, endDay: string): Promise<number>;
-  /** The plan's quota and the key's extension in the period that starts on `periodStart`. */
+  /** The plan's quota, how it holds, and the key's extension in the period that starts on `periodStart`. */
   quotaOf(
     tenant: TenantId,
     usagePlanId: string,
     apiKeyId: string,
     periodStart: string,
-  ): Promise<{ limit: number; extra: number; offset: number } | null>;
+  ): Promise<{ limit: number; extra: number; offset: number; limits: LimitSettings } | null>;
   /** Finds the tenant of a plan; plan ids are unique over all tenants. */
   tenantOfPlan(usagePlanId: string): Promise<TenantId | null>;
   /** Adds minutes into hours and hours into days, up to `nowMs`; safe to run twice. Drops minutes older than `keepMinutesMs`. */

@@ -26,6 +26,11 @@ const orNull =
   (value, where) =>
     value === null ? undefined : check(value, where);
 
+const optional =
+  (check: Check): Check =>
+  (value, where) =>
+    value === undefined ? undefined : check(value, where);
+
 const list =
   (item: Check): Check =>
   (value, where) => {
@@ -116,6 +121,7 @@ export const checkUsagePlan: Check = record({
   throttle: orNull(throttle),
   quota: orNull(record({ limit: number, offset: number, period: oneOf('DAY', 'WEEK', 'MONTH') })),
   apiStages: list(record({ apiId: text, stage: text, methodThrottles: mapOf(throttle) })),
+  limits: optional(record({ mode: oneOf('FAST', 'STRICT'), fallback: oneOf('OPEN', 'CLOSED') })),
 });
 
 export const checkApiKey: Check = record({

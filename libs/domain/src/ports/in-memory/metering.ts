@@ -1,4 +1,5 @@
 import type { HistogramData, MetricPeriod, MetricSample, NodeReport, QuotaExtension, UsageCount } from '../../metering/usage.js';
+import { readLimitSettings } from '../../usage-plans/limit-settings.js';
 import type { TenantId } from '../../tenancy/tenant.js';
 import type { UsagePlan } from '../../usage-plans/usage-plan.js';
 import type { MeteringLog, MetricsQuery, MetricsRepository, UsageRepository } from '../store.js';
@@ -43,10 +44,11 @@ export class InMemoryMeteringLog implements MeteringLog {
   async quotaOf(tenant: TenantId, usagePlanId: string, apiKeyId: string, periodStart: string) {
     for (const [owner, tables] of this.tablesOf()) {
       if (owner !== tenant) continue;
-      const quota = tables.usagePlans.get(keyText(usagePlanId))?.quota;
-      if (quota === null || quota === undefined) return null;
+      const plan = tables.usagePlans.get(keyText(usagePlanId));
+      const quota = plan?.quota ?? null;
+      if (plan === undefined || quota === null) return null;
       const extension = tables.quotaExtensions.get(keyText(usagePlanId, apiKeyId, periodStart));
-      return { limit: quota.limit, extra: extension?.extra ?? 0, offset: quota.offset };
+      return { limit: quota.limit, extra: extension?.extra ?? 0, offset: quota.offset, limits: readLimitSettings(plan.tags) };
     }
     return null;
   }

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gatehouse/node/v1/node_link.proto.
  */
 export const file_gatehouse_node_v1_node_link: GenFile = /*@__PURE__*/
-  fileDesc("CiFnYXRlaG91c2Uvbm9kZS92MS9ub2RlX2xpbmsucHJvdG8SEWdhdGVob3VzZS5ub2RlLnYxIoICCgtOb2RlTWVzc2FnZRIpCgVoZWxsbxgBIAEoCzIYLmdhdGVob3VzZS5ub2RlLnYxLkhlbGxvSAASJQoDYWNrGAIgASgLMhYuZ2F0ZWhvdXNlLm5vZGUudjEuQWNrSAASJwoEbmFjaxgDIAEoCzIXLmdhdGVob3VzZS5ub2RlLnYxLk5hY2tIABI2CgxibG9iX3JlcXVlc3QYBCABKAsyHi5nYXRlaG91c2Uubm9kZS52MS5CbG9iUmVxdWVzdEgAEjgKDXF1b3RhX3JlcXVlc3QYBSABKAsyHy5nYXRlaG91c2Uubm9kZS52MS5RdW90YVJlcXVlc3RIAEIGCgRraW5kIpkCCgVIZWxsbxIPCgdub2RlX2lkGAEgASgJEg0KBWVwb2NoGAIgASgEEikKBHJvbGUYAyABKA4yGy5nYXRlaG91c2Uubm9kZS52MS5Ob2RlUm9sZRIYChBzbmFwc2hvdF9mb3JtYXRzGAQgAygNEhkKEW1hbmlmZXN0X3JldmlzaW9uGAUgASgEEhgKEHNvZnR3YXJlX3ZlcnNpb24YBiABKAkSNAoGbGFiZWxzGAcgAygLMiQuZ2F0ZWhvdXNlLm5vZGUudjEuSGVsbG8uTGFiZWxzRW50cnkSEQoJYWRtaW5fdXJsGAggASgJGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiFwoDQWNrEhAKCHJldmlzaW9uGAEgASgEImAKBE5hY2sSEAoIcmV2aXNpb24YASABKAQSKgoEa2luZBgCIAEoDjIcLmdhdGVob3VzZS5ub2RlLnYxLkVudHJ5S2luZBIKCgJpZBgDIAEoCRIOCgZyZWFzb24YBCABKAkiHgoLQmxvYlJlcXVlc3QSDwoHZGlnZXN0cxgBIAMoCSKQAQoMUXVvdGFSZXF1ZXN0EhUKDXVzYWdlX3BsYW5faWQYASABKAkSEgoKYXBpX2tleV9pZBgCIAEoCRIUCgxwZXJpb2Rfc3RhcnQYAyABKAkSDgoGd2FudGVkGAQgASgEEg8KB2NvdW50ZWQYBSABKAQSDAoEaGVsZBgGIAEoBBIQCghyZXBvcnRlZBgHIAEoBCLbAQoOQ29udHJvbE1lc3NhZ2USLwoIbWFuaWZlc3QYASABKAsyGy5nYXRlaG91c2Uubm9kZS52MS5NYW5pZmVzdEgAEicKBGJsb2IYAiABKAsyFy5nYXRlaG91c2Uubm9kZS52MS5CbG9iSAASNAoLcXVvdGFfZ3JhbnQYAyABKAsyHS5nYXRlaG91c2Uubm9kZS52MS5RdW90YUdyYW50SAASMQoJaGVhcnRiZWF0GAQgASgLMhwuZ2F0ZWhvdXNlLm5vZGUudjEuSGVhcnRiZWF0SABCBgoEa2luZCJsCghNYW5pZmVzdBIMCgRmdWxsGAEgASgIEhAKCHJldmlzaW9uGAIgASgEEjEKB2VudHJpZXMYAyADKAsyIC5nYXRlaG91c2Uubm9kZS52MS5NYW5pZmVzdEVudHJ5Eg0KBXNpbmNlGAQgASgEIrkBCg1NYW5pZmVzdEVudHJ5EioKBGtpbmQYASABKA4yHC5nYXRlaG91c2Uubm9kZS52MS5FbnRyeUtpbmQSCgoCaWQYAiABKAkSDgoGdGVuYW50GAMgASgJEhAKCHJldmlzaW9uGAQgASgEEjIKB2NvbnRlbnQYBSABKAsyHy5nYXRlaG91c2Uubm9kZS52MS5FbnRyeUNvbnRlbnRIABIRCgdyZW1vdmVkGAYgASgISABCBwoFc3RhdGUiQgoMRW50cnlDb250ZW50Eg4KBmRpZ2VzdBgBIAEoCRISCgpibG9iX2J5dGVzGAIgASgEEg4KBmlubGluZRgDIAEoDCJECgRCbG9iEg4KBmRpZ2VzdBgBIAEoCRINCgVieXRlcxgCIAEoDBIMCgR6c3RkGAMgASgIEg8KB21pc3NpbmcYBCABKAgidwoKUXVvdGFHcmFudBIVCg11c2FnZV9wbGFuX2lkGAEgASgJEhIKCmFwaV9rZXlfaWQYAiABKAkSFAoMcGVyaW9kX3N0YXJ0GAMgASgJEhUKDWFsbG93ZWRfdG90YWwYBCABKAQSEQoJZXhoYXVzdGVkGAUgASgIIh0KCUhlYXJ0YmVhdBIQCghyZXZpc2lvbhgBIAEoBCKfAQoLUmVwb3J0QmF0Y2gSDwoHbm9kZV9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIQCghzZXF1ZW5jZRgDIAEoBBIsCgV1c2FnZRgEIAMoCzIdLmdhdGVob3VzZS5ub2RlLnYxLlVzYWdlQ291bnQSMAoHbWV0cmljcxgFIAMoCzIfLmdhdGVob3VzZS5ub2RlLnYxLk1ldHJpY1NhbXBsZSJjCgpVc2FnZUNvdW50Eg4KBnRlbmFudBgBIAEoCRIVCg11c2FnZV9wbGFuX2lkGAIgASgJEhIKCmFwaV9rZXlfaWQYAyABKAkSCwoDZGF5GAQgASgJEg0KBWNvdW50GAUgASgEIpUCCgxNZXRyaWNTYW1wbGUSDgoGdGVuYW50GAEgASgJEg4KBmFwaV9pZBgCIAEoCRINCgVzdGFnZRgDIAEoCRIQCghyZXNvdXJjZRgEIAEoCRITCgtodHRwX21ldGhvZBgFIAEoCRIOCgZtaW51dGUYBiABKAQSDQoFY291bnQYByABKAQSEgoKZXJyb3JzXzR4eBgIIAEoBBISCgplcnJvcnNfNXh4GAkgASgEEi0KB2xhdGVuY3kYCiABKAsyHC5nYXRlaG91c2Uubm9kZS52MS5IaXN0b2dyYW0SOQoTaW50ZWdyYXRpb25fbGF0ZW5jeRgLIAEoCzIcLmdhdGVob3VzZS5ub2RlLnYxLkhpc3RvZ3JhbSJpCglIaXN0b2dyYW0SFgoOYnVja2V0X2luZGV4ZXMYASADKA0SFQoNYnVja2V0X2NvdW50cxgCIAMoBBINCgVjb3VudBgDIAEoBBIOCgZzdW1fbXMYBCABKAESDgoGbWF4X21zGAUgASgBIjAKDVJlcG9ydFJlY2VpcHQSDQoFZXBvY2gYASABKAQSEAoIc2VxdWVuY2UYAiABKAQqXgoITm9kZVJvbGUSGQoVTk9ERV9ST0xFX1VOU1BFQ0lGSUVEEAASGAoUTk9ERV9ST0xFX0RBVEFfUExBTkUQARIdChlOT0RFX1JPTEVfRlVOQ1RJT05fUlVOTkVSEAIqiQEKCUVudHJ5S2luZBIaChZFTlRSWV9LSU5EX1VOU1BFQ0lGSUVEEAASFAoQRU5UUllfS0lORF9TVEFHRRABEhkKFUVOVFJZX0tJTkRfVVNBR0VfUExBThACEhYKEkVOVFJZX0tJTkRfQVBJX0tFWRADEhcKE0VOVFJZX0tJTkRfRlVOQ1RJT04QBDKsAQoITm9kZUxpbmsSUAoHU2Vzc2lvbhIeLmdhdGVob3VzZS5ub2RlLnYxLk5vZGVNZXNzYWdlGiEuZ2F0ZWhvdXNlLm5vZGUudjEuQ29udHJvbE1lc3NhZ2UoATABEk4KBlJlcG9ydBIeLmdhdGVob3VzZS5ub2RlLnYxLlJlcG9ydEJhdGNoGiAuZ2F0ZWhvdXNlLm5vZGUudjEuUmVwb3J0UmVjZWlwdCgBMAFiBnByb3RvMw");
+  fileDesc("CiFnYXRlaG91c2Uvbm9kZS92MS9ub2RlX2xpbmsucHJvdG8SEWdhdGVob3VzZS5ub2RlLnYxIvgCCgtOb2RlTWVzc2FnZRIpCgVoZWxsbxgBIAEoCzIYLmdhdGVob3VzZS5ub2RlLnYxLkhlbGxvSAASJQoDYWNrGAIgASgLMhYuZ2F0ZWhvdXNlLm5vZGUudjEuQWNrSAASJwoEbmFjaxgDIAEoCzIXLmdhdGVob3VzZS5ub2RlLnYxLk5hY2tIABI2CgxibG9iX3JlcXVlc3QYBCABKAsyHi5nYXRlaG91c2Uubm9kZS52MS5CbG9iUmVxdWVzdEgAEjgKDXF1b3RhX3JlcXVlc3QYBSABKAsyHy5nYXRlaG91c2Uubm9kZS52MS5RdW90YVJlcXVlc3RIABI2CgxyYXRlX2RlbWFuZHMYFCABKAsyHi5nYXRlaG91c2Uubm9kZS52MS5SYXRlRGVtYW5kc0gAEjwKD2pvdXJuYWxfZHJhaW5lZBgVIAEoCzIhLmdhdGVob3VzZS5ub2RlLnYxLkpvdXJuYWxEcmFpbmVkSABCBgoEa2luZCKZAgoFSGVsbG8SDwoHbm9kZV9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIpCgRyb2xlGAMgASgOMhsuZ2F0ZWhvdXNlLm5vZGUudjEuTm9kZVJvbGUSGAoQc25hcHNob3RfZm9ybWF0cxgEIAMoDRIZChFtYW5pZmVzdF9yZXZpc2lvbhgFIAEoBBIYChBzb2Z0d2FyZV92ZXJzaW9uGAYgASgJEjQKBmxhYmVscxgHIAMoCzIkLmdhdGVob3VzZS5ub2RlLnYxLkhlbGxvLkxhYmVsc0VudHJ5EhEKCWFkbWluX3VybBgIIAEoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIhcKA0FjaxIQCghyZXZpc2lvbhgBIAEoBCJgCgROYWNrEhAKCHJldmlzaW9uGAEgASgEEioKBGtpbmQYAiABKA4yHC5nYXRlaG91c2Uubm9kZS52MS5FbnRyeUtpbmQSCgoCaWQYAyABKAkSDgoGcmVhc29uGAQgASgJIh4KC0Jsb2JSZXF1ZXN0Eg8KB2RpZ2VzdHMYASADKAkinwEKDFF1b3RhUmVxdWVzdBIVCg11c2FnZV9wbGFuX2lkGAEgASgJEhIKCmFwaV9rZXlfaWQYAiABKAkSFAoMcGVyaW9kX3N0YXJ0GAMgASgJEg4KBndhbnRlZBgEIAEoBBIPCgdjb3VudGVkGAUgASgEEgwKBGhlbGQYBiABKAQSEAoIcmVwb3J0ZWQYByABKAQSDQoFZmluYWwYFCABKAgiPQoLUmF0ZURlbWFuZHMSLgoHZGVtYW5kcxgBIAMoCzIdLmdhdGVob3VzZS5ub2RlLnYxLlJhdGVEZW1hbmQimgEKClJhdGVEZW1hbmQSDgoGYnVja2V0GAEgASgJEhAKCHF1ZXN0aW9uGAIgASgEEhcKD3JhdGVfcGVyX3NlY29uZBgDIAEoARINCgVidXJzdBgEIAEoARIbChNkZW1hbmRlZF9wZXJfc2Vjb25kGAUgASgBEg4KBnN0cmljdBgGIAEoCBIVCg13YW50ZWRfdG9rZW5zGAcgASgEIhAKDkpvdXJuYWxEcmFpbmVkItACCg5Db250cm9sTWVzc2FnZRIvCghtYW5pZmVzdBgBIAEoCzIbLmdhdGVob3VzZS5ub2RlLnYxLk1hbmlmZXN0SAASJwoEYmxvYhgCIAEoCzIXLmdhdGVob3VzZS5ub2RlLnYxLkJsb2JIABI0CgtxdW90YV9ncmFudBgDIAEoCzIdLmdhdGVob3VzZS5ub2RlLnYxLlF1b3RhR3JhbnRIABIxCgloZWFydGJlYXQYBCABKAsyHC5nYXRlaG91c2Uubm9kZS52MS5IZWFydGJlYXRIABI0CgtyYXRlX2xlYXNlcxgUIAEoCzIdLmdhdGVob3VzZS5ub2RlLnYxLlJhdGVMZWFzZXNIABI9ChBsZWFzZV9ib29rX3N0YXRlGBUgASgLMiEuZ2F0ZWhvdXNlLm5vZGUudjEuTGVhc2VCb29rU3RhdGVIAEIGCgRraW5kImwKCE1hbmlmZXN0EgwKBGZ1bGwYASABKAgSEAoIcmV2aXNpb24YAiABKAQSMQoHZW50cmllcxgDIAMoCzIgLmdhdGVob3VzZS5ub2RlLnYxLk1hbmlmZXN0RW50cnkSDQoFc2luY2UYBCABKAQiuQEKDU1hbmlmZXN0RW50cnkSKgoEa2luZBgBIAEoDjIcLmdhdGVob3VzZS5ub2RlLnYxLkVudHJ5S2luZBIKCgJpZBgCIAEoCRIOCgZ0ZW5hbnQYAyABKAkSEAoIcmV2aXNpb24YBCABKAQSMgoHY29udGVudBgFIAEoCzIfLmdhdGVob3VzZS5ub2RlLnYxLkVudHJ5Q29udGVudEgAEhEKB3JlbW92ZWQYBiABKAhIAEIHCgVzdGF0ZSJCCgxFbnRyeUNvbnRlbnQSDgoGZGlnZXN0GAEgASgJEhIKCmJsb2JfYnl0ZXMYAiABKAQSDgoGaW5saW5lGAMgASgMIkQKBEJsb2ISDgoGZGlnZXN0GAEgASgJEg0KBWJ5dGVzGAIgASgMEgwKBHpzdGQYAyABKAgSDwoHbWlzc2luZxgEIAEoCCJ3CgpRdW90YUdyYW50EhUKDXVzYWdlX3BsYW5faWQYASABKAkSEgoKYXBpX2tleV9pZBgCIAEoCRIUCgxwZXJpb2Rfc3RhcnQYAyABKAkSFQoNYWxsb3dlZF90b3RhbBgEIAEoBBIRCglleGhhdXN0ZWQYBSABKAgiOgoKUmF0ZUxlYXNlcxIsCgZsZWFzZXMYASADKAsyHC5nYXRlaG91c2Uubm9kZS52MS5SYXRlTGVhc2UiTAoJUmF0ZUxlYXNlEg4KBmJ1Y2tldBgBIAEoCRIQCghxdWVzdGlvbhgCIAEoBBINCgVzaGFyZRgDIAEoARIOCgZ0b2tlbnMYBCABKAQiQgoOTGVhc2VCb29rU3RhdGUSFgoOZmFzdF9hdmFpbGFibGUYASABKAgSGAoQc3RyaWN0X2F2YWlsYWJsZRgCIAEoCCIdCglIZWFydGJlYXQSEAoIcmV2aXNpb24YASABKAQinwEKC1JlcG9ydEJhdGNoEg8KB25vZGVfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSEAoIc2VxdWVuY2UYAyABKAQSLAoFdXNhZ2UYBCADKAsyHS5nYXRlaG91c2Uubm9kZS52MS5Vc2FnZUNvdW50EjAKB21ldHJpY3MYBSADKAsyHy5nYXRlaG91c2Uubm9kZS52MS5NZXRyaWNTYW1wbGUiYwoKVXNhZ2VDb3VudBIOCgZ0ZW5hbnQYASABKAkSFQoNdXNhZ2VfcGxhbl9pZBgCIAEoCRISCgphcGlfa2V5X2lkGAMgASgJEgsKA2RheRgEIAEoCRINCgVjb3VudBgFIAEoBCKVAgoMTWV0cmljU2FtcGxlEg4KBnRlbmFudBgBIAEoCRIOCgZhcGlfaWQYAiABKAkSDQoFc3RhZ2UYAyABKAkSEAoIcmVzb3VyY2UYBCABKAkSEwoLaHR0cF9tZXRob2QYBSABKAkSDgoGbWludXRlGAYgASgEEg0KBWNvdW50GAcgASgEEhIKCmVycm9yc180eHgYCCABKAQSEgoKZXJyb3JzXzV4eBgJIAEoBBItCgdsYXRlbmN5GAogASgLMhwuZ2F0ZWhvdXNlLm5vZGUudjEuSGlzdG9ncmFtEjkKE2ludGVncmF0aW9uX2xhdGVuY3kYCyABKAsyHC5nYXRlaG91c2Uubm9kZS52MS5IaXN0b2dyYW0iaQoJSGlzdG9ncmFtEhYKDmJ1Y2tldF9pbmRleGVzGAEgAygNEhUKDWJ1Y2tldF9jb3VudHMYAiADKAQSDQoFY291bnQYAyABKAQSDgoGc3VtX21zGAQgASgBEg4KBm1heF9tcxgFIAEoASIwCg1SZXBvcnRSZWNlaXB0Eg0KBWVwb2NoGAEgASgEEhAKCHNlcXVlbmNlGAIgASgEKl4KCE5vZGVSb2xlEhkKFU5PREVfUk9MRV9VTlNQRUNJRklFRBAAEhgKFE5PREVfUk9MRV9EQVRBX1BMQU5FEAESHQoZTk9ERV9ST0xFX0ZVTkNUSU9OX1JVTk5FUhACKokBCglFbnRyeUtpbmQSGgoWRU5UUllfS0lORF9VTlNQRUNJRklFRBAAEhQKEEVOVFJZX0tJTkRfU1RBR0UQARIZChVFTlRSWV9LSU5EX1VTQUdFX1BMQU4QAhIWChJFTlRSWV9LSU5EX0FQSV9LRVkQAxIXChNFTlRSWV9LSU5EX0ZVTkNUSU9OEAQyrAEKCE5vZGVMaW5rElAKB1Nlc3Npb24SHi5nYXRlaG91c2Uubm9kZS52MS5Ob2RlTWVzc2FnZRohLmdhdGVob3VzZS5ub2RlLnYxLkNvbnRyb2xNZXNzYWdlKAEwARJOCgZSZXBvcnQSHi5nYXRlaG91c2Uubm9kZS52MS5SZXBvcnRCYXRjaBogLmdhdGVob3VzZS5ub2RlLnYxLlJlcG9ydFJlY2VpcHQoATABYgZwcm90bzM");
 
 /**
  * @generated from message gatehouse.node.v1.NodeMessage
@@ -49,6 +49,18 @@ export type NodeMessage = Message<"gatehouse.node.v1.NodeMessage"> & {
      */
     value: QuotaRequest;
     case: "quotaRequest";
+  } | {
+    /**
+     * @generated from field: gatehouse.node.v1.RateDemands rate_demands = 20;
+     */
+    value: RateDemands;
+    case: "rateDemands";
+  } | {
+    /**
+     * @generated from field: gatehouse.node.v1.JournalDrained journal_drained = 21;
+     */
+    value: JournalDrained;
+    case: "journalDrained";
   } | { case: undefined; value?: undefined };
 };
 
@@ -242,6 +254,13 @@ export type QuotaRequest = Message<"gatehouse.node.v1.QuotaRequest"> & {
    * @generated from field: uint64 reported = 7;
    */
   reported: bigint;
+
+  /**
+   * This epoch counts nothing more: what it holds beyond `counted` is given back.
+   *
+   * @generated from field: bool final = 20;
+   */
+  final: boolean;
 };
 
 /**
@@ -250,6 +269,95 @@ export type QuotaRequest = Message<"gatehouse.node.v1.QuotaRequest"> & {
  */
 export const QuotaRequestSchema: GenMessage<QuotaRequest> = /*@__PURE__*/
   messageDesc(file_gatehouse_node_v1_node_link, 5);
+
+/**
+ * Asks for parts of throttles whose limits hold over all nodes; see RateLease.
+ *
+ * @generated from message gatehouse.node.v1.RateDemands
+ */
+export type RateDemands = Message<"gatehouse.node.v1.RateDemands"> & {
+  /**
+   * @generated from field: repeated gatehouse.node.v1.RateDemand demands = 1;
+   */
+  demands: RateDemand[];
+};
+
+/**
+ * Describes the message gatehouse.node.v1.RateDemands.
+ * Use `create(RateDemandsSchema)` to create a new message.
+ */
+export const RateDemandsSchema: GenMessage<RateDemands> = /*@__PURE__*/
+  messageDesc(file_gatehouse_node_v1_node_link, 6);
+
+/**
+ * @generated from message gatehouse.node.v1.RateDemand
+ */
+export type RateDemand = Message<"gatehouse.node.v1.RateDemand"> & {
+  /**
+   * Name of the token bucket; the same on all nodes.
+   *
+   * @generated from field: string bucket = 1;
+   */
+  bucket: string;
+
+  /**
+   * Counts up within an epoch; the answer repeats it.
+   *
+   * @generated from field: uint64 question = 2;
+   */
+  question: bigint;
+
+  /**
+   * @generated from field: double rate_per_second = 3;
+   */
+  ratePerSecond: number;
+
+  /**
+   * @generated from field: double burst = 4;
+   */
+  burst: number;
+
+  /**
+   * Requests per second the node saw since its last question.
+   *
+   * @generated from field: double demanded_per_second = 5;
+   */
+  demandedPerSecond: number;
+
+  /**
+   * The plan is strict: tokens are wanted, else a share of the rate.
+   *
+   * @generated from field: bool strict = 6;
+   */
+  strict: boolean;
+
+  /**
+   * @generated from field: uint64 wanted_tokens = 7;
+   */
+  wantedTokens: bigint;
+};
+
+/**
+ * Describes the message gatehouse.node.v1.RateDemand.
+ * Use `create(RateDemandSchema)` to create a new message.
+ */
+export const RateDemandSchema: GenMessage<RateDemand> = /*@__PURE__*/
+  messageDesc(file_gatehouse_node_v1_node_link, 7);
+
+/**
+ * Everything that earlier epochs of this node counted has its receipts.
+ *
+ * @generated from message gatehouse.node.v1.JournalDrained
+ */
+export type JournalDrained = Message<"gatehouse.node.v1.JournalDrained"> & {
+};
+
+/**
+ * Describes the message gatehouse.node.v1.JournalDrained.
+ * Use `create(JournalDrainedSchema)` to create a new message.
+ */
+export const JournalDrainedSchema: GenMessage<JournalDrained> = /*@__PURE__*/
+  messageDesc(file_gatehouse_node_v1_node_link, 8);
 
 /**
  * @generated from message gatehouse.node.v1.ControlMessage
@@ -284,6 +392,18 @@ export type ControlMessage = Message<"gatehouse.node.v1.ControlMessage"> & {
      */
     value: Heartbeat;
     case: "heartbeat";
+  } | {
+    /**
+     * @generated from field: gatehouse.node.v1.RateLeases rate_leases = 20;
+     */
+    value: RateLeases;
+    case: "rateLeases";
+  } | {
+    /**
+     * @generated from field: gatehouse.node.v1.LeaseBookState lease_book_state = 21;
+     */
+    value: LeaseBookState;
+    case: "leaseBookState";
   } | { case: undefined; value?: undefined };
 };
 
@@ -292,7 +412,7 @@ export type ControlMessage = Message<"gatehouse.node.v1.ControlMessage"> & {
  * Use `create(ControlMessageSchema)` to create a new message.
  */
 export const ControlMessageSchema: GenMessage<ControlMessage> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 6);
+  messageDesc(file_gatehouse_node_v1_node_link, 9);
 
 /**
  * @generated from message gatehouse.node.v1.Manifest
@@ -329,7 +449,7 @@ export type Manifest = Message<"gatehouse.node.v1.Manifest"> & {
  * Use `create(ManifestSchema)` to create a new message.
  */
 export const ManifestSchema: GenMessage<Manifest> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 7);
+  messageDesc(file_gatehouse_node_v1_node_link, 10);
 
 /**
  * @generated from message gatehouse.node.v1.ManifestEntry
@@ -380,7 +500,7 @@ export type ManifestEntry = Message<"gatehouse.node.v1.ManifestEntry"> & {
  * Use `create(ManifestEntrySchema)` to create a new message.
  */
 export const ManifestEntrySchema: GenMessage<ManifestEntry> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 8);
+  messageDesc(file_gatehouse_node_v1_node_link, 11);
 
 /**
  * @generated from message gatehouse.node.v1.EntryContent
@@ -409,7 +529,7 @@ export type EntryContent = Message<"gatehouse.node.v1.EntryContent"> & {
  * Use `create(EntryContentSchema)` to create a new message.
  */
 export const EntryContentSchema: GenMessage<EntryContent> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 9);
+  messageDesc(file_gatehouse_node_v1_node_link, 12);
 
 /**
  * @generated from message gatehouse.node.v1.Blob
@@ -445,7 +565,7 @@ export type Blob = Message<"gatehouse.node.v1.Blob"> & {
  * Use `create(BlobSchema)` to create a new message.
  */
 export const BlobSchema: GenMessage<Blob> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 10);
+  messageDesc(file_gatehouse_node_v1_node_link, 13);
 
 /**
  * "In this period, this epoch may count up to `allowed_total` in all." Absolute, so a lost or repeated grant is harmless.
@@ -486,7 +606,88 @@ export type QuotaGrant = Message<"gatehouse.node.v1.QuotaGrant"> & {
  * Use `create(QuotaGrantSchema)` to create a new message.
  */
 export const QuotaGrantSchema: GenMessage<QuotaGrant> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 11);
+  messageDesc(file_gatehouse_node_v1_node_link, 14);
+
+/**
+ * @generated from message gatehouse.node.v1.RateLeases
+ */
+export type RateLeases = Message<"gatehouse.node.v1.RateLeases"> & {
+  /**
+   * @generated from field: repeated gatehouse.node.v1.RateLease leases = 1;
+   */
+  leases: RateLease[];
+};
+
+/**
+ * Describes the message gatehouse.node.v1.RateLeases.
+ * Use `create(RateLeasesSchema)` to create a new message.
+ */
+export const RateLeasesSchema: GenMessage<RateLeases> = /*@__PURE__*/
+  messageDesc(file_gatehouse_node_v1_node_link, 15);
+
+/**
+ * Holds from when the question was sent: a share for 3 s, tokens for as long as docs/limits.md says. An answer to any but the newest question
+ * of a bucket is void.
+ *
+ * @generated from message gatehouse.node.v1.RateLease
+ */
+export type RateLease = Message<"gatehouse.node.v1.RateLease"> & {
+  /**
+   * @generated from field: string bucket = 1;
+   */
+  bucket: string;
+
+  /**
+   * @generated from field: uint64 question = 2;
+   */
+  question: bigint;
+
+  /**
+   * Of the bucket's rate and burst, 0 to 1.
+   *
+   * @generated from field: double share = 3;
+   */
+  share: number;
+
+  /**
+   * @generated from field: uint64 tokens = 4;
+   */
+  tokens: bigint;
+};
+
+/**
+ * Describes the message gatehouse.node.v1.RateLease.
+ * Use `create(RateLeaseSchema)` to create a new message.
+ */
+export const RateLeaseSchema: GenMessage<RateLease> = /*@__PURE__*/
+  messageDesc(file_gatehouse_node_v1_node_link, 16);
+
+/**
+ * Sent after Hello and whenever it changes. Without a lease book a node takes the fallback of each plan at once. A node to which it
+ * says that a book is there (again) repeats what it holds.
+ *
+ * @generated from message gatehouse.node.v1.LeaseBookState
+ */
+export type LeaseBookState = Message<"gatehouse.node.v1.LeaseBookState"> & {
+  /**
+   * For plans that are not strict.
+   *
+   * @generated from field: bool fast_available = 1;
+   */
+  fastAvailable: boolean;
+
+  /**
+   * @generated from field: bool strict_available = 2;
+   */
+  strictAvailable: boolean;
+};
+
+/**
+ * Describes the message gatehouse.node.v1.LeaseBookState.
+ * Use `create(LeaseBookStateSchema)` to create a new message.
+ */
+export const LeaseBookStateSchema: GenMessage<LeaseBookState> = /*@__PURE__*/
+  messageDesc(file_gatehouse_node_v1_node_link, 17);
 
 /**
  * @generated from message gatehouse.node.v1.Heartbeat
@@ -503,7 +704,7 @@ export type Heartbeat = Message<"gatehouse.node.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 12);
+  messageDesc(file_gatehouse_node_v1_node_link, 18);
 
 /**
  * @generated from message gatehouse.node.v1.ReportBatch
@@ -542,7 +743,7 @@ export type ReportBatch = Message<"gatehouse.node.v1.ReportBatch"> & {
  * Use `create(ReportBatchSchema)` to create a new message.
  */
 export const ReportBatchSchema: GenMessage<ReportBatch> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 13);
+  messageDesc(file_gatehouse_node_v1_node_link, 19);
 
 /**
  * @generated from message gatehouse.node.v1.UsageCount
@@ -581,7 +782,7 @@ export type UsageCount = Message<"gatehouse.node.v1.UsageCount"> & {
  * Use `create(UsageCountSchema)` to create a new message.
  */
 export const UsageCountSchema: GenMessage<UsageCount> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 14);
+  messageDesc(file_gatehouse_node_v1_node_link, 20);
 
 /**
  * One minute of one method of one stage on one node.
@@ -654,7 +855,7 @@ export type MetricSample = Message<"gatehouse.node.v1.MetricSample"> & {
  * Use `create(MetricSampleSchema)` to create a new message.
  */
 export const MetricSampleSchema: GenMessage<MetricSample> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 15);
+  messageDesc(file_gatehouse_node_v1_node_link, 21);
 
 /**
  * Log-linear histogram of milliseconds; bucket layout: libs/foundation/telemetry.
@@ -695,7 +896,7 @@ export type Histogram = Message<"gatehouse.node.v1.Histogram"> & {
  * Use `create(HistogramSchema)` to create a new message.
  */
 export const HistogramSchema: GenMessage<Histogram> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 16);
+  messageDesc(file_gatehouse_node_v1_node_link, 22);
 
 /**
  * The batch is applied (now or earlier) and may be forgotten by the node.
@@ -719,7 +920,7 @@ export type ReportReceipt = Message<"gatehouse.node.v1.ReportReceipt"> & {
  * Use `create(ReportReceiptSchema)` to create a new message.
  */
 export const ReportReceiptSchema: GenMessage<ReportReceipt> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 17);
+  messageDesc(file_gatehouse_node_v1_node_link, 23);
 
 /**
  * What the node serves decides which manifest entries it is sent.
