@@ -14,4 +14,5 @@ export {
 } from './config.js';
 export { randomIds, SequentialIds, type IdSource } from './ids.js';
 export { Secret } from './secret.js';
+export { SET_DIGEST_BUCKETS, SetDigest } from './set-digest.js';
 export { unreachable } from './unreachable.js';
