@@ -1,55 +1,51 @@
-// `npm run bench -- proxy`: who spends how much CPU on one proxied request.
+// `npm run bench -- proxy`: what one proxied request costs, by whom.
 //
 //   core 0            core 1
-//   proxy under test  wrk (50 keep-alive connections), upstream, everything else of ours
+//   proxy under test  load generator, upstream, everything else of ours
 //
-// All contenders run the whole time and idle but one. In each round each is warmed up, then measured; the order rotates.
+// Scenario after scenario, each with fresh processes of its contenders: all of them run while it lasts, and idle but one.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import path from 'node:path';
-import { caddy } from './contenders/caddy.mjs';
-import { startGatehouse } from './contenders/gatehouse.mjs';
-import { fastifyHttpProxy } from './contenders/fastify-http-proxy.mjs';
-import { haproxy } from './contenders/haproxy.mjs';
-import { httpProxy } from './contenders/http-proxy.mjs';
-import { nginx } from './contenders/nginx.mjs';
-import { nodeUndici } from './contenders/node-undici.mjs';
-import { document, profileText } from './document.mjs';
+import { ITEM } from './bodies.mjs';
+import { makeCertificate } from './certificate.mjs';
+import { startProduct } from './contenders/gatehouse-apis.mjs';
+import { CONTENDERS, startContender, target } from './contenders.mjs';
+import { profileText, resultText, writeResult } from './document.mjs';
 import { CONNECTIONS, load } from './load.mjs';
 import { machine, revision } from './machine.mjs';
-import { measure } from './measure.mjs';
-import { findProgram, providePrograms, versionOf } from './packages.mjs';
-import { pin } from './proc.mjs';
+import { findProgram, provideNpmPackage, providePrograms } from './packages.mjs';
+import { pin, raiseFileLimit } from './proc.mjs';
 import { profileNode } from './profile.mjs';
-import { summarise, table } from './summary.mjs';
+import { SCENARIOS } from './scenarios/index.mjs';
 import { answers, freePorts, Servers } from './servers.mjs';
 import { startUpstream } from './upstream.mjs';
 
 const PROXY_CORE = 0;
 const LOAD_CORE = 1;
-/** The first round also pays for compilation: V8's optimised code and warm pools are what we compare. */
-const FIRST_WARM_UP_S = 3;
-const WARM_UP_S = 1;
 const PROFILE_S = 5;
-/** The result that the page shows; others are somebody's experiment. */
-const PAGE_RESULT = 'proxy';
-
-const NODE = `Node ${process.versions.node}`;
-const OTHERS = [nginx, haproxy, caddy, nodeUndici, httpProxy, fastifyHttpProxy];
-const OURS = [
-  { name: 'gatehouse', title: 'Gatehouse, HTTP proxy route', target: 'plain' },
-  { name: 'gatehouse-key', title: 'Gatehouse, with API key, throttle, quota', target: 'keyed' },
-];
+const FILES = 32_768;
+/** Of most scenarios; every server reserves memory by it. */
+const SERVER_CONNECTIONS = 1_024;
 
 export async function benchProxies(root, options) {
-  const tell = (text) => process.stderr.write(`${text}\n`);
+  const startedMs = performance.now();
+  const tell = (text) => process.stderr.write(`${((performance.now() - startedMs) / 1000).toFixed(0).padStart(4)} s  ${text}\n`);
   requireLinux();
-  const wanted = chosen(options.only);
+  const run = { root, options, tell, at: new Date().toISOString(), revision: revision(root) }; // now: somebody may commit while this runs
+  const scenarios = SCENARIOS.filter(
+    (scenario) => options.scenarios.includes(scenario.name) && entriesOf(scenario, options.only).length > 0,
+  );
+  const kinds = wantedKinds(scenarios, options.only);
   const programs = providePrograms(tell);
   if (programs.wrk === null) throw new Error('wrk makes the load; without it nothing can be measured.');
-  if (OURS.some(({ name }) => wanted(name))) build(root, tell);
+  const packages = Object.fromEntries(
+    kinds.flatMap(({ npm }) => (npm === undefined ? [] : [[npm.name, provideNpmPackage(root, npm.name, npm.version, tell)]])),
+  );
+  if (options.builds && kinds.some(({ needsProduct }) => needsProduct)) build(root, tell);
   pin(process.pid, LOAD_CORE);
+  const fileLimit = raiseFileLimit(FILES);
 
   const folder = mkdtempSync(path.join(tmpdir(), 'gatehouse-bench-'));
   chmodSync(folder, 0o755); // nginx's worker is another user
@@ -60,92 +56,105 @@ export async function benchProxies(root, options) {
   };
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void cleanUp().then(() => process.exit(1)));
   try {
-    const result = await compare({ root, options, tell, wanted, programs, folder, servers });
-    const text = table(result);
-    const shown = result.profile === undefined ? text : `${text}\n\n${profileText(result.profile)}`;
-    if (options.writes) write(root, options, result, text);
-    process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : `\n${shown}\n`);
-    if (result.contenders.some(({ errors }) => errors > 0)) throw new Error('A contender had errors; its row is not valid.');
+    const ground = await prepare({ servers, programs, folder, kinds, tell });
+    const result = { benchmark: 'proxy', scenarios: {} };
+    for (const scenario of scenarios) {
+      tell(`== ${scenario.title}`);
+      const common = { ...run, ...ground, servers, programs, packages, fileLimit, proxyCore: PROXY_CORE };
+      const { profile, ...measured } = await runScenario(scenario, common);
+      result.scenarios[scenario.name] = measured;
+      if (profile !== undefined) result.profile = profile;
+    }
+    if (options.writes) writeResult(root, options.name, result);
+    const profileShown = result.profile === undefined ? '' : `\n${profileText(result.profile)}\n`;
+    process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : `\n${resultText(result)}\n${profileShown}`);
+    report(result, tell);
   } finally {
     await cleanUp();
   }
 }
 
-async function compare({ root, options, tell, wanted, programs, folder, servers }) {
-  const { seconds, rounds } = options;
-  const startedMs = performance.now();
-  const measured = revision(root); // now: somebody may commit while this runs
+/** What stays up for the whole run: the upstream, and the product that the Gatehouse nodes join. */
+async function prepare({ servers, programs, folder, kinds, tell }) {
   const [upstreamPort] = await freePorts(1);
   const upstream = startUpstream(servers, { programs, folder, core: LOAD_CORE, port: upstreamPort });
-  const expected = await answers({ url: `http://127.0.0.1:${upstreamPort}/item` }, upstream.server);
+  const body = await answers({ url: `http://127.0.0.1:${upstreamPort}/item` }, upstream.server);
+  if (body !== ITEM) throw new Error(`The upstream answers ${body}`);
   tell(`Upstream: ${upstream.kind}`);
-  const contenders = await startContenders({ tell, wanted, programs, folder, servers, upstreamPort });
-  for (const { title, target, server } of contenders) {
-    const body = await answers(target, server);
-    if (body !== expected) throw new Error(`${title} does not answer what the upstream does: ${body}`);
+  const certificate = makeCertificate(programs.openssl, folder);
+  let product = null;
+  if (kinds.some(({ needsProduct }) => needsProduct)) {
+    tell('Starting Gatehouse');
+    product = await startProduct({ servers, folder, core: LOAD_CORE, upstreamPort });
   }
+  return { folder, upstream: upstream.server, upstreamKind: upstream.kind, upstreamPort, certificate, product };
+}
 
-  const samples = new Map(contenders.map(({ name }) => [name, []]));
-  for (let round = 0; round < rounds; round++) {
-    for (const contender of rotated(contenders, round)) {
-      await load(programs.wrk, contender.target, round === 0 ? FIRST_WARM_UP_S : WARM_UP_S);
-      const sample = await measure(programs.wrk, contender, { seconds, core: PROXY_CORE });
-      samples.get(contender.name).push(sample);
-      tell(
-        `round ${round + 1}/${rounds}  ${contender.title.padEnd(42)} ${sample.cpuUsPerRequest.toFixed(1).padStart(6)} µs/request  ` +
-          `${Math.round(sample.requestsPerSecond).toString().padStart(6)}/s` +
-          (sample.foreignPercent > 3 ? `  (others used ${sample.foreignPercent.toFixed(0)} % of the core)` : ''),
-      );
+async function runScenario(scenario, common) {
+  const { servers, programs, options, root, tell } = common;
+  const mark = servers.count;
+  const folder = path.join(common.folder, scenario.name);
+  mkdirSync(folder);
+  const startedMs = performance.now();
+  let outcome;
+  let profile;
+  try {
+    if (scenario.needs !== null && programs[scenario.needs] === null) throw new Error(`${scenario.needs} is not installed`);
+    const contenders = await startContenders(scenario, { ...common, folder });
+    outcome = { rows: await scenario.run({ ...common, folder, contenders }) };
+    const node = contenders.find(({ name, problem }) => name === 'gatehouse' && problem === null);
+    if (options.profile && scenario.name === 'get' && node !== undefined)
+      profile = await profileNode(node.pid, root, () => load(programs.wrk, target(node, '/item'), PROFILE_S));
+  } catch (error) {
+    tell(`Not measured: ${error.message}`);
+    outcome = { rows: [], problem: error.message };
+  } finally {
+    await servers.stop(mark);
+  }
+  const { seconds, rounds } = options;
+  const tookSeconds = Math.round((performance.now() - startedMs) / 1000);
+  const settings = { seconds, rounds, connections: CONNECTIONS, upstream: common.upstreamKind, tookSeconds };
+  const { at, revision: measured } = common;
+  return { title: scenario.title, at, revision: measured, machine: machine(), settings, ...outcome, profile };
+}
+
+async function startContenders(scenario, context) {
+  const started = [];
+  for (const { kind, as, core = String(PROXY_CORE), workers } of entriesOf(scenario, context.options.only)) {
+    const connections = scenario.connections ?? SERVER_CONNECTIONS;
+    const own = { ...context, folder: path.join(context.folder, as?.name ?? kind.name), core, workers, connections };
+    mkdirSync(own.folder);
+    const contender = { ...(await startContender(kind, own)), ...as };
+    if (contender.problem === null && scenario.probe !== undefined) {
+      await scenario.probe(contender).catch((error) => (contender.problem = error.message));
+    }
+    if (contender.problem !== null) context.tell(`${contender.title}: ${contender.problem.split('\n')[0]}`);
+    started.push(contender);
+  }
+  return started;
+}
+
+/** Who takes part in a scenario: those it names, or everybody. */
+function entriesOf({ who, entries }, only) {
+  const named = entries ?? CONTENDERS.filter(({ name }) => who === null || who.includes(name));
+  return named
+    .map((entry) => ({ ...entry, kind: CONTENDERS.find(({ name }) => name === entry.name) }))
+    .filter(({ kind }) => only === undefined || only.includes(kind.name));
+}
+
+function wantedKinds(scenarios, only) {
+  return [...new Set(scenarios.flatMap((scenario) => entriesOf(scenario, only).map(({ kind }) => kind)))];
+}
+
+function report(result, tell) {
+  let isValid = true;
+  for (const [scenario, { rows }] of Object.entries(result.scenarios)) {
+    for (const { title, problem, errors } of rows) {
+      if (problem !== undefined) tell(`${scenario}: ${title}: not measured: ${problem}`);
+      if (errors > 0) isValid = false;
     }
   }
-  const node = contenders.find(({ name }) => name === 'gatehouse');
-  const profile =
-    options.profile && node !== undefined
-      ? await profileNode(node.pid, root, () => load(programs.wrk, node.target, PROFILE_S))
-      : undefined;
-  return {
-    benchmark: 'proxy',
-    at: new Date().toISOString(),
-    revision: measured,
-    machine: machine(),
-    settings: {
-      seconds,
-      rounds,
-      connections: CONNECTIONS,
-      upstream: upstream.kind,
-      tookSeconds: Math.round((performance.now() - startedMs) / 1000),
-    },
-    contenders: contenders.map(({ name, title, version }) => ({ name, title, version, ...summarise(samples, name) })),
-    ...(profile === undefined ? {} : { profile }),
-  };
-}
-
-async function startContenders({ tell, wanted, programs, folder, servers, upstreamPort }) {
-  const contenders = [];
-  for (const other of OTHERS) {
-    if (!wanted(other.name) || (other.needs !== undefined && programs[other.needs] === null)) continue;
-    const [port] = await freePorts(1);
-    const server = other.start({ servers, programs, folder, core: PROXY_CORE, port, upstreamPort });
-    const version = other.needs === undefined ? NODE : versionOf(programs[other.needs], other.versionFlag);
-    const target = { url: `http://127.0.0.1:${port}/item` };
-    contenders.push({ name: other.name, title: other.title, version, server, pid: server.child.pid, target });
-  }
-  const ours = OURS.filter(({ name }) => wanted(name));
-  if (ours.length === 0) return contenders;
-  tell('Starting Gatehouse');
-  const gatehouse = await startGatehouse({ servers, folder, core: PROXY_CORE, loadCore: LOAD_CORE, upstreamPort });
-  for (const { name, title, target } of ours) {
-    const { server, pid } = gatehouse;
-    contenders.push({ name, title, version: NODE, server, pid, target: gatehouse[target] });
-  }
-  return contenders;
-}
-
-function chosen(only) {
-  const names = [...OTHERS, ...OURS].map(({ name }) => name);
-  const unknown = (only ?? []).filter((name) => !names.includes(name));
-  if (unknown.length > 0) throw new Error(`--only: no contender "${unknown.join('", "')}"; there are ${names.join(', ')}`);
-  return (name) => only === undefined || only.includes(name);
+  if (!isValid) throw new Error('A contender had errors; its row is not valid.');
 }
 
 function requireLinux() {
@@ -167,17 +176,4 @@ function build(root, tell) {
     env: { ...process.env, NX_DAEMON: 'false', NX_NO_CLOUD: 'true', NX_TUI: 'false' },
   });
   if (status !== 0) throw new Error(`${stdout}${stderr}`);
-}
-
-function rotated(list, by) {
-  const cut = by % list.length;
-  return [...list.slice(cut), ...list.slice(0, cut)];
-}
-
-function write(root, { name, only }, result, text) {
-  const file = path.join(root, 'bench/results', `${name}.json`);
-  mkdirSync(path.dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`);
-  spawnSync(path.join(root, 'node_modules/.bin/oxfmt'), [file]);
-  if (name === PAGE_RESULT && only === undefined) document(path.join(root, 'docs/performance.md'), result, text);
 }

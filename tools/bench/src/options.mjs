@@ -1,22 +1,23 @@
 // The command line of `npm run bench`.
 import { parseArgs } from 'node:util';
+import { CONTENDERS } from './contenders.mjs';
+import { SCENARIOS } from './scenarios/index.mjs';
+
+/** The result that docs/performance.md shows; others are somebody's experiment. */
+export const PAGE_RESULT = 'proxy';
+const names = (list) => list.map(({ name }) => name);
 
 const OPTIONS = {
-  seconds: { type: 'string', default: '5', help: 'measured seconds per contender and round' },
+  scenario: { type: 'string', default: names(SCENARIOS).join(','), help: 'comma-separated scenarios' },
+  only: { type: 'string', help: 'comma-separated contenders (all); keep nginx for the ratio' },
+  seconds: { type: 'string', default: '3', help: 'measured seconds per contender and round' },
   rounds: { type: 'string', default: '3', help: 'rounds; every contender runs once in each, in rotated order' },
-  only: { type: 'string', help: 'comma-separated contenders, nginx for the ratio; does not change docs/performance.md' },
-  name: {
-    type: 'string',
-    default: 'proxy',
-    help: 'the result goes to bench/results/<name>.json; only "proxy" goes to docs/performance.md',
-  },
-  profile: {
-    type: 'boolean',
-    default: false,
-    help: 'also profile the Gatehouse node (plain route) and list its hottest functions',
-  },
+  quick: { type: 'boolean', default: false, help: 'a look: one round of one second, short warm-up, 1,000 idle connections' },
+  name: { type: 'string', default: PAGE_RESULT, help: 'the result goes to bench/results/<name>.json and .svg' },
+  profile: { type: 'boolean', default: false, help: 'also profile the Gatehouse node (scenario get): hottest functions' },
   'no-write': { type: 'boolean', default: false, help: 'leave bench/results and docs/performance.md as they are' },
-  json: { type: 'boolean', default: false, help: 'print the result as JSON instead of the table' },
+  'no-build': { type: 'boolean', default: false, help: 'measure Gatehouse as it is built' },
+  json: { type: 'boolean', default: false, help: 'print the result as JSON instead of the tables' },
   help: { type: 'boolean', default: false, short: 'h', help: 'this text' },
 };
 const SECONDS_MAX = 600;
@@ -27,7 +28,24 @@ export function help() {
     const shown = typeof value === 'string' ? ` (${value})` : '';
     return `  --${name.padEnd(10)} ${help}${shown}`;
   });
-  return `npm run bench -- proxy [options]\n\nCPU cost per proxied request: Gatehouse beside nginx, HAProxy, Caddy and others.\n\n${lines.join('\n')}\n`;
+  const scenarios = SCENARIOS.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`);
+  const contenders = CONTENDERS.map(({ name, title }) => `  ${name.padEnd(20)} ${title}`);
+  return `npm run bench -- proxy [options]
+
+What one proxied request costs: Gatehouse beside nginx, HAProxy, Caddy and others.
+
+Options:
+${lines.join('\n')}
+
+A run with the name "${PAGE_RESULT}" also writes its tables to docs/performance.md; what it did not measure stays there as it was. With --only or
+--quick that name writes nothing: give another one to keep the result.
+
+Scenarios:
+${scenarios.join('\n')}
+
+Contenders:
+${contenders.join('\n')}
+`;
 }
 
 /** Reads the arguments after `npm run bench --`; throws one Error that says what is wrong and what is there. */
@@ -51,14 +69,26 @@ export function readOptions(args) {
     }
     return value;
   };
+  const listOf = (name, known) => {
+    const wanted = values[name]?.split(',');
+    const unknown = (wanted ?? []).filter((each) => !known.includes(each));
+    if (unknown.length > 0) problems.push(`--${name}: there is no "${unknown.join('", "')}"; there are ${known.join(', ')}`);
+    return wanted;
+  };
+  const { quick } = values;
   const options = {
     help: false,
-    seconds: whole('seconds', SECONDS_MAX),
-    rounds: whole('rounds', ROUNDS_MAX),
-    only: values.only?.split(','),
+    scenarios: listOf('scenario', names(SCENARIOS)),
+    only: listOf('only', names(CONTENDERS)),
+    seconds: quick ? 1 : whole('seconds', SECONDS_MAX),
+    rounds: quick ? 1 : whole('rounds', ROUNDS_MAX),
+    firstWarmUpSeconds: quick ? 1 : 3,
+    warmUpSeconds: 1,
+    idleConnections: quick ? 1_000 : 10_000,
     name: values.name,
     profile: values.profile,
-    writes: !values['no-write'],
+    writes: !values['no-write'] && !(values.name === PAGE_RESULT && (quick || values.only !== undefined)),
+    builds: !values['no-build'],
     json: values.json,
   };
   if (!/^[a-z0-9-]+$/.test(options.name))

@@ -1,17 +1,40 @@
 import { expect, test } from 'vitest';
-import { readOptions } from './options.mjs';
+import { CONTENDERS } from './contenders.mjs';
+import { help, readOptions } from './options.mjs';
+import { SCENARIOS } from './scenarios/index.mjs';
 
-test('without options the run is three rounds of five seconds, and its result is kept', () => {
+test('without options everything is measured in three rounds of three seconds, and the result is kept', () => {
   expect(readOptions(['proxy'])).toEqual({
     help: false,
-    seconds: 5,
-    rounds: 3,
+    scenarios: ['get', 'post', 'stream', 'tls', 'h2', 'half-load', 'idle', 'workers'],
     only: undefined,
+    seconds: 3,
+    rounds: 3,
+    firstWarmUpSeconds: 3,
+    warmUpSeconds: 1,
+    idleConnections: 10_000,
     name: 'proxy',
     profile: false,
     writes: true,
+    builds: true,
     json: false,
   });
+});
+
+for (const [what, args, writes] of [
+  ['some of the contenders', ['--only', 'nginx'], false],
+  ['a quick look', ['--quick'], false],
+  ['some of the scenarios', ['--scenario', 'tls'], true],
+  ['a quick look with a name of its own', ['--quick', '--name', 'mine'], true],
+]) {
+  test(`only full measurements reach the page: ${what}`, () => {
+    expect(readOptions(['proxy', ...args]).writes).toBe(writes);
+  });
+}
+
+test('the help names every scenario and every contender', () => {
+  const text = help();
+  for (const { name } of [...SCENARIOS, ...CONTENDERS]) expect(text).toContain(`\n  ${name} `);
 });
 
 for (const [what, args, message] of [
@@ -23,6 +46,8 @@ for (const [what, args, message] of [
     ['proxy', '--name', '../x'],
     '--name: expected lower-case letters, digits and "-", got "../x"',
   ],
+  ['an unknown scenario', ['proxy', '--scenario', 'get,h3'], '--scenario: there is no "h3"; there are get, post'],
+  ['an unknown contender', ['proxy', '--only', 'apache'], '--only: there is no "apache"; there are nginx, haproxy'],
   ['an unknown option', ['proxy', '--fast'], "Unknown option '--fast'"],
 ]) {
   test(`a wrong command line is refused with what is expected: ${what}`, () => {

@@ -61,3 +61,18 @@ export function pin(pid, core) {
   const { status, stderr } = spawnSync('taskset', ['-a', '-c', '-p', String(core), String(pid)], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`Cannot pin process ${pid} to core ${core}: ${stderr}`);
 }
+
+/** Raises how many files (so connections) this process and what it starts may have open, as far as it may; returns the limit. */
+export function raiseFileLimit(wanted) {
+  const own = String(process.pid);
+  const limit = () => Number(spawnSync('prlimit', ['-p', own, '-n', '-o', 'SOFT', '--noheadings'], { encoding: 'utf8' }).stdout);
+  if (limit() < wanted) {
+    const { status } = spawnSync('prlimit', ['-p', own, `--nofile=${wanted}:${wanted}`]); // root may
+    if (status !== 0) spawnSync('prlimit', ['-p', own, `--nofile=${hardFileLimit()}:`]);
+  }
+  return limit();
+}
+
+function hardFileLimit() {
+  return /^Max open files +\d+ +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))[1];
+}

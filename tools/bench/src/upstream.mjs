@@ -1,27 +1,41 @@
-// The upstream every contender calls: one small JSON document, as cheap as it gets.
+// The upstream every contender calls, as cheap as it gets:
+//   /item      one small JSON document        /download  10 MB
+//   /echo      what was sent                  /upload    reads it all, answers how many bytes it was
 import path from 'node:path';
 import { writeFileSync } from 'node:fs';
-import { nginxConfig } from './contenders/nginx.mjs';
-
-const BODY = '{"id":1,"name":"Rex","type":"dog","price":249.99}';
+import { ITEM, STREAMED_BYTES } from './bodies.mjs';
+import { LUA_MODULES, nginxConfig } from './contenders/nginx.mjs';
 
 /** Starts the upstream on the core of the load; says what it is. */
 export function startUpstream(servers, { programs, folder, core, port }) {
-  if (programs.nginx === null) {
-    const script = `import http from 'node:http';
-http.createServer({ keepAliveTimeout: 3_600_000 }, (request, response) => response.writeHead(200, { 'content-type': 'application/json', 'content-length': ${BODY.length} }).end('${BODY}')).listen(${port}, '127.0.0.1');`;
-    const file = path.join(folder, 'upstream.mjs');
-    writeFileSync(file, script);
-    return { kind: 'node:http', server: servers.start(core, [process.execPath, file]) };
+  if (programs.nginx === null || programs.nginxLua === null) {
+    const script = path.join(import.meta.dirname, 'upstream-server.mjs');
+    return { kind: 'node:http', server: servers.start(core, [process.execPath, script, String(port)]) };
   }
-  const file = nginxConfig(
-    folder,
-    'upstream',
-    `server {
+  writeFileSync(path.join(folder, 'download'), 'x'.repeat(STREAMED_BYTES));
+  const file = nginxConfig(folder, 'upstream', {
+    modules: LUA_MODULES,
+    connections: 4096,
+    http: `server {
     listen 127.0.0.1:${port} backlog=1024;
     default_type application/json;
-    location / { return 200 '${BODY}'; }
+    client_max_body_size 0;
+    client_body_buffer_size ${STREAMED_BYTES + 1024};
+    location / { return 200 '${ITEM}'; }
+    location = /echo { content_by_lua_block {
+      ngx.req.read_body()
+      local body = ngx.req.get_body_data() or ''
+      ngx.header['Content-Length'] = #body
+      ngx.print(body)
+    } }
+    location = /download { default_type text/plain; root ${folder}; sendfile on; }
+    location = /upload { default_type text/plain; content_by_lua_block {
+      ngx.req.read_body()
+      local length = tostring(#(ngx.req.get_body_data() or ''))
+      ngx.header['Content-Length'] = #length
+      ngx.print(length)
+    } }
   }`,
-  );
+  });
   return { kind: 'nginx, "return 200"', server: servers.start(core, [programs.nginx, '-c', file]) };
 }

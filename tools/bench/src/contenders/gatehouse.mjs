@@ -1,99 +1,55 @@
-// The whole product as `npm start` runs it; measured is its data-plane node. Two APIs, made with the AWS SDK.
-import { mkdirSync, readFileSync } from 'node:fs';
+// Our node, each form a process of its own that joined the running product. All forms have the same two APIs; they differ in the API that
+// is called, and in these settings.
 import path from 'node:path';
-import {
-  APIGatewayClient,
-  CreateApiKeyCommand,
-  CreateDeploymentCommand,
-  CreateResourceCommand,
-  CreateRestApiCommand,
-  CreateUsagePlanCommand,
-  CreateUsagePlanKeyCommand,
-  PutIntegrationCommand,
-  PutMethodCommand,
-} from '@aws-sdk/client-api-gateway';
 import { freePorts } from '../servers.mjs';
-import { pin } from '../proc.mjs';
 
-const START_DEADLINE_MS = 120_000;
-const PORT_VARIABLES = [
-  'GATEHOUSE_PORT',
-  'GATEHOUSE_ADMIN_PORT',
-  'GATEHOUSE_GRPC_PORT',
-  'GATEHOUSE_NODE_ADMIN_PORT',
-  'GATEHOUSE_RUNNER_PORT',
-  'GATEHOUSE_POSTGRES_PORT',
-  'GATEHOUSE_DEMO_PORT',
-];
-/** High enough that no request of the benchmark is ever refused, yet every request is counted. */
-const LIMITS = { rateLimit: 1_000_000, burstLimit: 1_000_000, quotaPerDay: 2_000_000_000 };
+const MAIN = path.resolve(import.meta.dirname, '../../../../apps/data-plane/dist/main.js');
 
-/** Starts it with everything on `loadCore` but the node, which goes to `core`. Returns the node and its two routes. */
-export async function startGatehouse({ servers, folder, core, loadCore, upstreamPort }) {
-  const home = path.join(folder, 'gatehouse');
-  mkdirSync(home);
-  const ports = await freePorts(PORT_VARIABLES.length);
-  const environment = Object.fromEntries(PORT_VARIABLES.map((name, index) => [name, String(ports[index])]));
-  const launcher = servers.start(loadCore, [process.execPath, path.join(import.meta.dirname, 'gatehouse-product.mjs')], {
-    ...environment,
-    GATEHOUSE_HOME: home,
-    GATEHOUSE_DEMO: '0',
-  });
-  await started(launcher);
-  const processes = JSON.parse(readFileSync(path.join(home, 'processes.json'), 'utf8'));
-  const { pid } = processes.find(({ main }) => main.includes('/data-plane/'));
-  pin(pid, core);
-
-  const env = readFileSync(path.join(home, 'env'), 'utf8');
-  const value = (name) => new RegExp(`^export ${name}=(.*)$`, 'm').exec(env)[1];
-  const client = new APIGatewayClient({
-    endpoint: value('AWS_ENDPOINT_URL'),
-    region: value('AWS_REGION'),
-    credentials: { accessKeyId: value('AWS_ACCESS_KEY_ID'), secretAccessKey: value('AWS_SECRET_ACCESS_KEY') },
-  });
-  const upstreamUrl = `http://127.0.0.1:${upstreamPort}/item`;
-  const target = (restApiId, headers) => ({
-    url: `http://127.0.0.1:${environment.GATEHOUSE_PORT}/bench/item`,
-    headers: { Host: `${restApiId}.execute-api.localhost`, ...headers },
-  });
-  const plain = target(await createApi(client, 'plain', upstreamUrl, false));
-  const keyedApi = await createApi(client, 'keyed', upstreamUrl, true);
-  const keyed = target(keyedApi, { 'x-api-key': await createKey(client, keyedApi) });
-  return { server: launcher, pid, plain, keyed };
+function gatehouseNode({ name, title, api, settings, accessLog }) {
+  return {
+    name,
+    title,
+    needsProduct: true,
+    pathPrefix: '/bench',
+    headersOf: (product) => product[api],
+    async start({ servers, folder, core, port, tlsPort, certificate, product, workers = 1 }) {
+      const [adminPort] = await freePorts(1);
+      const environment = {
+        ...product.environment,
+        GATEHOUSE_PORT: String(port),
+        GATEHOUSE_NODE_ADMIN_PORT: String(adminPort),
+        GATEHOUSE_DATA_DIR: path.join(folder, name),
+        GATEHOUSE_ACCESS_LOG: accessLog === 'off' ? 'off' : path.join(folder, `${name}-${accessLog}`),
+        GATEHOUSE_WORKERS: String(workers),
+        ...(certificate === null ? {} : { GATEHOUSE_TLS_PORT: String(tlsPort), GATEHOUSE_TLS_DIR: certificate.folder }),
+        ...settings,
+      };
+      return servers.start(core, [process.execPath, '--enable-source-maps', MAIN], environment, folder);
+    },
+  };
 }
 
-async function started(launcher) {
-  const endMs = performance.now() + START_DEADLINE_MS;
-  while (!launcher.output.includes('Ctrl-C stops everything.')) {
-    if (launcher.child.exitCode !== null || performance.now() > endMs)
-      throw new Error(`Gatehouse did not start:\n${launcher.output}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-}
+/** As little as our node can do for a route: like the others it writes no access log. */
+export const gatehouse = gatehouseNode({
+  name: 'gatehouse',
+  title: 'Gatehouse, HTTP proxy route',
+  api: 'plain',
+  settings: {},
+  accessLog: 'off',
+});
 
-async function createApi(client, name, uri, apiKeyRequired) {
-  const { id: restApiId, rootResourceId: parentId } = await client.send(
-    new CreateRestApiCommand({ name, endpointConfiguration: { types: ['REGIONAL'] } }),
-  );
-  const { id: resourceId } = await client.send(new CreateResourceCommand({ restApiId, parentId, pathPart: 'item' }));
-  const method = { restApiId, resourceId, httpMethod: 'GET' };
-  await client.send(new PutMethodCommand({ ...method, authorizationType: 'NONE', apiKeyRequired }));
-  await client.send(new PutIntegrationCommand({ ...method, type: 'HTTP_PROXY', integrationHttpMethod: 'GET', uri }));
-  await client.send(new CreateDeploymentCommand({ restApiId, stageName: 'bench' }));
-  return restApiId;
-}
+export const gatehouseKey = gatehouseNode({
+  name: 'gatehouse-key',
+  title: 'Gatehouse: key, throttle, quota, metrics, metering, JSON access log',
+  api: 'keyed',
+  settings: {},
+  accessLog: 'access.log',
+});
 
-async function createKey(client, apiId) {
-  const { rateLimit, burstLimit, quotaPerDay } = LIMITS;
-  const { id: keyId, value } = await client.send(new CreateApiKeyCommand({ name: 'bench', enabled: true }));
-  const { id: usagePlanId } = await client.send(
-    new CreateUsagePlanCommand({
-      name: 'bench',
-      apiStages: [{ apiId, stage: 'bench' }],
-      throttle: { rateLimit, burstLimit },
-      quota: { limit: quotaPerDay, period: 'DAY' },
-    }),
-  );
-  await client.send(new CreateUsagePlanKeyCommand({ usagePlanId, keyId, keyType: 'API_KEY' }));
-  return value;
-}
+export const gatehouseNodeHttp = gatehouseNode({
+  name: 'gatehouse-node-http',
+  title: 'Gatehouse on its reference engine, node:http + undici',
+  api: 'plain',
+  settings: { GATEHOUSE_ENGINE: 'node-http' },
+  accessLog: 'off',
+});

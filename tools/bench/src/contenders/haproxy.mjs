@@ -4,15 +4,16 @@ import path from 'node:path';
 export const haproxy = {
   name: 'haproxy',
   title: 'HAProxy',
-  needs: 'haproxy',
+  needs: ['haproxy'],
   versionFlag: '-v',
-  start({ servers, programs, folder, core, port, upstreamPort }) {
+  start({ servers, programs, folder, core, port, tlsPort, certificate, connections, upstreamPort }) {
     const file = path.join(folder, 'haproxy.cfg');
+    const tls = certificate === null ? '' : `bind 127.0.0.1:${tlsPort} ssl crt ${certificate.pem} alpn h2,http/1.1`;
     writeFileSync(
       file,
       `global
   nbthread 1
-  maxconn 1024
+  maxconn ${connections}
 defaults
   mode http
   http-reuse always
@@ -21,6 +22,7 @@ defaults
   timeout server 1h
 frontend callers
   bind 127.0.0.1:${port}
+  ${tls}
   default_backend item
 backend item
   server item 127.0.0.1:${upstreamPort}

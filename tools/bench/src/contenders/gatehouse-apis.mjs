@@ -1,0 +1,110 @@
+// The product as `npm start` runs it, with two APIs made by the AWS SDK. Its own node stays idle; the measured ones join as further nodes.
+import { mkdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import {
+  APIGatewayClient,
+  CreateApiKeyCommand,
+  CreateDeploymentCommand,
+  CreateResourceCommand,
+  CreateRestApiCommand,
+  CreateUsagePlanCommand,
+  CreateUsagePlanKeyCommand,
+  PutIntegrationCommand,
+  PutMethodCommand,
+} from '@aws-sdk/client-api-gateway';
+import { freePorts } from '../servers.mjs';
+
+const START_DEADLINE_MS = 120_000;
+const PORT_VARIABLES = [
+  'GATEHOUSE_PORT',
+  'GATEHOUSE_ADMIN_PORT',
+  'GATEHOUSE_GRPC_PORT',
+  'GATEHOUSE_NODE_ADMIN_PORT',
+  'GATEHOUSE_RUNNER_PORT',
+  'GATEHOUSE_POSTGRES_PORT',
+  'GATEHOUSE_DEMO_PORT',
+];
+/** High enough that no request of the benchmark is ever refused, yet every request is counted. */
+const LIMITS = { rateLimit: 1_000_000, burstLimit: 1_000_000, quotaPerDay: 2_000_000_000 };
+const ROUTES = [
+  ['item', 'GET'],
+  ['echo', 'POST'],
+  ['download', 'GET'],
+  ['upload', 'POST'],
+];
+
+/** Starts it on `core`. Returns what a further node needs (`environment`) and how the APIs are called (`plain`, `keyed`: headers). */
+export async function startProduct({ servers, folder, core, upstreamPort }) {
+  const home = path.join(folder, 'gatehouse');
+  mkdirSync(home);
+  const ports = await freePorts(PORT_VARIABLES.length);
+  const environment = Object.fromEntries(PORT_VARIABLES.map((name, index) => [name, String(ports[index])]));
+  const launcher = servers.start(core, [process.execPath, path.join(import.meta.dirname, 'gatehouse-product.mjs')], {
+    ...environment,
+    GATEHOUSE_HOME: home,
+    GATEHOUSE_DEMO: '0',
+  });
+  await started(launcher);
+
+  const env = readFileSync(path.join(home, 'env'), 'utf8');
+  const value = (name) => new RegExp(`^export ${name}=(.*)$`, 'm').exec(env)[1];
+  const client = new APIGatewayClient({
+    endpoint: value('AWS_ENDPOINT_URL'),
+    region: value('AWS_REGION'),
+    credentials: { accessKeyId: value('AWS_ACCESS_KEY_ID'), secretAccessKey: value('AWS_SECRET_ACCESS_KEY') },
+  });
+  const upstreamUrl = `http://127.0.0.1:${upstreamPort}`;
+  const plainApi = await createApi(client, 'plain', upstreamUrl, false);
+  const keyedApi = await createApi(client, 'keyed', upstreamUrl, true);
+  const key = await createKey(client, keyedApi);
+  const host = (restApiId) => ({ Host: `${restApiId}.execute-api.localhost` });
+  return {
+    plain: host(plainApi),
+    keyed: { ...host(keyedApi), 'x-api-key': key },
+    environment: {
+      GATEHOUSE_NODE_TOKEN: JSON.parse(readFileSync(path.join(home, 'secrets.json'), 'utf8')).nodeToken,
+      GATEHOUSE_CONTROL_ADDRESS: `127.0.0.1:${environment.GATEHOUSE_GRPC_PORT}`,
+      GATEHOUSE_RUNNER_URL: `http://127.0.0.1:${environment.GATEHOUSE_RUNNER_PORT}`,
+      GATEHOUSE_ALLOW_PRIVATE_UPSTREAMS: '1',
+    },
+  };
+}
+
+async function started(launcher) {
+  const endMs = performance.now() + START_DEADLINE_MS;
+  while (!launcher.output.includes('Ctrl-C stops everything.')) {
+    if (launcher.child.exitCode !== null || performance.now() > endMs)
+      throw new Error(`Gatehouse did not start:\n${launcher.output}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function createApi(client, name, upstreamUrl, apiKeyRequired) {
+  const { id: restApiId, rootResourceId: parentId } = await client.send(
+    new CreateRestApiCommand({ name, endpointConfiguration: { types: ['REGIONAL'] } }),
+  );
+  for (const [pathPart, httpMethod] of ROUTES) {
+    const { id: resourceId } = await client.send(new CreateResourceCommand({ restApiId, parentId, pathPart }));
+    const method = { restApiId, resourceId, httpMethod };
+    await client.send(new PutMethodCommand({ ...method, authorizationType: 'NONE', apiKeyRequired }));
+    const uri = `${upstreamUrl}/${pathPart}`;
+    await client.send(new PutIntegrationCommand({ ...method, type: 'HTTP_PROXY', integrationHttpMethod: httpMethod, uri }));
+  }
+  await client.send(new CreateDeploymentCommand({ restApiId, stageName: 'bench' }));
+  return restApiId;
+}
+
+async function createKey(client, apiId) {
+  const { rateLimit, burstLimit, quotaPerDay } = LIMITS;
+  const { id: keyId, value } = await client.send(new CreateApiKeyCommand({ name: 'bench', enabled: true }));
+  const { id: usagePlanId } = await client.send(
+    new CreateUsagePlanCommand({
+      name: 'bench',
+      apiStages: [{ apiId, stage: 'bench' }],
+      throttle: { rateLimit, burstLimit },
+      quota: { limit: quotaPerDay, period: 'DAY' },
+    }),
+  );
+  await client.send(new CreateUsagePlanKeyCommand({ usagePlanId, keyId, keyType: 'API_KEY' }));
+  return value;
+}

@@ -1,0 +1,66 @@
+// Latency while nobody is at the limit: half of what the plain Gatehouse route can do, the same fixed rate for everybody. The first row is the
+// generator without any proxy: what it and the upstream share of one core add by themselves.
+import { target } from '../contenders.mjs';
+import { generate, load } from '../load.mjs';
+import { measure } from '../measure.mjs';
+import { COLUMNS, differenceOf, ms } from '../summary.mjs';
+import { inRounds } from './rounds.mjs';
+
+const CONNECTIONS = 64;
+/** A generator that sent less than this share of the rate did not measure what it says. */
+const KEPT_UP = 0.97;
+
+const { busy, p50, p99, p999 } = COLUMNS;
+
+export const halfLoad = {
+  name: 'half-load',
+  title: 'Latency at half load',
+  who: ['nginx', 'haproxy', 'gatehouse', 'gatehouse-key'],
+  needs: 'wrk',
+  compared: { addedP50Us: differenceOf('p50Us'), addedP99Us: differenceOf('p99Us') },
+  columns: [
+    ['p99 ms over nginx', ({ addedP99Us }) => (addedP99Us === null ? '-' : `**${ms(addedP99Us)}**`)],
+    p50,
+    p99,
+    p999,
+    busy,
+    ['requests/s', ({ requestsPerSecond }) => String(Math.round(requestsPerSecond))],
+  ],
+  async run(context) {
+    const { contenders, programs, options, proxyCore, tell } = context;
+    const measured = contenders.find(({ name, problem }) => name === 'gatehouse' && problem === null);
+    if (measured === undefined) throw new Error('half of whose load? The plain Gatehouse route does not run');
+    await load(programs.wrk, target(measured, '/item'), options.firstWarmUpSeconds);
+    const { requests, durationUs } = await load(programs.wrk, target(measured, '/item'), options.seconds);
+    const rate = Math.round((requests * 1e6) / durationUs / 2);
+    tell(`Rate: ${rate}/s`);
+
+    const send = (contender, seconds) =>
+      generate('open-loop.mjs', { target: target(contender, '/item'), rate, connections: CONNECTIONS }, seconds);
+    const straight = {
+      name: 'upstream',
+      title: 'generator straight to the upstream',
+      port: context.upstreamPort,
+      pid: context.upstream.child.pid,
+      pathPrefix: '',
+      headers: {},
+      problem: null,
+    };
+    return inRounds(
+      { ...context, contenders: [straight, ...contenders] },
+      {
+        warmUp: send,
+        async sample(contender) {
+          const figures = await measure(contender.pid, [proxyCore], () => send(contender, options.seconds));
+          if (figures.requestsPerSecond < rate * KEPT_UP) {
+            throw new Error(
+              `only ${Math.round(figures.requestsPerSecond)} of ${rate} requests/s: generator or proxy did not keep up`,
+            );
+          }
+          return figures;
+        },
+        compared: halfLoad.compared,
+      },
+    );
+  },
+};
