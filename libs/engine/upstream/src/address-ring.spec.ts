@@ -116,6 +116,13 @@ describe('an address is ejected', () => {
     expect(outMs).toEqual([1_000, 2_000, 4_000, 8_000, 8_000, 1_000]);
   });
 
+  test('also when the time of the one that was out is over and no call has noticed yet', () => {
+    const ring = ringOf(2);
+    fail(ring, 0, 3);
+    fail(ring, 1, 3, START_MS + 1_000);
+    expect(ejected(ring)).toEqual([1]);
+  });
+
   test('for a time shortened by up to its jitter', () => {
     const ring = ringOf(2, { jitterShare: 0.2 }, () => 0.5);
     fail(ring, 0, 3);
