@@ -1,4 +1,4 @@
-import { MetricsRegistry } from '@gatehouse/telemetry';
+import { MetricsRegistry, renderPrometheus } from '@gatehouse/telemetry';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startAdminServer, type AdminServer } from './admin-server.js';
 
@@ -6,7 +6,12 @@ let server: AdminServer;
 let waitingFor: string[];
 beforeEach(async () => {
   waitingFor = [];
-  server = await startAdminServer({ bind: '127.0.0.1', port: 0, metrics: new MetricsRegistry(), notReady: () => waitingFor });
+  server = await startAdminServer({
+    bind: '127.0.0.1',
+    port: 0,
+    metrics: () => renderPrometheus(new MetricsRegistry()),
+    notReady: () => waitingFor,
+  });
 });
 afterEach(() => server.close());
 

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { PROMETHEUS_CONTENT_TYPE, renderPrometheus, type MetricsRegistry } from '@gatehouse/telemetry';
+import { PROMETHEUS_CONTENT_TYPE } from '@gatehouse/telemetry';
 
 export interface AdminServer {
   readonly port: number;
@@ -14,9 +14,12 @@ export interface AdminServer {
 export async function startAdminServer(options: {
   readonly bind: string;
   readonly port: number;
-  readonly metrics: MetricsRegistry;
+  /** The page of a scrape. */
+  readonly metrics: () => string | Promise<string>;
   /** What keeps the node from being ready; empty when it is. */
   readonly notReady: () => readonly string[];
+  /** More to say about readiness. */
+  readonly details?: () => object;
 }): Promise<AdminServer> {
   const server = createServer((request, response) => {
     const answer = (status: number, contentType: string, body: string) => {
@@ -30,10 +33,12 @@ export async function startAdminServer(options: {
         return json(200, { status: 'ok' });
       case '/readyz': {
         const waitingFor = options.notReady();
-        return waitingFor.length === 0 ? json(200, { status: 'ready' }) : json(503, { status: 'not ready', waitingFor });
+        const details = options.details?.();
+        if (waitingFor.length === 0) return json(200, { status: 'ready', ...details });
+        return json(503, { status: 'not ready', waitingFor, ...details });
       }
       case '/metrics':
-        return answer(200, PROMETHEUS_CONTENT_TYPE, renderPrometheus(options.metrics));
+        return void Promise.resolve(options.metrics()).then((page) => answer(200, PROMETHEUS_CONTENT_TYPE, page));
       default:
         return json(404, { message: 'Not Found' });
     }

@@ -1,4 +1,26 @@
-import { booleanSetting, portSetting, readConfig, secretSetting, stringSetting, type Values } from '@gatehouse/kernel';
+import { availableParallelism } from 'node:os';
+import {
+  booleanSetting,
+  portSetting,
+  readConfig,
+  secretSetting,
+  stringSetting,
+  type Setting,
+  type Values,
+} from '@gatehouse/kernel';
+
+const WORKERS_MAX = 256;
+
+const workersSetting: Setting<number> = {
+  variable: 'GATEHOUSE_WORKERS',
+  description: 'processes that serve the port; auto is one per core',
+  fallback: 1,
+  parse: (text) => {
+    const count = text === 'auto' ? availableParallelism() : Number(text);
+    if (Number.isInteger(count) && count >= 1 && count <= WORKERS_MAX) return count;
+    throw new Error(`expected a whole number from 1 to ${WORKERS_MAX}, or auto, got "${text}"`);
+  },
+};
 
 const SETTINGS = {
   nodeToken: secretSetting('GATEHOUSE_NODE_TOKEN', 'shared by control planes, nodes and function runners'),
@@ -6,6 +28,7 @@ const SETTINGS = {
   port: portSetting('GATEHOUSE_PORT', 'HTTP: callers of the APIs', 8080),
   adminPort: portSetting('GATEHOUSE_NODE_ADMIN_PORT', 'HTTP: health and metrics of this node', 8081),
   controlAddress: stringSetting('GATEHOUSE_CONTROL_ADDRESS', 'gRPC address of the control plane, host:port', '127.0.0.1:7090'),
+  workers: workersSetting,
   runnerUrl: stringSetting('GATEHOUSE_RUNNER_URL', 'function runner that function integrations call', 'http://127.0.0.1:7081'),
   baseDomain: stringSetting('GATEHOUSE_BASE_DOMAIN', 'APIs answer at {api}.execute-api.{base domain}', 'localhost'),
   dataDir: stringSetting(

@@ -16,11 +16,14 @@ export interface ListenerDependencies {
   readonly recorder: Recorder;
   readonly clock: Clock;
   readonly onBug: (bug: unknown) => void;
+  /** Other processes listen on the same port; the kernel spreads connections over them. */
+  readonly sharesPort: boolean;
 }
 
 /** Resolves when requests are taken; rejects when the port is in use. */
 export async function openListeners(config: Config, dependencies: ListenerDependencies): Promise<Listeners> {
-  const listener = new HttpListener({ ...dependencies, baseDomain: config.baseDomain });
-  await listener.listen(config.port, config.bind);
+  const { sharesPort, ...rest } = dependencies;
+  const listener = new HttpListener({ ...rest, baseDomain: config.baseDomain });
+  await listener.listen(config.port, config.bind, { reusePort: sharesPort });
   return listener;
 }

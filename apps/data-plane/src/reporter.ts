@@ -2,7 +2,7 @@
  * Sends what the node counted to the control plane: usage every second, metrics every five. While nobody is connected
  * both wait where they are counted: usage in the journal's file, metrics in the registry's minutes.
  */
-import type { ControlLink, Report } from '@gatehouse/engine-control-link';
+import type { ControlLink, LinkStatus, Report } from '@gatehouse/engine-control-link';
 import type { QuotaLedger, UsageBatch, UsageJournal } from '@gatehouse/engine-limits';
 import type { Clock } from '@gatehouse/kernel';
 import type { HistogramData, MetricSample, MetricsRegistry } from '@gatehouse/telemetry';
@@ -13,7 +13,7 @@ const METRICS_EVERY_MS = 5_000;
 const SAMPLES_PER_BATCH_MAX = 2_000;
 
 export interface ReporterOptions {
-  readonly link: Pick<ControlLink, 'report' | 'status'>;
+  readonly link: Pick<ControlLink, 'report'> & { readonly status: Pick<LinkStatus, 'connected'> };
   readonly journal: Pick<UsageJournal, 'rotate' | 'isDue' | 'pending' | 'acknowledge'>;
   readonly quotas: Pick<QuotaLedger, 'reported'>;
   readonly metrics: Pick<MetricsRegistry, 'takeSamples'>;
@@ -45,6 +45,11 @@ export class Reporter {
     this.sendAll(this.options.clock.nowMs() - this.metricsSentAtMs >= METRICS_EVERY_MS);
   }
 
+  /** Sends what another process of the node counted and packed, under the name it was given here. False: it has no receipt. */
+  async relay(batch: UsageBatch, metrics: Report['metrics']): Promise<boolean> {
+    return this.deliver(batch, { ...reportOf(batch, []), metrics: metrics ?? [] });
+  }
+
   private sendAll(withMetrics: boolean): Promise<void>[] {
     const { link, journal, metrics, clock } = this.options;
     if (!link.status.connected) return [];
@@ -63,10 +68,15 @@ export class Reporter {
   }
 
   private async send(batch: UsageBatch, samples: readonly MetricSample[]): Promise<void> {
+    await this.deliver(batch, reportOf(batch, samples));
+  }
+
+  private async deliver(batch: UsageBatch, report: Report): Promise<boolean> {
     const { link, journal, quotas, epoch } = this.options;
-    if (!(await link.report(reportOf(batch, samples)))) return; // the journal keeps the usage for the next start
+    if (!(await link.report(report))) return false; // the journal keeps the usage for the next start
     const acknowledged = journal.acknowledge(batch.epoch, batch.sequence);
     if (acknowledged !== null && batch.epoch === epoch) for (const count of acknowledged.counts) quotas.reported(count);
+    return true;
   }
 }
 

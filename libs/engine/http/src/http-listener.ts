@@ -67,11 +67,11 @@ export class HttpListener {
     this.server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.unreadable(error, socket as Socket));
   }
 
-  /** Rejects when the port is taken. */
-  async listen(port: number, host: string): Promise<void> {
+  /** Rejects when the port is taken. `reusePort`: other processes may listen on it too, and the kernel spreads connections. */
+  async listen(port: number, host: string, options: { readonly reusePort?: boolean } = {}): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.server.once('error', reject);
-      this.server.listen(port, host, () => {
+      this.server.listen({ port, host, reusePort: options.reusePort ?? false }, () => {
         this.server.off('error', reject);
         resolve();
       });

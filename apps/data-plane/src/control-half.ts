@@ -1,0 +1,51 @@
+/** What every node has once, however many processes serve for it: who it is to the control plane, and what it tells operators. */
+import path from 'node:path';
+import { SNAPSHOT_FORMAT } from '@gatehouse/contracts';
+import { ControlLink, type ControlLinkOptions } from '@gatehouse/engine-control-link';
+import type { UsageJournal } from '@gatehouse/engine-limits';
+import type { MetricsRegistry } from '@gatehouse/telemetry';
+import type { Config } from './config.js';
+
+const SOFTWARE_VERSION = '0.1.0';
+
+export const linkFolder = (config: Config): string => path.join(config.dataDir, 'link');
+export const usageFolder = (config: Config): string => path.join(config.dataDir, 'usage');
+
+/** Resolves when what is on disk is served; connects to nobody yet. */
+export function openLink(
+  config: Config,
+  adminPort: number,
+  options: Pick<ControlLinkOptions, 'apply' | 'onQuotaGrant' | 'onConnected' | 'onDisconnected' | 'clock' | 'log'>,
+): Promise<ControlLink> {
+  return ControlLink.open({
+    address: config.controlAddress,
+    token: config.nodeToken,
+    role: 'DATA_PLANE',
+    dataDir: linkFolder(config),
+    snapshotFormats: [SNAPSHOT_FORMAT],
+    softwareVersion: SOFTWARE_VERSION,
+    adminUrl: `http://${config.bind}:${adminPort}`,
+    ...options,
+  });
+}
+
+export function watchNode(metrics: MetricsRegistry, link: ControlLink, journal: UsageJournal): void {
+  metrics.gauge('gatehouse_node_connected', '1 while the control plane is reached', () => Number(link.status.connected));
+  metrics.gauge('gatehouse_node_revision', 'Revision of the manifest that is served', () => link.status.revision);
+  metrics.gauge(
+    'gatehouse_node_refused_entries',
+    'Manifest entries served in their last good form',
+    () => link.status.refusedCount,
+  );
+  metrics.gauge('gatehouse_node_unreported_batches', 'Usage batches without a receipt', () => journal.pending().length);
+}
+
+/** Says which variable to set when a port is taken. */
+export async function onPort<T>(variable: string, listen: () => Promise<T>): Promise<T> {
+  try {
+    return await listen();
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw cause;
+    throw new Error(`Port ${(cause as { port?: number }).port} is in use. Set ${variable} to another one.`, { cause });
+  }
+}

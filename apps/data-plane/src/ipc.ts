@@ -1,0 +1,41 @@
+/** What supervisor and worker say to each other. The channel keeps order and loses nothing while both live. */
+import type { ManifestChange, Refusal, Report } from '@gatehouse/engine-control-link';
+import type { QuotaAnswer, QuotaQuestion, QuotaRecall } from '@gatehouse/engine-limits';
+import type { MetricsPage } from '@gatehouse/telemetry';
+
+export type ToWorker =
+  /** Answered by `applied`. */
+  | { readonly kind: 'change'; readonly id: number; readonly change: ManifestChange }
+  /** Once: opens the journal in `folder` and listens. Answered by `serving` or `failed`. */
+  | { readonly kind: 'serve'; readonly port: number; readonly epoch: number; readonly folder: string }
+  /** Whether the control plane is reached: without it, what is counted stays in the worker's current file. */
+  | { readonly kind: 'connected'; readonly isConnected: boolean }
+  | { readonly kind: 'blob'; readonly digest: string; readonly isOnDisk: boolean }
+  | { readonly kind: 'grant'; readonly answer: QuotaAnswer }
+  /** Answered by `recalled`. */
+  | { readonly kind: 'recall'; readonly recall: QuotaRecall }
+  /** The report of that name in the worker's journal arrived. */
+  | { readonly kind: 'receipt'; readonly sequence: number }
+  /** Answered by `page`. */
+  | { readonly kind: 'page'; readonly id: number }
+  /** Answer what is under way, report, end. */
+  | { readonly kind: 'stop' };
+
+export type FromWorker =
+  /** Listens to the channel. */
+  | { readonly kind: 'hello' }
+  | { readonly kind: 'applied'; readonly id: number; readonly refusals: readonly Refusal[] }
+  | { readonly kind: 'serving' }
+  /** It ends for this reason. */
+  | { readonly kind: 'failed'; readonly reason: string }
+  /** The blob is absent or damaged on disk; answered by `blob`. */
+  | { readonly kind: 'wantBlob'; readonly digest: string }
+  | { readonly kind: 'question'; readonly question: QuotaQuestion }
+  | {
+      readonly kind: 'recalled';
+      readonly recall: QuotaRecall;
+      readonly left: { readonly counted: number; readonly allowedTotal: number };
+    }
+  /** Its usage is that of a closed file of the worker's journal, under that file's name. */
+  | { readonly kind: 'report'; readonly report: Report }
+  | { readonly kind: 'page'; readonly id: number; readonly page: MetricsPage };

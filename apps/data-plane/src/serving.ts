@@ -1,0 +1,122 @@
+/**
+ * The half of a node that answers requests: World, limits, connectors, listeners, access log. What it is told and what it
+ * counts comes from and goes to the other half (control stream, disk store, reports), in this process or in the supervisor.
+ */
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import path from 'node:path';
+import type { Writable } from 'node:stream';
+import type { GetBlob, ManifestChange, Refusal } from '@gatehouse/engine-control-link';
+import type { BucketRegistry, QuotaLedger, UsageJournal } from '@gatehouse/engine-limits';
+import { WorldKeeper } from '@gatehouse/engine-link';
+import { AccessLog, RequestRecorder } from '@gatehouse/engine-record';
+import type { Clock } from '@gatehouse/kernel';
+import type { MetricsRegistry } from '@gatehouse/telemetry';
+import type { Logger } from 'pino';
+import type { Config } from './config.js';
+import { closeConnectors, openConnectors, type Connectors } from './connectors.js';
+import { openListeners, type Listeners } from './listeners.js';
+
+/** Token buckets kept; see BucketRegistry for what happens beyond. */
+export const BUCKETS_MAX = 200_000;
+/** For requests under way when the node stops; the longest integration timeout is 29 s. */
+export const DRAIN_MS = 30_000;
+/** For the last reports' receipts. */
+export const LAST_REPORT_MS = 3_000;
+
+export interface ServingOptions {
+  readonly config: Config;
+  readonly adminPort: number;
+  readonly sharesPort: boolean;
+  readonly quotas: Pick<QuotaLedger, 'spend'>;
+  readonly buckets: Pick<BucketRegistry, 'bucket'>;
+  readonly metrics: MetricsRegistry;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export class Serving {
+  private readonly connectors: Connectors;
+  private readonly keeper: WorldKeeper;
+  /** Programs are linked before the journal is open, and first run when the listeners are. */
+  private journal: UsageJournal | null = null;
+  private accessLog: AccessLog | null = null;
+  private listeners: Listeners | null = null;
+
+  constructor(private readonly options: ServingOptions) {
+    const { config, adminPort, quotas, buckets, metrics, clock, log } = options;
+    this.connectors = openConnectors(config, adminPort);
+    const usage: Pick<UsageJournal, 'count'> = {
+      count: (tenant, planId, keyId, nowMs) => this.journal!.count(tenant, planId, keyId, nowMs),
+    };
+    this.keeper = new WorldKeeper({
+      bindings: { ...this.connectors, limits: { buckets, quotas, usage, clock }, metrics },
+      onRefusal: (stage, reason) => log.error({ ...stage, reason }, 'stage could not be linked'),
+      onRefusedRoute: (stage, route, reason) =>
+        log.warn({ ...stage, route, reason }, 'route answers 500: it could not be linked'),
+    });
+    metrics.gauge('gatehouse_node_linked_stages', 'Stages whose programs are in memory', () => this.keeper.linkedCount, {
+      isPerProcess: true,
+    });
+  }
+
+  adopt(change: ManifestChange, getBlob: GetBlob): Promise<readonly Refusal[]> {
+    return this.keeper.adopt(change, getBlob);
+  }
+
+  /** Takes requests from here on and counts them in `journal`; returns the port. Rejects when it is in use. */
+  async open(journal: UsageJournal, port: number): Promise<number> {
+    const { config, sharesPort, metrics, clock, log } = this.options;
+    for (const problem of journal.problems) log.error({ problem }, 'usage journal');
+    this.journal = journal;
+    this.accessLog = new AccessLog(await openLog(config.accessLog), {
+      dropped: metrics.counter(
+        'gatehouse_record_dropped_lines_total',
+        'Access log lines thrown away because their sink was too slow',
+      ),
+    });
+    const bugs = metrics.counter('gatehouse_engine_bugs_total', 'Requests that ended in a bug of the node');
+    const noteBug = (bug: unknown, doing: string) => {
+      bugs.add(1);
+      log.error({ err: bug, doing }, 'bug');
+    };
+    const recorder = new RequestRecorder({
+      clock,
+      accessLog: this.accessLog,
+      onBug: (x) => noteBug(x.faultCause, x.faultDoing),
+    });
+    const onBug = (bug: unknown) => log.error({ err: bug }, 'a request could not be served');
+    const dependencies = { worlds: this.keeper, recorder, clock, onBug, sharesPort };
+    this.listeners = await openListeners({ ...config, port }, dependencies);
+    return this.listeners.port;
+  }
+
+  get isOpen(): boolean {
+    return this.listeners !== null;
+  }
+
+  /** Takes no new requests; resolves when those under way are answered and counted, or cut at the deadline. */
+  async drain(): Promise<void> {
+    await this.listeners?.close({ deadlineMs: DRAIN_MS });
+  }
+
+  /** After `drain`. */
+  async close(): Promise<void> {
+    this.journal?.close();
+    await this.accessLog?.flush();
+    await closeConnectors(this.connectors);
+  }
+}
+
+/**
+ * The file is opened before the first request, so that a path that cannot be written is an error at the start. Several processes
+ * append to it whole lines at a time.
+ */
+async function openLog(file: string): Promise<Writable> {
+  if (file === '-') return process.stdout;
+  await mkdir(path.dirname(file), { recursive: true });
+  const stream = createWriteStream(file, { flags: 'a', mode: 0o600 });
+  await once(stream, 'open');
+  return stream;
+}

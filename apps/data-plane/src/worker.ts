@@ -1,0 +1,134 @@
+/** A worker process: serves the port together with its siblings, and leaves everything else to the supervisor. */
+import { readStoredBlob, type Report } from '@gatehouse/engine-control-link';
+import { BucketRegistry, provisionalPart, QuotaLedger, SplitBuckets, UsageJournal } from '@gatehouse/engine-limits';
+import { systemClock as clock } from '@gatehouse/kernel';
+import { MetricsRegistry, pageOf, watchProcess } from '@gatehouse/telemetry';
+import { readDataPlaneConfig } from './config.js';
+import { linkFolder } from './control-half.js';
+import type { FromWorker, ToWorker } from './ipc.js';
+import { openNodeLog } from './node-log.js';
+import { Reporter } from './reporter.js';
+import { BUCKETS_MAX, LAST_REPORT_MS, Serving } from './serving.js';
+
+const [slot, workerCount, adminPort] = process.argv.slice(2).map(Number) as [number, number, number];
+const config = readDataPlaneConfig(process.env);
+const log = openNodeLog(config, { worker: slot });
+
+const say = (message: FromWorker): void => {
+  if (process.connected) process.send!(message, () => undefined); // a supervisor that is gone is told nothing
+};
+
+const metrics = new MetricsRegistry();
+watchProcess(metrics);
+const quotas = new QuotaLedger({
+  requestMore: (question) => say({ kind: 'question', question }),
+  provisional: (limit) => provisionalPart(limit, workerCount),
+});
+quotas.connected(); // to the supervisor, which speaks for the control plane while that is away
+const buckets = new SplitBuckets(new BucketRegistry(BUCKETS_MAX), workerCount);
+const serving = new Serving({ config, adminPort, sharesPort: true, quotas, buckets, metrics, clock, log });
+
+const wantedBlobs = new Map<string, PromiseWithResolvers<boolean>>();
+const getBlob = async (digest: string): Promise<Uint8Array | null> => {
+  const bytes = await readStoredBlob(linkFolder(config), digest);
+  if (bytes !== null || !process.connected) return bytes;
+  let wanted = wantedBlobs.get(digest);
+  if (wanted === undefined) {
+    wantedBlobs.set(digest, (wanted = Promise.withResolvers<boolean>()));
+    say({ kind: 'wantBlob', digest });
+  }
+  return (await wanted.promise) ? readStoredBlob(linkFolder(config), digest) : null;
+};
+
+const receipts = new Map<number, PromiseWithResolvers<boolean>>();
+let isControlPlaneReached = false;
+const link = {
+  get status() {
+    return { connected: isControlPlaneReached && process.connected };
+  },
+  report: (report: Report): Promise<boolean> => {
+    const receipt = Promise.withResolvers<boolean>();
+    receipts.set(report.sequence, receipt);
+    say({ kind: 'report', report });
+    return receipt.promise;
+  },
+};
+
+let reporter: Reporter | null = null;
+async function serve({ port, epoch, folder }: Extract<ToWorker, { kind: 'serve' }>): Promise<void> {
+  const journal = new UsageJournal(folder, epoch);
+  await serving.open(journal, port);
+  // What was reported is the supervisor's to know: it speaks for all workers.
+  reporter = new Reporter({ link, journal, quotas: { reported: () => undefined }, metrics, epoch, clock });
+  reporter.start();
+  say({ kind: 'serving' });
+}
+
+async function fail(cause: unknown): Promise<void> {
+  const reason = (cause as Error).message;
+  log.error({ err: cause }, 'worker failed');
+  await new Promise<void>((resolve) => {
+    if (!process.send?.({ kind: 'failed', reason } satisfies FromWorker, () => resolve())) resolve();
+  });
+  process.exit(1);
+}
+
+let isStopping = false;
+async function stop(reason: string): Promise<void> {
+  if (isStopping) return;
+  isStopping = true;
+  log.info({ reason }, 'worker stops');
+  await serving.drain();
+  const flushed = reporter?.flush() ?? Promise.resolve();
+  await Promise.race([flushed, new Promise((resolve) => setTimeout(resolve, LAST_REPORT_MS))]);
+  await serving.close();
+  process.exit(0);
+}
+
+function told(message: ToWorker): void {
+  switch (message.kind) {
+    case 'change':
+      void serving
+        .adopt(message.change, getBlob)
+        .then((refusals) => say({ kind: 'applied', id: message.id, refusals }))
+        .catch(fail);
+      return;
+    case 'serve':
+      void serve(message).catch(fail);
+      return;
+    case 'connected':
+      isControlPlaneReached = message.isConnected;
+      return;
+    case 'blob':
+      wantedBlobs.get(message.digest)?.resolve(message.isOnDisk);
+      wantedBlobs.delete(message.digest);
+      return;
+    case 'grant':
+      quotas.granted(message.answer);
+      return;
+    case 'recall': {
+      const { usagePlanId, apiKeyId, periodStart, quota } = message.recall;
+      const left = quotas.recall({ usagePlanId, quota }, apiKeyId, periodStart, clock.nowMs());
+      say({ kind: 'recalled', recall: message.recall, left });
+      return;
+    }
+    case 'receipt':
+      receipts.get(message.sequence)?.resolve(true);
+      receipts.delete(message.sequence);
+      return;
+    case 'page':
+      say({ kind: 'page', id: message.id, page: pageOf(metrics) });
+      return;
+    case 'stop':
+      void stop('told by the supervisor').catch(fail);
+  }
+}
+
+process.on('message', (message) => told(message as ToWorker));
+process.on('disconnect', () => {
+  for (const { resolve } of [...wantedBlobs.values(), ...receipts.values()]) resolve(false);
+  void stop('supervisor is gone').catch(fail);
+});
+// Meant for the node, and sent to the whole group by a terminal or a service manager: the supervisor decides.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+say({ kind: 'hello' });
