@@ -83,6 +83,15 @@ export function forEveryEngine(define: (engine: Engine) => void): void {
   for (const engine of ENGINES) describe(engine.name, () => define(engine));
 }
 
+/** A script that answers requests whose body comes to its end, and no others. */
+export function afterBody(answer: (body: string) => string): RawScript {
+  return (call) =>
+    call.body.then(
+      (body) => call.send(answer(body)),
+      () => undefined,
+    );
+}
+
 /** The engine's way to ask for a feature; without one the run says that its tests are missing. */
 export function extra<K extends keyof Extras>(engine: Engine, name: K, fault: number): Extras[K] {
   const options = engine.extras[name];

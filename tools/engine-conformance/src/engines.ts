@@ -29,6 +29,8 @@ export interface Deviation {
 
 /** Features that not every implementation has, with the options that ask for them; `null`: it lacks the feature. */
 export interface Extras {
+  /** A caller that has ended its side still gets its answer. */
+  readonly halfClosed: (() => object) | null;
   /** Fault 57: at most so many connections in all, and from one address. */
   readonly connectionLimits: ((inAll: number, perAddress: number) => object) | null;
   /** Fault 57: true while the process has no memory to spare; new work is refused. */
@@ -57,7 +59,7 @@ const REFERENCE: Engine = {
   listener: (options) => new HttpListener(options),
   connector: (options) => new HttpConnector(options),
   pipelines: 'in parallel',
-  extras: { connectionLimits: null, shedding: null, resolver: null, breaker: null },
+  extras: { halfClosed: null, connectionLimits: null, shedding: null, resolver: null, breaker: null },
   deviations: REFERENCE_DEVIATIONS,
 };
 

@@ -34,4 +34,57 @@ export const REFERENCE_DEVIATIONS: readonly Deviation[] = [
     ],
     why: 'llhttp takes other protocols and versions, and several spaces',
   },
+  {
+    fault: 16,
+    cases: ['extensions of many chunks count together'],
+    why: 'node:http limits the extensions of each chunk alone',
+  },
+  {
+    fault: 17,
+    cases: ['10,000 headers are 431'],
+    why: 'node:http counts the bytes of names and values only',
+  },
+  {
+    fault: 19,
+    cases: ['an upstream that answers 417 before it has the body'],
+    why: 'undici sends no head before the first byte of the body',
+  },
+  {
+    fault: 32,
+    cases: ['an answer that only the end of the connection ends is whole, or cut when that is a reset'],
+    why: 'undici takes a reset for the end',
+  },
+  {
+    fault: 33,
+    cases: [
+      'An answer that is framed in two ways, or in none we know, is none: Transfer-Encoding: chunked\\r\\nTransfer-Encoding: chunked',
+      'An answer that is framed in two ways, or in none we know, is none: Transfer-Encoding: chunked, identity',
+      'An answer that is framed in two ways, or in none we know, is none: Transfer-Encoding: xchunked',
+      'An answer that is framed in two ways, or in none we know, is none: Transfer-Encoding: gzip, chunked',
+      'An answer that is framed in two ways, or in none we know, is none: Transfer-Encoding: identity',
+      'An answer that is framed in two ways, or in none we know, is none: Transfer-Encoding: ,chunked',
+      'An answer that is framed in two ways, or in none we know, is none: Transfer-Encoding: \\xa0chunked',
+    ],
+    why: 'undici takes any list of codings; what it does not know it reads to the end of the connection',
+  },
+  {
+    fault: 33,
+    cases: ['A head that is none: HTTP/1.1 600 OK', 'A head that is none: HTTP/2.0 200 OK'],
+    why: 'llhttp takes any three digits and other versions',
+  },
+  {
+    fault: 34,
+    cases: ['Informational answers come before the answer: HTTP/1.1 100 Continue\\r\\n ('],
+    why: 'undici refuses a 100 that it did not ask for',
+  },
+  {
+    fault: 34,
+    cases: ['a head that does not end (an endless status line)', 'a chunk extension without end'],
+    why: 'undici limits neither; the timeout does',
+  },
+  {
+    fault: 35,
+    cases: ['a GET whose answer has begun is never sent twice'],
+    why: 'undici does not tell whether bytes of the answer had come',
+  },
 ];
