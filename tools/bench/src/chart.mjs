@@ -1,7 +1,7 @@
 // The ratios to nginx as bars, one group per scenario. Plain SVG text: readable on a light and on a dark page, and without colours.
 
-const WIDTH = 880;
-const LABEL_WIDTH = 400;
+const WIDTH = 920;
+const LABEL_WIDTH = 440;
 const BAR_WIDTH = WIDTH - LABEL_WIDTH - 70;
 const ROW = 20;
 const GROUP_HEAD = 40;

@@ -59,7 +59,7 @@ function caption({ at, revision, machine, settings }) {
     revision.commit === null ? 'a checkout without git' : `commit ${revision.commit}${revision.isDirty ? ' with changes' : ''}`;
   return (
     `_${at.slice(0, 10)}, ${commit}: ${machine.cores} cores of ${machine.cpu} (${machine.arch}), ${machine.kernel}, Node ${machine.node}; ` +
-    `${settings.rounds} rounds of ${settings.seconds} s, upstream ${settings.upstream}._`
+    `${settings.rounds} round${settings.rounds === 1 ? '' : 's'} of ${settings.seconds} s, upstream ${settings.upstream}._`
   );
 }
 

@@ -66,7 +66,7 @@ export async function answers(target, server, deadlineMs = READY_DEADLINE_MS) {
       if (status === 200) return body;
       last = `${status} ${body.slice(0, 200)}`;
     } catch (error) {
-      last = error.code ?? error.message;
+      last = error.cause?.code ?? error.code ?? error.message; // of HTTP/2 the cause says it
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }

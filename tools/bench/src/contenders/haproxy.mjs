@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 
+/** It wants two files per connection it may have; without `strict-limits` it makes do with what it may open. */
 export const haproxy = {
   name: 'haproxy',
   title: 'HAProxy',
@@ -14,6 +15,7 @@ export const haproxy = {
       `global
   nbthread 1
   maxconn ${connections}
+  no strict-limits
 defaults
   mode http
   http-reuse always
