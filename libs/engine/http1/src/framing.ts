@@ -46,10 +46,17 @@ export function frameResponse(head: ResponseHead, requestMethod: string): Framin
   const { isKeptAlive, connectionNames } = found;
   const { status } = head;
   const isBodiless = status < 200 || status === 204;
-  if (isBodiless && found.body !== 'none') return refuse('upstream', 'UNEXPECTED_BODY');
+  if (status < 200 && found.body !== 'none') return refuse('upstream', 'UNEXPECTED_BODY');
   const upgrade = status === 101 && connectionNames.includes('upgrade') ? found.upgrade : null;
   if (isBodiless || status === 304 || requestMethod === 'HEAD')
-    return { body: 'none', bodyBytes: 0, isKeptAlive, connectionNames, upgrade };
+    // A 204 that announces a body may send it all the same: nothing behind it is read (RFC 9110 §15.3.5).
+    return {
+      body: 'none',
+      bodyBytes: 0,
+      isKeptAlive: isKeptAlive && !(status === 204 && found.body !== 'none'),
+      connectionNames,
+      upgrade,
+    };
   if (found.body === 'none' && !found.hasLength)
     return { body: 'until-close', bodyBytes: 0, isKeptAlive: false, connectionNames, upgrade };
   return { body: found.body, bodyBytes: found.bodyBytes, isKeptAlive, connectionNames, upgrade };

@@ -28,7 +28,7 @@ export const REFUSALS = {
   MALFORMED_TRANSFER_ENCODING: { status: 400, meaning: 'a list, a second line, or no token' },
   UNKNOWN_TRANSFER_CODING: { status: 501, meaning: 'one coding other than `chunked`' },
   CODING_IN_HTTP_1_0: { status: 400, meaning: 'Transfer-Encoding in an HTTP/1.0 message' },
-  UNEXPECTED_BODY: { status: 400, meaning: 'body announced where none may be: 1xx and 204' },
+  UNEXPECTED_BODY: { status: 400, meaning: 'body announced in an interim answer (1xx)' },
   MALFORMED_CONNECTION: { status: 400, meaning: 'Connection names something that is no token' },
   UNKNOWN_EXPECTATION: { status: 417, meaning: 'Expect is not `100-continue`' },
   MALFORMED_CHUNK_SIZE: { status: 400, meaning: 'chunk size is not 1 to 13 hex digits' },

@@ -20,14 +20,20 @@ export function writeResponseHead(status: number, reason: string, headers: Reado
 }
 
 function writeLines(startLine: string, headers: Readonly<RawHeaders>): string | Refusal {
-  let head = startLine;
+  const lines = writeHeaderLines(headers);
+  return lines === null ? refuse('caller', 'UNSAFE_HEAD') : `${startLine}${lines}\r\n`;
+}
+
+/** `null` when a name is no token or a value holds a control byte. */
+export function writeHeaderLines(headers: Readonly<RawHeaders>): string | null {
+  let lines = '';
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!;
     const value = headers[i + 1]!;
-    if (!isToken(name) || UNSAFE_VALUE.test(value)) return refuse('caller', 'UNSAFE_HEAD');
-    head += `${name}: ${value}\r\n`;
+    if (!isToken(name) || UNSAFE_VALUE.test(value)) return null;
+    lines += `${name}: ${value}\r\n`;
   }
-  return `${head}\r\n`;
+  return lines;
 }
 
 /** Each piece of body goes out as `prefix` and its bytes; the line break behind them leads the next prefix. */

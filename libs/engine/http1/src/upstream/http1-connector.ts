@@ -1,0 +1,157 @@
+/**
+ * Calls HTTP backends over plain sockets: one pool of keep-alive connections per origin.
+ *
+ *   retry     a GET, HEAD, OPTIONS, PUT or DELETE without a body, once, on a connection of its own, when a pooled connection broke
+ *             before the first byte of the answer: its server may have closed it while the request was on its way
+ *             (RFC 9110 §9.2.2). Nothing else is ever sent twice.
+ *   time      `timeoutMs` covers everything from connecting to the last byte of the body.
+ *   bounds    connections and waiting calls per origin, origins, size of the head. Bodies are streams: what is not read is not
+ *             received; a body that came whole with its head is handed on as bytes.
+ */
+import type { CallerPresence, Connector, UpstreamAnswer, UpstreamFailure, UpstreamRequest } from '@gatehouse/engine-exchange';
+import type { AddressRules } from '@gatehouse/engine-upstream';
+import { DEFAULT_CHUNKED_LIMITS, type ChunkedLimits, type HeadLimits } from '../head-limits.js';
+import { Origin, type OriginSettings } from './origin.js';
+import { splitOrigin } from './origin-url.js';
+import { letGoOfRequestBody, UpstreamCall } from './upstream-call.js';
+
+export interface Http1ConnectorOptions {
+  /** Which addresses a tenant may reach; asked for each connection. */
+  readonly addressRules: AddressRules;
+  /** Further calls to the same origin wait, within their own timeout. */
+  readonly connectionsPerOriginMax?: number;
+  /** Calls that wait for a connection; further ones are not tried. */
+  readonly waitingPerOriginMax?: number;
+  /** Pools kept; the least recently used one is closed for a new one. */
+  readonly originsMax?: number;
+  /** Unused connections are closed after this. */
+  readonly idleConnectionMs?: number;
+  readonly connectTimeoutMs?: number;
+  /** Do not check certificates: the integration's `insecureSkipVerification`. */
+  readonly skipsVerification?: boolean;
+  readonly headLimits?: HeadLimits;
+  readonly chunkedLimits?: ChunkedLimits;
+}
+
+/** Answers may have larger heads than requests: cookies, policies. */
+const UPSTREAM_HEAD_LIMITS: HeadLimits = { startLineBytesMax: 16_384, headBytesMax: 65_536, headerCountMax: 500 };
+/** How late a timeout may be noticed. */
+const SWEEP_MS = 20;
+/** Sweeps without any call, after which the timer sleeps until the next one. */
+const QUIET_SWEEPS_MAX = 100;
+
+export class Http1Connector implements Connector {
+  /** By origin; the order of insertion is the order of first use, see `makeRoom`. */
+  private readonly origins = new Map<string, Origin>();
+  private readonly calls = new Set<UpstreamCall>();
+  private readonly settings: OriginSettings;
+  private readonly originsMax: number;
+  private sweeper: NodeJS.Timeout | null = null;
+  private quietSweeps = 0;
+  private readonly forgetCall = (call: UpstreamCall): void => void this.calls.delete(call);
+
+  constructor(options: Http1ConnectorOptions) {
+    this.originsMax = options.originsMax ?? 1_000;
+    this.settings = {
+      addressRules: options.addressRules,
+      connectionsMax: options.connectionsPerOriginMax ?? 512,
+      waitingMax: options.waitingPerOriginMax ?? 4_096,
+      idleConnectionMs: options.idleConnectionMs ?? 10_000,
+      connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+      skipsVerification: options.skipsVerification ?? false,
+      headLimits: options.headLimits ?? UPSTREAM_HEAD_LIMITS,
+      chunkedLimits: options.chunkedLimits ?? DEFAULT_CHUNKED_LIMITS,
+    };
+  }
+
+  call(request: UpstreamRequest, caller: CallerPresence): Promise<UpstreamAnswer | UpstreamFailure> {
+    const { url } = request;
+    const pathStart = originEnd(url);
+    const originText = url.slice(0, pathStart);
+    const origin = this.origins.get(originText) ?? this.newOrigin(originText);
+    if (origin === null) return failed(request, 'ADDRESS', `no usable address: ${originText}`);
+    if (origin.isForbidden) return failed(request, 'FORBIDDEN_ADDRESS', `this node does not connect to ${originText}`);
+    if (caller.isCallerGone) return failed(request, 'ABORTED', 'the caller left');
+    return new Promise((resolve) => {
+      const call = new UpstreamCall(request, targetOf(url, pathStart), caller, resolve, this.forgetCall, performance.now());
+      this.calls.add(call);
+      if (this.sweeper === null) this.startSweeping();
+      origin.start(call);
+    });
+  }
+
+  /** Lets running calls end, then closes all connections. */
+  async close(): Promise<void> {
+    const origins = [...this.origins.values()];
+    this.origins.clear();
+    await Promise.all(origins.map((origin) => origin.close()));
+    if (this.sweeper !== null) clearInterval(this.sweeper);
+    this.sweeper = null;
+  }
+
+  private newOrigin(text: string): Origin | null {
+    const url = splitOrigin(text);
+    if (url === null) return null;
+    if (this.origins.size >= this.originsMax) this.makeRoom();
+    const origin = new Origin(url, this.settings);
+    this.origins.set(text, origin);
+    return origin;
+  }
+
+  /** The pool that was not used for the longest time closes; its running calls end first. */
+  private makeRoom(): void {
+    let oldest: [string, Origin] | null = null;
+    for (const entry of this.origins) if (oldest === null || entry[1].usedAtMs < oldest[1].usedAtMs) oldest = entry;
+    if (oldest === null) return;
+    this.origins.delete(oldest[0]);
+    void oldest[1].close();
+  }
+
+  private startSweeping(): void {
+    this.quietSweeps = 0;
+    this.sweeper = setInterval(() => this.sweep(), SWEEP_MS).unref();
+  }
+
+  private sweep(): void {
+    const nowMs = performance.now();
+    for (const call of this.calls) {
+      if (nowMs > call.deadlineAtMs) call.end('TIMEOUT', new Error(`no complete answer within ${call.request.timeoutMs} ms`));
+    }
+    for (const origin of this.origins.values()) origin.sweep(nowMs);
+    this.quietSweeps = this.calls.size > 0 ? 0 : this.quietSweeps + 1;
+    if (this.quietSweeps < QUIET_SWEEPS_MAX || this.hasConnections()) return;
+    clearInterval(this.sweeper!);
+    this.sweeper = null;
+  }
+
+  private hasConnections(): boolean {
+    for (const origin of this.origins.values()) if (origin.connectionCount > 0) return true;
+    return false;
+  }
+}
+
+function failed(
+  request: UpstreamRequest,
+  failure: UpstreamFailure['failure'],
+  meaning: string,
+): Promise<UpstreamAnswer | UpstreamFailure> {
+  letGoOfRequestBody(request);
+  return Promise.resolve({ failure, cause: new Error(meaning) });
+}
+
+/** Where path, query or fragment start. Split by hand, so that the path goes out as it was built: a URL object would re-encode it. */
+function originEnd(url: string): number {
+  const start = url.indexOf('://') + 3;
+  const slash = url.indexOf('/', start);
+  const end = slash === -1 ? url.length : slash;
+  const mark = url.indexOf('?', start);
+  const hash = url.indexOf('#', start);
+  return Math.min(end, mark === -1 ? end : mark, hash === -1 ? end : hash);
+}
+
+/** A fragment never reaches a backend. */
+function targetOf(url: string, pathStart: number): string {
+  const hash = url.indexOf('#', pathStart);
+  const target = hash === -1 ? url.slice(pathStart) : url.slice(pathStart, hash);
+  return target.charCodeAt(0) === 47 /* / */ ? target : `/${target}`;
+}

@@ -1,0 +1,85 @@
+import type { CallerPresence, FailureReason, UpstreamAnswer, UpstreamFailure, UpstreamRequest } from '@gatehouse/engine-exchange';
+import type { RawHeaders } from '../header-lines.js';
+import type { AnswerBody } from './answer-body.js';
+import type { UpstreamConnection } from './upstream-connection.js';
+
+/** RFC 9110 §9.2.2: sending them twice does no more than sending them once. */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
+
+/** One call from its request to the last byte of its answer. Settles once; a later end only ends the body. */
+export class UpstreamCall {
+  /** On the clock of `performance.now()`. */
+  readonly deadlineAtMs: number;
+  connection: UpstreamConnection | null = null;
+  isRetry = false;
+  body: AnswerBody | null = null;
+  isOver = false;
+  private isSettled = false;
+
+  constructor(
+    readonly request: UpstreamRequest,
+    /** Path and query as they go out. */
+    readonly target: string,
+    private readonly caller: CallerPresence,
+    private readonly resolve: (outcome: UpstreamAnswer | UpstreamFailure) => void,
+    private readonly onOver: (call: UpstreamCall) => void,
+    nowMs: number,
+  ) {
+    this.deadlineAtMs = nowMs + request.timeoutMs;
+    caller.onCallerLeft = () => this.end('ABORTED', new Error('the caller left'));
+  }
+
+  /** A connection that had carried answers before broke without a byte of this one: its server may have closed it before it saw the request. */
+  mayRetry(connection: UpstreamConnection): boolean {
+    const { request } = this;
+    return (
+      !this.isSettled && !this.isRetry && connection.isStaleSuspect && request.body === null && IDEMPOTENT.has(request.httpMethod)
+    );
+  }
+
+  answered(status: number, headers: RawHeaders, body: AnswerBody | Buffer | null): void {
+    this.isSettled = true;
+    if (body === null || Buffer.isBuffer(body)) this.over();
+    else this.body = body;
+    this.resolve({ status, headers, body });
+  }
+
+  /** The streamed body came whole. */
+  bodyEnded(): void {
+    this.body = null;
+    this.over();
+  }
+
+  failed(failure: FailureReason, cause: unknown, retryAfterMs?: number): void {
+    if (this.isSettled) {
+      const { body } = this;
+      this.body = null;
+      body?.destroy(cause instanceof Error ? cause : new Error(String(cause)));
+    } else {
+      this.isSettled = true;
+      letGoOfRequestBody(this.request);
+      this.resolve(retryAfterMs === undefined ? { failure, cause } : { failure, cause, retryAfterMs });
+    }
+    this.over();
+  }
+
+  /** From our side: the caller left, or the time is up. The connection goes with it. */
+  end(failure: FailureReason, cause: Error): void {
+    const { connection } = this;
+    this.connection = null;
+    this.failed(failure, cause);
+    connection?.destroy();
+  }
+
+  private over(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.caller.onCallerLeft = null;
+    this.onOver(this);
+  }
+}
+
+/** A body nobody reads any more. */
+export function letGoOfRequestBody({ body }: UpstreamRequest): void {
+  if (body !== null && !Buffer.isBuffer(body) && !body.destroyed) body.on('error', () => undefined).destroy();
+}
