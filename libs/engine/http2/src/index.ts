@@ -1,0 +1,3 @@
+export type { SessionEnd } from './caller-session.js';
+export { Http2Sessions, type Http2SessionsOptions } from './http2-sessions.js';
+export { DEFAULT_HTTP2_LIMITS, type Http2Limits } from './limits.js';
