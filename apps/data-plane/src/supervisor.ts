@@ -58,6 +58,7 @@ interface NodeParts {
 class Supervisor implements DataPlane {
   private readonly metrics = new MetricsRegistry();
   private readonly stopWatching = watchProcess(this.metrics);
+  private readonly restarts = this.metrics.counter('gatehouse_node_worker_restarts_total', 'Worker processes started again');
   private readonly processes: WorkerProcesses;
   private readonly nodeMetrics = new NodeMetrics(this.metrics, () => this.processes.all());
   private readonly spread: ManifestSpread;
@@ -94,7 +95,7 @@ class Supervisor implements DataPlane {
       handlers: {
         joined: (worker) => this.joined(worker),
         said: (worker, message) => this.said(worker, message),
-        ended: (worker) => this.ended(worker),
+        ended: (worker, isMissed) => this.ended(worker, isMissed),
       },
       log,
     });
@@ -136,7 +137,6 @@ class Supervisor implements DataPlane {
     this.parts = { link, journal, folders, reporter };
     watchNode(metrics, link, journal);
     metrics.gauge('gatehouse_node_workers', 'Worker processes that take requests', () => this.processes.servingCount);
-    metrics.gauge('gatehouse_node_worker_restarts_total', 'Worker processes started again', () => this.processes.restartCount);
     for (const taker of this.takers.values()) this.serveIfReady(taker);
     await this.firstServing.promise;
     link.connect();
@@ -263,7 +263,8 @@ class Supervisor implements DataPlane {
     this.relaying.add(sent);
   }
 
-  private ended(process: WorkerProcess): void {
+  private ended(process: WorkerProcess, isMissed: boolean): void {
+    if (isMissed) this.restarts.add(1);
     const { worker } = process;
     const taker = this.takers.get(process);
     this.takers.delete(process);

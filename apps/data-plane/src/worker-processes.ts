@@ -10,8 +10,8 @@ export interface WorkerHandlers {
   /** The process is there and listens to its channel. */
   joined(worker: WorkerProcess): void;
   said(worker: WorkerProcess, message: FromWorker): void;
-  /** It is gone, and everything it said was heard. Also for one that never joined. */
-  ended(worker: WorkerProcess): void;
+  /** It is gone, and everything it said was heard. Also for one that never joined. `isMissed`: another one takes its place. */
+  ended(worker: WorkerProcess, isMissed: boolean): void;
 }
 
 export interface WorkerProcessesOptions {
@@ -58,7 +58,6 @@ export class WorkerProcesses {
   private startCount = 0;
   private isStopping = false;
   private onAllEnded: (() => void) | null = null;
-  restartCount = 0;
 
   constructor(private readonly options: WorkerProcessesOptions) {}
 
@@ -129,7 +128,7 @@ export class WorkerProcesses {
     const { slot } = worker;
     worker.isServing = false;
     this.bySlot.delete(slot);
-    handlers.ended(worker);
+    handlers.ended(worker, !this.isStopping);
     if (this.isStopping) {
       if (this.bySlot.size === 0) this.onAllEnded?.();
       return;
@@ -143,7 +142,6 @@ export class WorkerProcesses {
       pauseMs,
     };
     log.error(fields, 'a worker ended and is started again');
-    this.restartCount++;
     const timer = setTimeout(() => {
       this.timers.delete(timer);
       this.startOne(slot);

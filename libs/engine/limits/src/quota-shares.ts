@@ -12,8 +12,9 @@
  * others give back half of what they do not use (`recall`), so a caller that keeps to one worker gets the whole quota. What a dead
  * worker was lent stays lent until its journal was read; then it has what it counted.
  *
- * So the node admits what one ledger would, and at most one `provisionalPart` more for each worker that was started again, and
- * one request more for each worker above the provisional allowance (a quota smaller than the number of workers).
+ * So the node admits what one ledger would, and at most one `provisionalPart` more for each worker that was started again, one
+ * provisional allowance more when the plan's limit is changed, and one request more for each worker above the provisional
+ * allowance (a quota smaller than the number of workers).
  */
 import { provisionalAllowance, type QuotaAnswer, type QuotaQuestion } from './quota-ledger.js';
 import { quotaPeriod, type QuotaPeriod } from './quota-period.js';
