@@ -9,5 +9,5 @@ test('a node is one process unless told otherwise, and auto is one per core', ()
   expect(workers('3')).toBe(3);
   expect(workers('auto')).toBe(availableParallelism());
   for (const text of ['0', '-1', '1.5', 'many', '1000'])
-    expect(() => workers(text)).toThrow(`GATEHOUSE_WORKERS: expected a whole number from 1 to 256, or auto, got "${text}"`);
+    expect(() => workers(text)).toThrow(`GATEHOUSE_WORKERS: expected a whole number from 1 to 99, or auto, got "${text}"`);
 });

@@ -9,7 +9,7 @@ import {
   type Values,
 } from '@gatehouse/kernel';
 
-const WORKERS_MAX = 256;
+const WORKERS_MAX = 99;
 
 const workersSetting: Setting<number> = {
   variable: 'GATEHOUSE_WORKERS',

@@ -103,6 +103,7 @@ async function start(root, settings, state, secrets, children, postgres) {
     GATEHOUSE_DATA_DIR: state.folder('data-plane'),
     GATEHOUSE_ACCESS_LOG: path.join(state.home, 'logs', 'access.log'),
     GATEHOUSE_ALLOW_PRIVATE_UPSTREAMS: '1',
+    GATEHOUSE_WORKERS: settings.workers,
   });
   await ready(settings);
   step.done();

@@ -8,6 +8,7 @@ const VARIABLES = [
   ['GATEHOUSE_GRPC_PORT', 'control plane, gRPC: nodes', '7090'],
   ['GATEHOUSE_PORT', 'data-plane node, HTTP: callers of your APIs', '8080'],
   ['GATEHOUSE_NODE_ADMIN_PORT', 'data-plane node: health and metrics', '8081'],
+  ['GATEHOUSE_WORKERS', 'processes that serve the data-plane port; auto is one per core', '1'],
   ['GATEHOUSE_RUNNER_PORT', 'function runner', '7081'],
   ['GATEHOUSE_POSTGRES_PORT', 'PostgreSQL', '7432'],
   ['GATEHOUSE_DEMO_PORT', 'the HTTP backend of the demo API', '8082'],
@@ -36,6 +37,8 @@ export function readSettings(root, environment) {
     if (twin !== undefined) problems.push(`${name} and ${twin} are both ${port}`);
     ports[name] = port;
   }
+  if (!/^(auto|[1-9]\d?)$/.test(value.GATEHOUSE_WORKERS))
+    problems.push(`GATEHOUSE_WORKERS: expected a number from 1 to 99, or auto, got "${value.GATEHOUSE_WORKERS}"`);
   if (!['0', '1'].includes(value.GATEHOUSE_DEMO)) problems.push(`GATEHOUSE_DEMO: expected 0 or 1, got "${value.GATEHOUSE_DEMO}"`);
   if (problems.length > 0) throw new Error(problems.join('\n'));
   const home = path.resolve(root, value.GATEHOUSE_HOME);
@@ -45,6 +48,7 @@ export function readSettings(root, environment) {
     region: value.GATEHOUSE_REGION,
     baseDomain: value.GATEHOUSE_BASE_DOMAIN,
     demo: value.GATEHOUSE_DEMO === '1',
+    workers: value.GATEHOUSE_WORKERS,
     ports,
     adminUrl: `http://${value.GATEHOUSE_BIND}:${value.GATEHOUSE_ADMIN_PORT}`,
     gatewayUrl: `http://${value.GATEHOUSE_BIND}:${value.GATEHOUSE_PORT}`,
