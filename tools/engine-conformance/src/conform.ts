@@ -58,7 +58,8 @@ export class House {
   }
 
   async close(): Promise<void> {
-    for (const close of this.closing.splice(0).reverse()) await close();
+    for (const close of this.closing.splice(0).reverse())
+      await within(5_000, 'the end of what the test had opened', Promise.resolve(close()));
   }
 }
 

@@ -4,9 +4,10 @@
  * `deviations` are what an implementation is known to do otherwise. Their tests run and must fail: a deviation that is gone has to
  * leave the list. `lacks` are whole features; their tests are not run, and every run says so.
  */
-import { HttpConnector, type AddressRules, type HttpConnectorOptions } from '@gatehouse/engine-connectors';
+import { HttpConnector, type HttpConnectorOptions } from '@gatehouse/engine-connectors';
 import type { Connector } from '@gatehouse/engine-exchange';
 import { HttpListener, type HttpListenerOptions } from '@gatehouse/engine-http';
+import type { NameService, UpstreamSettingsOverrides } from '@gatehouse/engine-upstream';
 import { REFERENCE_DEVIATIONS } from './reference-deviations.js';
 
 export interface Listener {
@@ -35,14 +36,9 @@ export interface Extras {
   readonly connectionLimits: ((inAll: number, perAddress: number) => object) | null;
   /** Fault 57: true while the process has no memory to spare; new work is refused. */
   readonly shedding: ((isShort: () => boolean) => object) | null;
-  /** Fault 36: names are resolved by the test. Options of the connector. */
-  readonly resolver: ((resolve: ResolveName, rules: AddressRules) => object) | null;
-  /** Fault 37: an upstream that fails so often in a row is not called for so long. Options of the connector. */
-  readonly breaker: ((failuresMax: number, openMs: number) => object) | null;
+  /** Faults 36 and 37: who resolves names, and when an upstream is left alone. Options of the connector. */
+  readonly upstream: ((names: NameService, settings: UpstreamSettingsOverrides) => object) | null;
 }
-
-/** As a name server would answer. Rejects for NXDOMAIN and the like; may never settle. */
-export type ResolveName = (name: string) => Promise<readonly { readonly address: string; readonly ttlS: number }[]>;
 
 export interface Engine {
   readonly name: string;
@@ -59,7 +55,7 @@ const REFERENCE: Engine = {
   listener: (options) => new HttpListener(options),
   connector: (options) => new HttpConnector(options),
   pipelines: 'in parallel',
-  extras: { halfClosed: null, connectionLimits: null, shedding: null, resolver: null, breaker: null },
+  extras: { halfClosed: null, connectionLimits: null, shedding: null, upstream: null },
   deviations: REFERENCE_DEVIATIONS,
 };
 

@@ -30,6 +30,8 @@ const BASE_DOMAIN = 'b';
 export class Gate {
   readonly lines: LogLine[] = [];
   readonly bugs: unknown[] = [];
+  /** Of each request, why it failed; `null` when it did not. */
+  readonly causes: unknown[] = [];
   readonly listener: Listener;
   private readonly connectors: UpstreamClient[];
   private readonly worlds: WorldKeeper;
@@ -59,9 +61,15 @@ export class Gate {
         metrics: { series: () => ({ record: () => undefined }) },
       },
     });
+    const recorder = new RequestRecorder({ clock, accessLog: { write: (line) => this.recordedOne(line) } });
     this.listener = engine.listener({
       worlds: this.worlds,
-      recorder: new RequestRecorder({ clock, accessLog: { write: (line) => this.recordedOne(line) } }),
+      recorder: {
+        record: (x) => {
+          this.causes.push(x.faultCause);
+          recorder.record(x);
+        },
+      },
       clock,
       baseDomain: BASE_DOMAIN,
       onBug: (bug) => void this.bugs.push(bug),

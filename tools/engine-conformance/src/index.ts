@@ -1,1 +1,1 @@
-export { ENGINES, type Engine, type Extras, type Listener, type ResolveName, type UpstreamClient } from './engines.js';
+export { ENGINES, type Engine, type Extras, type Listener, type UpstreamClient } from './engines.js';
