@@ -241,4 +241,23 @@ describe('over the workers of a node', () => {
     use(200);
     expect(node.admitted).toBe(25);
   });
+
+  test('what a ledger gives back by itself is free for the others', () => {
+    const node = new Node(100, 2);
+    node.shares.connected();
+    node.call(1);
+    node.deliverAll();
+    node.grant(100);
+    const about = { usagePlanId: 'plan', apiKeyId: 'key', periodStart: DAY, reported: 0 };
+    node.shares.asked(1, { ...about, wanted: 50, counted: 1, held: 0 });
+    node.deliverAll();
+    node.ledgers.delete(1); // it says nothing from here on but this
+    node.shares.asked(1, { ...about, wanted: 0, counted: 1, held: 1, generation: 1 });
+    for (let index = 0; index < 300; index++) {
+      node.call(2);
+      node.deliverAll();
+      node.nowMs += 20;
+    }
+    expect(node.admitted).toBe(100);
+  });
 });

@@ -57,6 +57,9 @@ const SHARE_MIN = 5;
 /** The running period, and those a stepping clock may go back to. */
 const PERIODS_KEPT = 3;
 
+/** `generation` counts what a ledger gave back by itself: it asks with wanted 0, and answers to earlier questions are void. */
+type WorkerQuestion = QuotaQuestion & { readonly generation?: number };
+
 interface Share {
   /** What the worker may count up to in all; -1 until its first answer: the provisional part. */
   limit: number;
@@ -68,6 +71,7 @@ interface Share {
   wanting: number;
   lastWanted: number;
   isRecalling: boolean;
+  generation: number;
 }
 
 interface Account {
@@ -126,12 +130,17 @@ export class QuotaShares {
     }
   }
 
-  asked(worker: number, question: QuotaQuestion): void {
+  asked(worker: number, question: WorkerQuestion): void {
     const account = this.account(question.usagePlanId, question.apiKeyId, question.periodStart);
     if (account === null || !this.live.has(worker)) return;
     const share = account.shares.get(worker)!;
     share.counted = Math.max(share.counted, question.counted);
-    share.wanting = share.lastWanted = Math.max(1, question.wanted);
+    share.wanting = share.lastWanted = question.wanted;
+    const generation = question.generation ?? 0;
+    if (generation > share.generation) {
+      share.generation = generation;
+      share.limit = question.held;
+    }
     this.serve(account);
     this.askIfDue(account);
     if (share.wanting > 0 && !this.canGrow(account)) this.recallFrom(account, worker);
@@ -203,7 +212,9 @@ export class QuotaShares {
       share.limit = Math.max(this.limitOf(account, share), share.counted) + give;
       share.wanting = 0;
       const { usagePlanId, apiKeyId, periodStart } = account;
-      this.options.answer(worker, { usagePlanId, apiKeyId, periodStart, allowedTotal: share.limit, exhausted: true });
+      const { limit: allowedTotal, generation } = share;
+      const answer = { usagePlanId, apiKeyId, periodStart, allowedTotal, exhausted: true, generation };
+      this.options.answer(worker, answer);
     }
   }
 
@@ -325,7 +336,15 @@ interface UsageOfDay {
 // Ids hold no line feed.
 const keyOf = (usagePlanId: string, apiKeyId: string): string => `${usagePlanId}\n${apiKeyId}`;
 
-const newShare = (): Share => ({ limit: -1, counted: 0, inBatches: 0, wanting: 0, lastWanted: 0, isRecalling: false });
+const newShare = (): Share => ({
+  limit: -1,
+  counted: 0,
+  inBatches: 0,
+  wanting: 0,
+  lastWanted: 0,
+  isRecalling: false,
+  generation: 0,
+});
 
 function countedOf({ shares, settledCount }: Account): number {
   let sum = settledCount;
