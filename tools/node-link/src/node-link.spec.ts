@@ -242,7 +242,7 @@ test('a damaged manifest file is as good as none: everything comes from the cont
   const first = await node();
   await eventually(() => expect(first.link.status.revision).toBe(1));
   await first.link.close();
-  const file = path.join(dataDir, 'manifest.json');
+  const file = path.join(dataDir, 'manifest.log');
   await writeFile(file, (await readFile(file, 'utf8')).replace('a/dev', 'x/dev'));
   const again = await openNode(dataDir, control.port);
   scope.cleanUps.push(() => again.link.close());

@@ -1,58 +1,49 @@
 /**
- * The node's end of the control stream: keeps the manifest and its blobs on disk, hands changes to `apply`, and works
- * without a control plane from what it has.
+ * The node's end of the control stream: hears what is published, has it taken over (manifest-keeper.ts), and works without
+ * a control plane from what is on its disk.
  *
- *   stream ─> manifest ─> fetch missing blobs ─> apply ─> manifest.json ─> NACK refused entries, ACK the revision
- *   disk ───> manifest ─────────────────────────> apply                     (at start, before any connection)
- *
- * Three forms of an entry are told apart: `desired` (as published), `served` (what `apply` took over) and `refusals`
- * (desired, but not taken over: the served form, if any, stays until the desired one changes).
+ *   stream ─> manifest, in parts ─> keeper ─> NACK refused entries, ACK the revision
+ *   every 30 s, and when a manifest led elsewhere than its seal says ─> check ─> differing buckets ─> repair
  */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
-  grpcService,
   HelloSchema,
-  NodeLink,
   NodeMessageSchema,
   NodeRole,
   QuotaRequestSchema,
   ReportBatchSchema,
+  type BucketDigests,
   type ControlMessage,
+  type EntryKind,
   type Manifest,
   type NodeMessage,
-  type ReportBatch,
-  type ReportReceipt,
+  type Seal,
+  type Welcome,
 } from '@gatehouse/contracts';
 import type { Clock, Secret } from '@gatehouse/kernel';
-import { Client, credentials, Metadata, type ClientDuplexStream } from '@grpc/grpc-js';
 import { BlobFetcher, StreamEnded } from './blob-fetcher.js';
+import type { StoredSeal } from './change-log.js';
+import { ControlPlanes } from './control-planes.js';
 import { DiskStore } from './disk-store.js';
+import { DiskFiles, type Files } from './files.js';
+import { ManifestKeeper, type ManifestUpdate } from './manifest-keeper.js';
 import {
   entryFromWire,
   entryKey,
+  KNOWN_KINDS,
   kindToWire,
-  sameEntry,
-  type EntryName,
-  type LinkEntry,
+  type GetBlob,
+  type LinkLog,
   type ManifestChange,
   type Refusal,
 } from './manifest.js';
 import { PersistentStream, type BackOff, type StreamSettings } from './persistent-stream.js';
 import type { QuotaGrant, QuotaRequest } from './quota.js';
 import { ReportStream } from './report-stream.js';
-
-/** Pino's shape. */
-export interface LinkLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
-/** The blob's bytes, checked; `null` when they cannot be had now. May be kept and called at any later time. */
-export type GetBlob = (digest: string) => Promise<Uint8Array | null>;
+import { grpcTransports, type OpenTransport } from './transport.js';
 
 export interface ControlLinkOptions {
-  /** `host:port` of the control plane's gRPC listener. */
+  /** `host:port` of the control plane's gRPC listener; of several ones, separated by commas. */
   readonly address: string;
   readonly token: Secret;
   readonly role: 'DATA_PLANE' | 'FUNCTION_RUNNER';
@@ -79,9 +70,15 @@ export interface ControlLinkOptions {
   readonly clock: Clock;
   readonly log: LinkLog;
   readonly silenceMs?: number;
+  readonly answerMs?: number;
+  readonly checkMs?: number;
+  /** Pause before a node that had to go elsewhere looks whether the control plane it prefers is back; doubles when it was not. */
+  readonly returnMs?: number;
   readonly backOff?: BackOff;
-  /** In [0, 1); spreads the reconnects of many nodes. */
+  /** In [0, 1); spreads the reconnects of many nodes, and the nodes over the control planes. */
   readonly random?: () => number;
+  readonly openTransport?: OpenTransport;
+  readonly files?: Files;
 }
 
 /** A report under the name it was first sent with, which may be of an earlier epoch. */
@@ -97,37 +94,52 @@ export interface LinkStatus {
   readonly revision: number;
   readonly entryCount: number;
   readonly refusedCount: number;
+  /** How often what the node had was not what the control plane says at that revision. */
+  readonly mismatchCount: number;
+  /** How often streams moved to another control plane. */
+  readonly failoverCount: number;
 }
 
-const SERVICE = grpcService(NodeLink);
+type Changes = Map<string, NonNullable<ReturnType<typeof entryFromWire>>>;
+
 const ROLES = { DATA_PLANE: NodeRole.DATA_PLANE, FUNCTION_RUNNER: NodeRole.FUNCTION_RUNNER } as const;
-/** How long a blob that nothing refers to any more stays for requests that are about to link it. */
-const UNREFERENCED_BLOB_MS = 60_000;
+/** Repairs in a row that did not help; then everything is fetched anew. */
+const REPAIRS_IN_A_ROW_MAX = 2;
+const RETURN_MS_MAX = 10 * 60_000;
+const REACHABLE_MS = 2_000;
 
 export class ControlLink {
-  private readonly client: Client;
+  private readonly planes: ControlPlanes;
   private readonly session: PersistentStream<NodeMessage, ControlMessage>;
   private readonly reports: ReportStream;
   private readonly blobs: BlobFetcher;
+  private readonly keeper: ManifestKeeper;
+  private readonly random: () => number;
 
-  private desired = new Map<string, LinkEntry>();
-  private readonly served = new Map<string, LinkEntry>();
-  private readonly refusals = new Map<string, Refusal & { readonly revision: number }>();
-  /** Digests whose bytes were absent or damaged when they were needed. */
-  private readonly lacking = new Set<string>();
-  private readonly unreferencedSinceMs = new Map<string, number>();
-  private referencedBefore: ReadonlySet<string> = new Set();
-  private revision = 0;
-  private isComplete = false;
   /** Counts streams: what came on an earlier one is not taken over any more. */
   private streamNumber = 0;
   /** The control plane has spoken on the present stream. */
   private isAnswered = false;
   /** Until the first manifest of the present stream was taken over. */
   private isFirstManifest = true;
-  /** Manifests are taken over one after the other. */
+  /** Of the present stream; empty before it. */
+  private pool = '';
+  private kinds: readonly EntryKind[] = [];
+  private sealKey: Uint8Array | null = null;
+  /** What came of a full manifest so far. */
+  private parts: { count: number; readonly changes: Changes } | null = null;
+  /** Messages about the manifest are taken one after the other. */
   private work: Promise<void> = Promise.resolve();
   private queuedCount = 0;
+  private repairsInARow = 0;
+  /** Hello says that we have nothing, so that everything is sent. */
+  private asksForAll = false;
+  private mismatchCount = 0;
+  private failoverCount = 0;
+  private moving: NodeJS.Timeout | null = null;
+  private check: NodeJS.Timeout | null = null;
+  private returning: NodeJS.Timeout | null = null;
+  private failedReturns = 0;
   private closed = false;
 
   private constructor(
@@ -136,17 +148,17 @@ export class ControlLink {
     readonly nodeId: string,
     readonly epoch: number,
   ) {
-    this.client = new Client(options.address, credentials.createInsecure(), {
-      'grpc.max_receive_message_length': -1,
-      'grpc.max_send_message_length': -1,
-      'grpc.initial_reconnect_backoff_ms': 100,
-      'grpc.min_reconnect_backoff_ms': 100,
-      'grpc.max_reconnect_backoff_ms': 2_000,
-    });
+    this.random = options.random ?? Math.random;
+    this.planes = new ControlPlanes(
+      options.address.split(',').map((address) => address.trim()),
+      options.openTransport ?? grpcTransports(options.token),
+      this.random,
+    );
     const settings: StreamSettings = {
       backOff: options.backOff ?? { minMs: 100, maxMs: 5_000 },
-      silenceMs: options.silenceMs ?? 30_000,
-      random: options.random ?? Math.random,
+      silenceMs: options.silenceMs ?? 15_000,
+      answerMs: options.answerMs ?? 5_000,
+      random: this.random,
     };
     this.blobs = new BlobFetcher(
       store,
@@ -154,23 +166,26 @@ export class ControlLink {
       () => this.session.restart('blobs that were asked for do not come'),
       settings.silenceMs,
     );
+    this.keeper = new ManifestKeeper({
+      store,
+      apply: options.apply,
+      getBlob: (digest) => this.getBlob(digest),
+      fetchBlob: (digest) => this.blobs.fetch(digest),
+      clock: options.clock,
+      log: options.log,
+    });
     this.session = new PersistentStream(
-      () => this.call<NodeMessage, ControlMessage>('session'),
+      () => this.planes.transport.session(),
       {
         opened: () => this.opened(),
         received: (message) => this.received(message),
-        closed: (reason) => {
-          options.log.warn({ reason, node: nodeId }, 'control stream closed');
-          this.blobs.streamEnded();
-          if (this.isAnswered) options.onDisconnected?.();
-          this.isAnswered = false;
-        },
+        closed: (reason) => this.sessionClosed(reason),
         isWaiting: () => true, // the control plane owes a heartbeat at any time
       },
       settings,
     );
     this.reports = new ReportStream(
-      () => this.call<ReportBatch, ReportReceipt>('report'),
+      () => this.planes.transport.report(),
       settings,
       (reason) => options.log.warn({ reason, node: nodeId }, 'report stream closed'),
     );
@@ -178,10 +193,11 @@ export class ControlLink {
 
   /** Takes over what the disk store holds and resolves when that is served; connects to nobody yet. */
   static async open(options: ControlLinkOptions): Promise<ControlLink> {
-    const store = await DiskStore.open(options.dataDir);
+    const store = await DiskStore.open(options.files ?? (await DiskFiles.open(options.dataDir)));
     const { nodeId, epoch } = await store.nextEpoch(options.clock.nowMs());
     const link = new ControlLink(options, store, nodeId, epoch);
-    await link.load();
+    link.sealKey = await store.readSealKey();
+    await link.keeper.load();
     return link;
   }
 
@@ -189,15 +205,19 @@ export class ControlLink {
   connect(): void {
     this.session.start();
     this.reports.start();
+    this.checkLater();
+    if (this.planes.count > 1) this.returnLater();
   }
 
   get status(): LinkStatus {
     return {
       connected: this.isAnswered,
-      complete: this.isComplete,
-      revision: this.revision,
-      entryCount: this.desired.size,
-      refusedCount: this.refusals.size,
+      complete: this.keeper.isComplete,
+      revision: this.keeper.revision,
+      entryCount: this.keeper.entryCount,
+      refusedCount: this.keeper.refusals.size,
+      mismatchCount: this.mismatchCount,
+      failoverCount: this.failoverCount,
     };
   }
 
@@ -205,11 +225,11 @@ export class ControlLink {
   readonly getBlob: GetBlob = async (digest) => {
     const bytes = await this.store.readBlob(digest);
     if (bytes !== null) return bytes;
-    this.lacking.add(digest);
+    this.keeper.blobIsLacking(digest);
     this.options.log.error({ digest }, 'blob is absent or damaged on disk');
     if (!this.session.isOpen) return null;
     try {
-      if (await this.blobs.fetch(digest)) this.lacking.delete(digest);
+      if (await this.blobs.fetch(digest)) this.keeper.blobIsBack(digest);
     } catch (cause) {
       if (!(cause instanceof StreamEnded)) throw cause;
     }
@@ -247,17 +267,13 @@ export class ControlLink {
 
   async close(): Promise<void> {
     this.closed = true;
+    for (const timer of [this.check, this.returning, this.moving]) if (timer !== null) clearTimeout(timer);
     this.reports.close();
     this.session.close();
-    this.client.close();
+    this.planes.close();
+    this.keeper.close();
     await this.work;
-  }
-
-  private call<Sent, Received>(method: 'session' | 'report'): ClientDuplexStream<Sent, Received> {
-    const metadata = new Metadata();
-    metadata.set('authorization', `Bearer ${this.options.token.reveal()}`);
-    const { path, requestSerialize, responseDeserialize } = SERVICE[method]!;
-    return this.client.makeBidiStreamRequest<Sent, Received>(path, requestSerialize, responseDeserialize, metadata);
+    await this.store.close();
   }
 
   private send(kind: MessageInitShape<typeof NodeMessageSchema>['kind']): boolean {
@@ -268,6 +284,7 @@ export class ControlLink {
     const { role, snapshotFormats, softwareVersion, labels, adminUrl } = this.options;
     this.streamNumber++;
     this.isFirstManifest = true;
+    this.parts = null;
     this.send({
       case: 'hello',
       value: create(HelloSchema, {
@@ -275,12 +292,28 @@ export class ControlLink {
         epoch: BigInt(this.epoch),
         role: ROLES[role],
         snapshotFormats: [...snapshotFormats],
-        manifestRevision: BigInt(this.revision),
+        manifestRevision: BigInt(this.asksForAll ? 0 : this.keeper.revision),
         softwareVersion,
         labels: { ...labels },
         adminUrl: adminUrl ?? '',
+        entryKinds: [...KNOWN_KINDS],
+        canMove: this.planes.count > 1,
       }),
     });
+  }
+
+  private sessionClosed(reason: string): void {
+    this.options.log.warn({ reason, node: this.nodeId, controlPlane: this.planes.address }, 'control stream closed');
+    this.blobs.streamEnded();
+    if (this.isAnswered) this.options.onDisconnected?.();
+    this.isAnswered = false;
+    if (this.moving !== null) clearTimeout(this.moving);
+    this.moving = null;
+    if (this.closed || this.planes.count === 1) return;
+    if (this.planes.isPreferred) this.failedReturns++;
+    this.planes.next();
+    this.failoverCount++;
+    this.reports.restart('the node turned to another control plane');
   }
 
   private received({ kind }: ControlMessage): void {
@@ -289,8 +322,11 @@ export class ControlLink {
       this.options.onConnected?.();
     }
     switch (kind.case) {
+      case 'welcome':
+        this.welcomed(kind.value);
+        return;
       case 'manifest':
-        this.enqueue(kind.value);
+        this.enqueue((streamNumber) => this.manifest(kind.value, streamNumber));
         return;
       case 'blob':
         void this.blobs.received(kind.value);
@@ -304,23 +340,32 @@ export class ControlLink {
       case 'heartbeat':
         if (this.queuedCount > 0) return;
         // The revision is that of the newest manifest on this stream; 0 before the first.
-        if (Number(kind.value.revision) > (this.isFirstManifest ? 0 : this.revision))
+        if (Number(kind.value.revision) > (this.isFirstManifest ? 0 : this.keeper.revision))
           this.session.restart('a manifest is missing');
         else if (!this.isFirstManifest) this.acknowledge();
+        return;
+      case 'seal':
+        this.enqueue(() => this.sealed(kind.value));
+        return;
+      case 'bucketDigests':
+        this.enqueue(() => this.repair(kind.value));
+        return;
+      case 'goaway':
+        this.goElsewhere(kind.value.withinMs);
         return;
       default: // of a newer control plane; not for this software
     }
   }
 
-  private enqueue(manifest: Manifest): void {
+  private enqueue(take: (streamNumber: number) => Promise<void> | void): void {
     const streamNumber = this.streamNumber;
     this.queuedCount++;
     this.work = this.work.then(async () => {
       try {
-        if (!this.closed && streamNumber === this.streamNumber) await this.adopt(manifest, streamNumber);
+        if (!this.closed && streamNumber === this.streamNumber) await take(streamNumber);
       } catch (cause) {
         if (!(cause instanceof StreamEnded)) {
-          this.options.log.error({ err: cause, revision: Number(manifest.revision) }, 'manifest could not be taken over');
+          this.options.log.error({ err: cause }, 'manifest could not be taken over');
           this.session.restart('manifest could not be taken over');
         }
       } finally {
@@ -329,194 +374,160 @@ export class ControlLink {
     });
   }
 
-  private async adopt(manifest: Manifest, streamNumber: number): Promise<void> {
-    const revision = Number(manifest.revision);
-    const isFirst = this.isFirstManifest;
-    if (!manifest.full && Number(manifest.since) > this.revision) {
-      this.session.restart('a manifest delta is missing');
-      return;
-    }
+  private welcomed({ pool, sealKey, entryKinds }: Welcome): void {
+    this.pool = pool;
+    this.kinds = entryKinds;
+    if (sealKey.length === 0 || (this.sealKey !== null && Buffer.compare(this.sealKey, sealKey) === 0)) return;
+    this.sealKey = sealKey;
+    this.enqueue(() => this.store.writeSealKey(sealKey));
+  }
+
+  private async manifest(message: Manifest, streamNumber: number): Promise<void> {
+    const update = message.full ? this.wholeOf(message) : this.changeOf(message);
+    if (update === null) return;
     // A late or repeated message. Only the first one of a stream may take us back: the control plane knows less than
     // we do only after it was restored from a backup, and then it says everything.
-    if (revision < this.revision && !(isFirst && manifest.full)) return;
+    const { revision } = this.keeper;
+    if (update.revision < revision && !(this.isFirstManifest && message.full)) return;
 
-    await this.moveTo(revision, this.desiredAfter(manifest), isFirst);
-    this.isComplete = true;
+    await this.keeper.adopt(update, this.isFirstManifest);
     if (streamNumber !== this.streamNumber) return; // the next stream began meanwhile and says what we have by itself
     this.isFirstManifest = false;
-    for (const refusal of this.refusals.values()) {
-      this.send({
-        case: 'nack',
-        value: { revision: BigInt(refusal.revision), kind: kindToWire(refusal.kind), id: refusal.id, reason: refusal.reason },
-      });
+    if (message.full) this.asksForAll = false;
+    for (const { kind, id, revision: refused, reason } of this.keeper.refusals.values()) {
+      this.send({ case: 'nack', value: { revision: BigInt(refused), kind: kindToWire(kind), id, reason } });
     }
     this.acknowledge();
+    if (update.seal !== null) this.compare(update.seal);
+  }
+
+  /** `null` until the last part is here. */
+  private wholeOf(message: Manifest): ManifestUpdate | null {
+    if (message.part === 0) this.parts = { count: 0, changes: new Map() };
+    if (this.parts !== null && message.part === this.parts.count - 1) return null; // repeated
+    if (this.parts === null || message.part !== this.parts.count) {
+      this.session.restart('a part of the manifest is missing');
+      return null;
+    }
+    const { changes } = this.parts;
+    this.parts.count++;
+    this.readEntries(message, changes);
+    if (message.more) return null;
+    this.parts = null;
+    return { revision: Number(message.revision), changes, replaces: 'everything', seal: this.storedSeal(message.seal) };
+  }
+
+  private changeOf(message: Manifest): ManifestUpdate | null {
+    const since = Number(message.since);
+    const isRepair = message.buckets.length > 0;
+    if (since > this.keeper.revision || (isRepair && Number(message.revision) !== this.keeper.revision)) {
+      // A repair that crossed with a change is asked for again by the next check; a hole in the changes is not closed so.
+      if (!isRepair || since > this.keeper.revision) this.session.restart('a manifest delta is missing');
+      return null;
+    }
+    const changes: Changes = new Map();
+    this.readEntries(message, changes);
+    return {
+      revision: Number(message.revision),
+      changes,
+      replaces: isRepair ? new Set(message.buckets) : 'nothing',
+      seal: this.storedSeal(message.seal),
+    };
+  }
+
+  private readEntries(message: Manifest, changes: Changes): void {
+    for (const entry of message.entries) {
+      const parsed = entryFromWire(entry);
+      if (parsed === null) this.options.log.warn({ kind: entry.kind, entry: entry.id }, 'manifest entry that cannot be read');
+      else changes.set(entryKey(parsed.name), parsed);
+    }
+  }
+
+  private storedSeal(seal: Seal | undefined): StoredSeal | null {
+    if (seal === undefined) return null;
+    return {
+      revision: Number(seal.revision),
+      role: ROLES[this.options.role],
+      kinds: this.kinds,
+      pool: this.pool,
+      sealedAtMs: Number(seal.sealedAtMs),
+      root: Buffer.from(seal.root).toString('hex'),
+      signature: Buffer.from(seal.signature).toString('hex'),
+    };
   }
 
   private acknowledge(): void {
-    this.send({ case: 'ack', value: { revision: BigInt(this.revision) } });
+    this.send({ case: 'ack', value: { revision: BigInt(this.keeper.revision) } });
   }
 
-  private desiredAfter(manifest: Manifest): Map<string, LinkEntry> {
-    const desired = new Map(manifest.full ? [] : this.desired);
-    for (const message of manifest.entries) {
-      const parsed = entryFromWire(message);
-      if (parsed === null) {
-        this.options.log.warn({ kind: message.kind, entry: message.id }, 'manifest entry of a kind this software does not know');
-        continue;
-      }
-      if (parsed.entry === null) desired.delete(entryKey(parsed.name));
-      else desired.set(entryKey(parsed.name), parsed.entry);
-    }
-    return desired;
+  /** After a manifest: does it lead to the state that the control plane means? */
+  private compare(seal: StoredSeal): void {
+    if (seal.revision !== this.keeper.revision) return;
+    if (this.keeper.seal !== null) this.repairsInARow = 0;
+    else this.sendCheck();
   }
 
-  private async moveTo(revision: number, desired: Map<string, LinkEntry>, isFirst: boolean): Promise<void> {
-    const changed: LinkEntry[] = [];
-    for (const [key, entry] of desired) {
-      if (sameEntry(this.served.get(key), entry)) continue;
-      const isKnownRefusal = this.refusals.has(key) && sameEntry(this.desired.get(key), entry);
-      if (isKnownRefusal && !(isFirst && entry.digest !== null && this.lacking.has(entry.digest))) continue;
-      changed.push(entry);
-    }
-    const absent = await this.fetchMissing(isFirst ? [...changed, ...desired.values()] : changed);
-    if (this.closed) return;
+  private sealed(message: Seal): void {
+    const seal = this.storedSeal(message)!;
+    if (this.keeper.sealed(seal)) this.repairsInARow = 0;
+    else if (seal.revision === this.keeper.revision) this.sendCheck();
+  }
 
-    const removed: EntryName[] = [];
-    for (const known of [this.desired, this.served]) {
-      for (const [key, { kind, id }] of known) {
-        if (desired.has(key)) continue;
-        this.refusals.delete(key);
-        if (this.served.delete(key)) removed.push({ kind, id });
-      }
-    }
-    this.desired = desired;
-    this.revision = revision;
-    await this.applyChange(
-      changed.filter((entry) => !this.refuseWithoutBlob(entry, absent)),
-      removed,
+  /** The control plane says that we differ, and where it stands. */
+  private repair({ revision, digests }: BucketDigests): void {
+    if (Number(revision) !== this.keeper.revision) return; // a change came in between; the next check tells
+    const buckets = this.keeper.digest.differingBuckets(digests);
+    if (buckets.length === 0) return;
+    this.mismatchCount++;
+    this.repairsInARow++;
+    this.options.log.error(
+      { node: this.nodeId, revision: this.keeper.revision, buckets: buckets.length },
+      'manifest differs from the control plane; it is repaired',
     );
-    await this.persist();
-  }
-
-  /** Fetches the blobs that are not on disk; returns the digests that could not be had. */
-  private async fetchMissing(entries: readonly LinkEntry[]): Promise<ReadonlySet<string>> {
-    const missing = new Set<string>();
-    for (const { digest, blobBytes } of entries) {
-      if (digest === null || missing.has(digest)) continue;
-      if (this.lacking.has(digest) || !(await this.store.hasBlob(digest, blobBytes))) missing.add(digest);
-    }
-    const absent = new Set<string>();
-    await Promise.all(
-      [...missing].map(async (digest) => {
-        if (await this.blobs.fetch(digest)) this.lacking.delete(digest);
-        else {
-          this.lacking.add(digest);
-          absent.add(digest);
-        }
-      }),
-    );
-    return absent;
-  }
-
-  private refuseWithoutBlob(entry: LinkEntry, absent: ReadonlySet<string>): boolean {
-    if (entry.digest === null || !absent.has(entry.digest)) return false;
-    this.refuse({ ...entry, reason: `blob ${entry.digest} is not available` });
-    return true;
-  }
-
-  private refuse({ kind, id, reason }: Refusal): void {
-    const entry = this.desired.get(entryKey({ kind, id }));
-    if (entry === undefined) return;
-    this.refusals.set(entryKey(entry), { kind, id, reason, revision: entry.revision });
-    this.options.log.error({ kind, entry: id, revision: entry.revision, reason }, 'manifest entry refused');
-  }
-
-  private async applyChange(entries: readonly LinkEntry[], removed: readonly EntryName[]): Promise<void> {
-    if (entries.length === 0 && removed.length === 0) return;
-    let refused: readonly Refusal[];
-    try {
-      refused = await this.options.apply({ revision: this.revision, entries, removed }, this.getBlob);
-    } catch (cause) {
-      this.options.log.error({ err: cause, revision: this.revision }, 'applying a manifest failed');
-      refused = entries.map(({ kind, id }) => ({ kind, id, reason: `internal error: ${(cause as Error).message}` }));
-    }
-    const refusedKeys = new Set(refused.map(entryKey));
-    for (const entry of entries) {
-      const key = entryKey(entry);
-      if (refusedKeys.has(key)) continue;
-      this.served.set(key, entry);
-      if (sameEntry(this.desired.get(key), entry)) this.refusals.delete(key);
-    }
-    for (const refusal of refused) this.refuse(refusal);
-  }
-
-  private async persist(): Promise<void> {
-    const lastGood = [...this.served]
-      .filter(([key, entry]) => !sameEntry(this.desired.get(key), entry))
-      .map(([, entry]) => entry);
-    try {
-      await this.store.writeManifest({ revision: this.revision, entries: [...this.desired.values()], lastGood });
-      await this.removeUnreferencedBlobs();
-    } catch (cause) {
-      // Served from memory all the same; a restart starts from the manifest before and asks for the difference.
-      this.options.log.error({ err: cause, revision: this.revision }, 'manifest could not be written to disk');
+    if (this.repairsInARow <= REPAIRS_IN_A_ROW_MAX) this.send({ case: 'bucketRequest', value: { buckets } });
+    else {
+      this.repairsInARow = 0;
+      this.asksForAll = true;
+      this.session.restart('the manifest could not be repaired in parts');
     }
   }
 
-  private referencedDigests(): Set<string> {
-    const digests = new Set<string>();
-    for (const entries of [this.desired, this.served]) {
-      for (const { digest } of entries.values()) if (digest !== null) digests.add(digest);
-    }
-    return digests;
+  private sendCheck(): void {
+    this.send({
+      case: 'manifestCheck',
+      value: { revision: BigInt(this.keeper.revision), root: this.keeper.digest.root() },
+    });
   }
 
-  private async removeUnreferencedBlobs(): Promise<void> {
-    const referenced = this.referencedDigests();
-    const nowMs = this.options.clock.nowMs();
-    for (const [digest, sinceMs] of this.unreferencedSinceMs) {
-      if (referenced.has(digest)) this.unreferencedSinceMs.delete(digest);
-      else if (nowMs - sinceMs >= UNREFERENCED_BLOB_MS) {
-        this.unreferencedSinceMs.delete(digest);
-        await this.store.removeBlob(digest);
-      }
-    }
-    for (const digest of this.referencedBefore) {
-      if (!referenced.has(digest)) {
-        this.unreferencedSinceMs.set(digest, nowMs);
-        this.lacking.delete(digest);
-      }
-    }
-    this.referencedBefore = referenced;
+  private checkLater(): void {
+    const pauseMs = (this.options.checkMs ?? 30_000) * (0.8 + 0.2 * this.random());
+    this.check = setTimeout(() => {
+      if (this.isAnswered && !this.isFirstManifest && this.queuedCount === 0) this.sendCheck();
+      this.checkLater();
+    }, pauseMs);
+    this.check.unref();
   }
 
-  private async load(): Promise<void> {
-    const stored = await this.store.readManifest();
-    if (stored === null) return;
-    this.revision = stored.revision;
-    this.isComplete = true;
-    const lastGood = new Map(stored.lastGood.map((entry) => [entryKey(entry), entry]));
-    for (const entry of stored.entries) this.desired.set(entryKey(entry), entry);
+  private goElsewhere(withinMs: number): void {
+    if (this.planes.count === 1 || this.moving !== null) return;
+    this.moving = setTimeout(() => this.session.restart('the control plane stops'), withinMs * this.random());
+  }
 
-    const present: LinkEntry[] = [];
-    for (const entry of stored.entries) {
-      if (entry.digest === null || (await this.store.hasBlob(entry.digest, entry.blobBytes))) present.push(entry);
-      else {
-        this.lacking.add(entry.digest);
-        this.refuse({ ...entry, reason: `blob ${entry.digest} is not on disk` });
-      }
+  /** Back to the preferred control plane, so that nodes are spread again after one was away. */
+  private returnLater(): void {
+    const pauseMs = Math.min(RETURN_MS_MAX, (this.options.returnMs ?? 60_000) * 2 ** Math.min(this.failedReturns, 10));
+    this.returning = setTimeout(() => void this.returnToPreferred(), pauseMs * (0.5 + this.random() / 2));
+    this.returning.unref();
+  }
+
+  private async returnToPreferred(): Promise<void> {
+    if (this.planes.isPreferred) this.failedReturns = 0;
+    else if (await this.planes.isPreferredReachable(REACHABLE_MS)) {
+      if (this.closed) return;
+      this.options.log.info({ node: this.nodeId }, 'the preferred control plane is back');
+      this.planes.beforePreferred();
+      this.session.restart('the preferred control plane is back');
     }
-    await this.applyChange(present, []);
-    // New software may take over what the old one refused; where it does not, the last good form is served again.
-    const fallBack = [...this.refusals.keys()].map((key) => lastGood.get(key)).filter((entry) => entry !== undefined);
-    await this.applyChange(fallBack, []);
-
-    this.referencedBefore = this.referencedDigests();
-    await this.store.removeBlobsExcept(this.referencedBefore);
-    this.options.log.info(
-      { node: this.nodeId, revision: this.revision, entries: this.desired.size },
-      'serving from the disk store',
-    );
+    if (!this.closed) this.returnLater();
   }
 }

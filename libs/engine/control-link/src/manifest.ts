@@ -34,10 +34,25 @@ export interface Refusal extends EntryName {
   readonly reason: string;
 }
 
+/** The blob's bytes, checked; `null` when they cannot be had now. May be kept and called at any later time. */
+export type GetBlob = (digest: string) => Promise<Uint8Array | null>;
+
+/** Pino's shape. */
+export interface LinkLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
 export const entryKey = (name: EntryName): string => `${name.kind} ${name.id}`;
 
 export const sameEntry = (a: LinkEntry | undefined, b: LinkEntry): boolean =>
-  a !== undefined && a.revision === b.revision && a.digest === b.digest && a.inline === b.inline;
+  a !== undefined &&
+  a.revision === b.revision &&
+  a.digest === b.digest &&
+  a.inline === b.inline &&
+  a.tenant === b.tenant &&
+  a.blobBytes === b.blobBytes;
 
 const KINDS = {
   STAGE: EntryKind.STAGE,
@@ -45,6 +60,9 @@ const KINDS = {
   API_KEY: EntryKind.API_KEY,
   FUNCTION: EntryKind.FUNCTION,
 } as const satisfies Record<LinkEntryKind, EntryKind>;
+
+/** Told to the control plane, which sends no others. */
+export const KNOWN_KINDS: readonly EntryKind[] = Object.values(KINDS);
 
 export const kindToWire = (kind: LinkEntryKind): EntryKind => KINDS[kind];
 

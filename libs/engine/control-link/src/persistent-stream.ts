@@ -1,4 +1,4 @@
-import type { ClientDuplexStream } from '@grpc/grpc-js';
+import type { StreamCall } from './transport.js';
 
 export interface BackOff {
   /** First pause; doubles with every failure in a row, up to `maxMs`. Each pause is 50 % to 100 % of that. */
@@ -19,20 +19,23 @@ export interface StreamSettings {
   readonly backOff: BackOff;
   /** A peer that owes an answer and says nothing for this long is treated as gone. */
   readonly silenceMs: number;
+  /** The same for the first message of a stream, which a peer owes at once. */
+  readonly answerMs: number;
   /** In [0, 1). */
   readonly random: () => number;
 }
 
 /** One bidirectional call that is made again whenever it ends, with growing, jittered pauses, until it is closed. */
 export class PersistentStream<Sent, Received> {
-  private call: ClientDuplexStream<Sent, Received> | null = null;
+  private call: StreamCall<Sent, Received> | null = null;
   private failures = 0;
   private retry: NodeJS.Timeout | null = null;
   private silence: NodeJS.Timeout | null = null;
+  private isAnswered = false;
   private ended = false;
 
   constructor(
-    private readonly connect: () => ClientDuplexStream<Sent, Received>,
+    private readonly connect: () => StreamCall<Sent, Received>,
     private readonly handlers: StreamHandlers<Received>,
     private readonly settings: StreamSettings,
   ) {}
@@ -44,11 +47,13 @@ export class PersistentStream<Sent, Received> {
     call.on('data', (message: Received) => {
       if (this.call !== call) return;
       this.failures = 0;
+      this.isAnswered = true;
       this.handlers.received(message);
       this.watch();
     });
     call.on('error', (error) => this.lost(call, error.message));
     call.on('end', () => this.lost(call, 'ended by the control plane'));
+    this.isAnswered = false;
     this.handlers.opened();
     this.watch();
   }
@@ -79,7 +84,7 @@ export class PersistentStream<Sent, Received> {
     this.lost(call, 'closed');
   }
 
-  private lost(call: ClientDuplexStream<Sent, Received>, reason: string): void {
+  private lost(call: StreamCall<Sent, Received>, reason: string): void {
     // A cancelled call still reports an error; only the first news of its end counts.
     if (this.call !== call) return;
     this.call = null;
@@ -99,7 +104,9 @@ export class PersistentStream<Sent, Received> {
   private watch(): void {
     this.unwatch();
     if (this.call === null || !this.handlers.isWaiting()) return;
-    this.silence = setTimeout(() => this.restart(`nothing heard for ${this.settings.silenceMs} ms`), this.settings.silenceMs);
+    const { silenceMs, answerMs } = this.settings;
+    const patienceMs = this.isAnswered ? silenceMs : Math.min(silenceMs, answerMs);
+    this.silence = setTimeout(() => this.restart(`nothing heard for ${patienceMs} ms`), patienceMs);
   }
 
   private unwatch(): void {

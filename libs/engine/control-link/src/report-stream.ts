@@ -1,6 +1,6 @@
 import type { ReportBatch, ReportReceipt } from '@gatehouse/contracts';
-import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { PersistentStream, type StreamSettings } from './persistent-stream.js';
+import type { StreamCall } from './transport.js';
 
 /** Batches on their way at once; the rest waits in order, so a slow control plane is not flooded after an outage. */
 const BATCHES_IN_FLIGHT_MAX = 16;
@@ -18,7 +18,7 @@ export class ReportStream {
   private inFlightCount = 0;
 
   constructor(
-    connect: () => ClientDuplexStream<ReportBatch, ReportReceipt>,
+    connect: () => StreamCall<ReportBatch, ReportReceipt>,
     settings: StreamSettings,
     onClosed: (reason: string) => void,
   ) {
@@ -39,6 +39,11 @@ export class ReportStream {
 
   start(): void {
     this.stream.start();
+  }
+
+  /** Goes on over a new call. */
+  restart(reason: string): void {
+    this.stream.restart(reason);
   }
 
   /** Resolves to true with the receipt; to false when the link closes before. The same name twice is sent once. */

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gatehouse/node/v1/node_link.proto.
  */
 export const file_gatehouse_node_v1_node_link: GenFile = /*@__PURE__*/
-  fileDesc("CiFnYXRlaG91c2Uvbm9kZS92MS9ub2RlX2xpbmsucHJvdG8SEWdhdGVob3VzZS5ub2RlLnYxIvgCCgtOb2RlTWVzc2FnZRIpCgVoZWxsbxgBIAEoCzIYLmdhdGVob3VzZS5ub2RlLnYxLkhlbGxvSAASJQoDYWNrGAIgASgLMhYuZ2F0ZWhvdXNlLm5vZGUudjEuQWNrSAASJwoEbmFjaxgDIAEoCzIXLmdhdGVob3VzZS5ub2RlLnYxLk5hY2tIABI2CgxibG9iX3JlcXVlc3QYBCABKAsyHi5nYXRlaG91c2Uubm9kZS52MS5CbG9iUmVxdWVzdEgAEjgKDXF1b3RhX3JlcXVlc3QYBSABKAsyHy5nYXRlaG91c2Uubm9kZS52MS5RdW90YVJlcXVlc3RIABI2CgxyYXRlX2RlbWFuZHMYFCABKAsyHi5nYXRlaG91c2Uubm9kZS52MS5SYXRlRGVtYW5kc0gAEjwKD2pvdXJuYWxfZHJhaW5lZBgVIAEoCzIhLmdhdGVob3VzZS5ub2RlLnYxLkpvdXJuYWxEcmFpbmVkSABCBgoEa2luZCKZAgoFSGVsbG8SDwoHbm9kZV9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIpCgRyb2xlGAMgASgOMhsuZ2F0ZWhvdXNlLm5vZGUudjEuTm9kZVJvbGUSGAoQc25hcHNob3RfZm9ybWF0cxgEIAMoDRIZChFtYW5pZmVzdF9yZXZpc2lvbhgFIAEoBBIYChBzb2Z0d2FyZV92ZXJzaW9uGAYgASgJEjQKBmxhYmVscxgHIAMoCzIkLmdhdGVob3VzZS5ub2RlLnYxLkhlbGxvLkxhYmVsc0VudHJ5EhEKCWFkbWluX3VybBgIIAEoCRotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIhcKA0FjaxIQCghyZXZpc2lvbhgBIAEoBCJgCgROYWNrEhAKCHJldmlzaW9uGAEgASgEEioKBGtpbmQYAiABKA4yHC5nYXRlaG91c2Uubm9kZS52MS5FbnRyeUtpbmQSCgoCaWQYAyABKAkSDgoGcmVhc29uGAQgASgJIh4KC0Jsb2JSZXF1ZXN0Eg8KB2RpZ2VzdHMYASADKAkinwEKDFF1b3RhUmVxdWVzdBIVCg11c2FnZV9wbGFuX2lkGAEgASgJEhIKCmFwaV9rZXlfaWQYAiABKAkSFAoMcGVyaW9kX3N0YXJ0GAMgASgJEg4KBndhbnRlZBgEIAEoBBIPCgdjb3VudGVkGAUgASgEEgwKBGhlbGQYBiABKAQSEAoIcmVwb3J0ZWQYByABKAQSDQoFZmluYWwYFCABKAgiPQoLUmF0ZURlbWFuZHMSLgoHZGVtYW5kcxgBIAMoCzIdLmdhdGVob3VzZS5ub2RlLnYxLlJhdGVEZW1hbmQimgEKClJhdGVEZW1hbmQSDgoGYnVja2V0GAEgASgJEhAKCHF1ZXN0aW9uGAIgASgEEhcKD3JhdGVfcGVyX3NlY29uZBgDIAEoARINCgVidXJzdBgEIAEoARIbChNkZW1hbmRlZF9wZXJfc2Vjb25kGAUgASgBEg4KBnN0cmljdBgGIAEoCBIVCg13YW50ZWRfdG9rZW5zGAcgASgEIhAKDkpvdXJuYWxEcmFpbmVkItACCg5Db250cm9sTWVzc2FnZRIvCghtYW5pZmVzdBgBIAEoCzIbLmdhdGVob3VzZS5ub2RlLnYxLk1hbmlmZXN0SAASJwoEYmxvYhgCIAEoCzIXLmdhdGVob3VzZS5ub2RlLnYxLkJsb2JIABI0CgtxdW90YV9ncmFudBgDIAEoCzIdLmdhdGVob3VzZS5ub2RlLnYxLlF1b3RhR3JhbnRIABIxCgloZWFydGJlYXQYBCABKAsyHC5nYXRlaG91c2Uubm9kZS52MS5IZWFydGJlYXRIABI0CgtyYXRlX2xlYXNlcxgUIAEoCzIdLmdhdGVob3VzZS5ub2RlLnYxLlJhdGVMZWFzZXNIABI9ChBsZWFzZV9ib29rX3N0YXRlGBUgASgLMiEuZ2F0ZWhvdXNlLm5vZGUudjEuTGVhc2VCb29rU3RhdGVIAEIGCgRraW5kImwKCE1hbmlmZXN0EgwKBGZ1bGwYASABKAgSEAoIcmV2aXNpb24YAiABKAQSMQoHZW50cmllcxgDIAMoCzIgLmdhdGVob3VzZS5ub2RlLnYxLk1hbmlmZXN0RW50cnkSDQoFc2luY2UYBCABKAQiuQEKDU1hbmlmZXN0RW50cnkSKgoEa2luZBgBIAEoDjIcLmdhdGVob3VzZS5ub2RlLnYxLkVudHJ5S2luZBIKCgJpZBgCIAEoCRIOCgZ0ZW5hbnQYAyABKAkSEAoIcmV2aXNpb24YBCABKAQSMgoHY29udGVudBgFIAEoCzIfLmdhdGVob3VzZS5ub2RlLnYxLkVudHJ5Q29udGVudEgAEhEKB3JlbW92ZWQYBiABKAhIAEIHCgVzdGF0ZSJCCgxFbnRyeUNvbnRlbnQSDgoGZGlnZXN0GAEgASgJEhIKCmJsb2JfYnl0ZXMYAiABKAQSDgoGaW5saW5lGAMgASgMIkQKBEJsb2ISDgoGZGlnZXN0GAEgASgJEg0KBWJ5dGVzGAIgASgMEgwKBHpzdGQYAyABKAgSDwoHbWlzc2luZxgEIAEoCCJ3CgpRdW90YUdyYW50EhUKDXVzYWdlX3BsYW5faWQYASABKAkSEgoKYXBpX2tleV9pZBgCIAEoCRIUCgxwZXJpb2Rfc3RhcnQYAyABKAkSFQoNYWxsb3dlZF90b3RhbBgEIAEoBBIRCglleGhhdXN0ZWQYBSABKAgiOgoKUmF0ZUxlYXNlcxIsCgZsZWFzZXMYASADKAsyHC5nYXRlaG91c2Uubm9kZS52MS5SYXRlTGVhc2UiTAoJUmF0ZUxlYXNlEg4KBmJ1Y2tldBgBIAEoCRIQCghxdWVzdGlvbhgCIAEoBBINCgVzaGFyZRgDIAEoARIOCgZ0b2tlbnMYBCABKAQiQgoOTGVhc2VCb29rU3RhdGUSFgoOZmFzdF9hdmFpbGFibGUYASABKAgSGAoQc3RyaWN0X2F2YWlsYWJsZRgCIAEoCCIdCglIZWFydGJlYXQSEAoIcmV2aXNpb24YASABKAQinwEKC1JlcG9ydEJhdGNoEg8KB25vZGVfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSEAoIc2VxdWVuY2UYAyABKAQSLAoFdXNhZ2UYBCADKAsyHS5nYXRlaG91c2Uubm9kZS52MS5Vc2FnZUNvdW50EjAKB21ldHJpY3MYBSADKAsyHy5nYXRlaG91c2Uubm9kZS52MS5NZXRyaWNTYW1wbGUiYwoKVXNhZ2VDb3VudBIOCgZ0ZW5hbnQYASABKAkSFQoNdXNhZ2VfcGxhbl9pZBgCIAEoCRISCgphcGlfa2V5X2lkGAMgASgJEgsKA2RheRgEIAEoCRINCgVjb3VudBgFIAEoBCKVAgoMTWV0cmljU2FtcGxlEg4KBnRlbmFudBgBIAEoCRIOCgZhcGlfaWQYAiABKAkSDQoFc3RhZ2UYAyABKAkSEAoIcmVzb3VyY2UYBCABKAkSEwoLaHR0cF9tZXRob2QYBSABKAkSDgoGbWludXRlGAYgASgEEg0KBWNvdW50GAcgASgEEhIKCmVycm9yc180eHgYCCABKAQSEgoKZXJyb3JzXzV4eBgJIAEoBBItCgdsYXRlbmN5GAogASgLMhwuZ2F0ZWhvdXNlLm5vZGUudjEuSGlzdG9ncmFtEjkKE2ludGVncmF0aW9uX2xhdGVuY3kYCyABKAsyHC5nYXRlaG91c2Uubm9kZS52MS5IaXN0b2dyYW0iaQoJSGlzdG9ncmFtEhYKDmJ1Y2tldF9pbmRleGVzGAEgAygNEhUKDWJ1Y2tldF9jb3VudHMYAiADKAQSDQoFY291bnQYAyABKAQSDgoGc3VtX21zGAQgASgBEg4KBm1heF9tcxgFIAEoASIwCg1SZXBvcnRSZWNlaXB0Eg0KBWVwb2NoGAEgASgEEhAKCHNlcXVlbmNlGAIgASgEKl4KCE5vZGVSb2xlEhkKFU5PREVfUk9MRV9VTlNQRUNJRklFRBAAEhgKFE5PREVfUk9MRV9EQVRBX1BMQU5FEAESHQoZTk9ERV9ST0xFX0ZVTkNUSU9OX1JVTk5FUhACKokBCglFbnRyeUtpbmQSGgoWRU5UUllfS0lORF9VTlNQRUNJRklFRBAAEhQKEEVOVFJZX0tJTkRfU1RBR0UQARIZChVFTlRSWV9LSU5EX1VTQUdFX1BMQU4QAhIWChJFTlRSWV9LSU5EX0FQSV9LRVkQAxIXChNFTlRSWV9LSU5EX0ZVTkNUSU9OEAQyrAEKCE5vZGVMaW5rElAKB1Nlc3Npb24SHi5nYXRlaG91c2Uubm9kZS52MS5Ob2RlTWVzc2FnZRohLmdhdGVob3VzZS5ub2RlLnYxLkNvbnRyb2xNZXNzYWdlKAEwARJOCgZSZXBvcnQSHi5nYXRlaG91c2Uubm9kZS52MS5SZXBvcnRCYXRjaBogLmdhdGVob3VzZS5ub2RlLnYxLlJlcG9ydFJlY2VpcHQoATABYgZwcm90bzM");
+  fileDesc("CiFnYXRlaG91c2Uvbm9kZS92MS9ub2RlX2xpbmsucHJvdG8SEWdhdGVob3VzZS5ub2RlLnYxIvADCgtOb2RlTWVzc2FnZRIpCgVoZWxsbxgBIAEoCzIYLmdhdGVob3VzZS5ub2RlLnYxLkhlbGxvSAASJQoDYWNrGAIgASgLMhYuZ2F0ZWhvdXNlLm5vZGUudjEuQWNrSAASJwoEbmFjaxgDIAEoCzIXLmdhdGVob3VzZS5ub2RlLnYxLk5hY2tIABI2CgxibG9iX3JlcXVlc3QYBCABKAsyHi5nYXRlaG91c2Uubm9kZS52MS5CbG9iUmVxdWVzdEgAEjgKDXF1b3RhX3JlcXVlc3QYBSABKAsyHy5nYXRlaG91c2Uubm9kZS52MS5RdW90YVJlcXVlc3RIABI6Cg5tYW5pZmVzdF9jaGVjaxgKIAEoCzIgLmdhdGVob3VzZS5ub2RlLnYxLk1hbmlmZXN0Q2hlY2tIABI6Cg5idWNrZXRfcmVxdWVzdBgLIAEoCzIgLmdhdGVob3VzZS5ub2RlLnYxLkJ1Y2tldFJlcXVlc3RIABI2CgxyYXRlX2RlbWFuZHMYFCABKAsyHi5nYXRlaG91c2Uubm9kZS52MS5SYXRlRGVtYW5kc0gAEjwKD2pvdXJuYWxfZHJhaW5lZBgVIAEoCzIhLmdhdGVob3VzZS5ub2RlLnYxLkpvdXJuYWxEcmFpbmVkSABCBgoEa2luZCLeAgoFSGVsbG8SDwoHbm9kZV9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIpCgRyb2xlGAMgASgOMhsuZ2F0ZWhvdXNlLm5vZGUudjEuTm9kZVJvbGUSGAoQc25hcHNob3RfZm9ybWF0cxgEIAMoDRIZChFtYW5pZmVzdF9yZXZpc2lvbhgFIAEoBBIYChBzb2Z0d2FyZV92ZXJzaW9uGAYgASgJEjQKBmxhYmVscxgHIAMoCzIkLmdhdGVob3VzZS5ub2RlLnYxLkhlbGxvLkxhYmVsc0VudHJ5EhEKCWFkbWluX3VybBgIIAEoCRIxCgtlbnRyeV9raW5kcxgKIAMoDjIcLmdhdGVob3VzZS5ub2RlLnYxLkVudHJ5S2luZBIQCghjYW5fbW92ZRgLIAEoCBotCgtMYWJlbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIhcKA0FjaxIQCghyZXZpc2lvbhgBIAEoBCJgCgROYWNrEhAKCHJldmlzaW9uGAEgASgEEioKBGtpbmQYAiABKA4yHC5nYXRlaG91c2Uubm9kZS52MS5FbnRyeUtpbmQSCgoCaWQYAyABKAkSDgoGcmVhc29uGAQgASgJIh4KC0Jsb2JSZXF1ZXN0Eg8KB2RpZ2VzdHMYASADKAkiLwoNTWFuaWZlc3RDaGVjaxIQCghyZXZpc2lvbhgBIAEoBBIMCgRyb290GAIgASgMIiAKDUJ1Y2tldFJlcXVlc3QSDwoHYnVja2V0cxgBIAMoDSKzAQoMUXVvdGFSZXF1ZXN0EhUKDXVzYWdlX3BsYW5faWQYASABKAkSEgoKYXBpX2tleV9pZBgCIAEoCRIUCgxwZXJpb2Rfc3RhcnQYAyABKAkSDgoGd2FudGVkGAQgASgEEg8KB2NvdW50ZWQYBSABKAQSDAoEaGVsZBgGIAEoBBIQCghyZXBvcnRlZBgHIAEoBBINCgVmaW5hbBgUIAEoCBISCgpnZW5lcmF0aW9uGBUgASgEIj0KC1JhdGVEZW1hbmRzEi4KB2RlbWFuZHMYASADKAsyHS5nYXRlaG91c2Uubm9kZS52MS5SYXRlRGVtYW5kIpoBCgpSYXRlRGVtYW5kEg4KBmJ1Y2tldBgBIAEoCRIQCghxdWVzdGlvbhgCIAEoBBIXCg9yYXRlX3Blcl9zZWNvbmQYAyABKAESDQoFYnVyc3QYBCABKAESGwoTZGVtYW5kZWRfcGVyX3NlY29uZBgFIAEoARIOCgZzdHJpY3QYBiABKAgSFQoNd2FudGVkX3Rva2VucxgHIAEoBCIQCg5Kb3VybmFsRHJhaW5lZCKRBAoOQ29udHJvbE1lc3NhZ2USLwoIbWFuaWZlc3QYASABKAsyGy5nYXRlaG91c2Uubm9kZS52MS5NYW5pZmVzdEgAEicKBGJsb2IYAiABKAsyFy5nYXRlaG91c2Uubm9kZS52MS5CbG9iSAASNAoLcXVvdGFfZ3JhbnQYAyABKAsyHS5nYXRlaG91c2Uubm9kZS52MS5RdW90YUdyYW50SAASMQoJaGVhcnRiZWF0GAQgASgLMhwuZ2F0ZWhvdXNlLm5vZGUudjEuSGVhcnRiZWF0SAASLQoHd2VsY29tZRgKIAEoCzIaLmdhdGVob3VzZS5ub2RlLnYxLldlbGNvbWVIABIrCgZnb2F3YXkYCyABKAsyGS5nYXRlaG91c2Uubm9kZS52MS5Hb2F3YXlIABI6Cg5idWNrZXRfZGlnZXN0cxgMIAEoCzIgLmdhdGVob3VzZS5ub2RlLnYxLkJ1Y2tldERpZ2VzdHNIABInCgRzZWFsGA0gASgLMhcuZ2F0ZWhvdXNlLm5vZGUudjEuU2VhbEgAEjQKC3JhdGVfbGVhc2VzGBQgASgLMh0uZ2F0ZWhvdXNlLm5vZGUudjEuUmF0ZUxlYXNlc0gAEj0KEGxlYXNlX2Jvb2tfc3RhdGUYFSABKAsyIS5nYXRlaG91c2Uubm9kZS52MS5MZWFzZUJvb2tTdGF0ZUgAQgYKBGtpbmQidgoHV2VsY29tZRIYChBzb2Z0d2FyZV92ZXJzaW9uGAEgASgJEhAKCHNlYWxfa2V5GAIgASgMEgwKBHBvb2wYAyABKAkSMQoLZW50cnlfa2luZHMYBCADKA4yHC5nYXRlaG91c2Uubm9kZS52MS5FbnRyeUtpbmQiGwoGR29hd2F5EhEKCXdpdGhpbl9tcxgBIAEoDSIyCg1CdWNrZXREaWdlc3RzEhAKCHJldmlzaW9uGAEgASgEEg8KB2RpZ2VzdHMYAiABKAwiTwoEU2VhbBIQCghyZXZpc2lvbhgBIAEoBBIMCgRyb290GAIgASgMEhQKDHNlYWxlZF9hdF9tcxgDIAEoBBIRCglzaWduYXR1cmUYBCABKAwiwAEKCE1hbmlmZXN0EgwKBGZ1bGwYASABKAgSEAoIcmV2aXNpb24YAiABKAQSMQoHZW50cmllcxgDIAMoCzIgLmdhdGVob3VzZS5ub2RlLnYxLk1hbmlmZXN0RW50cnkSDQoFc2luY2UYBCABKAQSDAoEcGFydBgKIAEoDRIMCgRtb3JlGAsgASgIEg8KB2J1Y2tldHMYDCADKA0SJQoEc2VhbBgNIAEoCzIXLmdhdGVob3VzZS5ub2RlLnYxLlNlYWwiuQEKDU1hbmlmZXN0RW50cnkSKgoEa2luZBgBIAEoDjIcLmdhdGVob3VzZS5ub2RlLnYxLkVudHJ5S2luZBIKCgJpZBgCIAEoCRIOCgZ0ZW5hbnQYAyABKAkSEAoIcmV2aXNpb24YBCABKAQSMgoHY29udGVudBgFIAEoCzIfLmdhdGVob3VzZS5ub2RlLnYxLkVudHJ5Q29udGVudEgAEhEKB3JlbW92ZWQYBiABKAhIAEIHCgVzdGF0ZSJCCgxFbnRyeUNvbnRlbnQSDgoGZGlnZXN0GAEgASgJEhIKCmJsb2JfYnl0ZXMYAiABKAQSDgoGaW5saW5lGAMgASgMIkQKBEJsb2ISDgoGZGlnZXN0GAEgASgJEg0KBWJ5dGVzGAIgASgMEgwKBHpzdGQYAyABKAgSDwoHbWlzc2luZxgEIAEoCCKLAQoKUXVvdGFHcmFudBIVCg11c2FnZV9wbGFuX2lkGAEgASgJEhIKCmFwaV9rZXlfaWQYAiABKAkSFAoMcGVyaW9kX3N0YXJ0GAMgASgJEhUKDWFsbG93ZWRfdG90YWwYBCABKAQSEQoJZXhoYXVzdGVkGAUgASgIEhIKCmdlbmVyYXRpb24YFCABKAQiOgoKUmF0ZUxlYXNlcxIsCgZsZWFzZXMYASADKAsyHC5nYXRlaG91c2Uubm9kZS52MS5SYXRlTGVhc2UiTAoJUmF0ZUxlYXNlEg4KBmJ1Y2tldBgBIAEoCRIQCghxdWVzdGlvbhgCIAEoBBINCgVzaGFyZRgDIAEoARIOCgZ0b2tlbnMYBCABKAQiQgoOTGVhc2VCb29rU3RhdGUSFgoOZmFzdF9hdmFpbGFibGUYASABKAgSGAoQc3RyaWN0X2F2YWlsYWJsZRgCIAEoCCIdCglIZWFydGJlYXQSEAoIcmV2aXNpb24YASABKAQinwEKC1JlcG9ydEJhdGNoEg8KB25vZGVfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSEAoIc2VxdWVuY2UYAyABKAQSLAoFdXNhZ2UYBCADKAsyHS5nYXRlaG91c2Uubm9kZS52MS5Vc2FnZUNvdW50EjAKB21ldHJpY3MYBSADKAsyHy5nYXRlaG91c2Uubm9kZS52MS5NZXRyaWNTYW1wbGUiYwoKVXNhZ2VDb3VudBIOCgZ0ZW5hbnQYASABKAkSFQoNdXNhZ2VfcGxhbl9pZBgCIAEoCRISCgphcGlfa2V5X2lkGAMgASgJEgsKA2RheRgEIAEoCRINCgVjb3VudBgFIAEoBCKVAgoMTWV0cmljU2FtcGxlEg4KBnRlbmFudBgBIAEoCRIOCgZhcGlfaWQYAiABKAkSDQoFc3RhZ2UYAyABKAkSEAoIcmVzb3VyY2UYBCABKAkSEwoLaHR0cF9tZXRob2QYBSABKAkSDgoGbWludXRlGAYgASgEEg0KBWNvdW50GAcgASgEEhIKCmVycm9yc180eHgYCCABKAQSEgoKZXJyb3JzXzV4eBgJIAEoBBItCgdsYXRlbmN5GAogASgLMhwuZ2F0ZWhvdXNlLm5vZGUudjEuSGlzdG9ncmFtEjkKE2ludGVncmF0aW9uX2xhdGVuY3kYCyABKAsyHC5nYXRlaG91c2Uubm9kZS52MS5IaXN0b2dyYW0iaQoJSGlzdG9ncmFtEhYKDmJ1Y2tldF9pbmRleGVzGAEgAygNEhUKDWJ1Y2tldF9jb3VudHMYAiADKAQSDQoFY291bnQYAyABKAQSDgoGc3VtX21zGAQgASgBEg4KBm1heF9tcxgFIAEoASIwCg1SZXBvcnRSZWNlaXB0Eg0KBWVwb2NoGAEgASgEEhAKCHNlcXVlbmNlGAIgASgEKl4KCE5vZGVSb2xlEhkKFU5PREVfUk9MRV9VTlNQRUNJRklFRBAAEhgKFE5PREVfUk9MRV9EQVRBX1BMQU5FEAESHQoZTk9ERV9ST0xFX0ZVTkNUSU9OX1JVTk5FUhACKokBCglFbnRyeUtpbmQSGgoWRU5UUllfS0lORF9VTlNQRUNJRklFRBAAEhQKEEVOVFJZX0tJTkRfU1RBR0UQARIZChVFTlRSWV9LSU5EX1VTQUdFX1BMQU4QAhIWChJFTlRSWV9LSU5EX0FQSV9LRVkQAxIXChNFTlRSWV9LSU5EX0ZVTkNUSU9OEAQyrAEKCE5vZGVMaW5rElAKB1Nlc3Npb24SHi5nYXRlaG91c2Uubm9kZS52MS5Ob2RlTWVzc2FnZRohLmdhdGVob3VzZS5ub2RlLnYxLkNvbnRyb2xNZXNzYWdlKAEwARJOCgZSZXBvcnQSHi5nYXRlaG91c2Uubm9kZS52MS5SZXBvcnRCYXRjaBogLmdhdGVob3VzZS5ub2RlLnYxLlJlcG9ydFJlY2VpcHQoATABYgZwcm90bzM");
 
 /**
  * @generated from message gatehouse.node.v1.NodeMessage
@@ -49,6 +49,18 @@ export type NodeMessage = Message<"gatehouse.node.v1.NodeMessage"> & {
      */
     value: QuotaRequest;
     case: "quotaRequest";
+  } | {
+    /**
+     * @generated from field: gatehouse.node.v1.ManifestCheck manifest_check = 10;
+     */
+    value: ManifestCheck;
+    case: "manifestCheck";
+  } | {
+    /**
+     * @generated from field: gatehouse.node.v1.BucketRequest bucket_request = 11;
+     */
+    value: BucketRequest;
+    case: "bucketRequest";
   } | {
     /**
      * @generated from field: gatehouse.node.v1.RateDemands rate_demands = 20;
@@ -124,6 +136,20 @@ export type Hello = Message<"gatehouse.node.v1.Hello"> & {
    * @generated from field: string admin_url = 8;
    */
   adminUrl: string;
+
+  /**
+   * Kinds of entries the node understands; it is sent no others. Empty: all of its role.
+   *
+   * @generated from field: repeated gatehouse.node.v1.EntryKind entry_kinds = 10;
+   */
+  entryKinds: EntryKind[];
+
+  /**
+   * The node knows of other control planes and turns to one when it is told to go away.
+   *
+   * @generated from field: bool can_move = 11;
+   */
+  canMove: boolean;
 };
 
 /**
@@ -204,6 +230,52 @@ export const BlobRequestSchema: GenMessage<BlobRequest> = /*@__PURE__*/
   messageDesc(file_gatehouse_node_v1_node_link, 4);
 
 /**
+ * Every 30 s, and when a manifest did not lead to the state its seal names: what the node has. The control plane answers
+ * with a seal, with its bucket digests when they differ, or not at all while a change is on its way.
+ *
+ * @generated from message gatehouse.node.v1.ManifestCheck
+ */
+export type ManifestCheck = Message<"gatehouse.node.v1.ManifestCheck"> & {
+  /**
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+
+  /**
+   * Root of the set digest (libs/foundation/kernel, set-digest.ts) over the entries the node has.
+   *
+   * @generated from field: bytes root = 2;
+   */
+  root: Uint8Array;
+};
+
+/**
+ * Describes the message gatehouse.node.v1.ManifestCheck.
+ * Use `create(ManifestCheckSchema)` to create a new message.
+ */
+export const ManifestCheckSchema: GenMessage<ManifestCheck> = /*@__PURE__*/
+  messageDesc(file_gatehouse_node_v1_node_link, 5);
+
+/**
+ * The node's entries differ in these buckets of the set digest; answered by a manifest that replaces them.
+ *
+ * @generated from message gatehouse.node.v1.BucketRequest
+ */
+export type BucketRequest = Message<"gatehouse.node.v1.BucketRequest"> & {
+  /**
+   * @generated from field: repeated uint32 buckets = 1;
+   */
+  buckets: number[];
+};
+
+/**
+ * Describes the message gatehouse.node.v1.BucketRequest.
+ * Use `create(BucketRequestSchema)` to create a new message.
+ */
+export const BucketRequestSchema: GenMessage<BucketRequest> = /*@__PURE__*/
+  messageDesc(file_gatehouse_node_v1_node_link, 6);
+
+/**
  * Asks for more of a quota ahead of need; see QuotaGrant.
  *
  * @generated from message gatehouse.node.v1.QuotaRequest
@@ -261,6 +333,13 @@ export type QuotaRequest = Message<"gatehouse.node.v1.QuotaRequest"> & {
    * @generated from field: bool final = 20;
    */
   final: boolean;
+
+  /**
+   * Grows when the node gives back what it holds beyond `held`. An answer to a question with a smaller one is void.
+   *
+   * @generated from field: uint64 generation = 21;
+   */
+  generation: bigint;
 };
 
 /**
@@ -268,7 +347,7 @@ export type QuotaRequest = Message<"gatehouse.node.v1.QuotaRequest"> & {
  * Use `create(QuotaRequestSchema)` to create a new message.
  */
 export const QuotaRequestSchema: GenMessage<QuotaRequest> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 5);
+  messageDesc(file_gatehouse_node_v1_node_link, 7);
 
 /**
  * Asks for parts of throttles whose limits hold over all nodes; see RateLease.
@@ -287,7 +366,7 @@ export type RateDemands = Message<"gatehouse.node.v1.RateDemands"> & {
  * Use `create(RateDemandsSchema)` to create a new message.
  */
 export const RateDemandsSchema: GenMessage<RateDemands> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 6);
+  messageDesc(file_gatehouse_node_v1_node_link, 8);
 
 /**
  * @generated from message gatehouse.node.v1.RateDemand
@@ -342,7 +421,7 @@ export type RateDemand = Message<"gatehouse.node.v1.RateDemand"> & {
  * Use `create(RateDemandSchema)` to create a new message.
  */
 export const RateDemandSchema: GenMessage<RateDemand> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 7);
+  messageDesc(file_gatehouse_node_v1_node_link, 9);
 
 /**
  * Everything that earlier epochs of this node counted has its receipts.
@@ -357,7 +436,7 @@ export type JournalDrained = Message<"gatehouse.node.v1.JournalDrained"> & {
  * Use `create(JournalDrainedSchema)` to create a new message.
  */
 export const JournalDrainedSchema: GenMessage<JournalDrained> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 8);
+  messageDesc(file_gatehouse_node_v1_node_link, 10);
 
 /**
  * @generated from message gatehouse.node.v1.ControlMessage
@@ -386,12 +465,36 @@ export type ControlMessage = Message<"gatehouse.node.v1.ControlMessage"> & {
     case: "quotaGrant";
   } | {
     /**
-     * Sent every 10 s on an idle stream, so that a silent stream is a dead one.
+     * Sent every 5 s on an idle stream, so that a silent stream is a dead one.
      *
      * @generated from field: gatehouse.node.v1.Heartbeat heartbeat = 4;
      */
     value: Heartbeat;
     case: "heartbeat";
+  } | {
+    /**
+     * @generated from field: gatehouse.node.v1.Welcome welcome = 10;
+     */
+    value: Welcome;
+    case: "welcome";
+  } | {
+    /**
+     * @generated from field: gatehouse.node.v1.Goaway goaway = 11;
+     */
+    value: Goaway;
+    case: "goaway";
+  } | {
+    /**
+     * @generated from field: gatehouse.node.v1.BucketDigests bucket_digests = 12;
+     */
+    value: BucketDigests;
+    case: "bucketDigests";
+  } | {
+    /**
+     * @generated from field: gatehouse.node.v1.Seal seal = 13;
+     */
+    value: Seal;
+    case: "seal";
   } | {
     /**
      * @generated from field: gatehouse.node.v1.RateLeases rate_leases = 20;
@@ -412,7 +515,129 @@ export type ControlMessage = Message<"gatehouse.node.v1.ControlMessage"> & {
  * Use `create(ControlMessageSchema)` to create a new message.
  */
 export const ControlMessageSchema: GenMessage<ControlMessage> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 9);
+  messageDesc(file_gatehouse_node_v1_node_link, 11);
+
+/**
+ * The first message on a stream, before anything is read from the database.
+ *
+ * @generated from message gatehouse.node.v1.Welcome
+ */
+export type Welcome = Message<"gatehouse.node.v1.Welcome"> & {
+  /**
+   * The control plane's software version.
+   *
+   * @generated from field: string software_version = 1;
+   */
+  softwareVersion: string;
+
+  /**
+   * Ed25519 public key, 32 bytes, that seals are checked with; empty when this control plane signs none.
+   *
+   * @generated from field: bytes seal_key = 2;
+   */
+  sealKey: Uint8Array;
+
+  /**
+   * The pool whose entries the node is sent.
+   *
+   * @generated from field: string pool = 3;
+   */
+  pool: string;
+
+  /**
+   * The kinds of entries the node is sent.
+   *
+   * @generated from field: repeated gatehouse.node.v1.EntryKind entry_kinds = 4;
+   */
+  entryKinds: EntryKind[];
+};
+
+/**
+ * Describes the message gatehouse.node.v1.Welcome.
+ * Use `create(WelcomeSchema)` to create a new message.
+ */
+export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
+  messageDesc(file_gatehouse_node_v1_node_link, 12);
+
+/**
+ * The control plane is about to stop: the node is to go elsewhere, at a random moment within this time.
+ *
+ * @generated from message gatehouse.node.v1.Goaway
+ */
+export type Goaway = Message<"gatehouse.node.v1.Goaway"> & {
+  /**
+   * @generated from field: uint32 within_ms = 1;
+   */
+  withinMs: number;
+};
+
+/**
+ * Describes the message gatehouse.node.v1.Goaway.
+ * Use `create(GoawaySchema)` to create a new message.
+ */
+export const GoawaySchema: GenMessage<Goaway> = /*@__PURE__*/
+  messageDesc(file_gatehouse_node_v1_node_link, 13);
+
+/**
+ * First 8 bytes of the digest of each bucket of the set digest, in their order, at this revision.
+ *
+ * @generated from message gatehouse.node.v1.BucketDigests
+ */
+export type BucketDigests = Message<"gatehouse.node.v1.BucketDigests"> & {
+  /**
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+
+  /**
+   * @generated from field: bytes digests = 2;
+   */
+  digests: Uint8Array;
+};
+
+/**
+ * Describes the message gatehouse.node.v1.BucketDigests.
+ * Use `create(BucketDigestsSchema)` to create a new message.
+ */
+export const BucketDigestsSchema: GenMessage<BucketDigests> = /*@__PURE__*/
+  messageDesc(file_gatehouse_node_v1_node_link, 14);
+
+/**
+ * "At this revision, the manifest of this role, these kinds and this pool has this root." Signed over `sealText` of
+ * libs/contracts, so that a node can take the manifest from another node.
+ *
+ * @generated from message gatehouse.node.v1.Seal
+ */
+export type Seal = Message<"gatehouse.node.v1.Seal"> & {
+  /**
+   * @generated from field: uint64 revision = 1;
+   */
+  revision: bigint;
+
+  /**
+   * @generated from field: bytes root = 2;
+   */
+  root: Uint8Array;
+
+  /**
+   * @generated from field: uint64 sealed_at_ms = 3;
+   */
+  sealedAtMs: bigint;
+
+  /**
+   * Ed25519, 64 bytes; empty when this control plane signs none.
+   *
+   * @generated from field: bytes signature = 4;
+   */
+  signature: Uint8Array;
+};
+
+/**
+ * Describes the message gatehouse.node.v1.Seal.
+ * Use `create(SealSchema)` to create a new message.
+ */
+export const SealSchema: GenMessage<Seal> = /*@__PURE__*/
+  messageDesc(file_gatehouse_node_v1_node_link, 15);
 
 /**
  * @generated from message gatehouse.node.v1.Manifest
@@ -442,6 +667,33 @@ export type Manifest = Message<"gatehouse.node.v1.Manifest"> & {
    * @generated from field: uint64 since = 4;
    */
   since: bigint;
+
+  /**
+   * A full manifest comes in parts, counted from 0; `more` says that another one follows. Only after the last one it is in
+   * force. Parts may hold entries and removals of one name; the later one counts.
+   *
+   * @generated from field: uint32 part = 10;
+   */
+  part: number;
+
+  /**
+   * @generated from field: bool more = 11;
+   */
+  more: boolean;
+
+  /**
+   * A repair: not a delta, but all entries of these buckets of the set digest; others the node holds there are gone.
+   *
+   * @generated from field: repeated uint32 buckets = 12;
+   */
+  buckets: number[];
+
+  /**
+   * Of the state this manifest leads to; absent when the control plane does not know it (yet).
+   *
+   * @generated from field: gatehouse.node.v1.Seal seal = 13;
+   */
+  seal?: Seal | undefined;
 };
 
 /**
@@ -449,7 +701,7 @@ export type Manifest = Message<"gatehouse.node.v1.Manifest"> & {
  * Use `create(ManifestSchema)` to create a new message.
  */
 export const ManifestSchema: GenMessage<Manifest> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 10);
+  messageDesc(file_gatehouse_node_v1_node_link, 16);
 
 /**
  * @generated from message gatehouse.node.v1.ManifestEntry
@@ -500,7 +752,7 @@ export type ManifestEntry = Message<"gatehouse.node.v1.ManifestEntry"> & {
  * Use `create(ManifestEntrySchema)` to create a new message.
  */
 export const ManifestEntrySchema: GenMessage<ManifestEntry> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 11);
+  messageDesc(file_gatehouse_node_v1_node_link, 17);
 
 /**
  * @generated from message gatehouse.node.v1.EntryContent
@@ -529,7 +781,7 @@ export type EntryContent = Message<"gatehouse.node.v1.EntryContent"> & {
  * Use `create(EntryContentSchema)` to create a new message.
  */
 export const EntryContentSchema: GenMessage<EntryContent> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 12);
+  messageDesc(file_gatehouse_node_v1_node_link, 18);
 
 /**
  * @generated from message gatehouse.node.v1.Blob
@@ -565,7 +817,7 @@ export type Blob = Message<"gatehouse.node.v1.Blob"> & {
  * Use `create(BlobSchema)` to create a new message.
  */
 export const BlobSchema: GenMessage<Blob> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 13);
+  messageDesc(file_gatehouse_node_v1_node_link, 19);
 
 /**
  * "In this period, this epoch may count up to `allowed_total` in all." Absolute, so a lost or repeated grant is harmless.
@@ -599,6 +851,13 @@ export type QuotaGrant = Message<"gatehouse.node.v1.QuotaGrant"> & {
    * @generated from field: bool exhausted = 5;
    */
   exhausted: boolean;
+
+  /**
+   * Of the question that is answered.
+   *
+   * @generated from field: uint64 generation = 20;
+   */
+  generation: bigint;
 };
 
 /**
@@ -606,7 +865,7 @@ export type QuotaGrant = Message<"gatehouse.node.v1.QuotaGrant"> & {
  * Use `create(QuotaGrantSchema)` to create a new message.
  */
 export const QuotaGrantSchema: GenMessage<QuotaGrant> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 14);
+  messageDesc(file_gatehouse_node_v1_node_link, 20);
 
 /**
  * @generated from message gatehouse.node.v1.RateLeases
@@ -623,7 +882,7 @@ export type RateLeases = Message<"gatehouse.node.v1.RateLeases"> & {
  * Use `create(RateLeasesSchema)` to create a new message.
  */
 export const RateLeasesSchema: GenMessage<RateLeases> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 15);
+  messageDesc(file_gatehouse_node_v1_node_link, 21);
 
 /**
  * Holds from when the question was sent: a share for 3 s, tokens for as long as docs/limits.md says. An answer to any but the newest question
@@ -660,7 +919,7 @@ export type RateLease = Message<"gatehouse.node.v1.RateLease"> & {
  * Use `create(RateLeaseSchema)` to create a new message.
  */
 export const RateLeaseSchema: GenMessage<RateLease> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 16);
+  messageDesc(file_gatehouse_node_v1_node_link, 22);
 
 /**
  * Sent after Hello and whenever it changes. Without a lease book a node takes the fallback of each plan at once. A node to which it
@@ -677,6 +936,8 @@ export type LeaseBookState = Message<"gatehouse.node.v1.LeaseBookState"> & {
   fastAvailable: boolean;
 
   /**
+   * For strict plans; and plans and sums can be read, which every grant of a quota needs.
+   *
    * @generated from field: bool strict_available = 2;
    */
   strictAvailable: boolean;
@@ -687,7 +948,7 @@ export type LeaseBookState = Message<"gatehouse.node.v1.LeaseBookState"> & {
  * Use `create(LeaseBookStateSchema)` to create a new message.
  */
 export const LeaseBookStateSchema: GenMessage<LeaseBookState> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 17);
+  messageDesc(file_gatehouse_node_v1_node_link, 23);
 
 /**
  * @generated from message gatehouse.node.v1.Heartbeat
@@ -704,7 +965,7 @@ export type Heartbeat = Message<"gatehouse.node.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 18);
+  messageDesc(file_gatehouse_node_v1_node_link, 24);
 
 /**
  * @generated from message gatehouse.node.v1.ReportBatch
@@ -743,7 +1004,7 @@ export type ReportBatch = Message<"gatehouse.node.v1.ReportBatch"> & {
  * Use `create(ReportBatchSchema)` to create a new message.
  */
 export const ReportBatchSchema: GenMessage<ReportBatch> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 19);
+  messageDesc(file_gatehouse_node_v1_node_link, 25);
 
 /**
  * @generated from message gatehouse.node.v1.UsageCount
@@ -782,7 +1043,7 @@ export type UsageCount = Message<"gatehouse.node.v1.UsageCount"> & {
  * Use `create(UsageCountSchema)` to create a new message.
  */
 export const UsageCountSchema: GenMessage<UsageCount> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 20);
+  messageDesc(file_gatehouse_node_v1_node_link, 26);
 
 /**
  * One minute of one method of one stage on one node.
@@ -855,7 +1116,7 @@ export type MetricSample = Message<"gatehouse.node.v1.MetricSample"> & {
  * Use `create(MetricSampleSchema)` to create a new message.
  */
 export const MetricSampleSchema: GenMessage<MetricSample> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 21);
+  messageDesc(file_gatehouse_node_v1_node_link, 27);
 
 /**
  * Log-linear histogram of milliseconds; bucket layout: libs/foundation/telemetry.
@@ -896,7 +1157,7 @@ export type Histogram = Message<"gatehouse.node.v1.Histogram"> & {
  * Use `create(HistogramSchema)` to create a new message.
  */
 export const HistogramSchema: GenMessage<Histogram> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 22);
+  messageDesc(file_gatehouse_node_v1_node_link, 28);
 
 /**
  * The batch is applied (now or earlier) and may be forgotten by the node.
@@ -920,7 +1181,7 @@ export type ReportReceipt = Message<"gatehouse.node.v1.ReportReceipt"> & {
  * Use `create(ReportReceiptSchema)` to create a new message.
  */
 export const ReportReceiptSchema: GenMessage<ReportReceipt> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 23);
+  messageDesc(file_gatehouse_node_v1_node_link, 29);
 
 /**
  * What the node serves decides which manifest entries it is sent.

@@ -1,0 +1,1 @@
+export { MemoryFiles } from './memory-files.js';
