@@ -54,7 +54,13 @@ export async function benchProxies(root, options) {
     await servers.stop();
     rmSync(folder, { recursive: true, force: true });
   };
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void cleanUp().then(() => process.exit(1)));
+  let isInterrupted = false;
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.once(signal, () => {
+      isInterrupted = true;
+      void cleanUp().then(() => process.exit(1));
+    });
+  }
   try {
     const ground = await prepare({ servers, programs, folder, kinds, tell });
     const result = { benchmark: 'proxy', scenarios: {} };
@@ -62,6 +68,7 @@ export async function benchProxies(root, options) {
       tell(`== ${scenario.title}`);
       const common = { ...run, ...ground, servers, programs, packages, fileLimit, proxyCore: PROXY_CORE };
       const { profile, ...measured } = await runScenario(scenario, common);
+      if (isInterrupted) return; // its contenders were stopped under it: nothing of that may be written
       result.scenarios[scenario.name] = measured;
       if (profile !== undefined) result.profile = profile;
     }
