@@ -1,4 +1,5 @@
-import { portSetting, readConfig, secretSetting, stringSetting, type Values } from '@gatehouse/kernel';
+import { portSetting, readConfig, secretSetting, stringSetting, type Setting, type Values } from '@gatehouse/kernel';
+import { parseRedisUrl } from '@gatehouse/store';
 
 /** What whoever opens the database needs. */
 export const STORE_SETTINGS = {
@@ -9,8 +10,21 @@ export const STORE_SETTINGS = {
   ),
 };
 
+/** Read and refused here; opened where it is used. */
+const redisUrlSetting: Setting<string> = {
+  variable: 'REDIS_URL',
+  description:
+    'queue and lease book: redis://, redis+sentinel://hosts/name or redis+cluster://hosts; both are in PostgreSQL without it',
+  fallback: '',
+  parse: (text) => {
+    parseRedisUrl(text);
+    return text;
+  },
+};
+
 const SETTINGS = {
   ...STORE_SETTINGS,
+  redisUrl: redisUrlSetting,
   nodeToken: secretSetting('GATEHOUSE_NODE_TOKEN', 'shared by control planes, nodes and function runners'),
   bind: stringSetting('GATEHOUSE_BIND', 'address to listen on', '127.0.0.1'),
   adminPort: portSetting('GATEHOUSE_ADMIN_PORT', 'HTTP: AWS tools and the admin API', 7080),

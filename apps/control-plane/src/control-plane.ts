@@ -1,10 +1,10 @@
 import { HttpFunctionInvoker } from '@gatehouse/control-functions';
-import { createReportSink, QuotaGrants, startMaintenance } from '@gatehouse/control-metering';
+import { createReportSink, LeaseOffice, startMaintenance } from '@gatehouse/control-metering';
 import { createNodeAdmin, NodeLinkServer } from '@gatehouse/control-nodes';
 import { Authenticator, AwsEndpoint } from '@gatehouse/control-wire';
 import type { Store } from '@gatehouse/domain';
 import { randomIds, type Clock } from '@gatehouse/kernel';
-import { createStore } from '@gatehouse/store';
+import { createStore, openRedis, RedisLeaseBook } from '@gatehouse/store';
 import type { Logger } from 'pino';
 import type { AddressInfo } from 'node:net';
 import type { Config } from './config.js';
@@ -24,13 +24,22 @@ export interface ControlPlane {
 /** Binds every port to its adapter and listens. Rejects when the database cannot be reached or a port is taken. */
 export async function startControlPlane(config: Config, { clock, log }: { clock: Clock; log: Logger }): Promise<ControlPlane> {
   const store = await createStore({ databaseUrl: config.databaseUrl, masterKey: config.masterKey });
-  const quotas = new QuotaGrants({ metering: store.metering, clock });
+  // Strict limits stay in PostgreSQL: a Redis that fails over may have forgotten what it confirmed (ADR 0006).
+  const redisBook = config.redisUrl === '' ? null : new RedisLeaseBook(config.redisUrl, { onLost: () => leases.fastLost() });
+  const leases = new LeaseOffice({
+    fast: redisBook ?? store.leases,
+    strict: store.leases,
+    metering: store.metering,
+    nodes: store.nodes,
+    clock,
+    log,
+  });
   const nodes = new NodeLinkServer({
     manifest: store.manifest,
     nodes: store.nodes,
     token: config.nodeToken,
-    quotas,
-    applyReport: createReportSink({ metering: store.metering, quotas, log }),
+    leases,
+    applyReport: createReportSink({ metering: store.metering, log }),
     clock,
     log,
   });
@@ -45,7 +54,11 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
   });
   const readiness = createReadiness({ healthy: () => store.healthy(), manifest: store.manifest, nodes: nodeAdmin });
   const http = await createHttpServer({ authenticator, endpoint, nodeAdmin, store: store.tenants, readiness, clock });
-  const maintenance = await startMaintenance({ databaseUrl: config.databaseUrl, store, clock, log });
+  const queue =
+    config.redisUrl === ''
+      ? { databaseUrl: config.databaseUrl }
+      : { redis: { connect: () => openRedis(config.redisUrl, { deadlineMs: null }), prefix: '{gatehouse}' } };
+  const maintenance = await startMaintenance({ ...queue, store, clock, log });
 
   const grpcPort = await nodes.listen(config.bind, config.grpcPort);
   await http.listen(config.adminPort, config.bind);
@@ -58,6 +71,8 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
       await invoker.close();
       await nodes.close();
       await maintenance.close();
+      leases.close();
+      await redisBook?.close();
       await store.close();
     },
   };

@@ -6,7 +6,7 @@ import { startControlPlane } from './control-plane.js';
 
 const log = pino({ base: { app: 'control-plane' } });
 const config = readControlPlaneConfig(process.env);
-log.info({ ...config, databaseUrl: '[redacted]' }, 'starting');
+log.info({ ...config, databaseUrl: '[redacted]', redisUrl: config.redisUrl === '' ? '' : '[redacted]' }, 'starting');
 const controlPlane = await startControlPlane(config, { clock: systemClock, log });
 log.info({ adminPort: controlPlane.adminPort, grpcPort: controlPlane.grpcPort }, 'listening');
 

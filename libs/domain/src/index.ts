@@ -135,6 +135,7 @@ export type {
 export { pageRequest } from './ports/page-request.js';
 export * from './ports/store.js';
 export {
+  entitledTo,
   mergeClaim,
   RATE_SHARE_MS,
   rateShare,

@@ -65,7 +65,13 @@ export class PostgresMeteringLog implements MeteringLog {
     const quota = rows[0]?.quota ?? null;
     if (quota === null) return null;
     const { extra, tags } = rows[0]!;
-    return { limit: quota.limit, extra: Number(extra), offset: quota.offset, limits: readLimitSettings(tags ?? {}) };
+    return {
+      limit: quota.limit,
+      extra: Number(extra),
+      offset: quota.offset,
+      period: quota.period,
+      limits: readLimitSettings(tags ?? {}),
+    };
   }
 
   async tenantOfPlan(usagePlanId: string): Promise<TenantId | null> {

@@ -1,4 +1,5 @@
 import {
+  entitledTo,
   mergeClaim,
   RATE_SHARE_MS,
   rateShare,
@@ -43,7 +44,8 @@ export class PostgresLeaseBook implements LeaseBook {
       const line = row.lines.find((other) => sameEpoch(other, claim));
       const merged = mergeClaim(line, claim, nowMs);
       const lines = [...row.lines.filter((other) => other !== line), merged];
-      const version = Number(row.version) + (merged.allowed === (line?.allowed ?? 0) ? 0 : 1);
+      const isSame = entitledTo(merged) === (line === undefined ? 0 : entitledTo(line));
+      const version = Number(row.version) + (isSame ? 0 : 1);
       await client.query(`UPDATE quota_pages SET version = $4, lines = $5 WHERE ${PAGE}`, [
         ...pageKey(page),
         version,
@@ -98,21 +100,26 @@ export class PostgresLeaseBook implements LeaseBook {
       await lockBuckets(client, buckets);
       const { rows } = await client.query<{ bucket: string; node_id: string; demand: number; share: number }>(
         `SELECT bucket, node_id, demand, share FROM rate_shares
-         WHERE bucket = ANY ($1) AND node_id <> $2 AND at_ms > ${NOW_MS} - $3`,
-        [buckets, columnText(nodeId), RATE_SHARE_MS],
+         WHERE bucket = ANY ($1) AND at_ms > ${NOW_MS} - $2`,
+        [buckets, RATE_SHARE_MS],
       );
-      const shares = demands.map(({ bucket, demand }) =>
-        rateShare(
+      const sharers = Map.groupBy(rows, (row) => row.bucket);
+      const node = columnText(nodeId);
+      const shares = demands.map(({ bucket, demand }) => {
+        const all = sharers.get(columnText(bucket)) ?? [];
+        const own = all.find((row) => row.node_id === node);
+        return rateShare(
           demand,
-          rows.filter((row) => row.bucket === columnText(bucket)),
-        ),
-      );
+          own?.share ?? null,
+          all.filter((row) => row !== own),
+        );
+      });
       await client.query(
         `INSERT INTO rate_shares (bucket, node_id, demand, share, at_ms)
          SELECT DISTINCT ON (bucket) bucket, $2, demand, share, ${NOW_MS}
          FROM unnest($1::text[], $3::float8[], $4::float8[]) AS asked(bucket, demand, share)
          ON CONFLICT (bucket, node_id) DO UPDATE SET demand = excluded.demand, share = excluded.share, at_ms = excluded.at_ms`,
-        [demands.map(({ bucket }) => columnText(bucket)), columnText(nodeId), demands.map(({ demand }) => demand), shares],
+        [demands.map(({ bucket }) => columnText(bucket)), node, demands.map(({ demand }) => demand), shares],
       );
       return shares;
     });

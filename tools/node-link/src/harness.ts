@@ -2,9 +2,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { createReportSink, QuotaGrants } from '@gatehouse/control-metering';
+import { createReportSink, LeaseOffice } from '@gatehouse/control-metering';
 import { NodeLinkServer, type NodesLog } from '@gatehouse/control-nodes';
-import { InMemoryStore, tenantId, type EntryKind, type TenantId } from '@gatehouse/domain';
+import { InMemoryStore, tenantId, type EntryKind, type LeaseBook, type TenantId } from '@gatehouse/domain';
 import {
   ControlLink,
   type ControlLinkOptions,
@@ -23,29 +23,39 @@ export const quiet: NodesLog = { info: () => {}, warn: () => {}, error: () => {}
 export interface TestControlPlane {
   readonly port: number;
   readonly server: NodeLinkServer;
-  readonly quotas: QuotaGrants;
+  readonly leases: LeaseOffice;
   stop(): Promise<void>;
 }
 
 export async function startControlPlane(
   store: InMemoryStore,
-  options: { port?: number; heartbeatMs?: number; pollMs?: number; log?: NodesLog } = {},
+  options: { port?: number; heartbeatMs?: number; pollMs?: number; log?: NodesLog; fastBook?: LeaseBook } = {},
 ): Promise<TestControlPlane> {
   const log = options.log ?? quiet;
-  const quotas = new QuotaGrants({ metering: store.metering, clock: systemClock, settleMs: 200 });
+  const { metering, nodes, leases: strict } = store;
+  const leases = new LeaseOffice({
+    fast: options.fastBook ?? strict,
+    strict,
+    metering,
+    nodes,
+    clock: systemClock,
+    log,
+    settleMs: 0,
+    probeMs: 20,
+  });
   const server = new NodeLinkServer({
     manifest: store.manifest,
     nodes: store.nodes,
     token: TOKEN,
-    quotas,
-    applyReport: createReportSink({ metering: store.metering, quotas, log }),
+    leases,
+    applyReport: createReportSink({ metering: store.metering, log }),
     clock: systemClock,
     log,
     heartbeatMs: options.heartbeatMs ?? 50,
     pollMs: options.pollMs ?? 200,
   });
   const port = await server.listen('127.0.0.1', options.port ?? 0);
-  return { port, server, quotas, stop: () => server.close() };
+  return { port, server, leases, stop: () => server.close() };
 }
 
 /** A world that holds texts and refuses those that begin with `BAD`. */

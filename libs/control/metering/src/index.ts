@@ -1,3 +1,4 @@
+export { LeaseOffice, type LeaseOfficeOptions, type LeaseOfficeState, type RateLeaseFields } from './lease-office.js';
 export type { MeteringLogger } from './log.js';
 export {
   MAINTENANCE_QUEUE,
@@ -5,6 +6,8 @@ export {
   type JobName,
   type Maintenance,
   type MaintenanceOptions,
+  type QueueConnection,
+  type QueueRedis,
   type Retention,
 } from './maintenance.js';
 export {
@@ -14,5 +17,6 @@ export {
   type MetricSeries,
   type MetricsQuestion,
 } from './query-metrics.js';
-export { QuotaGrants, type QuotaGrantsOptions } from './quota-grants.js';
+export { QuotaGrants, type QuotaGrantFields, type QuotaGrantsOptions } from './quota-grants.js';
 export { createReportSink } from './report-sink.js';
+export { LeaseBookLost, WatchedLeaseBook, type WatchedLeaseBookOptions } from './watched-lease-book.js';

@@ -39,7 +39,12 @@ test('on PostgreSQL alone: several workers share one schedule per job, and each 
   );
   try {
     const schedulers = await queue.getJobSchedulers();
-    expect(schedulers.map(({ key }) => key).sort()).toEqual(['clean-manifest', 'forget-nodes', 'roll-up-metrics']);
+    expect(schedulers.map(({ key }) => key).sort()).toEqual([
+      'clean-leases',
+      'clean-manifest',
+      'forget-nodes',
+      'roll-up-metrics',
+    ]);
     for (const name of ['roll-up-metrics', 'clean-manifest', 'forget-nodes'] as const) {
       await workers[0]!.run(name);
       await workers[1]!.run(name);

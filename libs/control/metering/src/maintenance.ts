@@ -3,20 +3,33 @@
  * is scheduled once however many workers there are (a scheduler is an upsert by name), runs on one of them, and may run
  * twice without harm.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Store } from '@gatehouse/domain';
 import type { Clock } from '@gatehouse/kernel';
-import { createPostgresBackend, Queue, Worker, type Job, type RedisOptions } from 'bullmq';
+import { createPostgresBackend, Queue, Worker, type ConnectionOptions, type Job } from 'bullmq';
 import type { MeteringLogger } from './log.js';
 
 export interface MaintenanceOptions {
-  /** PostgreSQL; BullMQ keeps its tables in a schema of its own, made at the first start. */
-  readonly databaseUrl: string;
+  /** PostgreSQL; BullMQ keeps its tables in a schema of its own, made at the first start. Needed without `redis`. */
+  readonly databaseUrl?: string;
   /** When given, the queue lives there instead. */
-  readonly redisUrl?: string;
-  readonly store: Pick<Store, 'metering' | 'manifest' | 'nodes'>;
+  readonly redis?: QueueRedis;
+  readonly store: Pick<Store, 'metering' | 'manifest' | 'nodes' | 'leases'>;
   readonly clock: Clock;
   readonly log: MeteringLogger;
   readonly retention?: Partial<Retention>;
+}
+
+export interface QueueRedis {
+  /** A new ioredis client whose commands wait for a connection. Called once per queue and worker, closed with them. */
+  readonly connect: () => QueueConnection;
+  /** Of all keys; in braces, so that a Cluster keeps them in one slot. */
+  readonly prefix: string;
+}
+
+/** What this needs of the client besides what BullMQ does with it. */
+export interface QueueConnection {
+  disconnect(): void;
 }
 
 export interface Retention {
@@ -35,10 +48,12 @@ export interface Maintenance {
   close(): Promise<void>;
 }
 
-export type JobName = 'roll-up-metrics' | 'clean-manifest' | 'forget-nodes';
+export type JobName = 'roll-up-metrics' | 'clean-manifest' | 'forget-nodes' | 'clean-leases';
 
 export const MAINTENANCE_QUEUE = 'gatehouse-maintenance';
 
+/** For running jobs, when Redis may be away. */
+const CLOSE_MS = 5_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
@@ -63,12 +78,16 @@ const JOBS: Record<JobName, JobSpec> = {
     everyMs: HOUR_MS,
     work: async ({ store, clock }, { nodesMs }) => ({ nodes: await store.nodes.forget(clock.nowMs() - nodesMs) }),
   },
+  'clean-leases': {
+    everyMs: HOUR_MS,
+    work: async ({ store }) => ({ quotaPages: await store.leases.clean() }),
+  },
 };
 const JOB_NAMES = Object.keys(JOBS) as JobName[];
 
 const isJobName = (name: string): name is JobName => Object.hasOwn(JOBS, name);
 
-/** Starts a worker and sees to the schedules. Rejects when the queue's database cannot be reached. */
+/** Starts a worker and sees to the schedules. Rejects when the queue's database cannot be reached; waits for a Redis in the background. */
 export async function startMaintenance(options: MaintenanceOptions): Promise<Maintenance> {
   const { log } = options;
   const retention = { ...RETENTION, ...options.retention };
@@ -80,24 +99,36 @@ export async function startMaintenance(options: MaintenanceOptions): Promise<Mai
     const done = await JOBS[job.name].work(options, retention);
     if (Object.values(done).some((count) => count > 0)) log.info({ job: job.name, ...done }, 'maintenance done');
   };
-  const { queue, worker } = connect(options, process);
+  const { queue, worker, disconnect } = connect(options, process);
   queue.on('error', (error) => log.error({ err: error }, 'maintenance queue failed'));
   worker.on('error', (error) => log.error({ err: error }, 'maintenance worker failed'));
   worker.on('failed', (job, error) => log.error({ err: error, job: job?.name }, 'maintenance job failed'));
   const jobOptions = { removeOnComplete: 100, removeOnFail: 100 };
   const close = async () => {
-    await worker.close();
-    await queue.close();
+    const closing = worker.close().then(() => queue.close());
+    // Without a Redis both would wait for one.
+    await (options.redis === undefined
+      ? closing
+      : Promise.race([closing.catch(() => undefined), delay(CLOSE_MS, undefined, { ref: false })]));
+    disconnect();
   };
-  try {
+  const schedule = async () => {
     await worker.waitUntilReady();
     for (const name of JOB_NAMES) {
       await queue.upsertJobScheduler(name, { every: JOBS[name].everyMs }, { name, opts: jobOptions });
     }
     for (const { key } of await queue.getJobSchedulers()) if (!isJobName(key)) await queue.removeJobScheduler(key);
-  } catch (cause) {
-    await close().catch(() => undefined);
-    throw cause;
+  };
+  if (options.redis !== undefined) {
+    // A control plane serves without Redis; its jobs begin when there is one.
+    schedule().catch((cause) => log.error({ err: cause }, 'maintenance could not be scheduled'));
+  } else {
+    try {
+      await schedule();
+    } catch (cause) {
+      await close().catch(() => undefined);
+      throw cause;
+    }
   }
   return {
     run: async (name) => {
@@ -107,17 +138,23 @@ export async function startMaintenance(options: MaintenanceOptions): Promise<Mai
   };
 }
 
-function connect({ databaseUrl, redisUrl }: MaintenanceOptions, process: (job: Job) => Promise<void>) {
-  if (redisUrl !== undefined) {
-    const connection: RedisOptions & { url: string } = { url: redisUrl, maxRetriesPerRequest: null };
+function connect({ databaseUrl, redis }: MaintenanceOptions, process: (job: Job) => Promise<void>) {
+  if (redis !== undefined) {
+    // BullMQ leaves clients it was given open.
+    const clients = [redis.connect(), redis.connect()] as const;
+    const [queueClient, workerClient] = clients as readonly ConnectionOptions[];
+    const { prefix } = redis;
     return {
-      queue: new Queue(MAINTENANCE_QUEUE, { connection }),
-      worker: new Worker(MAINTENANCE_QUEUE, process, { connection }),
+      queue: new Queue(MAINTENANCE_QUEUE, { connection: queueClient!, prefix }),
+      worker: new Worker(MAINTENANCE_QUEUE, process, { connection: workerClient!, prefix }),
+      disconnect: () => clients.forEach((client) => client.disconnect()),
     };
   }
+  if (databaseUrl === undefined) throw new TypeError('the maintenance queue needs a database or a Redis');
   const connection = { connectionString: databaseUrl, schema: 'bullmq', migrate: true, max: 4 };
   return {
     queue: new Queue(MAINTENANCE_QUEUE, { connection }, createPostgresBackend),
     worker: new Worker(MAINTENANCE_QUEUE, process, { connection }, createPostgresBackend),
+    disconnect: () => {},
   };
 }

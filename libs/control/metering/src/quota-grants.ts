@@ -1,34 +1,47 @@
 /**
- * Splits the quotas of API keys over the nodes. A node spends what it was granted without asking (engine/limits) and
- * asks ahead of need; this decides how much it gets.
+ * Splits the quotas of API keys over the nodes. A node spends what it was granted without asking (engine/limits) and asks ahead
+ * of need; this decides how much it gets. Any control plane may be asked: what was granted stands in the lease book.
  *
  *   limit = plan's limit + extension - offset (in the key's first period)
- *         = used (in the sums) + outstanding (counted or granted, not yet in the sums) of every epoch + free
+ *        >= used (in the sums) + outstanding (sum over epochs of max(allowed, counted) - reported) + free
  *
- * A grant takes from what is free: as much as was asked for, but at most a fair share, `free / (2 * nodes)`, so that
- * later askers find something, and at least `SHARE_MIN` while there is any, so that the end of a quota is not split
- * into crumbs. A grant is never taken back. What an epoch counted beyond its grant (engine/limits admits a little
- * before the first answer) is outstanding too, so the next grants make up for it.
+ * Invariant of STRICT plans, with A(e) what epoch e may count in all:
  *
- * Grants live in this process only. After a restart the nodes repeat what they hold; until those that were connected
- * have done so, or `settleMs` passed, nobody gets an answer. An epoch that stays disconnected for `releaseMs` holds
- * nothing any more: it is dead and its last batches are in, or it is cut off and counts alone, as engine/limits says.
+ *   sum of A(e) over the epochs in the book + everything that settled epochs ever count <= limit
  *
- * So what is admitted beyond the limit, per key and period, is at most what engine/limits documents: one provisional
- * allowance per epoch, and what nodes admit that cannot reach the control plane; and, when node and control plane are
- * killed at the same moment, the node's last second, which arrives under its old name only after it asked anew.
+ * It is kept because the page is read before the sums and written only when nobody raised a line in between. A batch that was
+ * applied in between is then counted twice (outstanding and used), never not at all; `reported` is only what had its receipt, so
+ * it was in the sums before the page was read. A line is left out once it is settled: the node's next process said that every
+ * batch of earlier ones is in (`drained`). FAST plans also let go of an epoch that was silent for `releaseMs`: it is dead, or cut
+ * off and counts alone, as engine/limits says; its last batch may still come, which is part of what FAST may overshoot.
+ *
+ * A grant takes from what is free: as much as was asked for, but at most a fair share, `free / (2 * nodes)`, so that later
+ * askers find something. At least `SHARE_MIN` for FAST plans, so that the end of a quota is not split into crumbs; STRICT plans
+ * have no allowance beyond grants, so there the end is split to the last request.
+ *
+ * What FAST epochs counted beyond their grant (engine/limits admits a little before the first answer) is set aside too, so the
+ * next grants make up for it. A book that is younger than the period may lack lines; for `settleMs` it grants nothing, while
+ * the nodes repeat what they hold.
+ *
  * Simulated: tools/node-link, quota-simulation.spec.ts.
- *
- * One control plane at a time may answer; several need a shared book behind the same interface.
  */
 import type { QuotaRequest } from '@gatehouse/contracts';
-import { dayStartMs, utcDay, type MeteringLog, type NodeReport } from '@gatehouse/domain';
+import {
+  dayStartMs,
+  entitledTo,
+  periodEnd,
+  sameEpoch,
+  utcDay,
+  type EpochName,
+  type LeaseBook,
+  type LeaseClaim,
+  type LeaseLine,
+  type MeteringLog,
+  type NodeRecord,
+  type NodeRegistry,
+  type QuotaPageState,
+} from '@gatehouse/domain';
 import type { Clock } from '@gatehouse/kernel';
-
-export interface NodeName {
-  readonly nodeId: string;
-  readonly epoch: number;
-}
 
 export interface QuotaGrantFields {
   readonly usagePlanId: string;
@@ -36,10 +49,14 @@ export interface QuotaGrantFields {
   readonly periodStart: string;
   readonly allowedTotal: bigint;
   readonly exhausted: boolean;
+  readonly generation: bigint;
 }
 
 export interface QuotaGrantsOptions {
   readonly metering: Pick<MeteringLog, 'usedInPeriod' | 'quotaOf' | 'tenantOfPlan'>;
+  /** STRICT plans are kept apart: their book must not forget what it confirmed (ADR 0006). */
+  readonly books: { readonly fast: LeaseBook; readonly strict: LeaseBook };
+  readonly nodes: Pick<NodeRegistry, 'list'>;
   readonly clock: Clock;
   readonly settleMs?: number;
   readonly releaseMs?: number;
@@ -49,226 +66,179 @@ const SHARE_MIN = 10;
 const DAY_MS = 86_400_000;
 const FIRST_DAY = '0001-01-01';
 const LAST_DAY = '9999-12-31';
-/** Reads of the sums before an answer is given although batches of the same key keep arriving. */
-const READS_MAX = 3;
-const MONTH_MS = 31 * DAY_MS;
+/** Tries when other control planes write the same page; then the node keeps what it has and asks again. */
+const WRITES_MAX = 4;
+/** A node that was not heard of for so long does not share; its heartbeats come every 10 s. */
+const SILENT_MS = 30_000;
+const CACHE_MS = 1_000;
 
-/** One epoch's part of one key's period. */
-interface Holder {
-  allowed: number;
-  counted: number;
-  /** Of `counted`, what is in the sums for certain; never more than what is. */
-  reported: number;
-  /** What this process applied itself. */
-  applied: number;
-  /** This process saw all of the epoch's batches, so `reported` is exact between two batches. */
-  readonly isExact: boolean;
-}
-
-/** The sums of a key's period, with what was known of each epoch when they were read. */
-interface Sums {
-  readonly used: number;
-  readonly reported: ReadonlyMap<Holder, number>;
-  /** No batch of this key came in between: each is either in both or in none. */
-  readonly isConsistent: boolean;
-}
-
-interface Account {
-  periodStart: string;
-  readonly holders: Map<string, Holder>;
-  /** Batches with this key's counts that are being applied now, and how many were. */
-  applyingCount: number;
-  appliedCount: number;
-  /** Answers for one key are worked out one after the other. */
-  turn: Promise<unknown>;
+type Mode = 'FAST' | 'STRICT';
+interface Question {
+  readonly mode: Mode;
+  readonly limit: number;
+  readonly claim: LeaseClaim;
+  readonly wanted: number;
+  readonly startMs: number;
+  readonly endsAtMs: number;
+  readonly page: { readonly usagePlanId: string; readonly apiKeyId: string; readonly periodStart: string };
+  readonly used: () => Promise<number>;
 }
 
 export class QuotaGrants {
-  private readonly accounts = new Map<string, Account>();
-  /** Connected data-plane nodes: `nodeId` to epoch. */
-  private readonly members = new Map<string, number>();
-  /** Epochs that were connected once, and since when they are not. */
-  private readonly leftAtMs = new Map<string, number>();
-  private readonly expected = new Set<string>();
-  private readonly settled = Promise.withResolvers<void>();
-  private settleTimer: NodeJS.Timeout | null = null;
+  /** Questions about one page are worked out one after the other: this process does not compete with itself. */
+  private readonly turns = new Map<string, Promise<unknown>>();
   private readonly settleMs: number;
   private readonly releaseMs: number;
-  private sweptDay = '';
+  private readonly registry: Cached<readonly NodeRecord[]>;
+  private readonly drainedIn: Readonly<Record<Mode, Cached<ReadonlyMap<string, number>>>>;
 
   constructor(private readonly options: QuotaGrantsOptions) {
-    this.settleMs = options.settleMs ?? 10_000;
+    const { books, nodes, clock } = options;
+    this.settleMs = options.settleMs ?? 3_000;
     this.releaseMs = options.releaseMs ?? 60_000;
+    this.registry = new Cached(clock, () => nodes.list());
+    this.drainedIn = {
+      FAST: new Cached(clock, () => books.fast.drained()),
+      STRICT: new Cached(clock, () => books.strict.drained()),
+    };
   }
 
-  /** At the start: these nodes may hold grants of an earlier process. Without this call nobody gets an answer. */
-  expect(nodeIds: readonly string[]): void {
-    for (const nodeId of nodeIds) this.expected.add(nodeId);
-    if (this.expected.size === 0) this.settled.resolve();
-    else this.settleTimer = setTimeout(() => this.settled.resolve(), this.settleMs).unref();
+  /** `null` for a plan without a quota, and for a period that is not near. Rejects when the book is lost. */
+  async answer(node: EpochName, request: QuotaRequest): Promise<QuotaGrantFields | null> {
+    const question = await this.understand(node, request);
+    if (question === null) return null;
+    const key = Object.values(question.page).join('/');
+    const before = this.turns.get(key);
+    const turn = (before ?? Promise.resolve()).then(() => this.decide(question));
+    const settled = turn.catch(() => undefined).finally(() => this.turns.get(key) === settled && this.turns.delete(key));
+    this.turns.set(key, settled);
+    const { allowed, exhausted } = await turn;
+    return { ...question.page, allowedTotal: BigInt(allowed), exhausted, generation: request.generation };
   }
 
-  joined({ nodeId, epoch }: NodeName): void {
-    const earlier = this.members.get(nodeId);
-    if (earlier !== undefined && earlier !== epoch)
-      this.leftAtMs.set(nameOf({ nodeId, epoch: earlier }), this.options.clock.nowMs());
-    this.members.set(nodeId, epoch);
-    this.leftAtMs.delete(nameOf({ nodeId, epoch }));
-  }
-
-  announced({ nodeId }: NodeName): void {
-    if (!this.expected.delete(nodeId) || this.expected.size > 0) return;
-    if (this.settleTimer !== null) clearTimeout(this.settleTimer);
-    this.settled.resolve();
-  }
-
-  left(node: NodeName): void {
-    if (this.members.get(node.nodeId) === node.epoch) this.members.delete(node.nodeId);
-    this.leftAtMs.set(nameOf(node), this.options.clock.nowMs());
-  }
-
-  /** `null` for a plan without a quota, and for a period that is over or not near. */
-  async answer(node: NodeName, request: QuotaRequest): Promise<QuotaGrantFields | null> {
+  private async understand(node: EpochName, request: QuotaRequest): Promise<Question | null> {
+    const { metering, clock } = this.options;
     const { usagePlanId, apiKeyId, periodStart } = request;
     const startMs = dayStartMs(periodStart);
-    if (startMs === null || startMs > this.options.clock.nowMs() + DAY_MS) return null;
-    this.sweep();
-    const account = this.account(usagePlanId, apiKeyId, periodStart);
-    if (account === null) return null;
-    const holder = this.holder(account, node, request);
-    await this.settled.promise;
-    const tenant = await this.options.metering.tenantOfPlan(usagePlanId);
-    if (tenant === null) return null;
-    const turn = account.turn.then(async () => {
-      const quota = await this.options.metering.quotaOf(tenant, usagePlanId, apiKeyId, periodStart);
-      if (quota === null) return null;
-      const used = (start: string, end: string) => this.options.metering.usedInPeriod(tenant, usagePlanId, apiKeyId, start, end);
-      // The offset holds in the key's initial period: the first one in which it was used.
-      const isInitial = quota.offset > 0 && (await used(FIRST_DAY, utcDay(startMs - DAY_MS))) === 0;
-      const limit = quota.limit + quota.extra - (isInitial ? quota.offset : 0);
-      const sums = await this.readSums(account, () => used(periodStart, LAST_DAY));
-      if (account.periodStart !== periodStart) return null;
-      return { usagePlanId, apiKeyId, periodStart, ...this.grant(account, holder, limit, sums, Number(request.wanted)) };
-    });
-    account.turn = turn.catch(() => undefined);
-    return turn;
+    if (startMs === null || startMs > clock.nowMs() + DAY_MS) return null;
+    const tenant = await metering.tenantOfPlan(usagePlanId);
+    const quota = tenant === null ? null : await metering.quotaOf(tenant, usagePlanId, apiKeyId, periodStart);
+    if (tenant === null || quota === null) return null;
+    const used = (start: string, end: string) => metering.usedInPeriod(tenant, usagePlanId, apiKeyId, start, end);
+    // The offset holds in the key's initial period: the first one in which it was used.
+    const isInitial = quota.offset > 0 && (await used(FIRST_DAY, utcDay(startMs - DAY_MS))) === 0;
+    return {
+      mode: quota.limits.mode,
+      limit: quota.limit + quota.extra - (isInitial ? quota.offset : 0),
+      claim: {
+        nodeId: node.nodeId,
+        epoch: node.epoch,
+        held: Number(request.held),
+        counted: Number(request.counted),
+        reported: Number(request.reported),
+        isFinal: request.final,
+        generation: Number(request.generation),
+      },
+      wanted: Number(request.wanted),
+      startMs,
+      // A day more than the period: clocks differ, and a last batch may come late.
+      endsAtMs: dayStartMs(periodEnd(quota.period, periodStart))! + 2 * DAY_MS,
+      page: { usagePlanId, apiKeyId, periodStart },
+      used: () => used(periodStart, LAST_DAY),
+    };
   }
 
-  /** Runs `apply` (true: the batch was new) and remembers which epoch the new counts came from. */
-  async whileApplying(report: NodeReport, apply: () => Promise<boolean>): Promise<void> {
-    const touched = new Set<Account>();
-    for (const { usagePlanId, apiKeyId } of report.usage) {
-      const account = this.accounts.get(`${usagePlanId}/${apiKeyId}`);
-      if (account !== undefined) touched.add(account);
-    }
-    for (const account of touched) account.applyingCount++;
-    try {
-      if (!(await apply())) return;
-      for (const { usagePlanId, apiKeyId, day, count } of report.usage) {
-        const account = this.accounts.get(`${usagePlanId}/${apiKeyId}`);
-        const holder = account?.holders.get(nameOf(report));
-        if (account === undefined || holder === undefined || day < account.periodStart) continue;
-        holder.applied += count;
-        holder.reported = Math.max(holder.reported, holder.applied);
-      }
-    } finally {
-      for (const account of touched) {
-        account.applyingCount--;
-        account.appliedCount++;
-      }
+  private async decide(question: Question): Promise<{ allowed: number; exhausted: boolean }> {
+    const { mode, page, claim, endsAtMs } = question;
+    const book = mode === 'STRICT' ? this.options.books.strict : this.options.books.fast;
+    const drained = await this.drainedIn[mode].read();
+    for (let writes = 1; ; writes++) {
+      const state = await book.noteQuota(page, claim, endsAtMs);
+      const own = state.lines.find((line) => sameEpoch(line, claim))!;
+      if (claim.isFinal || own.generation > claim.generation) return { allowed: own.allowed, exhausted: false };
+      const settled = await this.settledLines(mode, state, drained);
+      const { more, exhausted } = await this.share(question, state, own, settled);
+      if (more <= 0 || writes > WRITES_MAX) return { allowed: own.allowed, exhausted };
+      const allowed = entitledTo(own) + more;
+      const { nodeId, epoch } = own;
+      if (await book.raiseQuota(page, state.version, { nodeId, epoch, allowed }, [...settled])) return { allowed, exhausted };
     }
   }
 
-  private grant(
-    account: Account,
-    holder: Holder,
-    limit: number,
-    sums: Sums,
-    wanted: number,
-  ): { allowedTotal: bigint; exhausted: boolean } {
+  private async share(
+    { mode, limit, wanted, startMs, used }: Question,
+    { lines, bornAtMs, nowMs }: QuotaPageState,
+    own: LeaseLine,
+    settled: ReadonlySet<LeaseLine>,
+  ): Promise<{ more: number; exhausted: boolean }> {
+    const usedCount = await used(); // after the page was read, never before
     let outstanding = 0;
     let unreported = 0;
-    let isExact = sums.isConsistent;
-    for (const other of account.holders.values()) {
-      // A holder that appeared while the sums were read has nothing in them yet, as far as anybody knows.
-      const reported = sums.reported.get(other) ?? 0;
-      outstanding += Math.max(0, Math.max(other.allowed, other.counted) - reported);
-      unreported += Math.max(0, other.counted - reported);
-      isExact &&= other.isExact;
+    for (const line of lines) {
+      if (settled.has(line)) continue;
+      outstanding += Math.max(0, entitledTo(line) - line.reported);
+      unreported += Math.max(0, line.counted - line.reported);
     }
-    const free = limit - sums.used - outstanding;
-    const fairShare = Math.max(SHARE_MIN, Math.ceil(free / (2 * Math.max(1, this.members.size))));
-    const base = Math.max(holder.allowed, holder.counted);
-    const more = Math.min(free, fairShare, holder.counted + wanted - base);
-    if (more > 0) holder.allowed = base + more;
-    // Where a batch may be counted twice for a moment, only the sums can say that nothing is left.
-    const exhausted = sums.used >= limit || (isExact && sums.used + unreported >= limit);
-    return { allowedTotal: BigInt(holder.allowed), exhausted };
+    // A batch on its way may be in both: then a node hears "nothing left" a moment early, and asks again.
+    const exhausted = usedCount + unreported >= limit;
+    if (bornAtMs > startMs && nowMs - bornAtMs < this.settleMs) return { more: 0, exhausted: usedCount >= limit };
+    const free = limit - usedCount - outstanding;
+    const nodeCount = await this.nodeCount();
+    const fairShare = Math.max(mode === 'STRICT' ? 1 : SHARE_MIN, Math.ceil(free / (2 * nodeCount)));
+    return { more: Math.min(free, fairShare, own.counted + wanted - entitledTo(own)), exhausted };
   }
 
-  private async readSums(account: Account, read: () => Promise<number>): Promise<Sums> {
-    this.release(account);
-    for (let reads = 1; ; reads++) {
-      // Taken before the sums: counting a batch twice makes the answer too small, never too large.
-      const reported = new Map([...account.holders.values()].map((holder) => [holder, holder.reported]));
-      const appliedCount = account.appliedCount;
-      const isQuiet = account.applyingCount === 0;
-      const used = await read();
-      const isConsistent = isQuiet && account.applyingCount === 0 && account.appliedCount === appliedCount;
-      if (isConsistent || reads === READS_MAX) return { used, reported, isConsistent };
-    }
+  /** Lines that need nothing any more: all they counted is in the sums. */
+  private async settledLines(
+    mode: Mode,
+    { lines, nowMs }: QuotaPageState,
+    drained: ReadonlyMap<string, number>,
+  ): Promise<ReadonlySet<LeaseLine>> {
+    const settled = new Set(lines.filter((line) => line.epoch < (drained.get(line.nodeId) ?? 0)));
+    if (mode === 'STRICT') return settled;
+    const silent = lines.filter((line) => nowMs - line.seenAtMs >= this.releaseMs);
+    const nodes = silent.length === 0 ? [] : await this.registry.read();
+    for (const line of silent) if (this.isReleased(line, nodes)) settled.add(line);
+    return settled;
   }
 
-  private release(account: Account): void {
+  private isReleased(line: LeaseLine, nodes: readonly NodeRecord[]): boolean {
+    const node = nodes.find(({ nodeId }) => nodeId === line.nodeId);
+    if (node === undefined || node.epoch < line.epoch) return true;
     const nowMs = this.options.clock.nowMs();
-    for (const name of account.holders.keys()) {
-      const leftAtMs = this.leftAtMs.get(name);
-      if (leftAtMs !== undefined && nowMs - leftAtMs >= this.releaseMs) account.holders.delete(name);
-    }
+    if (node.epoch === line.epoch) return !this.isConnected(node) && nowMs - node.lastSeenAtMs >= this.releaseMs;
+    return nowMs - node.epoch >= this.releaseMs; // an epoch is when its process started: the line's was dead by then
   }
 
-  /** `null` when a later period of the key is in use. */
-  private account(usagePlanId: string, apiKeyId: string, periodStart: string): Account | null {
-    const key = `${usagePlanId}/${apiKeyId}`;
-    const account = this.accounts.get(key);
-    if (account === undefined) {
-      const opened: Account = { periodStart, holders: new Map(), applyingCount: 0, appliedCount: 0, turn: Promise.resolve() };
-      this.accounts.set(key, opened);
-      return opened;
-    }
-    if (periodStart < account.periodStart) return null;
-    if (periodStart > account.periodStart) {
-      account.periodStart = periodStart;
-      account.holders.clear();
-    }
-    return account;
+  private async nodeCount(): Promise<number> {
+    const nodes = await this.registry.read();
+    return Math.max(1, nodes.filter((node) => node.role === 'DATA_PLANE' && this.isConnected(node)).length);
   }
 
-  private holder(account: Account, node: NodeName, request: QuotaRequest): Holder {
-    const [held, counted, reported] = [Number(request.held), Number(request.counted), Number(request.reported)];
-    const known = account.holders.get(nameOf(node));
-    if (known === undefined) {
-      const holder = { allowed: held, counted, reported, applied: 0, isExact: held === 0 && reported === 0 };
-      account.holders.set(nameOf(node), holder);
-      return holder;
-    }
-    // Questions may be repeated or overtake each other; each of these only grows.
-    known.allowed = Math.max(known.allowed, held);
-    known.counted = Math.max(known.counted, counted);
-    known.reported = Math.max(known.reported, reported);
-    return known;
-  }
-
-  /** Once a day: forgets periods that are over and epochs that are gone. */
-  private sweep(): void {
-    const nowMs = this.options.clock.nowMs();
-    const today = utcDay(nowMs);
-    if (today === this.sweptDay) return;
-    this.sweptDay = today;
-    const oldest = utcDay(nowMs - MONTH_MS);
-    for (const [key, account] of this.accounts) if (account.periodStart < oldest) this.accounts.delete(key);
-    for (const [name, leftAtMs] of this.leftAtMs) if (nowMs - leftAtMs > MONTH_MS) this.leftAtMs.delete(name);
+  private isConnected(node: NodeRecord): boolean {
+    return node.connected && this.options.clock.nowMs() - node.lastSeenAtMs < SILENT_MS;
   }
 }
 
-const nameOf = ({ nodeId, epoch }: NodeName): string => `${nodeId}/${epoch}`;
+/** What may be a second old. A failed read is not kept. */
+class Cached<T> {
+  private value: Promise<T> | null = null;
+  private readAtMs = 0;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly load: () => Promise<T>,
+  ) {}
+
+  read(): Promise<T> {
+    const nowMs = this.clock.nowMs();
+    if (this.value !== null && Math.abs(nowMs - this.readAtMs) < CACHE_MS) return this.value;
+    const value = this.load();
+    this.value = value;
+    this.readAtMs = nowMs;
+    value.catch(() => {
+      if (this.value === value) this.value = null;
+    });
+    return value;
+  }
+}

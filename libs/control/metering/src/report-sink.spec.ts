@@ -1,10 +1,8 @@
 import { create } from '@bufbuild/protobuf';
 import { ReportBatchSchema } from '@gatehouse/contracts';
 import { InMemoryStore, tenantId } from '@gatehouse/domain';
-import { ManualClock } from '@gatehouse/kernel';
 import { expect, test } from 'vitest';
 import { queryMetrics } from './query-metrics.js';
-import { QuotaGrants } from './quota-grants.js';
 import { createReportSink } from './report-sink.js';
 
 const TENANT = tenantId('111122223333');
@@ -14,8 +12,7 @@ function setUp() {
   const store = new InMemoryStore();
   const problems: object[] = [];
   const log = { info: () => {}, warn: () => {}, error: (fields: object) => problems.push(fields) };
-  const quotas = new QuotaGrants({ metering: store.metering, clock: new ManualClock() });
-  return { store, problems, sink: createReportSink({ metering: store.metering, quotas, log }) };
+  return { store, problems, sink: createReportSink({ metering: store.metering, log }) };
 }
 
 const sample = (fields: object = {}) => ({

@@ -1,7 +1,6 @@
 import type { ReportBatch } from '@gatehouse/contracts';
 import type { MeteringLog } from '@gatehouse/domain';
 import type { MeteringLogger } from './log.js';
-import type { QuotaGrants } from './quota-grants.js';
 import { reportFromWire } from './report.wire.js';
 
 /**
@@ -10,15 +9,14 @@ import { reportFromWire } from './report.wire.js';
  */
 export function createReportSink(dependencies: {
   readonly metering: MeteringLog;
-  readonly quotas: QuotaGrants;
   readonly log: MeteringLogger;
 }): (batch: ReportBatch) => Promise<void> {
-  const { metering, quotas, log } = dependencies;
+  const { metering, log } = dependencies;
   return async (batch) => {
     const { report, droppedCount } = reportFromWire(batch);
     const { nodeId, epoch, sequence } = report;
     if (droppedCount > 0)
       log.error({ node: nodeId, epoch, sequence, droppedCount }, 'report lines make no sense and were dropped');
-    await quotas.whileApplying(report, () => metering.apply(report));
+    await metering.apply(report);
   };
 }

@@ -1,4 +1,4 @@
 export type { NodesLog } from './log.js';
 export { createNodeAdmin, type NodeAdmin, type NodeProgress, type RolloutReport } from './node-admin.js';
 export { NodeLinkServer, type NodeLinkServerOptions } from './node-link-server.js';
-export type { NodeName, QuotaBook } from './node-session.js';
+export type { Leases, NodeName } from './node-session.js';

@@ -13,14 +13,14 @@ import type { ManifestLog, NodeRecord, NodeRegistry, RolloutWaiter } from '@gate
 import type { Clock, Secret } from '@gatehouse/kernel';
 import { Server, ServerCredentials, status, type Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
 import type { NodesLog } from './log.js';
-import { NodeSession, type QuotaBook, type SessionDependencies } from './node-session.js';
+import { NodeSession, type Leases, type SessionDependencies } from './node-session.js';
 
 export interface NodeLinkServerOptions {
   readonly manifest: ManifestLog;
   readonly nodes: NodeRegistry;
   /** The secret that nodes and runners show. */
   readonly token: Secret;
-  readonly quotas: QuotaBook;
+  readonly leases: Leases;
   /** Resolves once the batch is in the sums, now or earlier; rejects when the node is to send it again. */
   readonly applyReport: (batch: ReportBatch) => Promise<void>;
   readonly clock: Clock;
@@ -65,9 +65,7 @@ export class NodeLinkServer implements RolloutWaiter {
 
   /** Resolves with the port; rejects when it is taken. */
   async listen(host: string, port: number): Promise<number> {
-    const { nodes, quotas, manifest, pollMs } = this.options;
-    const known = await nodes.list();
-    quotas.expect(known.filter((node) => node.role === 'DATA_PLANE' && this.isConnected(node)).map((node) => node.nodeId));
+    const { manifest, pollMs } = this.options;
     this.stopSubscription = await manifest.subscribe(() => void this.readHead());
     this.poll = setInterval(() => void this.readHead(), pollMs ?? 5_000);
     return new Promise((resolve, reject) => {
@@ -162,11 +160,11 @@ export class NodeLinkServer implements RolloutWaiter {
 
   private session(call: ServerDuplexStream<NodeMessage, ControlMessage>): void {
     if (!this.isAuthorized(call.metadata)) return refuseToken(call);
-    const { manifest, nodes, quotas, clock, log, pollMs } = this.options;
+    const { manifest, nodes, leases, clock, log, pollMs } = this.options;
     const dependencies: SessionDependencies = {
       manifest,
       nodes,
-      quotas,
+      leases,
       clock,
       log,
       heartbeatMs: this.heartbeatMs,

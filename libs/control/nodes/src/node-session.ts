@@ -2,7 +2,8 @@
  * The control plane's end of one node's stream.
  *
  *   Hello ─> first manifest (delta if the node's revision is known, else full) ─> deltas as they are published
- *   BlobRequest ─> Blob, one after the other     QuotaRequest ─> QuotaGrant     Nack, Ack ─> node registry
+ *   BlobRequest ─> Blob, one after the other     Nack, Ack ─> node registry
+ *   QuotaRequest ─> QuotaGrant     RateDemands ─> RateLeases     lease book lost or back ─> LeaseBookState
  *
  * Writers wait while the node does not read, so a slow node costs one message of memory, not a backlog.
  */
@@ -18,6 +19,8 @@ import {
   type NodeMessage,
   type QuotaGrantSchema,
   type QuotaRequest,
+  type RateDemand,
+  type RateLeaseSchema,
 } from '@gatehouse/contracts';
 import type { ManifestLog, NodeRecord, NodeRegistry } from '@gatehouse/domain';
 import type { Clock } from '@gatehouse/kernel';
@@ -30,31 +33,51 @@ const compress = promisify(zstdCompress);
 const NODE_ID = /^[A-Za-z0-9._-]{1,64}$/;
 /** Blobs one node may have asked for and not received; a node of ours asks for 16. */
 const BLOBS_QUEUED_MAX = 1_024;
-/** Quota questions of one node under way at once; the rest is dropped and asked again. */
-const QUOTA_QUESTIONS_MAX = 256;
+/** Questions for leases of one node under way at once; the rest is dropped and asked again. */
+const LEASE_QUESTIONS_MAX = 256;
 
 export interface NodeName {
   readonly nodeId: string;
   readonly epoch: number;
 }
 
-/** Splits quotas over the nodes; implemented by control/metering. */
-export interface QuotaBook {
-  /** At the start: these nodes may hold grants of an earlier process, and are given time to say so. */
-  expect(nodeIds: readonly string[]): void;
-  /** The session of a data-plane node opened: it is one of those who share. */
-  joined(node: NodeName): void;
-  /** The node has repeated what it holds. */
-  announced(node: NodeName): void;
-  left(node: NodeName): void;
+/** Where nodes get what they may spend of quotas and rates; implemented by control/metering. */
+export interface Leases {
   /** `null` when the question makes no sense (any more), e.g. for a plan that is gone. */
-  answer(node: NodeName, request: QuotaRequest): Promise<MessageInitShape<typeof QuotaGrantSchema> | null>;
+  answerQuota(node: NodeName, request: QuotaRequest): Promise<MessageInitShape<typeof QuotaGrantSchema> | null>;
+  /** Those that can be answered now. */
+  answerRates(node: NodeName, demands: readonly RateDemand[]): Promise<MessageInitShape<typeof RateLeaseSchema>[]>;
+  /** Everything that earlier epochs of the node counted is in the sums. */
+  drained(node: NodeName): Promise<void>;
+  readonly state: { readonly fastAvailable: boolean; readonly strictAvailable: boolean };
+  /** Calls back when `state` changed. Returns the way to stop. */
+  watch(onChange: () => void): () => void;
+}
+
+/** One node's stream; grpc-js's server call has it. */
+export interface SessionCall extends AsyncIterable<NodeMessage> {
+  readonly writableLength: number;
+  on(event: 'error' | 'cancelled' | 'close', listener: () => void): unknown;
+  once(event: 'drain', listener: () => void): unknown;
+  emit(event: 'error', refusal: { code: status; details: string }): unknown;
+  write(message: ControlMessage): boolean;
+  end(): unknown;
+}
+
+/** Counted since the process started. */
+export interface NodeLinkCounts {
+  /** A node's manifest was not what it should be. */
+  mismatches: number;
+  /** Parts of manifests sent because of that. */
+  repairs: number;
+  /** Whole manifests sent. */
+  fullManifests: number;
 }
 
 export interface SessionDependencies {
   readonly manifest: ManifestLog;
   readonly nodes: NodeRegistry;
-  readonly quotas: QuotaBook;
+  readonly leases: Leases;
   readonly clock: Clock;
   readonly log: NodesLog;
   readonly heartbeatMs: number;
@@ -83,7 +106,8 @@ export class NodeSession {
   private isPushing = false;
   private readonly blobQueue: string[] = [];
   private isSendingBlobs = false;
-  private quotaQuestionCount = 0;
+  private leaseQuestionCount = 0;
+  private stopWatchingLeases: () => void = () => {};
   private heartbeat: NodeJS.Timeout | null = null;
   private ended = false;
   private readonly whenEnded = Promise.withResolvers<void>();
@@ -122,15 +146,15 @@ export class NodeSession {
     if (this.ended) return;
     this.ended = true;
     if (this.heartbeat !== null) clearInterval(this.heartbeat);
+    this.stopWatchingLeases();
     if (refusal !== undefined) this.call.emit('error', refusal);
     else this.call.end();
-    const { nodes, clock, quotas, log, onEnded } = this.dependencies;
+    const { nodes, clock, log, onEnded } = this.dependencies;
     if (this.nodeId === '') {
       this.whenEnded.resolve();
       return;
     }
     onEnded(this);
-    quotas.left(this);
     nodes
       .disconnected(this.nodeId, this.epoch, clock.nowMs())
       .catch((cause) => log.error({ err: cause, node: this.nodeId }, 'node could not be recorded as disconnected'))
@@ -157,14 +181,20 @@ export class NodeSession {
         void this.sendBlobs();
         return;
       case 'quotaRequest':
-        void this.answerQuota(kind.value);
+        void this.answerLease('quota', () => this.answerQuota(kind.value));
+        return;
+      case 'rateDemands':
+        void this.answerLease('rates', () => this.answerRates(kind.value.demands));
+        return;
+      case 'journalDrained':
+        void this.answerLease('drained', () => this.dependencies.leases.drained(this));
         return;
       default: // of newer software; not for this one
     }
   }
 
   private async hello(hello: Hello): Promise<void> {
-    const { nodes, manifest, clock, log, heartbeatMs, quotas, onHello } = this.dependencies;
+    const { nodes, manifest, clock, log, heartbeatMs, leases, onHello } = this.dependencies;
     const role = roleFromWire(hello.role);
     if (role === null || !NODE_ID.test(hello.nodeId)) {
       return this.end({
@@ -185,7 +215,10 @@ export class NodeSession {
     if (!onHello(this)) {
       return this.end({ code: status.ABORTED, details: 'a newer process of this node is connected' });
     }
-    if (role === 'DATA_PLANE') quotas.joined(this);
+    if (role === 'DATA_PLANE') {
+      this.stopWatchingLeases = leases.watch(() => this.tellLeaseState());
+      this.tellLeaseState();
+    }
     log.info({ node: this.nodeId, epoch: this.epoch, role, revision: this.manifestRevision }, 'node connected');
 
     this.headRevision = await manifest.head();
@@ -213,8 +246,7 @@ export class NodeSession {
   }
 
   private async acknowledged(revision: number): Promise<void> {
-    const { nodes, clock, quotas, onAcknowledged } = this.dependencies;
-    if (!this.hasAcknowledged) quotas.announced(this);
+    const { nodes, clock, onAcknowledged } = this.dependencies;
     if (!this.hasAcknowledged || revision > this.ackedRevision) {
       await nodes.acknowledged(this.nodeId, this.epoch, revision, clock.nowMs());
       this.hasAcknowledged = true;
@@ -305,17 +337,31 @@ export class NodeSession {
     }
   }
 
-  private async answerQuota(request: QuotaRequest): Promise<void> {
-    if (this.quotaQuestionCount >= QUOTA_QUESTIONS_MAX) return;
-    this.quotaQuestionCount++;
+  private tellLeaseState(): void {
+    const { fastAvailable, strictAvailable } = this.dependencies.leases.state;
+    void this.write({ case: 'leaseBookState', value: { fastAvailable, strictAvailable } });
+  }
+
+  private async answerLease(what: string, answer: () => Promise<void>): Promise<void> {
+    if (this.leaseQuestionCount >= LEASE_QUESTIONS_MAX) return;
+    this.leaseQuestionCount++;
     try {
-      const grant = await this.dependencies.quotas.answer(this, request);
-      if (grant !== null) await this.write({ case: 'quotaGrant', value: grant });
+      await answer();
     } catch (cause) {
-      this.dependencies.log.error({ err: cause, node: this.nodeId, plan: request.usagePlanId }, 'quota question failed');
+      this.dependencies.log.warn({ err: cause, node: this.nodeId, what }, 'question for a lease failed');
     } finally {
-      this.quotaQuestionCount--;
+      this.leaseQuestionCount--;
     }
+  }
+
+  private async answerQuota(request: QuotaRequest): Promise<void> {
+    const grant = await this.dependencies.leases.answerQuota(this, request);
+    if (grant !== null) await this.write({ case: 'quotaGrant', value: grant });
+  }
+
+  private async answerRates(demands: readonly RateDemand[]): Promise<void> {
+    const leases = await this.dependencies.leases.answerRates(this, demands);
+    if (leases.length > 0) await this.write({ case: 'rateLeases', value: { leases } });
   }
 
   /** Resolves when the node's buffer has room again, or the session ended. */

@@ -3,15 +3,16 @@
  * throttle is split. One control plane can die or be asked at any time; the book is the only memory.
  *
  * Quotas. A page (plan, key, period) holds one line per epoch of a node. `allowed` is what the epoch may count in all: it only
- * grows, so a repeated or late message changes nothing. `reported` is the part that is in the sums of usage for certain.
+ * grows within one generation, so a repeated or late message changes nothing. A node that gives back what it does not use begins a
+ * new generation and holds itself to what it says there. `reported` is the part that is in the sums of usage for certain.
  *
- *   Invariant: limit >= sum over lines of (allowed - reported) + what the sums say
+ *   Invariant: limit >= sum over lines of (max(allowed, counted) - reported) + what the sums say
  *   kept by:   read the page (noteQuota), then the sums, then write only if no line was raised since (raiseQuota, by version)
  *
  * A batch that moves from a line into the sums between the two reads is seen twice, never not at all: too little is granted.
  *
- * Rates. FAST: shares of a bucket's rate, at most 1 over all nodes whose share has not lapsed (shareRates). STRICT: tokens out
- * of one bucket, which are gone when they are not spent in time (takeTokens).
+ * Rates. FAST: shares of a bucket's rate (shareRates): at most 1 over all nodes, but for the first second of a new node. STRICT:
+ * tokens out of one bucket, which are gone when they are not spent in time (takeTokens).
  *
  * Time is the book's own (the server's), never that of a control plane: their clocks differ.
  * Every method rejects when the book cannot be reached. Contract cases: lease-book.contract.ts.
@@ -27,7 +28,7 @@ export interface EpochName {
   readonly epoch: number;
 }
 
-/** What an epoch says of itself. Each figure only grows; an older claim changes nothing. */
+/** What an epoch says of itself. Each figure only grows within a generation; an older claim changes nothing. */
 export interface LeaseClaim extends EpochName {
   /** The largest grant it knows of. */
   readonly held: number;
@@ -36,20 +37,23 @@ export interface LeaseClaim extends EpochName {
   readonly reported: number;
   /** It will count nothing more: what it holds beyond `counted` is given back for good. */
   readonly isFinal: boolean;
+  /** A larger one than before: `held` and `counted` are all it will count, until it is granted more. */
+  readonly generation: number;
 }
 
 export interface LeaseLine extends EpochName {
-  /** At least what was granted, held and counted. */
+  /** What it was granted, as far as the book or the epoch knows. It may have counted more: see `entitledTo`. */
   readonly allowed: number;
   readonly counted: number;
   readonly reported: number;
   readonly isFinal: boolean;
+  readonly generation: number;
   /** When it was last heard of. */
   readonly seenAtMs: number;
 }
 
 export interface QuotaPageState {
-  /** Changes whenever an `allowed` does. */
+  /** Changes whenever what must be set aside for a line does (`entitledTo`). */
   readonly version: number;
   readonly lines: readonly LeaseLine[];
   /** The book's time. */
@@ -103,26 +107,40 @@ export interface LeaseBook {
 export function mergeClaim(line: LeaseLine | undefined, claim: LeaseClaim, nowMs: number): LeaseLine {
   const counted = Math.max(line?.counted ?? 0, claim.counted);
   const isFinal = (line?.isFinal ?? false) || claim.isFinal;
+  const generation = Math.max(line?.generation ?? 0, claim.generation);
+  // An older generation's lease is given back; a newer one's says it all.
+  const before = line !== undefined && line.generation === generation ? line.allowed : 0;
+  const held = claim.generation === generation ? claim.held : 0;
   return {
     nodeId: claim.nodeId,
     epoch: claim.epoch,
-    allowed: isFinal ? counted : Math.max(line?.allowed ?? 0, claim.held, counted),
+    allowed: isFinal ? counted : Math.max(before, held),
     counted,
     reported: Math.max(line?.reported ?? 0, claim.reported),
     isFinal,
+    generation,
     seenAtMs: nowMs,
   };
 }
 
 /**
- * The share a node may have: a tenth is split evenly, so that little demand is not starved, the rest by demand; and never more
- * than the others leave. Who grows waits until the others have shrunk.
+ * The share a node may have: a tenth is split evenly, so that little demand is not starved, the rest by demand. A new node
+ * (`present` is `null`) has it at once, which is more than there is until the others have asked again. One that is known grows only by what
+ * the others leave, and shrinks when all together have too much: the sum falls to 1 and stays there.
  */
-export function rateShare(own: number, others: readonly { readonly demand: number; readonly share: number }[]): number {
-  const total = others.reduce((sum, { demand }) => sum + demand, own);
-  const free = others.reduce((sum, { share }) => sum - share, 1);
-  const target = total === 0 ? 1 / (others.length + 1) : 0.1 / (others.length + 1) + (0.9 * own) / total;
-  return Math.max(0, Math.min(target, free));
+export function rateShare(
+  demand: number,
+  present: number | null,
+  others: readonly { readonly demand: number; readonly share: number }[],
+): number {
+  const total = others.reduce((sum, other) => sum + other.demand, demand);
+  const taken = others.reduce((sum, other) => sum + other.share, 0);
+  const target = total === 0 ? 1 / (others.length + 1) : 0.1 / (others.length + 1) + (0.9 * demand) / total;
+  if (present === null) return target;
+  return Math.min(target, Math.max(1 - taken, present / Math.max(1, taken + present)));
 }
+
+/** What must be set aside for the epoch: what it may count, or has counted already. */
+export const entitledTo = ({ allowed, counted }: Pick<LeaseLine, 'allowed' | 'counted'>): number => Math.max(allowed, counted);
 
 export const sameEpoch = (a: EpochName, b: EpochName): boolean => a.nodeId === b.nodeId && a.epoch === b.epoch;

@@ -975,8 +975,8 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         });
         const limits = { mode: 'FAST', fallback: 'OPEN' };
         const quota = (plan: string, key: string) => store.metering.quotaOf(tenant, plan, key, '2026-01-01');
-        expect(await quota(extension.usagePlanId, 'a')).toEqual({ limit: 100, extra: -5, offset: 0, limits });
-        expect(await quota(extension.usagePlanId, 'b')).toEqual({ limit: 100, extra: 0, offset: 0, limits });
+        expect(await quota(extension.usagePlanId, 'a')).toEqual({ limit: 100, extra: -5, offset: 0, period: 'DAY', limits });
+        expect(await quota(extension.usagePlanId, 'b')).toEqual({ limit: 100, extra: 0, offset: 0, period: 'DAY', limits });
         expect(await quota('none', 'a')).toBeNull();
       });
 

@@ -8,7 +8,7 @@ import type { Credential, Tenant, TenantId } from '../tenancy/tenant.js';
 import type { Method, Resource, RestApi } from '../rest-apis/rest-api.js';
 import type { Deployment, DeploymentSummary, Stage } from '../deployments/deployment.js';
 import type { LimitSettings } from '../usage-plans/limit-settings.js';
-import type { ApiKey, UsagePlan, UsagePlanKey } from '../usage-plans/usage-plan.js';
+import type { ApiKey, QuotaPeriod, UsagePlan, UsagePlanKey } from '../usage-plans/usage-plan.js';
 import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../functions/function.js';
 import type { EntryContent, EntryKind, ManifestEntry, NodeRecord, NodeRefusal, Rollout } from '../publish/publish.js';
 import type { LeaseBook } from './lease-book.js';
@@ -248,7 +248,7 @@ export interface MeteringLog {
     usagePlanId: string,
     apiKeyId: string,
     periodStart: string,
-  ): Promise<{ limit: number; extra: number; offset: number; limits: LimitSettings } | null>;
+  ): Promise<{ limit: number; extra: number; offset: number; period: QuotaPeriod; limits: LimitSettings } | null>;
   /** Finds the tenant of a plan; plan ids are unique over all tenants. */
   tenantOfPlan(usagePlanId: string): Promise<TenantId | null>;
   /** Adds minutes into hours and hours into days, up to `nowMs`; safe to run twice. Drops minutes older than `keepMinutesMs`. */

@@ -340,3 +340,125 @@ test('with a control plane that answers in time, no request within the quota is 
   }
   expect(spent).toBe(limit);
 });
+
+describe('a strict plan', () => {
+  const strict = (limit: number, fallback: 'OPEN' | 'CLOSED' = 'CLOSED') => ({
+    ...plan(limit),
+    limits: { mode: 'STRICT', fallback } as const,
+  });
+  const spend = (ledger: QuotaLedger, limit = 500) => ledger.spend(strict(limit), 'key', NOON_MS);
+
+  test('lets nothing through that no lease covers, and a request waits for the answer', async () => {
+    const { ledger, questions } = ledgerWithQuestions();
+    expect([spend(ledger), spend(ledger)]).toEqual(['WAIT', 'WAIT']);
+    expect(questions).toHaveLength(1);
+    const answered = ledger.whenAnswered('plan', 'key');
+    ledger.granted(answer(2));
+    await answered;
+    expect([spend(ledger), spend(ledger), spend(ledger)]).toEqual(['ALLOW', 'ALLOW', 'WAIT']);
+  });
+
+  test('asks again at once when a lease was used up, and not at once when there was none', () => {
+    const { ledger, questions } = ledgerWithQuestions();
+    spend(ledger);
+    ledger.granted(answer(1));
+    spend(ledger);
+    expect(questions).toHaveLength(2);
+    ledger.granted(answer(1));
+    expect([spend(ledger), spend(ledger)], 'nobody waits where nothing is coming').toEqual(['DENY', 'DENY']);
+    expect(questions).toHaveLength(2);
+    expect(ledger.spend(strict(500), 'key', NOON_MS + SECOND_MS)).toBe('WAIT');
+  });
+
+  test('nobody waits for what is used up', () => {
+    const { ledger } = ledgerWithQuestions();
+    spend(ledger);
+    ledger.granted(answer(0, true));
+    expect(spend(ledger)).toBe('DENY');
+  });
+
+  for (const [fallback, verdict] of [
+    ['OPEN', 'ALLOW'],
+    ['CLOSED', 'DENY'],
+  ] as const) {
+    test(`takes its fallback (${fallback}) at once, counted, when the node is alone, when the book is lost, and after one wait in vain`, async () => {
+      for (const lose of [
+        async (ledger: QuotaLedger) => ledger.disconnected(),
+        async (ledger: QuotaLedger) => ledger.bookState({ fastAvailable: true, strictAvailable: false }),
+        (ledger: QuotaLedger) => ledger.whenAnswered('plan', 'key'),
+      ]) {
+        const fallbacks: string[] = [];
+        const ledger = new QuotaLedger({ requestMore: () => undefined, onFallback: (taken) => fallbacks.push(taken) });
+        ledger.connected();
+        const asking = () => ledger.spend(strict(500, fallback), 'key', NOON_MS);
+        expect(asking()).toBe('WAIT');
+        await lose(ledger);
+        expect([asking(), asking()]).toEqual([verdict, verdict]);
+        expect(fallbacks).toEqual([fallback, fallback]);
+        ledger.granted(answer(10));
+      }
+    });
+  }
+
+  test('a lost fast book is none of its business', () => {
+    const { ledger } = ledgerWithQuestions();
+    ledger.bookState({ fastAvailable: false, strictAvailable: true });
+    expect(spend(ledger)).toBe('WAIT');
+  });
+
+  test('what it does not use it gives back, and spends none of it any more, whatever late answers say', () => {
+    const { ledger, questions } = ledgerWithQuestions();
+    spend(ledger);
+    ledger.granted(answer(20));
+    spend(ledger);
+    for (const seconds of [1, 2, 3]) ledger.tick(NOON_MS + seconds * SECOND_MS);
+    expect(questions.at(-1)).toMatchObject({ wanted: 0, counted: 1, held: 1, generation: 1 });
+    ledger.granted(answer(20));
+    expect(spend(ledger), 'asks anew').toBe('WAIT');
+    expect(questions.at(-1)).toMatchObject({ generation: 1 });
+    ledger.granted({ ...answer(3), generation: 1 });
+    expect(spend(ledger)).toBe('ALLOW');
+  });
+
+  test('a lease in use is kept', () => {
+    const { ledger, questions } = ledgerWithQuestions();
+    spend(ledger);
+    ledger.granted(answer(20));
+    for (let seconds = 1; seconds <= 5; seconds++) {
+      ledger.spend(strict(500), 'key', NOON_MS + seconds * SECOND_MS);
+      ledger.tick(NOON_MS + seconds * SECOND_MS);
+    }
+    expect(questions).toHaveLength(1);
+  });
+});
+
+test('a node that ends says so for every key, and admits nothing more', () => {
+  const { ledger, questions } = ledgerWithQuestions();
+  allowed(ledger, plan(500), 3, NOON_MS);
+  ledger.granted(answer(40));
+  ledger.close();
+  expect(questions.at(-1)).toMatchObject({ counted: 3, held: 3, final: true });
+  expect(allowed(ledger, plan(500), 5, NOON_MS)).toBe(0);
+});
+
+test('a fast plan that is closed admits without a book what its lease covers, and no more', () => {
+  const closed = { ...plan(500), limits: { mode: 'FAST', fallback: 'CLOSED' } as const };
+  const { ledger } = ledgerWithQuestions();
+  ledger.spend(closed, 'key', NOON_MS);
+  ledger.granted(answer(5));
+  ledger.disconnected();
+  const verdicts = Array.from({ length: 6 }, () => ledger.spend(closed, 'key', NOON_MS));
+  expect(verdicts).toEqual(['ALLOW', 'ALLOW', 'ALLOW', 'ALLOW', 'DENY', 'DENY']);
+});
+
+test('a book that is back is told what this epoch holds', () => {
+  const { ledger, questions } = ledgerWithQuestions();
+  allowed(ledger, plan(500), 1, NOON_MS);
+  ledger.granted(answer(40));
+  ledger.bookState({ fastAvailable: false, strictAvailable: true });
+  questions.length = 0;
+  ledger.bookState({ fastAvailable: true, strictAvailable: true });
+  expect(questions).toEqual([
+    { usagePlanId: 'plan', apiKeyId: 'key', periodStart: '2026-01-01', wanted: 0, counted: 1, held: 40, reported: 0 },
+  ]);
+});

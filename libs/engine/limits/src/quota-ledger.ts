@@ -6,22 +6,42 @@
  *   counted < allowedTotal                               allowed, covered by a grant
  *   counted < allowedTotal + provisional allowance       allowed while an answer is on its way: no request waits for a grant
  *   exhausted (the control plane said: nothing is left)  denied beyond allowedTotal
- *   control plane unreachable                            counted here alone against the plan's own limit
+ *   no lease can be had, fallback OPEN                   counted here alone against the plan's own limit
+ *   no lease can be had, fallback CLOSED                 denied beyond allowedTotal
+ *
+ * STRICT plans have no provisional allowance: beyond allowedTotal a request waits for the answer (WAIT), LEASE_WAIT_MS at most.
+ * What such a key does not use for GIVE_BACK_MS goes back, so that the last requests of a quota do not lie on an idle node.
+ *
+ * "No lease can be had": not connected, or the control plane said that a book is lost, or (STRICT) a request waited in vain. It
+ * is known beforehand: after that nobody waits to find out.
  *
  * And never more than max(limit - offset, allowedTotal) in this epoch, whatever else holds: with one node and no restart
  * a quota is exact.
  *
- * What may be admitted beyond a plan's limit, per key and period, is at most
+ * What may be admitted beyond the limit of a FAST plan, per key and period, is at most
  *   one provisional allowance (`provisionalAllowance(limit)`: a hundredth of the limit, at least 10, never above the limit)
  *   for each epoch of each node that served the key, and, for each node that could not reach the control plane, the
  *   plan's limit.
  * `offset` (fewer requests in the key's first period) is the control plane's to know; without a grant the ledger
  * assumes the smaller figure.
  */
-import type { UsagePlanEntry } from '@gatehouse/contracts';
+import type { PlanLimits, UsagePlanEntry } from '@gatehouse/contracts';
+import {
+  BOTH_AVAILABLE,
+  FAST_OPEN,
+  LEASE_WAIT_MS,
+  Waiters,
+  WAITING_MAX,
+  type LeaseBookState,
+  type LeaseVerdict,
+  type OnFallback,
+} from './lease-mode.js';
 import { quotaPeriod, type PeriodBounds, type QuotaPeriod } from './quota-period.js';
 
-export type QuotaVerdict = 'ALLOW' | 'DENY';
+export type QuotaVerdict = LeaseVerdict;
+
+/** What the ledger reads of a plan. */
+export type QuotaPlan = Pick<UsagePlanEntry, 'usagePlanId' | 'quota' | 'limits'>;
 
 /** QuotaRequest of node_link.proto, in plain numbers. */
 export interface QuotaQuestion {
@@ -34,6 +54,10 @@ export interface QuotaQuestion {
   readonly counted: number;
   readonly held: number;
   readonly reported: number;
+  /** Counts what was given back; absent: 0. */
+  readonly generation?: number;
+  /** Nothing more is counted. */
+  readonly final?: boolean;
 }
 
 /** QuotaGrant of node_link.proto, in plain numbers. */
@@ -43,6 +67,8 @@ export interface QuotaAnswer {
   readonly periodStart: string;
   readonly allowedTotal: number;
   readonly exhausted: boolean;
+  /** Of the question; absent: 0. */
+  readonly generation?: number;
 }
 
 export interface QuotaLedgerOptions {
@@ -52,12 +78,15 @@ export interface QuotaLedgerOptions {
   readonly accountsMax?: number;
   /** What is admitted before the first answer, by the plan's limit; `provisionalAllowance` unless several ledgers share it. */
   readonly provisional?: (limit: number) => number;
+  readonly onFallback?: OnFallback;
 }
 
 /** Between two questions about the same account while no answer comes, or while the answer is "nothing left". */
 const ASK_AGAIN_MS = 1_000;
 /** A question asks for as much as the key uses in this time. */
-const LEASE_MS = 10_000;
+const LEASE_MS = { FAST: 10_000, STRICT: 1_000 } as const;
+const STRICT_WANTED_MIN = 2;
+const GIVE_BACK_MS = 2_000;
 /** The running period, and those a stepping clock may go back to. */
 const PERIODS_KEPT = 3;
 
@@ -78,6 +107,10 @@ class PeriodAccount {
   /** The next question is due at this count. */
   askAtCounted = 0;
   answerDue = false;
+  /** A request waited in vain; until the next answer nobody waits. */
+  isUnanswered = false;
+  generation = 0;
+  countedAtTick = -1;
 
   constructor(bounds: PeriodBounds) {
     this.bounds = bounds;
@@ -92,6 +125,9 @@ class PeriodAccount {
 class Account {
   readonly period: QuotaPeriod;
   limit: number;
+  /** As published when it was last used. */
+  limits: PlanLimits = FAST_OPEN;
+  readonly waiters = new Waiters();
   current: PeriodAccount;
   /** `current` among them, in no order. */
   readonly periods: PeriodAccount[];
@@ -133,34 +169,53 @@ export class QuotaLedger {
   private accountCount = 0;
   private sweptAtMs = -1;
   private isConnected = false;
+  private books = BOTH_AVAILABLE;
+  private readonly onFallback: OnFallback;
+  /** Strict accounts that hold a lease: what they do not use is given back. */
+  private readonly strictHolders = new Map<Account, { readonly usagePlanId: string; readonly apiKeyId: string }>();
 
   constructor(options: QuotaLedgerOptions) {
     this.requestMore = options.requestMore;
     this.accountsMax = options.accountsMax ?? 200_000;
     this.provisional = options.provisional ?? provisionalAllowance;
+    this.onFallback = options.onFallback ?? (() => {});
   }
 
-  /** Counts one request of a key against its plan. A plan without a quota allows and counts nothing. */
-  spend(plan: Pick<UsagePlanEntry, 'usagePlanId' | 'quota'>, apiKeyId: string, nowMs: number): QuotaVerdict {
+  /**
+   * Counts one request of a key against its plan. A plan without a quota allows and counts nothing. WAIT, of strict plans alone:
+   * nothing is counted yet, ask again after `whenAnswered`.
+   */
+  spend(plan: QuotaPlan, apiKeyId: string, nowMs: number): QuotaVerdict {
     const quota = plan.quota;
     if (quota === null) return 'ALLOW';
     const account = this.account(plan.usagePlanId, apiKeyId, quota.period, quota.limit, nowMs);
     if (account === null) return 'DENY';
     const period = account.at(nowMs);
-    const verdict: QuotaVerdict = period.counted < this.ceiling(period, quota.limit, quota.offset) ? 'ALLOW' : 'DENY';
-    if (verdict === 'ALLOW') period.counted++;
-    if (this.isConnected && isQuestionDue(period, nowMs)) this.ask(plan.usagePlanId, apiKeyId, account, nowMs);
-    return verdict;
+    const limits = plan.limits ?? FAST_OPEN;
+    account.limits = limits;
+    const isAllowed = period.counted < this.ceiling(period, quota.limit, quota.offset, limits);
+    if (period.counted >= period.allowedTotal && !period.exhausted && this.isLost(period, limits))
+      this.onFallback(limits.fallback);
+    if (isAllowed) period.counted++;
+    if (this.isConnected && isQuestionDue(period, nowMs, limits)) this.ask(plan.usagePlanId, apiKeyId, account, nowMs);
+    if (isAllowed) return 'ALLOW';
+    return limits.mode === 'STRICT' && this.mayWait(account, period) ? 'WAIT' : 'DENY';
   }
 
   /** Takes an answer; one about a key or period that is not in use (any more) is ignored. The newest answer holds. */
   granted(answer: QuotaAnswer): void {
     const account = this.plans.get(answer.usagePlanId)?.get(answer.apiKeyId);
     const period = account?.periods.find(({ bounds }) => bounds.startDay === answer.periodStart);
-    if (period === undefined) return;
+    if (account === undefined || period === undefined || (answer.generation ?? 0) < period.generation) return;
     period.allowedTotal = answer.allowedTotal;
     period.exhausted = answer.exhausted;
     period.answerDue = false;
+    period.isUnanswered = false;
+    if (account.limits.mode === 'STRICT') {
+      const { usagePlanId, apiKeyId } = answer;
+      if (answer.allowedTotal > period.counted) this.strictHolders.set(account, { usagePlanId, apiKeyId });
+      account.waiters.wake();
+    }
     const left = Math.max(0, answer.allowedTotal - period.counted);
     period.askAtCounted = period.counted + (left >> 1);
   }
@@ -168,11 +223,25 @@ export class QuotaLedger {
   /** A session is open: says what this epoch holds, so that a control plane that forgot does not hand it out again. */
   connected(): void {
     this.isConnected = true;
+    this.books = BOTH_AVAILABLE; // the session says so when they are not
+    this.sayHoldings();
+  }
+
+  /** The control plane says which books it can ask. One that is back may have forgotten what this epoch holds. */
+  bookState(state: LeaseBookState): void {
+    const before = this.books;
+    this.books = state;
+    if ((state.fastAvailable && !before.fastAvailable) || (state.strictAvailable && !before.strictAvailable)) this.sayHoldings();
+    this.wakeAll();
+  }
+
+  private sayHoldings(): void {
     for (const [usagePlanId, accounts] of this.plans) {
       for (const [apiKeyId, account] of accounts) {
         for (const period of account.periods) {
-          period.answerDue = false; // what was asked on the old session is not answered on this one
+          period.answerDue = false; // what was asked before is not answered any more
           period.askedAtMs = -1;
+          period.isUnanswered = false;
           if (period.counted > 0 || period.allowedTotal > 0) this.requestMore(question(usagePlanId, apiKeyId, period, 0));
         }
       }
@@ -182,6 +251,53 @@ export class QuotaLedger {
   /** The control plane cannot be reached: from here on keys count against their plan's limit on this node alone. */
   disconnected(): void {
     this.isConnected = false;
+    this.wakeAll();
+  }
+
+  /** Resolves when it makes sense to `spend` again after WAIT. */
+  whenAnswered(usagePlanId: string, apiKeyId: string): Promise<void> {
+    const account = this.plans.get(usagePlanId)?.get(apiKeyId);
+    if (account === undefined) return Promise.resolve();
+    return account.waiters.next(LEASE_WAIT_MS, () => {
+      account.current.isUnanswered = true;
+    });
+  }
+
+  /** Every second: strict keys that rest give back what they hold. */
+  tick(nowMs: number): void {
+    for (const [account, { usagePlanId, apiKeyId }] of this.strictHolders) {
+      let isHolding = false;
+      for (const period of account.periods) {
+        if (period.allowedTotal <= period.counted) continue;
+        isHolding = true;
+        const rested = period.countedAtTick === period.counted && Math.abs(nowMs - period.askedAtMs) >= GIVE_BACK_MS;
+        period.countedAtTick = period.counted;
+        if (!rested || !this.isConnected || account.waiters.count > 0) continue;
+        // From here on nothing of it is spent, whether or not the control plane hears of it.
+        period.allowedTotal = period.counted;
+        period.generation++;
+        period.askAtCounted = 0;
+        period.answerDue = false;
+        period.askedAtMs = -1;
+        this.requestMore(question(usagePlanId, apiKeyId, period, 0));
+      }
+      if (!isHolding) this.strictHolders.delete(account);
+    }
+  }
+
+  /** The process ends and counts nothing more: gives back every lease. */
+  close(): void {
+    for (const [usagePlanId, accounts] of this.plans) {
+      for (const [apiKeyId, account] of accounts) {
+        for (const period of account.periods) {
+          if (period.allowedTotal === 0 && period.counted === 0) continue;
+          period.allowedTotal = period.counted;
+          period.exhausted = true;
+          if (this.isConnected) this.requestMore({ ...question(usagePlanId, apiKeyId, period, 0), final: true });
+        }
+        account.waiters.wake();
+      }
+    }
   }
 
   /** A usage batch of this epoch has its receipt: `count` requests of that day are in the control plane's sums. */
@@ -203,7 +319,7 @@ export class QuotaLedger {
    * gives of its provisional allowance. Says what it counted and may count in all; nothing beyond until the next answer.
    */
   recall(
-    plan: Pick<UsagePlanEntry, 'usagePlanId' | 'quota'>,
+    plan: QuotaPlan,
     apiKeyId: string,
     periodStart: string,
     nowMs: number,
@@ -212,7 +328,7 @@ export class QuotaLedger {
     const account = quota === null ? null : this.account(usagePlanId, apiKeyId, quota.period, quota.limit, nowMs);
     if (account === null) return { counted: 0, allowedTotal: 0 }; // no quota, or no room: nothing is admitted
     const period = account.at(Date.parse(periodStart));
-    const left = Math.max(0, this.ceiling(period, quota!.limit, quota!.offset) - period.counted);
+    const left = Math.max(0, this.ceiling(period, quota!.limit, quota!.offset, plan.limits ?? FAST_OPEN) - period.counted);
     const kept = left >> 1;
     period.allowedTotal = period.counted + kept;
     period.exhausted = true;
@@ -223,18 +339,39 @@ export class QuotaLedger {
     return { counted: period.counted, allowedTotal: period.allowedTotal };
   }
 
-  private ceiling(period: PeriodAccount, limit: number, offset: number): number {
+  private ceiling(period: PeriodAccount, limit: number, offset: number, limits: PlanLimits): number {
     if (period.exhausted) return period.allowedTotal;
     const own = Math.max(0, limit - offset, period.allowedTotal);
-    return this.isConnected ? Math.min(own, period.allowedTotal + this.provisional(limit)) : own;
+    if (this.isLost(period, limits)) return limits.fallback === 'OPEN' ? own : period.allowedTotal;
+    return limits.mode === 'STRICT' ? period.allowedTotal : Math.min(own, period.allowedTotal + this.provisional(limit));
+  }
+
+  /** No lease can be had. */
+  private isLost(period: PeriodAccount, { mode }: PlanLimits): boolean {
+    if (!this.isConnected) return true;
+    if (mode === 'STRICT') return !this.books.strictAvailable || period.isUnanswered;
+    // Plans and sums are where the strict book is: without it no quota is granted.
+    return !this.books.fastAvailable || !this.books.strictAvailable;
+  }
+
+  /** An answer is on its way that may allow one more. */
+  private mayWait(account: Account, period: PeriodAccount): boolean {
+    if (period.exhausted || !period.answerDue || account.waiters.count >= WAITING_MAX) return false;
+    return !this.isLost(period, account.limits);
+  }
+
+  private wakeAll(): void {
+    for (const accounts of this.plans.values()) for (const account of accounts.values()) account.waiters.wake();
   }
 
   private ask(usagePlanId: string, apiKeyId: string, account: Account, nowMs: number): void {
     const period = account.current;
     const provisional = this.provisional(account.limit);
     const elapsedMs = period.askedAtMs === -1 ? 0 : Math.abs(nowMs - period.askedAtMs);
-    const usedInLease = elapsedMs === 0 ? 0 : ((period.counted - period.countedWhenAsked) * LEASE_MS) / elapsedMs;
-    const wanted = Math.max(provisional, Math.min(account.limit, Math.ceil(usedInLease)));
+    const { mode } = account.limits;
+    const usedInLease = elapsedMs === 0 ? 0 : ((period.counted - period.countedWhenAsked) * LEASE_MS[mode]) / elapsedMs;
+    const wantedMin = mode === 'STRICT' ? account.waiters.count + STRICT_WANTED_MIN : provisional;
+    const wanted = Math.max(wantedMin, Math.min(account.limit, Math.ceil(usedInLease)));
     period.askedAtMs = nowMs;
     period.countedWhenAsked = period.counted;
     period.answerDue = true;
@@ -274,10 +411,12 @@ export class QuotaLedger {
   }
 }
 
-function isQuestionDue(period: PeriodAccount, nowMs: number): boolean {
+function isQuestionDue(period: PeriodAccount, nowMs: number, { mode }: PlanLimits): boolean {
   if (period.counted < period.askAtCounted) return false;
   if (period.askedAtMs === -1) return true;
   if (!period.answerDue && period.counted < period.allowedTotal) return true;
+  // A strict key that used up its newest lease asks at once; one that was given none waits.
+  if (mode === 'STRICT' && !period.answerDue && period.counted > period.countedWhenAsked) return true;
   // Either direction: a clock that stepped back must not silence the ledger until it has caught up.
   return Math.abs(nowMs - period.askedAtMs) >= ASK_AGAIN_MS;
 }
@@ -302,5 +441,6 @@ function question(usagePlanId: string, apiKeyId: string, period: PeriodAccount, 
     counted: period.counted,
     held: period.allowedTotal,
     reported: period.reported,
+    ...(period.generation === 0 ? {} : { generation: period.generation }),
   };
 }

@@ -49,6 +49,17 @@ export class TokenBucket {
     this.filledAtMs = nowMs;
   }
 
+  /** Takes on new settings and keeps the tokens, as far as they fit: what was not there does not appear. */
+  resize(settings: ThrottleSettings, nowMs: number): void {
+    if (this.unlimited) this.tokens = settings.burst;
+    else this.fill(nowMs);
+    this.ratePerMs = settings.ratePerSecond / MS_PER_SECOND;
+    this.burst = settings.burst;
+    this.unlimited = isUnlimited(settings);
+    this.tokens = Math.min(this.tokens, settings.burst);
+    this.filledAtMs = nowMs;
+  }
+
   /** A full bucket remembers nothing: a new one would answer the same. */
   isFull(nowMs: number): boolean {
     if (this.unlimited) return true;

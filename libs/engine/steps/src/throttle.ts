@@ -2,24 +2,37 @@
  * Who may call how often (data-plane reference §1.1 rows 14 and 15, §7.2). Order: quota of the key, then the buckets of
  * (plan, key, method), (plan, key), (stage, method), account. A request that a later bucket refuses has spent the earlier
  * ones and its quota: AWS counts every request that passed the key check.
+ *
+ * With `rates`, the buckets of plans and of the account hold over all nodes; that of a stage's method is each node's own. A request
+ * waits only under a strict plan, and only while an answer is on its way (engine/limits).
  */
+import type { PlanLimits, ThrottleSettings } from '@gatehouse/contracts';
 import { CONTINUE, type Exchange, type StepFactory, type Verdict } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
-import type { BucketRegistry, QuotaLedger, UsageJournal } from '@gatehouse/engine-limits';
+import {
+  FAST_OPEN,
+  type BucketRegistry,
+  type LeaseVerdict,
+  type QuotaLedger,
+  type RateLeases,
+  type UsageJournal,
+} from '@gatehouse/engine-limits';
 import type { Clock } from '@gatehouse/kernel';
 
 export interface Limits {
   readonly buckets: Pick<BucketRegistry, 'bucket'>;
-  readonly quotas: Pick<QuotaLedger, 'spend'>;
+  readonly quotas: Pick<QuotaLedger, 'spend'> & Partial<Pick<QuotaLedger, 'whenAnswered'>>;
   /** Told of every request a quota admitted, and of every one of a key whose plan has none. */
   readonly usage: Pick<UsageJournal, 'count'>;
   readonly clock: Clock;
+  /** Without it every bucket is this process's own. */
+  readonly rates?: Pick<RateLeases, 'tryTake' | 'whenAnswered'>;
 }
 
 export const throttle =
   (limits: Limits): StepFactory =>
   ({ stage, route }) => {
-    const { buckets, quotas, usage, clock } = limits;
+    const { buckets, quotas, usage, clock, rates } = limits;
     const { throttle: methodThrottle } = route;
     const { accountThrottle, tenant } = stage;
     if (!route.apiKeyRequired && methodThrottle === null && accountThrottle === null) return null;
@@ -28,38 +41,85 @@ export const throttle =
     const methodBucket = `method ${stageName} ${planMethod}`;
     const accountBucket = `account ${tenant}`;
 
-    const spendKey = (x: Exchange, nowMs: number): Verdict => {
-      const plan = x.usagePlan!;
-      const { usagePlanId, throttle: planThrottle } = plan.settings;
-      const { apiKeyId } = x.apiKey!;
-      if (quotas.spend(plan.settings, apiKeyId, nowMs) === 'DENY')
-        return x.fail(FAULTS.QUOTA_EXCEEDED, null, `spending the quota of plan ${usagePlanId}`);
-      usage.count(tenant, usagePlanId, apiKeyId, nowMs);
-      const own = plan.methodThrottles(stage.apiId, stage.stage)?.get(planMethod);
-      if (
-        own !== undefined &&
-        !buckets.bucket(`key-method ${usagePlanId} ${apiKeyId} ${stageName} ${planMethod}`, own, nowMs).tryTake(nowMs)
-      ) {
-        return x.fail(FAULTS.THROTTLED, null, `throttling the method by plan ${usagePlanId}`);
+    const take = (name: string, settings: ThrottleSettings, mode: PlanLimits, nowMs: number): LeaseVerdict => {
+      if (rates !== undefined) return rates.tryTake(name, settings, mode, nowMs);
+      return buckets.bucket(name, settings, nowMs).tryTake(nowMs) ? 'ALLOW' : 'DENY';
+    };
+
+    const takePlanMethod = (x: Exchange, nowMs: number): LeaseVerdict => {
+      const { settings } = x.usagePlan!;
+      const own = x.usagePlan!.methodThrottles(stage.apiId, stage.stage)?.get(planMethod);
+      if (own === undefined) return 'ALLOW';
+      return take(planMethodBucket(x), own, settings.limits ?? FAST_OPEN, nowMs);
+    };
+    const takePlan = (x: Exchange, nowMs: number): LeaseVerdict => {
+      const { throttle: planThrottle, limits: mode } = x.usagePlan!.settings;
+      return planThrottle === null ? 'ALLOW' : take(planBucket(x), planThrottle, mode ?? FAST_OPEN, nowMs);
+    };
+    const planMethodBucket = (x: Exchange) =>
+      `key-method ${x.usagePlan!.settings.usagePlanId} ${x.apiKey!.apiKeyId} ${stageName} ${planMethod}`;
+    const planBucket = (x: Exchange) => `key ${x.usagePlan!.settings.usagePlanId} ${x.apiKey!.apiKeyId}`;
+    const spendQuota = (x: Exchange, nowMs: number) => quotas.spend(x.usagePlan!.settings, x.apiKey!.apiKeyId, nowMs);
+
+    const overQuota = (x: Exchange): Verdict =>
+      x.fail(FAULTS.QUOTA_EXCEEDED, null, `spending the quota of plan ${x.usagePlan!.settings.usagePlanId}`);
+    const overPlan = (x: Exchange, what: string): Verdict =>
+      x.fail(FAULTS.THROTTLED, null, `throttling ${what}by plan ${x.usagePlan!.settings.usagePlanId}`);
+
+    const afterPlan = (x: Exchange, nowMs: number): Verdict => {
+      if (methodThrottle !== null && !buckets.bucket(methodBucket, methodThrottle, nowMs).tryTake(nowMs)) {
+        return x.fail(FAULTS.THROTTLED, null, 'throttling the method');
       }
-      if (planThrottle !== null && !buckets.bucket(`key ${usagePlanId} ${apiKeyId}`, planThrottle, nowMs).tryTake(nowMs)) {
-        return x.fail(FAULTS.THROTTLED, null, `throttling by plan ${usagePlanId}`);
+      // An account has no tags: it is fast and open.
+      if (accountThrottle !== null && take(accountBucket, accountThrottle, FAST_OPEN, nowMs) !== 'ALLOW') {
+        return x.fail(FAULTS.THROTTLED, null, 'throttling the account');
       }
       return CONTINUE;
+    };
+
+    /** The same as below for a request that has to wait somewhere; what it spent before is not spent again. */
+    const withWaiting = async (x: Exchange, isQuotaSpent: boolean, isMethodSpent: boolean): Promise<Verdict> => {
+      const { usagePlanId } = x.usagePlan!.settings;
+      const { apiKeyId } = x.apiKey!;
+      if (!isQuotaSpent) {
+        const answer = () => quotas.whenAnswered?.(usagePlanId, apiKeyId);
+        if ((await settled(() => spendQuota(x, clock.nowMs()), answer)) === 'DENY') return overQuota(x);
+        usage.count(tenant, usagePlanId, apiKeyId, clock.nowMs());
+      }
+      if (!isMethodSpent) {
+        const answer = () => rates?.whenAnswered(planMethodBucket(x));
+        if ((await settled(() => takePlanMethod(x, clock.nowMs()), answer)) === 'DENY') return overPlan(x, 'the method ');
+      }
+      const answer = () => rates?.whenAnswered(planBucket(x));
+      if ((await settled(() => takePlan(x, clock.nowMs()), answer)) === 'DENY') return overPlan(x, '');
+      return afterPlan(x, clock.nowMs());
     };
 
     return (x) => {
       const nowMs = clock.nowMs();
       if (x.usagePlan !== null) {
-        const verdict = spendKey(x, nowMs);
-        if (verdict !== CONTINUE) return verdict;
+        const quota = spendQuota(x, nowMs);
+        if (quota === 'DENY') return overQuota(x);
+        if (quota === 'WAIT') return withWaiting(x, false, false);
+        usage.count(tenant, x.usagePlan.settings.usagePlanId, x.apiKey!.apiKeyId, nowMs);
+        const method = takePlanMethod(x, nowMs);
+        if (method === 'DENY') return overPlan(x, 'the method ');
+        if (method === 'WAIT') return withWaiting(x, true, false);
+        const plan = takePlan(x, nowMs);
+        if (plan === 'DENY') return overPlan(x, '');
+        if (plan === 'WAIT') return withWaiting(x, true, true);
       }
-      if (methodThrottle !== null && !buckets.bucket(methodBucket, methodThrottle, nowMs).tryTake(nowMs)) {
-        return x.fail(FAULTS.THROTTLED, null, 'throttling the method');
-      }
-      if (accountThrottle !== null && !buckets.bucket(accountBucket, accountThrottle, nowMs).tryTake(nowMs)) {
-        return x.fail(FAULTS.THROTTLED, null, 'throttling the account');
-      }
-      return CONTINUE;
+      return afterPlan(x, nowMs);
     };
   };
+
+/** Asks until nobody has to wait any more. Ends: an answer that gives nothing, or none in time, is a refusal or the plan's fallback. */
+async function settled(ask: () => LeaseVerdict, whenAnswered: () => Promise<void> | undefined): Promise<LeaseVerdict> {
+  for (;;) {
+    const verdict = ask();
+    if (verdict !== 'WAIT') return verdict;
+    const answer = whenAnswered();
+    if (answer === undefined) return 'DENY'; // nobody there who could say when
+    await answer;
+  }
+}

@@ -33,7 +33,7 @@ test(
     const book = new RedisLeaseBook(own.url, { onLost: () => lostCount++ });
     try {
       const page = { usagePlanId: 'p', apiKeyId: 'k', periodStart: '2026-01-05' };
-      const claim = { nodeId: 'a', epoch: 1, held: 5, counted: 0, reported: 0, isFinal: false };
+      const claim = { nodeId: 'a', epoch: 1, held: 5, counted: 0, reported: 0, isFinal: false, generation: 0 };
       const note = () => book.noteQuota(page, claim, Date.now() + 3_600_000);
       await expect.poll(() => note().then(({ lines }) => lines.length, String)).toBe(1);
       const before = await note();

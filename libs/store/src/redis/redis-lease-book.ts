@@ -3,7 +3,7 @@
  * in braces decides the slot.
  *
  *   gatehouse:born                    milliseconds: since when this Redis remembers
- *   gatehouse:quota:{plan/key/start}  hash: v = version, "node/epoch" = "allowed counted reported final seenAtMs"; until the period ends
+ *   gatehouse:quota:{plan/key/start}  hash: v = version, "node/epoch" = "allowed counted reported final generation seenAtMs"; until the period ends
  *   gatehouse:drained                 hash: node = epoch
  *   gatehouse:shares:{bucket}         hash: node = "demand share atMs"; until the last share lapsed
  *   gatehouse:tokens:{bucket}         hash: tokens, atMs; until it is full again
@@ -27,23 +27,26 @@ import { openRedis, type RedisClient } from './redis-client.js';
 const NOW = `local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000)`;
 
 /**
- * KEYS: page. ARGV: field, held, counted, reported, final, endsAtMs. Returns version, now, then field and text of every line.
+ * The rule is mergeClaim of domain/ports/lease-book.
+ * KEYS: page. ARGV: field, held, counted, reported, final, endsAtMs, generation. Returns version, now, then field and text of every line.
  * Whole numbers go through %.0f: Lua would write large ones as 1.2e+14.
  */
 const NOTE_QUOTA = `${NOW}
-local allowed, counted, reported, final = 0, 0, 0, 0
+local allowed, counted, reported, final, generation = 0, 0, 0, 0, 0
 local known = redis.call('HGET', KEYS[1], ARGV[1])
 if known then
-  local a, c, r, f = string.match(known, '^(%S+) (%S+) (%S+) (%S+)')
-  allowed, counted, reported, final = tonumber(a), tonumber(c), tonumber(r), tonumber(f)
+  local a, c, r, f, g = string.match(known, '^(%S+) (%S+) (%S+) (%S+) (%S+)')
+  allowed, counted, reported, final, generation = tonumber(a), tonumber(c), tonumber(r), tonumber(f), tonumber(g)
 end
-local before = allowed
+local before = math.max(allowed, counted)
 counted = math.max(counted, tonumber(ARGV[3]))
 reported = math.max(reported, tonumber(ARGV[4]))
 final = math.max(final, tonumber(ARGV[5]))
-if final == 1 then allowed = counted else allowed = math.max(allowed, tonumber(ARGV[2]), counted) end
-redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f %.0f %.0f %.0f %.0f', allowed, counted, reported, final, now))
-if allowed ~= before then redis.call('HINCRBY', KEYS[1], 'v', 1) end
+local asked, held = tonumber(ARGV[7]), tonumber(ARGV[2])
+if asked > generation then generation, allowed = asked, 0 elseif asked < generation then held = 0 end
+if final == 1 then allowed = counted else allowed = math.max(allowed, held) end
+redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f %.0f %.0f %.0f %.0f %.0f', allowed, counted, reported, final, generation, now))
+if math.max(allowed, counted) ~= before then redis.call('HINCRBY', KEYS[1], 'v', 1) end
 local answer = { redis.call('HGET', KEYS[1], 'v') or '0', string.format('%.0f', now) }
 for _, text in ipairs(redis.call('HGETALL', KEYS[1])) do answer[#answer + 1] = text end
 redis.call('PEXPIREAT', KEYS[1], ARGV[6])
@@ -53,10 +56,10 @@ return answer`;
 const RAISE_QUOTA = `
 local known = redis.call('HGET', KEYS[1], ARGV[2])
 if not known or (redis.call('HGET', KEYS[1], 'v') or '0') ~= ARGV[1] then return 0 end
-local a, c, r, f, s = string.match(known, '^(%S+) (%S+) (%S+) (%S+) (%S+)')
+local a, c, r, f, rest = string.match(known, '^(%S+) (%S+) (%S+) (%S+) (.+)$')
 if f == '1' then return 0 end
 for i = 4, #ARGV do redis.call('HDEL', KEYS[1], ARGV[i]) end
-redis.call('HSET', KEYS[1], ARGV[2], string.format('%.0f', math.max(tonumber(a), tonumber(ARGV[3]))) .. ' ' .. c .. ' ' .. r .. ' ' .. f .. ' ' .. s)
+redis.call('HSET', KEYS[1], ARGV[2], string.format('%.0f', math.max(tonumber(a), tonumber(ARGV[3]))) .. ' ' .. c .. ' ' .. r .. ' ' .. f .. ' ' .. rest)
 redis.call('HINCRBY', KEYS[1], 'v', 1)
 return 1`;
 
@@ -66,22 +69,23 @@ local known = tonumber(redis.call('HGET', KEYS[1], ARGV[1]) or '0')
 if tonumber(ARGV[2]) > known then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
 return 1`;
 
-/** KEYS: shares. ARGV: node, demand, share's life in ms. The rule is rateShare of domain/ports/lease-book. Returns the share as text. */
+/** The rule is rateShare of domain/ports/lease-book. KEYS: shares. ARGV: node, demand, share's life in ms. Returns the share as text. */
 const SHARE_RATE = `${NOW}
 local life = tonumber(ARGV[3])
 local own = tonumber(ARGV[2])
-local total, free, count = own, 1, 1
+local total, taken, count, present = own, 0, 1, nil
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   local d, s, at = string.match(all[i + 1], '^(%S+) (%S+) (%S+)')
   if now - tonumber(at) >= life then redis.call('HDEL', KEYS[1], all[i])
-  elseif all[i] ~= ARGV[1] then
-    total, free, count = total + tonumber(d), free - tonumber(s), count + 1
+  elseif all[i] == ARGV[1] then present = tonumber(s)
+  else total, taken, count = total + tonumber(d), taken + tonumber(s), count + 1
   end
 end
 local target = 1 / count
 if total > 0 then target = 0.1 / count + 0.9 * own / total end
-local share = string.format('%.17g', math.max(0, math.min(target, free)))
+if present then target = math.min(target, math.max(1 - taken, present / math.max(1, taken + present))) end
+local share = string.format('%.17g', target)
 redis.call('HSET', KEYS[1], ARGV[1], string.format('%.17g', own) .. ' ' .. share .. ' ' .. string.format('%.0f', now))
 redis.call('PEXPIRE', KEYS[1], life)
 return share`;
@@ -148,6 +152,7 @@ export class RedisLeaseBook implements LeaseBook {
       claim.reported,
       claim.isFinal ? 1 : 0,
       Math.trunc(endsAtMs),
+      claim.generation,
     );
     return { version: Number(version), lines: readLines(fields), nowMs: Number(nowMs), bornAtMs };
   }
@@ -237,7 +242,7 @@ function readLines(fields: readonly string[]): LeaseLine[] {
   for (let i = 0; i < fields.length; i += 2) {
     const slashAt = fields[i]!.lastIndexOf('/');
     if (slashAt === -1) continue; // v
-    const [allowed, counted, reported, final, seenAtMs] = fields[i + 1]!.split(' ').map(Number);
+    const [allowed, counted, reported, final, generation, seenAtMs] = fields[i + 1]!.split(' ').map(Number);
     lines.push({
       nodeId: fields[i]!.slice(0, slashAt),
       epoch: Number(fields[i]!.slice(slashAt + 1)),
@@ -245,6 +250,7 @@ function readLines(fields: readonly string[]): LeaseLine[] {
       counted: counted!,
       reported: reported!,
       isFinal: final === 1,
+      generation: generation!,
       seenAtMs: seenAtMs!,
     });
   }

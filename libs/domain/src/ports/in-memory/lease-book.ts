@@ -1,5 +1,6 @@
 import type { Clock } from '@gatehouse/kernel';
 import {
+  entitledTo,
   mergeClaim,
   RATE_SHARE_MS,
   rateShare,
@@ -43,7 +44,7 @@ export class InMemoryLeaseBook implements LeaseBook {
     this.#pages.set(key, known);
     const line = known.lines.find((other) => sameEpoch(other, claim));
     const merged = mergeClaim(line, claim, nowMs);
-    if (merged.allowed !== (line?.allowed ?? 0)) known.version++;
+    if (entitledTo(merged) !== (line === undefined ? 0 : entitledTo(line))) known.version++;
     known.lines = [...known.lines.filter((other) => !sameEpoch(other, claim)), merged];
     known.endsAtMs = endsAtMs;
     return { version: known.version, lines: known.lines, nowMs, bornAtMs: this.#bornAtMs };
@@ -83,8 +84,9 @@ export class InMemoryLeaseBook implements LeaseBook {
       const shares = this.#shares.get(bucket) ?? new Map();
       this.#shares.set(bucket, shares);
       for (const [node, { atMs }] of shares) if (nowMs - atMs >= RATE_SHARE_MS) shares.delete(node);
+      const present = shares.get(nodeId)?.share ?? null;
       shares.delete(nodeId);
-      const share = rateShare(demand, [...shares.values()]);
+      const share = rateShare(demand, present, [...shares.values()]);
       shares.set(nodeId, { demand, share, atMs: nowMs });
       return share;
     });

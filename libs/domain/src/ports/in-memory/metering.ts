@@ -48,7 +48,13 @@ export class InMemoryMeteringLog implements MeteringLog {
       const quota = plan?.quota ?? null;
       if (plan === undefined || quota === null) return null;
       const extension = tables.quotaExtensions.get(keyText(usagePlanId, apiKeyId, periodStart));
-      return { limit: quota.limit, extra: extension?.extra ?? 0, offset: quota.offset, limits: readLimitSettings(plan.tags) };
+      return {
+        limit: quota.limit,
+        extra: extension?.extra ?? 0,
+        offset: quota.offset,
+        period: quota.period,
+        limits: readLimitSettings(plan.tags),
+      };
     }
     return null;
   }
