@@ -29,7 +29,9 @@ import { WorkerFolders } from './worker-folders.js';
 import { WorkerProcesses, type WorkerProcess } from './worker-processes.js';
 
 /** What a worker may take to end beyond draining and its last report. */
-const STOP_GRACE_MS = 2_000;
+const STOP_GRACE_MS = 1_000;
+/** For receipts when the workers are gone: they waited for theirs themselves, so this is about those that were killed. */
+const LAST_RECEIPTS_MS = 500;
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
 
 export async function startSupervisor(
@@ -152,7 +154,7 @@ class Supervisor implements DataPlane {
       folders.close();
       const reported = Promise.all([...this.relaying, reporter.flush()]);
       // What has no receipt by then stays on disk and is sent by the next start.
-      await Promise.race([reported, new Promise((resolve) => setTimeout(resolve, LAST_REPORT_MS).unref())]);
+      await Promise.race([reported, new Promise((resolve) => setTimeout(resolve, LAST_RECEIPTS_MS).unref())]);
       await link.close();
       journal.close();
     }
