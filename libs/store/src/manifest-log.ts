@@ -52,6 +52,26 @@ export class PostgresManifestLog implements ManifestLog {
     return rows.map((row) => this.#entryOf(row));
   }
 
+  async page(kinds: readonly EntryKind[], after: number, limit: number): Promise<ManifestEntry[]> {
+    const { rows } = await this.pool.query<EntryRow>(
+      'SELECT * FROM manifest_entries WHERE NOT removed AND kind = ANY($1) AND revision > $2 ORDER BY revision LIMIT $3',
+      [kinds, after, limit],
+    );
+    return rows.map((row) => this.#entryOf(row));
+  }
+
+  async inBuckets(kinds: readonly EntryKind[], buckets: readonly number[]): Promise<ManifestEntry[]> {
+    // The bucket is the first 10 bits of the name's SHA-256; see SetDigest.
+    const { rows } = await this.pool.query<EntryRow>(
+      `SELECT entry.* FROM manifest_entries AS entry,
+         LATERAL (SELECT sha256(convert_to(entry.kind || ' ' || entry.id, 'UTF8')) AS digest) AS name
+       WHERE NOT removed AND kind = ANY($1) AND ((get_byte(name.digest, 0) << 2) | (get_byte(name.digest, 1) >> 6)) = ANY($2)
+       ORDER BY revision`,
+      [kinds, buckets],
+    );
+    return rows.map((row) => this.#entryOf(row));
+  }
+
   async blob(digest: string): Promise<Uint8Array | null> {
     const { rows } = await this.pool.query<{ bytes: Buffer }>('SELECT bytes FROM blobs WHERE digest = $1', [columnText(digest)]);
     return rows[0] === undefined ? null : decompress(rows[0].bytes);

@@ -13,7 +13,9 @@ import type { ManifestLog, NodeRecord, NodeRegistry, RolloutWaiter } from '@gate
 import type { Clock, Secret } from '@gatehouse/kernel';
 import { Server, ServerCredentials, status, type Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
 import type { NodesLog } from './log.js';
-import { NodeSession, type Leases, type SessionDependencies } from './node-session.js';
+import { ManifestFollower } from './manifest-follower.js';
+import { NodeSession, type Leases, type NodeLinkCounts, type SessionCall, type SessionDependencies } from './node-session.js';
+import type { SealSigner } from './seal-signer.js';
 
 export interface NodeLinkServerOptions {
   readonly manifest: ManifestLog;
@@ -21,6 +23,8 @@ export interface NodeLinkServerOptions {
   /** The secret that nodes and runners show. */
   readonly token: Secret;
   readonly leases: Leases;
+  /** Signs what nodes pass on to each other; `null`: they cannot. */
+  readonly signer?: SealSigner | null;
   /** Resolves once the batch is in the sums, now or earlier; rejects when the node is to send it again. */
   readonly applyReport: (batch: ReportBatch) => Promise<void>;
   readonly clock: Clock;
@@ -32,6 +36,10 @@ export interface NodeLinkServerOptions {
 
 /** Acknowledgements kept per node, newest last, to tell how long a revision took; see `acknowledgedAtMs`. */
 const ACKNOWLEDGEMENTS_KEPT = 256;
+/** Over this time the nodes of a control plane that stops turn to others, so that they do not come all at once. */
+const MOVE_WITHIN_MS = 1_000;
+/** For nodes that take longer, or cannot reach another one. */
+const DRAIN_MS = 3_000;
 /** A waiter looks at the registry this often for nodes that are connected to other control planes. */
 const WAIT_POLL_MS = 250;
 
@@ -51,11 +59,21 @@ export class NodeLinkServer implements RolloutWaiter {
   private readonly tokenDigest: Buffer;
   private stopSubscription: () => Promise<void> = async () => {};
   private poll: NodeJS.Timeout | null = null;
-  private isReadingHead = false;
-  private isHeadStale = false;
+  private isStopping = false;
+  private readonly follower: ManifestFollower;
+  readonly counts: NodeLinkCounts = { mismatches: 0, repairs: 0, fullManifests: 0 };
 
   constructor(private readonly options: NodeLinkServerOptions) {
-    this.heartbeatMs = options.heartbeatMs ?? 10_000;
+    this.heartbeatMs = options.heartbeatMs ?? 5_000;
+    this.follower = new ManifestFollower({
+      manifest: options.manifest,
+      signer: options.signer ?? null,
+      clock: options.clock,
+      log: options.log,
+      onAdvanced: () => {
+        for (const session of this.sessions.values()) session.advance();
+      },
+    });
     this.tokenDigest = digestOf(options.token.reveal());
     this.server.addService(grpcService(NodeLink), {
       session: (call: ServerDuplexStream<NodeMessage, ControlMessage>) => this.session(call),
@@ -65,9 +83,7 @@ export class NodeLinkServer implements RolloutWaiter {
 
   /** Resolves with the port; rejects when it is taken. */
   async listen(host: string, port: number): Promise<number> {
-    const { manifest, pollMs } = this.options;
-    this.stopSubscription = await manifest.subscribe(() => void this.readHead());
-    this.poll = setInterval(() => void this.readHead(), pollMs ?? 5_000);
+    await this.start();
     return new Promise((resolve, reject) => {
       this.server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) =>
         error === null ? resolve(bound) : reject(error),
@@ -75,8 +91,21 @@ export class NodeLinkServer implements RolloutWaiter {
     });
   }
 
-  /** Ends all streams; the nodes go on serving and connect again elsewhere. */
+  /** Follows what is published; part of `listen`. */
+  async start(): Promise<void> {
+    const { manifest, pollMs } = this.options;
+    this.stopSubscription = await manifest.subscribe(() => void this.follow());
+    // A notification that was lost is made good for by this.
+    this.poll = setInterval(() => void this.follow(), pollMs ?? 5_000);
+  }
+
+  /** Sends the nodes to other control planes, waits a little until they are there, and ends what is left. They go on serving. */
   async close(): Promise<void> {
+    this.isStopping = true;
+    const leaving = [...this.sessions.values()].filter((session) => session.sendAway(MOVE_WITHIN_MS));
+    const hurry = new AbortController();
+    const left = Promise.all(leaving.map((session) => session.over)).then(() => hurry.abort());
+    if (leaving.length > 0) await Promise.race([left, delay(DRAIN_MS, hurry.signal)]);
     if (this.poll !== null) clearInterval(this.poll);
     await this.stopSubscription();
     for (const session of this.sessions.values()) session.end({ code: status.UNAVAILABLE, details: 'the control plane stops' });
@@ -141,28 +170,28 @@ export class NodeLinkServer implements RolloutWaiter {
     });
   }
 
-  private async readHead(): Promise<void> {
-    this.isHeadStale = true;
-    if (this.isReadingHead) return;
-    this.isReadingHead = true;
+  private async follow(): Promise<void> {
     try {
-      while (this.isHeadStale) {
-        this.isHeadStale = false;
-        const headRevision = await this.options.manifest.head();
-        for (const session of this.sessions.values()) session.advance(headRevision);
-      }
+      await this.follower.refresh();
     } catch (cause) {
-      this.options.log.error({ err: cause }, 'newest revision could not be read'); // the next poll tries again
-    } finally {
-      this.isReadingHead = false;
+      this.options.log.error({ err: cause }, 'what is published could not be read'); // the next poll tries again
     }
   }
 
   private session(call: ServerDuplexStream<NodeMessage, ControlMessage>): void {
     if (!this.isAuthorized(call.metadata)) return refuseToken(call);
+    if (this.isStopping) return void call.emit('error', { code: status.UNAVAILABLE, details: 'the control plane stops' });
+    this.serve(call);
+  }
+
+  /** Runs the stream of a node that was let in. */
+  serve(call: SessionCall): void {
     const { manifest, nodes, leases, clock, log, pollMs } = this.options;
     const dependencies: SessionDependencies = {
       manifest,
+      follower: this.follower,
+      sealKey: this.options.signer?.publicKey ?? new Uint8Array(),
+      counts: this.counts,
       nodes,
       leases,
       clock,

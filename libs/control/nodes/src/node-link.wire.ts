@@ -1,12 +1,27 @@
-import { EntryKind, ManifestEntrySchema, NodeRole, type ManifestEntry as ManifestEntryMessage } from '@gatehouse/contracts';
+import {
+  EntryKind,
+  ManifestEntrySchema,
+  NodeRole,
+  type SealSchema,
+  type ManifestEntry as ManifestEntryMessage,
+} from '@gatehouse/contracts';
 import type { EntryKind as EntryKindName, ManifestEntry, NodeRecord } from '@gatehouse/domain';
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 
 /** Which entries a role is sent. */
 export const KINDS_OF_ROLE = {
   DATA_PLANE: ['STAGE', 'USAGE_PLAN', 'API_KEY'],
   FUNCTION_RUNNER: ['FUNCTION'],
 } as const satisfies Record<NodeRecord['role'], readonly EntryKindName[]>;
+
+/** The one pool there is. */
+export const DEFAULT_POOL = 'default';
+
+/** Those of the role that the node understands; all when it does not say. */
+export function kindsOf(role: NodeRecord['role'], understood: readonly EntryKind[]): readonly EntryKindName[] {
+  const kinds = KINDS_OF_ROLE[role];
+  return understood.length === 0 ? kinds : kinds.filter((kind) => understood.includes(EntryKind[kind]));
+}
 
 export function roleFromWire(role: NodeRole): NodeRecord['role'] | null {
   if (role === NodeRole.DATA_PLANE) return 'DATA_PLANE';
@@ -28,6 +43,21 @@ export function kindFromWire(kind: EntryKind): EntryKindName | null {
       return null;
   }
 }
+
+/** A seal before it is a message. */
+export interface SealFields {
+  readonly revision: number;
+  readonly root: Uint8Array;
+  readonly sealedAtMs: number;
+  readonly signature: Uint8Array;
+}
+
+export const sealToWire = ({ revision, root, sealedAtMs, signature }: SealFields): MessageInitShape<typeof SealSchema> => ({
+  revision: BigInt(revision),
+  root,
+  sealedAtMs: BigInt(sealedAtMs),
+  signature,
+});
 
 const utf8 = new TextEncoder();
 

@@ -8,10 +8,11 @@
  * Writers wait while the node does not read, so a slow node costs one message of memory, not a backlog.
  */
 import { promisify } from 'node:util';
-import { zstdCompress } from 'node:zlib';
+import { zstdCompress, zstdCompressSync } from 'node:zlib';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   ControlMessageSchema,
+  EntryKind,
   SNAPSHOT_FORMAT,
   type ControlMessage,
   type Hello,
@@ -22,13 +23,17 @@ import {
   type RateDemand,
   type RateLeaseSchema,
 } from '@gatehouse/contracts';
-import type { ManifestLog, NodeRecord, NodeRegistry } from '@gatehouse/domain';
-import type { Clock } from '@gatehouse/kernel';
-import { status, type ServerDuplexStream } from '@grpc/grpc-js';
+import type { ManifestEntry, ManifestLog, NodeRecord, NodeRegistry } from '@gatehouse/domain';
+import { SET_DIGEST_BUCKETS, type Clock } from '@gatehouse/kernel';
+import { status } from '@grpc/grpc-js';
 import type { NodesLog } from './log.js';
-import { entryToWire, kindFromWire, KINDS_OF_ROLE, roleFromWire } from './node-link.wire.js';
+import { SLICE_ENTRIES, type ManifestFollower, type ManifestView } from './manifest-follower.js';
+import { DEFAULT_POOL, entryToWire, kindFromWire, kindsOf, roleFromWire, sealToWire } from './node-link.wire.js';
 
 const compress = promisify(zstdCompress);
+
+/** Up to this, compressing costs less than handing it to another thread. */
+const COMPRESS_AT_ONCE_BYTES = 8 * 1024;
 
 const NODE_ID = /^[A-Za-z0-9._-]{1,64}$/;
 /** Blobs one node may have asked for and not received; a node of ours asks for 16. */
@@ -76,6 +81,10 @@ export interface NodeLinkCounts {
 
 export interface SessionDependencies {
   readonly manifest: ManifestLog;
+  readonly follower: ManifestFollower;
+  /** Public key that nodes check seals with; empty when none are signed. */
+  readonly sealKey: Uint8Array;
+  readonly counts: NodeLinkCounts;
   readonly nodes: NodeRegistry;
   readonly leases: Leases;
   readonly clock: Clock;
@@ -100,10 +109,15 @@ export class NodeSession {
   readonly refusals = new Map<string, { revision: number; reason: string }>();
   hasAcknowledged = false;
 
+  /** What the node is sent; `null` before Hello. */
+  private view: ManifestView | null = null;
   private manifestRevision = 0;
   private sentRevision: number | null = null;
-  private headRevision = 0;
   private isPushing = false;
+  /** Buckets the node asked for and was not sent yet. */
+  private bucketsToRepair: number[] = [];
+  /** The node knows of other control planes, so that it is worth waiting until it turns to one. */
+  private canMove = false;
   private readonly blobQueue: string[] = [];
   private isSendingBlobs = false;
   private leaseQuestionCount = 0;
@@ -111,9 +125,11 @@ export class NodeSession {
   private heartbeat: NodeJS.Timeout | null = null;
   private ended = false;
   private readonly whenEnded = Promise.withResolvers<void>();
+  /** Resolves when the session is over and the registry knows. */
+  readonly over = this.whenEnded.promise;
 
   constructor(
-    private readonly call: ServerDuplexStream<NodeMessage, ControlMessage>,
+    private readonly call: SessionCall,
     private readonly dependencies: SessionDependencies,
   ) {}
 
@@ -125,7 +141,7 @@ export class NodeSession {
     try {
       for await (const message of this.call) {
         if (this.ended) break;
-        await this.receive(message as NodeMessage);
+        await this.receive(message);
       }
     } catch (cause) {
       // A stream that breaks off is a node that went away; anything else is a fault of ours and closes the session too.
@@ -136,10 +152,16 @@ export class NodeSession {
     }
   }
 
-  /** Something was published up to `headRevision`. */
-  advance(headRevision: number): void {
-    this.headRevision = headRevision;
-    void this.push();
+  /** The follower knows of more, or of another state. */
+  advance(): void {
+    if (this.view !== null) void this.push();
+  }
+
+  /** Asks the node to turn to another control plane. False when it knows of none. */
+  sendAway(withinMs: number): boolean {
+    if (this.view === null || !this.canMove) return false;
+    void this.write({ case: 'goaway', value: { withinMs } });
+    return true;
   }
 
   end(refusal?: { code: status; details: string }): void {
@@ -180,6 +202,12 @@ export class NodeSession {
         }
         void this.sendBlobs();
         return;
+      case 'manifestCheck':
+        return this.check(Number(kind.value.revision), kind.value.root);
+      case 'bucketRequest':
+        this.bucketsToRepair = kind.value.buckets.filter((bucket) => bucket < SET_DIGEST_BUCKETS);
+        void this.push();
+        return;
       case 'quotaRequest':
         void this.answerLease('quota', () => this.answerQuota(kind.value));
         return;
@@ -194,7 +222,7 @@ export class NodeSession {
   }
 
   private async hello(hello: Hello): Promise<void> {
-    const { nodes, manifest, clock, log, heartbeatMs, leases, onHello } = this.dependencies;
+    const { nodes, follower, clock, log, heartbeatMs, leases, onHello } = this.dependencies;
     const role = roleFromWire(hello.role);
     if (role === null || !NODE_ID.test(hello.nodeId)) {
       return this.end({
@@ -221,10 +249,16 @@ export class NodeSession {
     }
     log.info({ node: this.nodeId, epoch: this.epoch, role, revision: this.manifestRevision }, 'node connected');
 
-    this.headRevision = await manifest.head();
+    const name = { role, kinds: kindsOf(role, hello.entryKinds), pool: DEFAULT_POOL };
+    this.canMove = hello.canMove;
+    void this.write({
+      case: 'welcome',
+      value: { sealKey: this.dependencies.sealKey, pool: name.pool, entryKinds: name.kinds.map((kind) => EntryKind[kind]) },
+    });
+    await follower.refresh();
     const nowMs = clock.nowMs();
     // A revision from before a restore of the database says nothing about today's.
-    this.ackedRevision = this.manifestRevision <= this.headRevision ? this.manifestRevision : 0;
+    this.ackedRevision = this.manifestRevision <= follower.revision ? this.manifestRevision : 0;
     await nodes.connected({
       nodeId: this.nodeId,
       role,
@@ -238,6 +272,7 @@ export class NodeSession {
       ackedAtMs: nowMs,
     });
     if (this.ended) return;
+    this.view = follower.view(name);
     this.heartbeat = setInterval(() => {
       // With bytes still waiting for the node the stream is not idle, and the node hears from us anyway.
       if (this.call.writableLength === 0) this.write({ case: 'heartbeat', value: { revision: BigInt(this.sentRevision ?? 0) } });
@@ -280,39 +315,100 @@ export class NodeSession {
   private async push(): Promise<void> {
     if (this.isPushing || this.ended) return;
     this.isPushing = true;
+    const { follower, log, retryMs } = this.dependencies;
     try {
-      while (!this.ended && this.sentRevision !== this.headRevision) await this.sendManifest();
+      while (!this.ended) {
+        if (this.sentRevision !== follower.revision) await this.sendManifest();
+        else if (this.bucketsToRepair.length > 0) await this.sendBuckets();
+        else break;
+      }
     } catch (cause) {
-      this.dependencies.log.error({ err: cause, node: this.nodeId }, 'manifest could not be read');
-      setTimeout(() => void this.push(), this.dependencies.retryMs).unref();
+      log.error({ err: cause, node: this.nodeId }, 'manifest could not be read');
+      setTimeout(() => void this.push(), retryMs).unref();
     } finally {
       this.isPushing = false;
     }
   }
 
   private async sendManifest(): Promise<void> {
-    const { manifest } = this.dependencies;
-    const kinds = KINDS_OF_ROLE[this.role];
+    const { follower } = this.dependencies;
+    if (this.sentRevision !== null && this.sentRevision > follower.revision) {
+      // Only the first manifest of a stream takes a node back.
+      return this.end({ code: status.ABORTED, details: 'the database went back to an earlier state' });
+    }
     const since = this.sentRevision ?? this.manifestRevision;
-    // Taken before the entries are read: they may hold more than this, never less.
-    const headRevision = this.headRevision;
-    const isKnown = since > 0 && since <= headRevision;
-    const delta = isKnown ? await manifest.since(since, kinds) : null;
-    const entries = delta ?? (await manifest.all(kinds));
-    const revision = delta === null ? headRevision : Math.max(headRevision, delta.at(-1)?.revision ?? 0);
+    const isNew = this.sentRevision === null && since === 0;
+    const changes = isNew ? null : await follower.changesSince(since, this.view!.name.kinds);
+    if (changes === null) return this.sendAll();
+    await this.sendEntries(changes, { since: BigInt(since) });
+  }
+
+  /** Everything, in slices, so that neither end holds a large manifest as one message. */
+  private async sendAll(): Promise<void> {
+    const { follower, manifest, counts } = this.dependencies;
+    const { kinds } = this.view!.name;
+    counts.fullManifests++;
+    const from = follower.revision;
+    let part = 0;
+    let slice = await manifest.page(kinds, 0, SLICE_ENTRIES);
+    for (; slice.length === SLICE_ENTRIES && !this.ended; part++) {
+      await this.write({ case: 'manifest', value: { full: true, more: true, part, entries: slice.map(entryToWire) } });
+      slice = await manifest.page(kinds, slice.at(-1)!.revision, SLICE_ENTRIES);
+    }
+    // What changed while the slices were read, removals among it.
+    const changes = await follower.changesSince(from, kinds);
+    if (changes === null) return; // the database was restored meanwhile: once more from the start
+    await this.sendEntries({ entries: [...slice, ...changes.entries], revision: changes.revision }, { full: true, part });
+  }
+
+  /** A node whose entries differ from ours in these buckets gets all that is in them. */
+  private async sendBuckets(): Promise<void> {
+    const { manifest, counts } = this.dependencies;
+    const buckets = this.bucketsToRepair;
+    this.bucketsToRepair = [];
+    counts.repairs++;
+    const entries = await manifest.inBuckets(this.view!.name.kinds, buckets);
+    const revision = this.sentRevision!;
+    await this.sendEntries({ entries, revision }, { since: BigInt(revision), buckets });
+  }
+
+  private sendEntries(
+    { entries, revision }: { entries: readonly ManifestEntry[]; revision: number },
+    fields: { readonly full?: boolean; readonly part?: number; readonly since?: bigint; readonly buckets?: number[] },
+  ): Promise<void> {
     this.sentRevision = revision;
-    this.headRevision = Math.max(this.headRevision, revision);
     // The node repeats its refusals after every manifest; those of the entries it is sent now are decided anew.
     for (const { kind, id } of entries) this.refusals.delete(`${kind} ${id}`);
-    await this.write({
+    const seal = this.view!.sealAt(revision);
+    if (seal === null) this.view!.whenBuilt(this.tellSeal);
+    return this.write({
       case: 'manifest',
       value: {
-        full: delta === null,
+        ...fields,
         revision: BigInt(revision),
-        since: BigInt(delta === null ? 0 : since),
         entries: entries.map(entryToWire),
+        ...(seal !== null && { seal: sealToWire(seal) }),
       },
     });
+  }
+
+  private readonly tellSeal = (): void => {
+    const seal = this.isPushing || this.sentRevision === null ? null : this.view!.sealAt(this.sentRevision);
+    if (seal !== null) void this.write({ case: 'seal', value: sealToWire(seal) });
+  };
+
+  /** The node says what it has. While a change is on its way to it, the seal of that change answers. */
+  private check(revision: number, root: Uint8Array): void {
+    if (this.view === null || revision !== this.sentRevision || this.isPushing) return;
+    const seal = this.view.sealAt(revision);
+    if (seal === null) return;
+    if (Buffer.compare(seal.root, root) === 0) {
+      void this.write({ case: 'seal', value: sealToWire(seal) });
+      return;
+    }
+    this.dependencies.counts.mismatches++;
+    this.dependencies.log.error({ node: this.nodeId, revision }, 'manifest of the node differs from ours; it is repaired');
+    void this.write({ case: 'bucketDigests', value: { revision: BigInt(revision), digests: this.view.bucketDigests()! } });
   }
 
   private async sendBlobs(): Promise<void> {
@@ -325,7 +421,7 @@ export class NodeSession {
           await this.write({ case: 'blob', value: { digest, missing: true } });
           continue;
         }
-        const compressed = await compress(bytes);
+        const compressed = bytes.length <= COMPRESS_AT_ONCE_BYTES ? zstdCompressSync(bytes) : await compress(bytes);
         const zstd = compressed.length < bytes.length; // function packages are compressed already
         await this.write({ case: 'blob', value: { digest, bytes: zstd ? compressed : bytes, zstd } });
       }

@@ -4,11 +4,11 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ManualClock, Secret } from '@gatehouse/kernel';
+import { ManualClock, Secret, SetDigest } from '@gatehouse/kernel';
 import type { Deployment, Stage } from '../deployments/deployment.js';
 import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../functions/function.js';
 import type { HistogramData, MetricSample, NodeReport } from '../metering/usage.js';
-import type { EntryContent, NodeRecord } from '../publish/publish.js';
+import type { EntryContent, ManifestEntry, NodeRecord } from '../publish/publish.js';
 import type { Method, Resource, RestApi } from '../rest-apis/rest-api.js';
 import { DEFAULT_ACCOUNT_SETTINGS } from '../tenancy/account.js';
 import { tenantId, type TenantId } from '../tenancy/tenant.js';
@@ -755,6 +755,34 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         expect(await transact(tenant, (tx) => tx.manifest.find('STAGE', 's'))).toEqual(stageEntry);
         expect(await transact(newTenant(), (tx) => tx.manifest.find('STAGE', 's'))).toBeNull();
         expect(await store.manifest.since(removed + 1, ['STAGE'])).toBeNull(); // from a future this database does not have
+      });
+
+      test('gives the live entries in slices, and by the buckets of their names', async () => {
+        const tenant = newTenant();
+        const before = await store.manifest.head();
+        await transact(tenant, async (tx) => {
+          for (let index = 0; index < 30; index++) await tx.manifest.put('STAGE', `sliced${index}`, inline(String(index)));
+          await tx.manifest.put('FUNCTION', 'sliced', inline('f'));
+          await tx.manifest.remove('STAGE', 'sliced7');
+        });
+        const all = (await store.manifest.all(['STAGE'])).filter((entry) => entry.revision > before);
+        expect(all).toHaveLength(29);
+        const slices: ManifestEntry[] = [];
+        for (;;) {
+          const slice = await store.manifest.page(['STAGE'], slices.at(-1)?.revision ?? before, 8);
+          if (slice.length === 0) break;
+          expect(slice.length).toBeLessThanOrEqual(8);
+          slices.push(...slice);
+        }
+        expect(slices).toEqual(all);
+        const buckets = [
+          SetDigest.bucketOf('STAGE sliced3'),
+          SetDigest.bucketOf('STAGE sliced4'),
+          SetDigest.bucketOf('STAGE sliced7'),
+        ];
+        const found = (await store.manifest.inBuckets(['STAGE'], buckets)).filter((entry) => entry.tenant === tenant);
+        expect(found).toEqual(all.filter(({ id }) => buckets.includes(SetDigest.bucketOf(`STAGE ${id}`))));
+        expect(found.map(({ id }) => id)).toEqual(expect.arrayContaining(['sliced3', 'sliced4']));
       });
 
       test('takes no revision for what was rolled back', async () => {

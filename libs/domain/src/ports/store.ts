@@ -218,6 +218,10 @@ export interface ManifestLog {
   since(revision: number, kinds: readonly EntryKind[]): Promise<ManifestEntry[] | null>;
   /** All live entries. */
   all(kinds: readonly EntryKind[]): Promise<ManifestEntry[]>;
+  /** Live entries with a revision above `after`, ascending, at most `limit`: `all` in slices. What changes meanwhile moves to the end. */
+  page(kinds: readonly EntryKind[], after: number, limit: number): Promise<ManifestEntry[]>;
+  /** Live entries whose name `KIND id` falls into one of these buckets of a `SetDigest`. Reads the names of all. */
+  inBuckets(kinds: readonly EntryKind[], buckets: readonly number[]): Promise<ManifestEntry[]>;
   blob(digest: string): Promise<Uint8Array | null>;
   /** Calls back after a commit that published, on any control plane. Returns the way to stop. */
   subscribe(onPublished: () => void): Promise<() => Promise<void>>;

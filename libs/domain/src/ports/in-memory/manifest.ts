@@ -1,4 +1,4 @@
-import { canonicalJson, sha256Hex, type Clock } from '@gatehouse/kernel';
+import { canonicalJson, SetDigest, sha256Hex, type Clock } from '@gatehouse/kernel';
 import type { TenantId } from '../../tenancy/tenant.js';
 import type { EntryContent, EntryKind, ManifestEntry, Rollout } from '../../publish/publish.js';
 import type { BlobRepository, ManifestLog, ManifestRepository } from '../store.js';
@@ -35,6 +35,15 @@ export class InMemoryManifestLog implements ManifestLog {
 
   async all(kinds: readonly EntryKind[]): Promise<ManifestEntry[]> {
     return this.#select((entry) => entry.content !== null && kinds.includes(entry.kind));
+  }
+
+  async page(kinds: readonly EntryKind[], after: number, limit: number): Promise<ManifestEntry[]> {
+    return (await this.all(kinds)).filter(({ revision }) => revision > after).slice(0, limit);
+  }
+
+  async inBuckets(kinds: readonly EntryKind[], buckets: readonly number[]): Promise<ManifestEntry[]> {
+    const wanted = new Set(buckets);
+    return (await this.all(kinds)).filter(({ kind, id }) => wanted.has(SetDigest.bucketOf(`${kind} ${id}`)));
   }
 
   async blob(digest: string): Promise<Uint8Array | null> {
