@@ -18,6 +18,8 @@ export type ToWorker =
   | { readonly kind: 'receipt'; readonly sequence: number }
   /** Answered by `page`. */
   | { readonly kind: 'page'; readonly id: number }
+  /** Answered by `pong`, unless the worker is stuck. */
+  | { readonly kind: 'ping' }
   /** Answer what is under way, report, end. */
   | { readonly kind: 'stop' };
 
@@ -26,6 +28,7 @@ export type FromWorker =
   | { readonly kind: 'hello' }
   | { readonly kind: 'applied'; readonly id: number; readonly refusals: readonly Refusal[] }
   | { readonly kind: 'serving' }
+  | { readonly kind: 'pong' }
   /** It ends for this reason. */
   | { readonly kind: 'failed'; readonly reason: string }
   /** The blob is absent or damaged on disk; answered by `blob`. */

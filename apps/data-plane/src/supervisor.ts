@@ -238,7 +238,8 @@ class Supervisor implements DataPlane {
       case 'page':
         this.nodeMetrics.received(process, message.id, message.page);
         return;
-      case 'hello': // WorkerProcesses turned it into `joined`
+      case 'hello': // both are heard by WorkerProcesses alone
+      case 'pong':
     }
   }
 

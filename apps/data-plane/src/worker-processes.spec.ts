@@ -35,7 +35,7 @@ let processes: WorkerProcesses;
 const logged: object[] = [];
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'] });
   children = [];
   events = [];
   logged.length = 0;
@@ -56,7 +56,10 @@ beforeEach(() => {
   });
   processes.start();
 });
-afterEach(() => vi.useRealTimers());
+afterEach(() => {
+  processes.kill();
+  vi.useRealTimers();
+});
 
 test('a dead worker is started again under a new number, and why it died is logged', () => {
   children[0]!.say({ kind: 'hello' });
@@ -119,4 +122,16 @@ test('what has not ended at the deadline is killed', async () => {
   vi.advanceTimersByTime(1_000);
   await stopped;
   expect(children[1]!.signal).toBe('SIGKILL');
+});
+
+test('a worker that answers no ping for half a minute is stuck: it is killed and replaced; one that is busy but answers is not', () => {
+  for (const child of children) child.say({ kind: 'hello' });
+  for (let round = 0; round < 8; round++) {
+    vi.advanceTimersByTime(5_000);
+    children[1]!.say({ kind: 'pong' });
+  }
+  expect(children.slice(0, 2).map(({ signal }) => signal)).toEqual(['SIGKILL', null]);
+  expect(children[0]!.sent).toHaveLength(6);
+  expect(logged).toMatchObject([{ worker: 1, reason: 'it was stuck and was killed' }]);
+  expect(children).toHaveLength(3);
 });

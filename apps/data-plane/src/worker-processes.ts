@@ -1,6 +1,7 @@
 /**
  * Keeps a number of worker processes alive. A dead one is started again at once or, when it dies again and again, after a pause
- * that doubles; its successor is a new process with a new number.
+ * that doubles; its successor is a new process with a new number. One that is stuck (says nothing, though asked) is killed: it
+ * would hold its share of connections, and every change, forever.
  */
 import type { ChildProcess } from 'node:child_process';
 import type { Logger } from 'pino';
@@ -30,11 +31,17 @@ export interface BackOff {
   readonly longLifeMs: number;
 }
 
+const PING_EVERY_MS = 5_000;
+/** Pings, not time: a supervisor that was stopped itself must not blame its workers. */
+const UNANSWERED_PINGS_MAX = 6;
+
 const BACK_OFF: BackOff = { minMs: 100, maxMs: 5_000, longLifeMs: 10_000 };
 
 export class WorkerProcess {
   /** Took requests at least once. */
   isServing = false;
+  /** Since it was last heard of; -1 before it joined. */
+  unansweredPings = -1;
   /** Its own reason, if it had time to say one. */
   failure: string | null = null;
 
@@ -55,6 +62,7 @@ export class WorkerProcesses {
   private readonly bySlot = new Map<number, WorkerProcess>();
   private readonly failureCounts = new Map<number, number>();
   private readonly timers = new Set<NodeJS.Timeout>();
+  private pinging: NodeJS.Timeout | null = null;
   private startCount = 0;
   private isStopping = false;
   private onAllEnded: (() => void) | null = null;
@@ -63,6 +71,7 @@ export class WorkerProcesses {
 
   start(): void {
     for (let slot = 1; slot <= this.options.count; slot++) this.startOne(slot);
+    this.pinging = setInterval(() => this.ping(), PING_EVERY_MS);
   }
 
   all(): WorkerProcess[] {
@@ -77,6 +86,7 @@ export class WorkerProcesses {
   async stop(deadlineMs: number): Promise<void> {
     this.isStopping = true;
     for (const timer of this.timers) clearTimeout(timer);
+    this.stopPinging();
     for (const worker of this.bySlot.values()) worker.send({ kind: 'stop' });
     if (this.bySlot.size === 0) return;
     const killing = setTimeout(() => this.kill(), deadlineMs);
@@ -86,7 +96,25 @@ export class WorkerProcesses {
 
   kill(): void {
     this.isStopping = true;
+    this.stopPinging();
     for (const { child } of this.bySlot.values()) child.kill('SIGKILL');
+  }
+
+  private ping(): void {
+    for (const worker of this.bySlot.values()) {
+      if (worker.unansweredPings === -1) continue;
+      if (worker.unansweredPings === UNANSWERED_PINGS_MAX) {
+        worker.failure = 'it was stuck and was killed';
+        worker.child.kill('SIGKILL');
+      } else {
+        worker.unansweredPings++;
+        worker.send({ kind: 'ping' });
+      }
+    }
+  }
+
+  private stopPinging(): void {
+    if (this.pinging !== null) clearInterval(this.pinging);
   }
 
   private startOne(slot: number): void {
@@ -97,6 +125,8 @@ export class WorkerProcesses {
     this.bySlot.set(slot, worker);
     child.on('message', (message) => {
       const said = message as FromWorker;
+      worker.unansweredPings = 0;
+      if (said.kind === 'pong') return;
       if (said.kind === 'hello') {
         if (this.isStopping) worker.send({ kind: 'stop' });
         handlers.joined(worker);

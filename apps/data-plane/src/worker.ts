@@ -119,6 +119,9 @@ function told(message: ToWorker): void {
     case 'page':
       say({ kind: 'page', id: message.id, page: pageOf(metrics) });
       return;
+    case 'ping':
+      say({ kind: 'pong' });
+      return;
     case 'stop':
       void stop('told by the supervisor').catch(fail);
   }
