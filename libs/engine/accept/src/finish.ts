@@ -18,7 +18,7 @@ export function announcedBytes(x: Exchange): number {
 
 /** The headers of the answer, those the gateway adds to every answer included; framing apart from Content-Length is the listener's. */
 export function finishHeaders(x: Exchange): RawHeaders {
-  const headers = x.responseHeaders;
+  const headers = x.responseBlock === null ? [...x.responseHeaders] : [...x.responseBlock.fields, ...x.responseHeaders];
   setHeader(headers, 'x-amzn-RequestId', x.requestId);
   setHeader(headers, 'x-amz-apigw-id', x.extendedRequestId);
   if (x.retryAfterMs >= 0) setHeader(headers, 'Retry-After', String(Math.max(1, Math.ceil(x.retryAfterMs / 1_000))));

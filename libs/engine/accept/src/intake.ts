@@ -7,7 +7,8 @@
  */
 import {
   lastHeader,
-  runProgram,
+  startProgram,
+  untilOver,
   type Exchange,
   type FaultKind,
   type FaultResponder,
@@ -15,6 +16,7 @@ import {
 } from '@gatehouse/engine-exchange';
 import { BUILT_IN_FAULTS, FAULTS } from '@gatehouse/engine-faults';
 import type { WorldKeeper } from '@gatehouse/engine-link';
+import { renderBug } from './finish.js';
 import { Randomness } from './randomness.js';
 import { parseHost, resolveTarget, type Target } from './target.js';
 import { completeTrace } from './trace-header.js';
@@ -43,33 +45,46 @@ export class Intake {
     const mark = url.indexOf('?');
     x.path = mark === -1 ? url : url.slice(0, mark);
     x.receivedAtMs = nowMs;
-    const { requestHeaders } = x;
-    const requestId = lastHeader(requestHeaders, 'x-amzn-requestid');
-    x.requestId = requestId !== null && UUID.test(requestId) ? requestId : this.random.uuid();
-    x.extendedRequestId = this.random.base64(11); // 15 characters and "="
-    x.userAgent = lastHeader(requestHeaders, 'user-agent') ?? '';
-    x.traceId = completeTrace(lastHeader(requestHeaders, 'x-amzn-trace-id'), nowMs, this.random);
+    const identity = identityOf(x);
+    x.requestId = identity.requestId ?? this.random.uuid();
+    x.extendedRequestId = `${this.random.base64(15)}=`;
+    x.userAgent = identity.userAgent;
+    x.traceId = completeTrace(identity.trace, nowMs, this.random);
+  }
+
+  /** As `start`, awaited. */
+  run(x: Exchange, hostHeader: string | null, url: string): void | Promise<void> {
+    return this.start(x, hostHeader, url) ? undefined : untilOver(x);
   }
 
   /**
-   * From the target to the end of the program. Afterwards the response half of `x` is what the caller gets. `hostHeader` is
-   * `null` when there is none, or more than one. Throws or rejects only for a bug of ours.
+   * From the target to the end of the program. Afterwards the response half of `x` is what the caller gets: on return when this
+   * is true, else when `x.onOver` is called, later and once. `hostHeader` is `null` when there is none, or more than one.
    */
-  run(x: Exchange, hostHeader: string | null, url: string): void | Promise<void> {
+  start(x: Exchange, hostHeader: string | null, url: string): boolean {
     const host = hostHeader === null ? null : this.host(hostHeader);
-    if (host === null) return refuseRequest(x, FAULTS.MALFORMED_TARGET, 'reading the Host header');
+    if (host === null) return refused(x, FAULTS.MALFORMED_TARGET, 'reading the Host header');
     x.host = host;
     const target = resolveTarget(host, url, this.baseSuffix);
-    if (target === 'MALFORMED') return refuseRequest(x, FAULTS.MALFORMED_TARGET, 'reading the request target');
-    if (target === 'UNKNOWN_HOST') return refuseRequest(x, FAULTS.UNKNOWN_HOST, 'looking for an API');
+    if (target === 'MALFORMED') return refused(x, FAULTS.MALFORMED_TARGET, 'reading the request target');
+    if (target === 'UNKNOWN_HOST') return refused(x, FAULTS.UNKNOWN_HOST, 'looking for an API');
     x.path = target.path;
     x.resourcePath = target.resourcePath;
     x.rawQuery = target.rawQuery;
     const world = this.options.worlds.current; // the only read of it for this request
     x.world = world;
     const found = this.options.worlds.stage(world, target.apiId, target.stage);
-    if (found instanceof Promise) return found.then((stage) => runInStage(x, target, stage));
-    return runInStage(x, target, found);
+    if (!(found instanceof Promise)) return startInStage(x, target, found);
+    void found.then(
+      (stage) => {
+        if (startInStage(x, target, stage)) x.onOver!();
+      },
+      (bug: unknown) => {
+        renderBug(x, bug);
+        x.onOver!();
+      },
+    );
+    return false;
   }
 
   private host(header: string): string | null {
@@ -82,18 +97,41 @@ export class Intake {
   }
 }
 
-function runInStage(x: Exchange, target: Target, stage: LinkedStage | string): void | Promise<void> {
-  if (stage === 'REFUSED') return refuseRequest(x, FAULTS.API_CONFIGURATION_ERROR, 'linking the stage');
-  if (typeof stage === 'string') return refuseRequest(x, FAULTS.UNKNOWN_HOST, 'looking for a stage');
+/** What the headers say about who asks. */
+class Identity {
+  readonly requestId: string | null;
+  readonly userAgent: string;
+  readonly trace: string | null;
+
+  constructor(headers: readonly string[]) {
+    const requestId = lastHeader(headers, 'x-amzn-requestid');
+    this.requestId = requestId !== null && UUID.test(requestId) ? requestId : null;
+    this.userAgent = lastHeader(headers, 'user-agent') ?? '';
+    this.trace = lastHeader(headers, 'x-amzn-trace-id');
+  }
+}
+
+function identityOf({ requestBlock, requestHeaders }: Exchange): Identity {
+  if (requestBlock === null) return new Identity(requestHeaders);
+  return (requestBlock.identity ??= new Identity(requestHeaders)) as Identity;
+}
+
+function startInStage(x: Exchange, target: Target, stage: LinkedStage | string): boolean {
+  if (stage === 'REFUSED') return refused(x, FAULTS.API_CONFIGURATION_ERROR, 'linking the stage');
+  if (typeof stage === 'string') return refused(x, FAULTS.UNKNOWN_HOST, 'looking for a stage');
   const { region, disableExecuteApiEndpoint } = stage.snapshot;
-  if (disableExecuteApiEndpoint)
-    return refuseRequest(x, FAULTS.UNKNOWN_HOST, 'looking for an API whose default endpoint is enabled');
+  if (disableExecuteApiEndpoint) return refused(x, FAULTS.UNKNOWN_HOST, 'looking for an API whose default endpoint is enabled');
   if (target.region !== null && target.region !== region)
-    return refuseRequest(x, FAULTS.UNKNOWN_HOST, 'looking for an API of the region');
+    return refused(x, FAULTS.UNKNOWN_HOST, 'looking for an API of the region');
   x.stage = stage;
   x.route = stage.match(x);
-  if (x.route === null) return refuseRequest(x, FAULTS.MISSING_AUTHENTICATION_TOKEN, 'looking for a route', stage.faults);
-  return runProgram(x.route.program, x);
+  if (x.route === null) return refused(x, FAULTS.MISSING_AUTHENTICATION_TOKEN, 'looking for a route', stage.faults);
+  return startProgram(x.route.program, x);
+}
+
+function refused(x: Exchange, kind: FaultKind, doing: string, faults?: FaultResponder): true {
+  refuseRequest(x, kind, doing, faults);
+  return true;
 }
 
 /** Ends a request that no program answers. */

@@ -1,41 +1,52 @@
 import { randomFillSync } from 'node:crypto';
 
+const BLOCK_BYTES = 16_384;
+const VARIANTS = '89ab';
+
 /**
- * Random bytes from the kernel's generator, fetched in blocks: a request needs 31 of them, and a call for each would cost more than
- * all else about its identity.
+ * Random text from the kernel's generator. Bytes are fetched and spelled out in blocks, and a request's ids are slices of the text:
+ * a call into the generator for each would cost more than all else about a request's identity.
  */
 export class Randomness {
-  private readonly block = Buffer.alloc(16_384);
-  private used = this.block.length;
+  private readonly bytes = Buffer.alloc(BLOCK_BYTES);
+  private hexText = '';
+  private hexUsed = 0;
+  private base64Text = '';
+  private base64Used = 0;
 
-  hex(bytes: number): string {
-    const start = this.take(bytes);
-    return this.block.toString('hex', start, start + bytes);
+  /** Lower-case digits, two per byte. */
+  hex(digits: number): string {
+    const start = this.takeHex(digits);
+    return this.hexText.slice(start, start + digits);
   }
 
-  base64(bytes: number): string {
-    const start = this.take(bytes);
-    return this.block.toString('base64', start, start + bytes);
+  /** Without padding; six bits each. */
+  base64(characters: number): string {
+    if (this.base64Used + characters > this.base64Text.length) {
+      this.base64Text = randomFillSync(this.bytes).toString('base64').replace(/=+$/, '');
+      this.base64Used = 0;
+    }
+    const start = this.base64Used;
+    this.base64Used += characters;
+    return this.base64Text.slice(start, start + characters);
   }
 
   /** Version 4 (RFC 9562 §5.4). */
   uuid(): string {
-    const start = this.take(16);
-    const { block } = this;
-    block[start + 6] = (block[start + 6]! & 0x0f) | 0x40;
-    block[start + 8] = (block[start + 8]! & 0x3f) | 0x80;
-    const hex = block.toString('hex', start, start + 16);
-    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+    const at = this.takeHex(32);
+    const hex = this.hexText;
+    const variant = VARIANTS[hex.charCodeAt(at + 16) & 3]!;
+    return `${hex.slice(at, at + 8)}-${hex.slice(at + 8, at + 12)}-4${hex.slice(at + 13, at + 16)}-${variant}${hex.slice(at + 17, at + 20)}-${hex.slice(at + 20, at + 32)}`;
   }
 
-  /** Where `bytes` fresh ones stand; each is handed out once. */
-  private take(bytes: number): number {
-    if (this.used + bytes > this.block.length) {
-      randomFillSync(this.block);
-      this.used = 0;
+  /** Where so many fresh digits stand; each is handed out once. */
+  private takeHex(digits: number): number {
+    if (this.hexUsed + digits > this.hexText.length) {
+      this.hexText = randomFillSync(this.bytes).toString('hex');
+      this.hexUsed = 0;
     }
-    const start = this.used;
-    this.used += bytes;
+    const start = this.hexUsed;
+    this.hexUsed += digits;
     return start;
   }
 }

@@ -8,7 +8,7 @@ const PARENT = /^[0-9a-f]{16}$/i;
  * ones else; sampled when the caller had a Parent.
  */
 export function completeTrace(incoming: string | null, nowMs: number, random: Randomness): string {
-  if (incoming === null) return `Root=${freshRoot(nowMs, random)};Parent=${random.hex(8)};Sampled=0`;
+  if (incoming === null) return `Root=${freshRoot(nowMs, random)};Parent=${random.hex(16)};Sampled=0`;
   let root: string | null = null;
   let parent: string | null = null;
   let sampled: string | null = null;
@@ -22,11 +22,18 @@ export function completeTrace(incoming: string | null, nowMs: number, random: Ra
   }
   sampled ??= parent === null ? '0' : '1';
   root ??= freshRoot(nowMs, random);
-  parent ??= random.hex(8);
+  parent ??= random.hex(16);
   return `Root=${root};Parent=${parent};Sampled=${sampled}`;
 }
 
+let knownSecond = -1;
+let knownSecondText = '';
+
 function freshRoot(nowMs: number, random: Randomness): string {
-  const seconds = Math.floor(nowMs / 1000).toString(16);
-  return `1-${seconds.padStart(8, '0')}-${random.hex(12)}`;
+  const second = Math.floor(nowMs / 1000);
+  if (second !== knownSecond) {
+    knownSecond = second;
+    knownSecondText = `1-${second.toString(16).padStart(8, '0')}-`;
+  }
+  return knownSecondText + random.hex(24);
 }

@@ -43,7 +43,13 @@ export class FunctionConnector implements Connector {
       const data = await this.pool.request({
         path: `/2015-03-31/functions/${encodeURIComponent(request.url)}/invocations`,
         method: 'POST',
-        headers: [...request.headers, INVOKE_HEADERS.authorization, `Bearer ${this.options.nodeToken.reveal()}`],
+        headers: [
+          ...request.headers,
+          INVOKE_HEADERS.traceId,
+          request.traceId,
+          INVOKE_HEADERS.authorization,
+          `Bearer ${this.options.nodeToken.reveal()}`,
+        ],
         body: request.body,
         signal: deadline.signal,
         responseHeaders: 'raw',

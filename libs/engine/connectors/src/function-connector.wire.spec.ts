@@ -22,6 +22,8 @@ const invoke: UpstreamRequest = {
   httpMethod: 'POST',
   url: 'arn:aws:lambda:us-east-1:123456789012:function:hello:live',
   tenant: '123456789012',
+  traceId: 'Root=1-5759e988-bd862e3fe1be46a994272793',
+  block: null,
   headers: [INVOKE_HEADERS.sourcePrincipal, 'apigateway.amazonaws.com', INVOKE_HEADERS.sourceArn, 'arn:aws:execute-api:...'],
   body: Buffer.from('{"a":1}'),
   timeoutMs: 2_000,

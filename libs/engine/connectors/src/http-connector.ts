@@ -63,7 +63,7 @@ export class HttpConnector implements Connector {
     const options: Dispatcher.RequestOptions = {
       path: split.path,
       method: request.httpMethod as Dispatcher.HttpMethod,
-      headers: request.headers,
+      headers: [...(request.block?.fields ?? []), ...request.headers, 'X-Amzn-Trace-Id', request.traceId],
       body: request.body,
       signal: deadline.signal,
       responseHeaders: 'raw',

@@ -28,6 +28,8 @@ const get = (url: string, over: Partial<UpstreamRequest> = {}): UpstreamRequest 
   httpMethod: 'GET',
   url,
   tenant: '123456789012',
+  traceId: 'Root=1-5759e988-bd862e3fe1be46a994272793',
+  block: null,
   headers: [],
   body: null,
   timeoutMs: 5_000,

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { HeaderBlock } from './header-block.js';
 import type { RawHeaders } from './headers.js';
 
 export interface UpstreamRequest {
@@ -7,6 +8,11 @@ export interface UpstreamRequest {
   readonly url: string;
   /** Whose call it is: decides which addresses may be reached. */
   readonly tenant: string;
+  /** Completed trace header, well-formed; goes out as `X-Amzn-Trace-Id`. */
+  readonly traceId: string;
+  /** Goes out first; `null` for none. */
+  readonly block: HeaderBlock | null;
+  /** Behind those of the block. */
   readonly headers: RawHeaders;
   readonly body: Buffer | Readable | null;
   /** From the call to the last byte of the answer, milliseconds. */
@@ -15,7 +21,9 @@ export interface UpstreamRequest {
 
 export interface UpstreamAnswer {
   readonly status: number;
-  readonly headers: RawHeaders;
+  readonly headers: readonly string[];
+  /** The same headers, from a connector that knows when they come again. */
+  readonly block?: HeaderBlock | null;
   /** Read as fast as the reader takes it; destroying it ends the call. `null` when the answer has no body by its nature. */
   readonly body: Readable | Buffer | null;
 }
@@ -62,4 +70,14 @@ export interface CallerPresence {
 /** Calls one kind of backend. Never rejects for what the outside causes. */
 export interface Connector {
   call(request: UpstreamRequest, caller: CallerPresence): Promise<UpstreamAnswer | UpstreamFailure>;
+  /**
+   * The same without a promise, where a connector is on the hot path: `done` is called once, never before this has returned.
+   * `nowMs` on the clock of `performance.now()`.
+   */
+  start?<C extends CallerPresence>(
+    request: UpstreamRequest,
+    caller: C,
+    nowMs: number,
+    done: (outcome: UpstreamAnswer | UpstreamFailure, caller: C) => void,
+  ): void;
 }

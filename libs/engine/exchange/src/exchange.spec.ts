@@ -6,18 +6,21 @@ import {
   Exchange,
   ExchangePool,
   FAULT,
+  PENDING,
+  proceed,
   lastHeader,
   limitStream,
   readAll,
   removeHeader,
   RESPOND,
   runProgram,
-  runSteps,
+  startProgram,
   STREAM_BODY,
   type FaultKind,
   type Program,
   type RawHeaders,
   type Step,
+  type Verdict,
 } from './index.js';
 
 const BUG: FaultKind = {
@@ -55,17 +58,35 @@ test('a reset Exchange equals a new one and has the same fields in the same orde
   expect(Object.keys(again)).toEqual(Object.keys(new Exchange()));
 });
 
-test('a program of synchronous steps ends before runSteps returns', () => {
+test('a program of synchronous steps is over before startProgram returns', () => {
   const seen: number[] = [];
-  const verdict = runSteps(
-    [() => (seen.push(1), CONTINUE), () => (seen.push(2), RESPOND), () => (seen.push(3), CONTINUE)],
+  const isOver = startProgram(
+    program(
+      [() => (seen.push(1), CONTINUE), () => (seen.push(2), RESPOND), () => (seen.push(3), CONTINUE)],
+      [() => (seen.push(4), CONTINUE)],
+    ),
     new Exchange(),
   );
-  expect([verdict, seen]).toEqual([RESPOND, [1, 2]]);
+  expect([isOver, seen]).toEqual([true, [1, 2, 4]]);
+});
+
+test('a step that waits without a promise goes on by itself, in either half', async () => {
+  const seen: string[] = [];
+  const waits =
+    (name: string): Step =>
+    (x) => {
+      setImmediate(() => {
+        seen.push(name);
+        proceed(x, CONTINUE);
+      });
+      return PENDING;
+    };
+  await runProgram(program([waits('a'), waits('b')], [waits('c')]), new Exchange());
+  expect(seen).toEqual(['a', 'b', 'c']);
 });
 
 for (const late of [false, true]) {
-  const as = (step: Step): Step => (late ? async (x) => step(x) : step);
+  const as = (step: (x: Exchange) => Verdict): Step => (late ? async (x) => step(x) : step);
   const when = late ? 'later' : 'at once';
 
   test(`RESPOND skips the rest of the request half only (steps that finish ${when})`, async () => {

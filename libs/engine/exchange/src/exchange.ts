@@ -9,12 +9,15 @@ import type { Readable } from 'node:stream';
 import type { RequestBody, ResponseBody } from './body.js';
 import type { CallerPresence, UpstreamAnswer, UpstreamRequest } from './connector.js';
 import type { FaultKind } from './fault.js';
+import type { HeaderBlock } from './header-block.js';
 import type { RawHeaders } from './headers.js';
+import type { Program } from './program.js';
 import { parseQuery } from './query.js';
 import { FAULT, type Verdict } from './verdict.js';
 import type { LinkedRoute, LinkedStage, UsagePlanView, WorldView } from './views.js';
 
-const NO_HEADERS: RawHeaders = [];
+/** Nobody may add to it. */
+const NO_HEADERS = Object.freeze([]) as unknown as RawHeaders;
 
 export class Exchange implements CallerPresence {
   // The request as it came.
@@ -39,7 +42,9 @@ export class Exchange implements CallerPresence {
   forwardedPort = '';
   forwardedProto = '';
   /** Without the fields that never leave the parser (data-plane reference §3.6.1). */
-  requestHeaders: RawHeaders = NO_HEADERS;
+  requestHeaders: readonly string[] = NO_HEADERS;
+  /** The same headers, from a listener that knows when they come again. */
+  requestBlock: HeaderBlock | null = null;
   /** Completed trace header. */
   traceId = '';
   requestBody: RequestBody | null = null;
@@ -55,6 +60,13 @@ export class Exchange implements CallerPresence {
   /** Raw values of the route's path parameters. */
   readonly params: string[] = [];
 
+  // Where its program stands; the runner's (`program.ts`).
+  program: Program | null = null;
+  stepIndex = 0;
+  isRequestHalf = true;
+  /** What follows a program that was not over at once. */
+  onOver: (() => void) | null = null;
+
   // Who calls.
   apiKey: ApiKeyEntry | null = null;
   /** The key itself: for `$context.identity.apiKey`, never for a log. */
@@ -64,6 +76,8 @@ export class Exchange implements CallerPresence {
   // The backend call.
   upstreamRequest: UpstreamRequest | null = null;
   upstreamAnswer: UpstreamAnswer | null = null;
+  /** On the clock of `performance.now()`. */
+  integrationStartedAtMs = 0;
   /** Milliseconds to the head of the answer; -1 when no backend was called. */
   integrationLatencyMs = -1;
   /** Index of the chosen integration response; -1 for none. */
@@ -71,7 +85,9 @@ export class Exchange implements CallerPresence {
 
   // The response.
   status = 0;
-  responseHeaders: RawHeaders = [];
+  responseHeaders: RawHeaders = NO_HEADERS;
+  /** Headers that go out before `responseHeaders`. */
+  responseBlock: HeaderBlock | null = null;
   responseBody: ResponseBody = null;
   /** Length of a streamed body, or of the one a HEAD request is told about; -1 when only the end tells. */
   responseBodyBytes = -1;
@@ -147,6 +163,7 @@ export class Exchange implements CallerPresence {
     this.forwardedPort = '';
     this.forwardedProto = '';
     this.requestHeaders = NO_HEADERS;
+    this.requestBlock = null;
     this.traceId = '';
     this.requestBody = null;
     this.bodyLimitBytes = Number.POSITIVE_INFINITY;
@@ -155,15 +172,21 @@ export class Exchange implements CallerPresence {
     this.stage = null;
     this.route = null;
     this.params.length = 0;
+    this.program = null;
+    this.stepIndex = 0;
+    this.isRequestHalf = true;
+    this.onOver = null;
     this.apiKey = null;
     this.apiKeyValue = null;
     this.usagePlan = null;
     this.upstreamRequest = null;
     this.upstreamAnswer = null;
+    this.integrationStartedAtMs = 0;
     this.integrationLatencyMs = -1;
     this.integrationResponseIndex = -1;
     this.status = 0;
-    this.responseHeaders = [];
+    this.responseHeaders = NO_HEADERS;
+    this.responseBlock = null;
     this.responseBody = null;
     this.responseBodyBytes = -1;
     this.retryAfterMs = -1;

@@ -3,6 +3,7 @@ export type { CallerPresence, Connector, FailureReason, UpstreamAnswer, Upstream
 export { clfTime, contextVariable, domainPrefix, type ContextVariable } from './context-variables.js';
 export { Exchange, ExchangePool } from './exchange.js';
 export type { FaultKind } from './fault.js';
+export { HeaderBlock } from './header-block.js';
 export {
   allHeaders,
   exactHeaders,
@@ -18,8 +19,10 @@ export {
 } from './headers.js';
 export {
   LinkRefusal,
+  proceed,
   runProgram,
-  runSteps,
+  startProgram,
+  untilOver,
   type FaultResponder,
   type Program,
   type RouteSettings,
@@ -28,5 +31,5 @@ export {
 } from './program.js';
 export { queryValues } from './query.js';
 export { compileSource, rawPathParam, type Source } from './sources.js';
-export { CONTINUE, FAULT, RESPOND, type Verdict } from './verdict.js';
+export { CONTINUE, FAULT, PENDING, RESPOND, type Verdict } from './verdict.js';
 export type { LinkedRoute, LinkedStage, RequestMetrics, UsagePlanView, WorldView } from './views.js';

@@ -2,13 +2,13 @@ import type { RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
 import type { BodyMode } from './body.js';
 import type { Exchange } from './exchange.js';
 import type { FaultKind } from './fault.js';
-import { CONTINUE, FAULT, type Verdict } from './verdict.js';
+import { CONTINUE, FAULT, PENDING, type Verdict } from './verdict.js';
 
 /**
  * One unit of the pipeline. Touches the Exchange and what it closed over at link time, and knows none of its neighbours.
  * Throwing means a bug.
  */
-export type Step = (x: Exchange) => Verdict | Promise<Verdict>;
+export type Step = (x: Exchange) => Verdict | typeof PENDING | Promise<Verdict>;
 
 /** What a factory sees of the stage and the route it makes a step for. */
 export interface RouteSettings {
@@ -43,52 +43,70 @@ export interface Program {
   readonly bugFault: FaultKind;
 }
 
-/** Runs until a step does not continue; becomes asynchronous only at a step that returned a promise. */
-export function runSteps(steps: readonly Step[], x: Exchange): Verdict | Promise<Verdict> {
-  for (let i = 0; i < steps.length; i++) {
-    const verdict = steps[i]!(x);
-    if (typeof verdict === 'object') return finishSteps(steps, x, i, verdict);
-    if (verdict !== CONTINUE) return verdict;
-  }
-  return CONTINUE;
-}
-
-async function finishSteps(steps: readonly Step[], x: Exchange, index: number, pending: Promise<Verdict>): Promise<Verdict> {
-  let verdict = await pending;
-  for (let i = index + 1; verdict === CONTINUE && i < steps.length; i++) {
-    const next = steps[i]!(x);
-    verdict = typeof next === 'object' ? await next : next;
-  }
-  return verdict;
-}
-
 /**
- * The one place where the two halves and the faults meet. Afterwards `x.status`, `x.responseHeaders` and `x.responseBody`
- * are what the caller gets. Does not throw and does not reject.
+ * Runs both halves; the one place where they and the faults meet. Afterwards `x.status`, `x.responseHeaders` and `x.responseBody`
+ * are what the caller gets. True when that is so on return; otherwise `x.onOver` is called later, once. Never throws: a step that
+ * does ends as the program's bug fault.
  */
-export function runProgram(program: Program, x: Exchange): void | Promise<void> {
-  let verdict: Verdict | Promise<Verdict>;
-  try {
-    verdict = runSteps(program.requestSteps, x);
-    if (typeof verdict !== 'object' && verdict !== FAULT) verdict = runSteps(program.responseSteps, x);
-    else if (typeof verdict === 'object') return runLateProgram(program, x, verdict, true);
-    if (typeof verdict === 'object') return runLateProgram(program, x, verdict, false);
-  } catch (bug) {
-    verdict = x.fail(program.bugFault, bug, 'running a step');
-  }
-  if (verdict === FAULT) program.faults.render(x);
+export function startProgram(program: Program, x: Exchange): boolean {
+  x.program = program;
+  x.isRequestHalf = true;
+  x.stepIndex = 0;
+  return goOn(program, x, CONTINUE);
 }
 
-async function runLateProgram(program: Program, x: Exchange, pending: Promise<Verdict>, isRequestHalf: boolean): Promise<void> {
-  let verdict: Verdict;
+/** The same, awaited. */
+export function runProgram(program: Program, x: Exchange): void | Promise<void> {
+  return startProgram(program, x) ? undefined : untilOver(x);
+}
+
+/** For whoever started something on `x` that is not over. */
+export function untilOver(x: Exchange): Promise<void> {
+  return new Promise((resolve) => (x.onOver = resolve));
+}
+
+/** A step that waited has its verdict. */
+export function proceed(x: Exchange, verdict: Verdict): void {
+  if (goOn(x.program!, x, verdict)) x.onOver!();
+}
+
+/** From the step behind the one that gave `verdict`. Synchronous until a step waits. */
+function goOn(program: Program, x: Exchange, verdict: Verdict): boolean {
+  let last: Verdict = verdict;
   try {
-    verdict = await pending;
-    if (isRequestHalf && verdict !== FAULT) {
-      const late = runSteps(program.responseSteps, x);
-      verdict = typeof late === 'object' ? await late : late;
+    if (x.isRequestHalf) {
+      const steps = program.requestSteps;
+      while (last === CONTINUE && x.stepIndex < steps.length) {
+        const next = steps[x.stepIndex++]!(x);
+        if (isWaiting(x, next)) return false;
+        last = next;
+      }
+      if (last !== FAULT) {
+        x.isRequestHalf = false;
+        x.stepIndex = 0;
+        last = CONTINUE;
+      }
+    }
+    const steps = program.responseSteps;
+    while (last === CONTINUE && x.stepIndex < steps.length) {
+      const next = steps[x.stepIndex++]!(x);
+      if (isWaiting(x, next)) return false;
+      last = next;
     }
   } catch (bug) {
-    verdict = x.fail(program.bugFault, bug, 'running a step');
+    last = x.fail(program.bugFault, bug, 'running a step');
   }
-  if (verdict === FAULT) program.faults.render(x);
+  if (last === FAULT) program.faults.render(x);
+  return true;
+}
+
+function isWaiting(
+  x: Exchange,
+  verdict: Verdict | typeof PENDING | Promise<Verdict>,
+): verdict is typeof PENDING | Promise<Verdict> {
+  if (verdict === PENDING) return true;
+  if (typeof verdict !== 'object') return false;
+  const bug = (cause: unknown): Verdict => x.fail(x.program!.bugFault, cause, 'running a step');
+  void verdict.catch(bug).then((late) => proceed(x, late));
+  return true;
 }

@@ -5,4 +5,8 @@ export const RESPOND = 1;
 /** `x.fault` is set; render it and run no further step. */
 export const FAULT = 2;
 
+/** The step goes on later: it calls `x.proceed` once, never before it has returned this. */
+export const PENDING = 3;
+
+/** What a step decided. */
 export type Verdict = typeof CONTINUE | typeof RESPOND | typeof FAULT;

@@ -69,6 +69,7 @@ function renderFault(x: Exchange, kind: FaultKind, entry: LinkedEntry | undefine
     if (text !== null) setHeader(headers, name, text);
   }
   x.responseHeaders = headers;
+  x.responseBlock = null;
   x.responseBody = Buffer.from(body, 'utf8');
 }
 

@@ -191,13 +191,13 @@ test('what is written is read back as it was', () => {
       fc.pre(method !== 'CONNECT');
       const all = ['Host', 'a', ...others];
       const head = new RequestHeadParser().feed(Buffer.from(writeRequestHead(method, target, all) as string, 'latin1'));
-      expect(head).toEqual({ method, target, targetForm: 'origin', minorVersion: 1, headers: all, host: 'a' });
+      expect(head).toMatchObject({ method, target, targetForm: 'origin', minorVersion: 1, headers: all, host: 'a' });
     }),
   );
   fc.assert(
     fc.property(fc.integer({ min: 100, max: 599 }), value, headers, (status, reason, all) => {
       const head = new ResponseHeadParser().feed(Buffer.from(writeResponseHead(status, reason, all) as string, 'latin1'));
-      expect(head).toEqual({ status, reason, minorVersion: 1, headers: all });
+      expect(head).toMatchObject({ status, reason, minorVersion: 1, headers: all });
     }),
   );
   fc.assert(

@@ -36,6 +36,11 @@ export class HeadCollector {
     this.limits = limits;
   }
 
+  /** No head has begun. */
+  get isEmpty(): boolean {
+    return this.waitingBytes === 0;
+  }
+
   feed(bytes: Buffer, from = 0): string | Refusal | typeof NEED_MORE {
     const before = this.waitingBytes;
     // One byte over the limit shows that it is passed.

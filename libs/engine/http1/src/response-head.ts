@@ -1,5 +1,6 @@
 /** The head of an upstream's answer, strictly by RFC 9112 §4-5. A reason may be empty, and then its space may be missing too. */
 import { HeadCollector, NEED_MORE } from './head-collector.js';
+import { HeaderBlock } from '@gatehouse/engine-exchange';
 import { DEFAULT_HEAD_LIMITS, type HeadLimits } from './head-limits.js';
 import { readHeaderLines, type RawHeaders } from './header-lines.js';
 import { refuse, type Refusal, type RefusalReason } from './refusals.js';
@@ -10,6 +11,8 @@ export interface ResponseHead {
   /** Of HTTP/1.x. */
   readonly minorVersion: 0 | 1;
   readonly headers: RawHeaders;
+  /** The same headers; one block for all heads of the connection that are the same text. */
+  readonly block: HeaderBlock;
 }
 
 const STATUS_LINE = /^HTTP\/(\d)\.(\d) (\d{3})(?: (.*))?$/;
@@ -18,6 +21,10 @@ const STATUS_LINE = /^HTTP\/(\d)\.(\d) (\d{3})(?: (.*))?$/;
 export class ResponseHeadParser {
   private readonly collector: HeadCollector;
   private readonly limits: HeadLimits;
+  /** Of the head before: upstreams repeat themselves. */
+  private known: ResponseHead | null = null;
+  private knownText = '';
+  private knownBytes = 0;
 
   constructor(limits: HeadLimits = DEFAULT_HEAD_LIMITS) {
     this.limits = limits;
@@ -26,15 +33,29 @@ export class ResponseHeadParser {
 
   /** Of the bytes fed last: how many belong to the head that came out. */
   get consumedBytes(): number {
-    return this.collector.consumedBytes;
+    return this.knownBytes > 0 ? this.knownBytes : this.collector.consumedBytes;
   }
 
   /** Bytes from `from` on. */
   feed(bytes: Buffer, from = 0): ResponseHead | Refusal | typeof NEED_MORE {
+    this.knownBytes = 0;
+    const repeated = this.known !== null && this.collector.isEmpty ? this.readRepeated(this.known, bytes, from) : null;
+    if (repeated !== null) return repeated;
     const text = this.collector.feed(bytes, from);
     if (typeof text !== 'string') return text;
     const head = readResponseHead(text, this.limits);
-    return typeof head === 'string' ? refuse('upstream', head) : head;
+    if (typeof head === 'string') return refuse('upstream', head);
+    this.known = head;
+    this.knownText = text;
+    return head;
+  }
+
+  /** The head before, when this one is the same word for word. */
+  private readRepeated(known: ResponseHead, bytes: Buffer, from: number): ResponseHead | null {
+    const { length } = this.knownText;
+    if (length > bytes.length - from || bytes.toString('latin1', from, from + length) !== this.knownText) return null;
+    this.knownBytes = length;
+    return known;
   }
 }
 
@@ -47,5 +68,7 @@ function readResponseHead(text: string, limits: HeadLimits): ResponseHead | Refu
   if (status < 100 || status > 599) return 'MALFORMED_STATUS';
   const headers: RawHeaders = [];
   const fault = readHeaderLines(text, lineEnd + 2, limits, headers);
-  return fault ?? { status, reason: match[4] ?? '', minorVersion: match[2] === '1' ? 1 : 0, headers };
+  if (fault !== null) return fault;
+  const minorVersion = match[2] === '1' ? 1 : 0;
+  return { status, reason: match[4] ?? '', minorVersion, headers, block: new HeaderBlock(headers) };
 }

@@ -25,7 +25,7 @@ function writeLines(startLine: string, headers: Readonly<RawHeaders>): string | 
 }
 
 /** `null` when a name is no token or a value holds a control byte. */
-export function writeHeaderLines(headers: Readonly<RawHeaders>): string | null {
+export function writeHeaderLines(headers: readonly string[]): string | null {
   let lines = '';
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!;

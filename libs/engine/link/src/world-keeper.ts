@@ -62,14 +62,19 @@ interface Kept {
   readonly name: SnapshotName;
   readonly linked: LinkedStage;
   readonly routeCount: number;
+  /** Of `WorldKeeper.uses`. */
+  lastUse: number;
 }
 
 export class WorldKeeper {
   private world = World.EMPTY;
   private source: SnapshotSource = () => null;
-  /** By digest; the order of insertion is the order of last use. */
+  /** By digest. */
   private readonly kept = new Map<string, Kept>();
   private keptRouteCount = 0;
+  /** By `{apiId}/{stage}`: what requests of the current World found; forgotten when anything changes. */
+  private readonly found = new Map<string, Kept>();
+  private uses = 0;
   private readonly linking = new Map<string, Promise<LinkedStage>>();
   /** By digest: what this node cannot link. Asked for again and again, refused at once. */
   private readonly refused = new Map<string, SnapshotName>();
@@ -99,12 +104,19 @@ export class WorldKeeper {
   }
 
   stage(world: World, apiId: string, stageName: string): LinkedStage | NoStage | Promise<LinkedStage | NoStage> {
-    const name = world.stages.get(`${apiId}/${stageName}`);
+    const key = `${apiId}/${stageName}`;
+    const isCurrent = world === this.world;
+    const found = isCurrent ? this.found.get(key) : undefined;
+    if (found !== undefined) {
+      found.lastUse = ++this.uses;
+      return found.linked;
+    }
+    const name = world.stages.get(key);
     if (name === null) return 'ABSENT';
     const kept = this.kept.get(name.digest);
     if (kept !== undefined) {
-      this.kept.delete(name.digest);
-      this.kept.set(name.digest, kept);
+      kept.lastUse = ++this.uses;
+      if (isCurrent) this.found.set(key, kept);
       return kept.linked;
     }
     if (this.refused.has(name.digest)) return 'REFUSED';
@@ -133,6 +145,7 @@ export class WorldKeeper {
       }
     }
     this.world = edits.apply(change.revision);
+    this.found.clear();
     this.forgetUnpublished();
     return refusals;
   }
@@ -158,7 +171,7 @@ export class WorldKeeper {
       const snapshot = readSnapshot(bytes, name);
       const { stage, refusedRoutes } = linkStage(snapshot, name.digest, this.options.bindings);
       for (const { route, reason } of refusedRoutes) this.options.onRefusedRoute?.(name, route, reason);
-      this.keep({ name, linked: stage, routeCount: routeCount(snapshot) });
+      this.keep({ name, linked: stage, routeCount: routeCount(snapshot), lastUse: ++this.uses });
       return stage;
     } catch (cause) {
       // Not only LinkRefusal: a snapshot that a step factory stumbles over must not take the node down.
@@ -173,20 +186,25 @@ export class WorldKeeper {
     const { digest } = entry.name;
     this.kept.set(digest, entry);
     this.keptRouteCount += entry.routeCount;
-    for (const [oldest, { routeCount: count }] of this.kept) {
-      if (this.keptRouteCount <= this.routesMax || oldest === digest) break;
-      this.kept.delete(oldest);
-      this.keptRouteCount -= count;
-    }
+    while (this.keptRouteCount > this.routesMax && this.kept.size > 1) this.drop(this.leastUsed(entry));
+  }
+
+  /** Looks at all of them: only a node that holds more than its budget asks, and only when it links another stage. */
+  private leastUsed(other: Kept): Kept {
+    let least: Kept | null = null;
+    for (const kept of this.kept.values()) if (kept !== other && (least === null || kept.lastUse < least.lastUse)) least = kept;
+    return least!;
+  }
+
+  private drop({ name, routeCount: count }: Kept): void {
+    this.kept.delete(name.digest);
+    this.found.clear();
+    this.keptRouteCount -= count;
   }
 
   /** What the current World does not name any more is nobody's but that of requests in flight, which hold it themselves. */
   private forgetUnpublished(): void {
-    for (const [digest, { name, routeCount: count }] of this.kept) {
-      if (this.isPublished(name)) continue;
-      this.kept.delete(digest);
-      this.keptRouteCount -= count;
-    }
+    for (const kept of this.kept.values()) if (!this.isPublished(kept.name)) this.drop(kept);
     for (const [digest, name] of this.refused) if (!this.isPublished(name)) this.refused.delete(digest);
   }
 

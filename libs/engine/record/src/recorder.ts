@@ -26,7 +26,7 @@ export class RequestRecorder implements Recorder {
     const latencyMs = performance.now() - x.startedAtMs;
     // A request that belongs to no stage is nobody's metric.
     const metrics = x.route?.metrics ?? x.stage?.metrics;
-    metrics?.record(x.status, latencyMs, x.integrationLatencyMs, this.options.clock.nowMs());
+    metrics?.record(x.status, latencyMs, x.integrationLatencyMs, x.receivedAtMs + latencyMs);
     if (x.fault?.name === 'BUG') this.options.onBug?.(x);
     this.options.accessLog?.write(accessLine(x, latencyMs));
   }

@@ -1,5 +1,5 @@
 /** Header rules towards backends (data-plane reference §3.6.2, §3.6.3). What never leaves the parser is gone already (§3.6.1). */
-import { lastHeader, removeHeader, type Exchange, type RawHeaders } from '@gatehouse/engine-exchange';
+import { HeaderBlock, lastHeader, removeHeader, type Exchange, type RawHeaders } from '@gatehouse/engine-exchange';
 
 /** Of the caller's headers, these do not reach an HTTP_PROXY backend; the last ones frame connections and are ours to write. */
 const NOT_PASSED = new Set([
@@ -26,7 +26,19 @@ const REWRITTEN = new Set([
   'x-forwarded-proto',
 ]);
 
-export function passedHeaders(x: Exchange, apiId: string): RawHeaders {
+/** All but the trace header, which is new with every request. */
+export function passedBlock(x: Exchange, apiId: string): HeaderBlock {
+  const { requestBlock } = x;
+  if (requestBlock === null) return new HeaderBlock(passedHeaders(x, apiId));
+  // A block belongs to one connection, so what else goes into the form (addresses, port, protocol) is the same each time.
+  if (requestBlock.derived === null || requestBlock.derivedFor !== apiId) {
+    requestBlock.derived = new HeaderBlock(passedHeaders(x, apiId));
+    requestBlock.derivedFor = apiId;
+  }
+  return requestBlock.derived;
+}
+
+function passedHeaders(x: Exchange, apiId: string): RawHeaders {
   const headers: RawHeaders = [];
   const { requestHeaders } = x;
   let hasContentType = false;
@@ -39,7 +51,7 @@ export function passedHeaders(x: Exchange, apiId: string): RawHeaders {
   }
   if (!hasContentType) headers.push('Content-Type', 'application/json');
   headers.push('X-Forwarded-For', forwardedFor(x), 'X-Forwarded-Port', x.forwardedPort, 'X-Forwarded-Proto', x.forwardedProto);
-  headers.push('X-Amzn-Apigateway-Api-Id', apiId, 'X-Amzn-Trace-Id', x.traceId);
+  headers.push('X-Amzn-Apigateway-Api-Id', apiId);
   return headers;
 }
 
@@ -60,7 +72,7 @@ export function ownHeaders(x: Exchange, apiId: string): RawHeaders {
   if (x.httpMethod !== 'GET' && x.httpMethod !== 'HEAD' && x.httpMethod !== 'OPTIONS') {
     headers.push('Content-Type', lastHeader(x.requestHeaders, 'content-type') ?? 'application/json');
   }
-  headers.push('X-Amzn-Apigateway-Api-Id', apiId, 'X-Amzn-Trace-Id', x.traceId);
+  headers.push('X-Amzn-Apigateway-Api-Id', apiId);
   return headers;
 }
 

@@ -1,11 +1,14 @@
 import {
   BodyTooLarge,
   CONTINUE,
+  PENDING,
+  proceed,
   type Connector,
   type Exchange,
   type FailureReason,
   type FaultKind,
   type Step,
+  type UpstreamAnswer,
   type UpstreamFailure,
   type Verdict,
 } from '@gatehouse/engine-exchange';
@@ -13,14 +16,28 @@ import { FAULTS } from '@gatehouse/engine-faults';
 
 /** Calls the backend; the answer's body is not read here. */
 export function integrate(connector: Connector): Step {
+  if (connector.start !== undefined) {
+    return (x) => {
+      x.integrationStartedAtMs = performance.now();
+      connector.start!(x.upstreamRequest!, x, x.integrationStartedAtMs, settledLater);
+      return PENDING;
+    };
+  }
   return async (x) => {
-    const startedAtMs = performance.now();
-    const outcome = await connector.call(x.upstreamRequest!, x);
-    x.integrationLatencyMs = performance.now() - startedAtMs;
-    if ('failure' in outcome) return failed(x, outcome);
-    x.upstreamAnswer = outcome;
-    return CONTINUE;
+    x.integrationStartedAtMs = performance.now();
+    return settled(await connector.call(x.upstreamRequest!, x), x);
   };
+}
+
+function settledLater(outcome: UpstreamAnswer | UpstreamFailure, x: Exchange): void {
+  proceed(x, settled(outcome, x));
+}
+
+function settled(outcome: UpstreamAnswer | UpstreamFailure, x: Exchange): Verdict {
+  x.integrationLatencyMs = performance.now() - x.integrationStartedAtMs;
+  if ('failure' in outcome) return failed(x, outcome);
+  x.upstreamAnswer = outcome;
+  return CONTINUE;
 }
 
 /** Data-plane reference §3.13, §4.4. */

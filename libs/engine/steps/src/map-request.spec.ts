@@ -89,7 +89,14 @@ function run(integration: IntegrationSnapshot, options: Case = {}): Exchange {
 }
 
 const sentTo = (x: Exchange): string => x.upstreamRequest?.url ?? x.fault!.name;
-const sentHeader = (x: Exchange, name: string): string | null => lastHeader(x.upstreamRequest!.headers, name.toLowerCase());
+/** Everything that goes out, in order. */
+const sentHeaders = (x: Exchange): readonly string[] => [
+  ...(x.upstreamRequest!.block?.fields ?? []),
+  ...x.upstreamRequest!.headers,
+  'X-Amzn-Trace-Id',
+  x.upstreamRequest!.traceId,
+];
+const sentHeader = (x: Exchange, name: string): string | null => lastHeader(sentHeaders(x), name.toLowerCase());
 
 // Data-plane reference §3.6.2 and §3.6.3, request side, for what is not dropped by the parser already.
 const PASSED_BY_PROXY: readonly (readonly [name: string, isPassed: boolean])[] = [
@@ -144,7 +151,7 @@ test('HTTP_PROXY keeps case, order and repetitions, and adds what it owes', () =
       'gopher',
     ],
   });
-  expect(x.upstreamRequest!.headers).toEqual([
+  expect(sentHeaders(x)).toEqual([
     'x-B',
     '1',
     'X-a',
@@ -168,8 +175,7 @@ test('HTTP_PROXY keeps case, order and repetitions, and adds what it owes', () =
 
 test('HTTP sends its own headers and nothing of the caller', () => {
   expect(
-    run(HTTP, { httpMethod: 'POST', headers: ['Content-Type', 'text/plain', 'Cookie', 'a', 'Accept', 'text/html'] })
-      .upstreamRequest!.headers,
+    sentHeaders(run(HTTP, { httpMethod: 'POST', headers: ['Content-Type', 'text/plain', 'Cookie', 'a', 'Accept', 'text/html'] })),
   ).toEqual([
     'Accept',
     'application/json',

@@ -20,6 +20,7 @@ import {
   STREAM_BODY,
   type BodyMode,
   type Exchange,
+  type HeaderBlock,
   type RawHeaders,
   type RouteSettings,
   type Step,
@@ -29,7 +30,7 @@ import {
 import { mockAnswer } from '@gatehouse/engine-connectors';
 import { FAULTS } from '@gatehouse/engine-faults';
 import { unreachable } from '@gatehouse/kernel';
-import { DROPPED_TARGETS, FORBIDDEN_TARGETS, ownHeaders, passedHeaders, putMapped } from './forwarded-headers.js';
+import { DROPPED_TARGETS, FORBIDDEN_TARGETS, ownHeaders, passedBlock, putMapped } from './forwarded-headers.js';
 import { compileFunctionEvent } from './function-event.js';
 import { BROKEN_JSON, parseBody, type ParsedBody } from './json-body.js';
 import {
@@ -77,8 +78,9 @@ function mapProxyRequest({ stage }: RouteSettings, integration: HttpProxyIntegra
     step: (x) => {
       const body = call.mappings.usesBody ? parseBody(x.bufferedBody) : null;
       if (body === BROKEN_JSON) return x.fail(FAULTS.INVALID_JSON_BODY, null, 'mapping the body');
-      const headers = passedHeaders(x, stage.apiId);
-      return finishCall(call, x, headers, x.rawQuery, body, requestBody(x, headers));
+      const block = passedBlock(x, stage.apiId);
+      const headers: RawHeaders = [];
+      return finishCall(call, x, block, headers, x.rawQuery, body, requestBody(x, headers));
     },
   };
 }
@@ -96,7 +98,7 @@ function mapHttpRequest({ stage }: RouteSettings, integration: HttpIntegrationSn
       const headers = ownHeaders(x, stage.apiId);
       const sent =
         template === PASSTHROUGH ? requestBody(x, headers) : () => (template.bytes.length === 0 ? null : template.bytes);
-      return finishCall(call, x, headers, '', body, sent);
+      return finishCall(call, x, null, headers, '', body, sent);
     },
   };
 }
@@ -143,7 +145,8 @@ function requestBody(x: Exchange, headers: RawHeaders): SentBody {
 function finishCall(
   call: CompiledCall,
   x: Exchange,
-  headers: RawHeaders,
+  shared: HeaderBlock | null,
+  own: RawHeaders,
   callerQuery: string,
   body: ParsedBody | null,
   sent: SentBody,
@@ -153,6 +156,8 @@ function finishCall(
   let url = fillUri(call.uri, call.mappings, x, body);
   if (url === UNMAPPED) return x.fail(FAULTS.INVALID_ENDPOINT, null, 'filling the path of the integration URI');
   if (url === UNSAFE) return x.fail(FAULTS.MALFORMED_PATH_VALUE, null, 'filling the path of the integration URI');
+  const isMapped = call.mappings.headers.length > 0;
+  const headers = isMapped && shared !== null ? [...shared.fields, ...own] : own;
   for (const { name, lowerName, source } of call.mappings.headers) {
     const value = readSource(source, x, body).at(-1);
     const text = value === undefined ? null : headerText(value);
@@ -173,6 +178,8 @@ function finishCall(
     httpMethod: call.httpMethod ?? x.httpMethod,
     url,
     tenant: call.tenant,
+    traceId: x.traceId,
+    block: isMapped ? null : shared,
     headers,
     body: sent(),
     timeoutMs: call.timeoutMs,
@@ -210,7 +217,9 @@ function mapFunctionRequest(settings: RouteSettings, integration: FunctionProxyI
         httpMethod: 'POST',
         url: integration.functionArn,
         tenant: stage.tenant,
-        headers: [...callerHeaders, INVOKE_HEADERS.traceId, x.traceId],
+        traceId: x.traceId,
+        block: null,
+        headers: callerHeaders,
         body: Buffer.from(event(x), 'utf8'),
         timeoutMs: integration.timeoutMs,
       };

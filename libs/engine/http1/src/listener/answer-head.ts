@@ -22,9 +22,11 @@ export function answerHead(
 ): string | null {
   const statusLine = STATUS_LINES[x.status];
   if (statusLine === undefined) return null;
-  const lines = writeHeaderLines(x.responseHeaders);
-  if (lines === null) return null;
-  let head = `${statusLine}${lines}${dateLine}x-amzn-RequestId: ${x.requestId}\r\nx-amz-apigw-id: ${x.extendedRequestId}\r\n`;
+  const { responseBlock: block, responseHeaders } = x;
+  const shared = block === null ? '' : (block.lines ??= writeHeaderLines(block.fields));
+  const own = responseHeaders.length === 0 ? '' : writeHeaderLines(responseHeaders);
+  if (shared === null || own === null) return null;
+  let head = `${statusLine}${shared}${own}${dateLine}x-amzn-RequestId: ${x.requestId}\r\nx-amz-apigw-id: ${x.extendedRequestId}\r\n`;
   if (framing === 'chunked') head += 'Transfer-Encoding: chunked\r\n';
   else {
     const bytes = announcedBytes(x);

@@ -7,7 +7,7 @@
  * A small answer leaves in one write together with its head. Nothing is ever written in front of an answer that is due.
  */
 import { isBodyless, letGo, refuseRequest, renderBug, visibleHeaders } from '@gatehouse/engine-accept';
-import type { Exchange } from '@gatehouse/engine-exchange';
+import { HeaderBlock, type Exchange } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
@@ -34,6 +34,8 @@ const HELD_BYTES_MAX = 65_536;
 /** What a caller may still send after its answer before its connection is cut; so that it can read the answer. */
 const LATE_BODY_BYTES_MAX = 16 * 1024 * 1024;
 const LATE_BODY_MS = 5_000;
+/** How long an idle connection remembers the head before. */
+const MEMORY_MS = 5_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export class CallerConnection implements BodySource {
@@ -156,7 +158,8 @@ export class CallerConnection implements BodySource {
   }
 
   private begin(head: RequestHead, chunk: Buffer, at: number): void {
-    const framing = frameRequest(head);
+    const { lines } = head;
+    const framing = (lines.framing ??= frameRequest(head));
     if (framing instanceof Refusal) {
       this.refuse(refusalOf(framing));
       return;
@@ -174,7 +177,9 @@ export class CallerConnection implements BodySource {
     x.startedAtMs = nowMs;
     x.httpMethod = head.method;
     if (head.minorVersion === 0) x.protocol = 'HTTP/1.0';
-    x.requestHeaders = visibleHeaders(head.headers);
+    const block = (lines.visible ??= new HeaderBlock(visibleHeaders(head.headers)));
+    x.requestBlock = block;
+    x.requestHeaders = block.fields;
     x.sourceIp = this.sourceIp;
     x.forwardedPort = this.portText;
     x.forwardedProto = this.isEncrypted ? 'https' : 'http';
@@ -243,19 +248,14 @@ export class CallerConnection implements BodySource {
   // The program
 
   private run(x: Exchange, host: string, target: string): void {
-    try {
-      const running = this.core.intake.run(x, host, target);
-      if (running === undefined) this.deliver(x);
-      else {
-        this.isRunning = true;
-        running.then(this.onRun, this.onBug);
-      }
-    } catch (bug) {
-      this.answerBug(x, bug);
+    if (this.core.intake.start(x, host, target)) this.over();
+    else {
+      this.isRunning = true;
+      x.onOver = this.over;
     }
   }
 
-  private readonly onRun = (): void => {
+  private readonly over = (): void => {
     const x = this.x!;
     this.isRunning = false;
     try {
@@ -263,11 +263,6 @@ export class CallerConnection implements BodySource {
     } catch (bug) {
       this.answerBug(x, bug);
     }
-  };
-
-  private readonly onBug = (bug: unknown): void => {
-    this.isRunning = false;
-    this.answerBug(this.x!, bug);
   };
 
   /** Outside of every program: the answer could not be written, or we have a bug. */
@@ -450,6 +445,7 @@ export class CallerConnection implements BodySource {
     if (nowMs > this.deadlineAtMs) this.outOfTime();
     else if (this.socket.writableLength > 0) this.lookForStall(nowMs);
     else this.stalledSinceMs = 0;
+    if (this.state === IDLE && nowMs > this.deadlineAtMs - this.core.limits.keepAliveMs + MEMORY_MS) this.parser.forget();
   }
 
   private outOfTime(): void {

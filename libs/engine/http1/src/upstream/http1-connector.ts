@@ -48,7 +48,7 @@ export class Http1Connector implements Connector {
   private readonly originsMax: number;
   private sweeper: NodeJS.Timeout | null = null;
   private quietSweeps = 0;
-  private readonly forgetCall = (call: UpstreamCall): void => void this.calls.delete(call);
+  private uses = 0;
 
   constructor(options: Http1ConnectorOptions) {
     this.originsMax = options.originsMax ?? 1_000;
@@ -65,19 +65,30 @@ export class Http1Connector implements Connector {
   }
 
   call(request: UpstreamRequest, caller: CallerPresence): Promise<UpstreamAnswer | UpstreamFailure> {
+    return new Promise((resolve) => this.start(request, caller, performance.now(), resolve));
+  }
+
+  start<C extends CallerPresence>(
+    request: UpstreamRequest,
+    caller: C,
+    nowMs: number,
+    done: (outcome: UpstreamAnswer | UpstreamFailure, caller: C) => void,
+  ): void {
     const { url } = request;
     const pathStart = originEnd(url);
     const originText = url.slice(0, pathStart);
     const origin = this.origins.get(originText) ?? this.newOrigin(originText);
-    if (origin === null) return failed(request, 'ADDRESS', `no usable address: ${originText}`);
-    if (origin.isForbidden) return failed(request, 'FORBIDDEN_ADDRESS', `this node does not connect to ${originText}`);
-    if (caller.isCallerGone) return failed(request, 'ABORTED', 'the caller left');
-    return new Promise((resolve) => {
-      const call = new UpstreamCall(request, targetOf(url, pathStart), caller, resolve, this.forgetCall, performance.now());
-      this.calls.add(call);
-      if (this.sweeper === null) this.startSweeping();
-      origin.start(call);
-    });
+    const failure = failureAtOnce(origin, caller);
+    if (failure !== null) {
+      letGoOfRequestBody(request);
+      queueMicrotask(() => done({ failure, cause: new Error(`${CAUSES[failure]} ${originText}`) }, caller));
+      return;
+    }
+    const call = new UpstreamCall(request, targetOf(url, pathStart), caller, done as never, this.calls, nowMs);
+    this.calls.add(call);
+    if (this.sweeper === null) this.startSweeping();
+    origin!.lastUse = ++this.uses;
+    origin!.start(call);
   }
 
   /** Lets running calls end, then closes all connections. */
@@ -101,7 +112,7 @@ export class Http1Connector implements Connector {
   /** The pool that was not used for the longest time closes; its running calls end first. */
   private makeRoom(): void {
     let oldest: [string, Origin] | null = null;
-    for (const entry of this.origins) if (oldest === null || entry[1].usedAtMs < oldest[1].usedAtMs) oldest = entry;
+    for (const entry of this.origins) if (oldest === null || entry[1].lastUse < oldest[1].lastUse) oldest = entry;
     if (oldest === null) return;
     this.origins.delete(oldest[0]);
     void oldest[1].close();
@@ -130,13 +141,16 @@ export class Http1Connector implements Connector {
   }
 }
 
-function failed(
-  request: UpstreamRequest,
-  failure: UpstreamFailure['failure'],
-  meaning: string,
-): Promise<UpstreamAnswer | UpstreamFailure> {
-  letGoOfRequestBody(request);
-  return Promise.resolve({ failure, cause: new Error(meaning) });
+const CAUSES = {
+  ADDRESS: 'no usable address:',
+  FORBIDDEN_ADDRESS: 'this node does not connect to',
+  ABORTED: 'the caller left before the call to',
+} as const;
+
+function failureAtOnce(origin: Origin | null, caller: CallerPresence): keyof typeof CAUSES | null {
+  if (origin === null) return 'ADDRESS';
+  if (origin.isForbidden) return 'FORBIDDEN_ADDRESS';
+  return caller.isCallerGone ? 'ABORTED' : null;
 }
 
 /** Where path, query or fragment start. Split by hand, so that the path goes out as it was built: a URL object would re-encode it. */

@@ -28,8 +28,12 @@ interface Connecting {
 }
 
 export class Origin implements ConnectionOwner {
-  usedAtMs = performance.now();
+  /** A count; the connector's. */
+  lastUse = 0;
+  /** Of the last sweep. */
+  private nowMs = performance.now();
   readonly isForbidden: boolean;
+  private readonly hostLine: string;
   /** Those on their way included. */
   connectionCount = 0;
   private idle: UpstreamConnection[] = [];
@@ -42,6 +46,7 @@ export class Origin implements ConnectionOwner {
     private readonly url: OriginUrl,
     private readonly settings: OriginSettings,
   ) {
+    this.hostLine = `Host: ${url.hostHeader}\r\n`;
     this.isForbidden = !settings.addressRules.allowsHost(url.host, url.port);
   }
 
@@ -62,7 +67,7 @@ export class Origin implements ConnectionOwner {
   }
 
   sweep(nowMs: number): void {
-    if (this.connectionCount > this.idle.length) this.usedAtMs = nowMs;
+    this.nowMs = nowMs;
     for (const attempt of this.connecting) {
       if (nowMs > attempt.deadlineAtMs) attempt.socket.destroy(new ConnectTimeout(this.settings.connectTimeoutMs));
     }
@@ -84,7 +89,7 @@ export class Origin implements ConnectionOwner {
     if (next !== null) this.send(next, connection);
     else if (this.isClosing) connection.destroy();
     else {
-      connection.idleSinceMs = this.usedAtMs = performance.now();
+      connection.idleSinceMs = this.nowMs;
       this.idle.push(connection);
     }
   }
@@ -118,7 +123,7 @@ export class Origin implements ConnectionOwner {
   }
 
   private send(call: UpstreamCall, connection: UpstreamConnection): void {
-    const head = outgoingHead(call.request, call.target, this.url.hostHeader);
+    const head = outgoingHead(call.request, call.target, this.hostLine);
     if (head !== null) {
       connection.send(call, head);
       return;

@@ -1,6 +1,6 @@
-import type { UpstreamRequest } from '@gatehouse/engine-exchange';
-import { writeHeaderLines } from '../write.js';
+import type { HeaderBlock, UpstreamRequest } from '@gatehouse/engine-exchange';
 import { isToken } from '../header-lines.js';
+import { writeHeaderLines } from '../write.js';
 
 export interface OutgoingHead {
   /** To be written as latin1. */
@@ -13,31 +13,53 @@ const UNSAFE_TARGET = /[^!"$-~]/;
 
 /**
  * The head of a request to an upstream. Framing is ours to write: whatever the headers say about it is read, not copied. `null`
- * when something in it cannot stand in a head.
+ * when something in it cannot stand in a head. `hostLine` is the origin's own; a mapped Host replaces it.
  */
-export function outgoingHead(request: UpstreamRequest, target: string, hostHeader: string): OutgoingHead | null {
-  const { httpMethod, headers, body } = request;
+export function outgoingHead(request: UpstreamRequest, target: string, hostLine: string): OutgoingHead | null {
+  const { httpMethod, block, body } = request;
   if (!isToken(httpMethod) || UNSAFE_TARGET.test(target)) return null;
-  let declared = -1;
-  let hasHost = false;
-  let isPlain = true;
-  for (let i = 0; i < headers.length; i += 2) {
-    const name = headers[i]!;
-    if (name.length === 4) hasHost ||= name.toLowerCase() === 'host';
-    else if (name.length === 14 && name.toLowerCase() === 'content-length') {
-      declared = Number(headers[i + 1]);
-      isPlain = false;
-    } else if ((name.length === 17 || name.length === 10) && isFraming(name)) isPlain = false;
-  }
-  const lines = writeHeaderLines(isPlain ? headers : withoutFraming(headers));
-  if (lines === null) return null;
-  let text = `${httpMethod} ${target} HTTP/1.1\r\n${hasHost ? '' : `Host: ${hostHeader}\r\n`}${lines}`;
-  const bodyBytes = body === null ? 0 : Buffer.isBuffer(body) ? body.length : declared;
+  const shared = block === null ? '' : linesOf(block);
+  const own = request.headers.length === 0 ? NO_OWN_HEADERS : new OwnHeaders(request.headers);
+  const lines = own.kept.length === 0 ? '' : writeHeaderLines(own.kept);
+  if (shared === null || lines === null) return null;
+  let text = `${httpMethod} ${target} HTTP/1.1\r\n${own.hasHost ? '' : hostLine}${shared}${lines}X-Amzn-Trace-Id: ${request.traceId}\r\n`;
+  const bodyBytes = body === null ? 0 : Buffer.isBuffer(body) ? body.length : own.declaredBytes;
   if (bodyBytes > 0 || (bodyBytes === 0 && (body !== null || expectsBody(httpMethod))))
     text += `Content-Length: ${bodyBytes}\r\n`;
   else if (bodyBytes < 0) text += 'Transfer-Encoding: chunked\r\n';
   return { text: `${text}\r\n`, bodyBytes };
 }
+
+/** Without Host and framing, whatever a block holds of them. */
+function linesOf(block: HeaderBlock): string | null {
+  return (block.lines ??= writeHeaderLines(new OwnHeaders(block.fields).withoutHost()));
+}
+
+class OwnHeaders {
+  /** Without those that frame. */
+  readonly kept: readonly string[];
+  hasHost = false;
+  declaredBytes = -1;
+
+  constructor(headers: readonly string[]) {
+    let isPlain = true;
+    for (let i = 0; i < headers.length; i += 2) {
+      const name = headers[i]!;
+      if (name.length === 4) this.hasHost ||= name.toLowerCase() === 'host';
+      else if (isFraming(name)) {
+        if (name.length === 14) this.declaredBytes = Number(headers[i + 1]);
+        isPlain = false;
+      }
+    }
+    this.kept = isPlain ? headers : without(headers, isFraming);
+  }
+
+  withoutHost(): readonly string[] {
+    return this.hasHost ? without(this.kept, (name) => name.toLowerCase() === 'host') : this.kept;
+  }
+}
+
+const NO_OWN_HEADERS = new OwnHeaders([]);
 
 /** RFC 9110 §8.6: a method that usually has content says so when it has none. */
 function expectsBody(httpMethod: string): boolean {
@@ -45,12 +67,20 @@ function expectsBody(httpMethod: string): boolean {
 }
 
 function isFraming(name: string): boolean {
-  const lower = name.toLowerCase();
-  return lower === 'transfer-encoding' || lower === 'connection' || lower === 'content-length';
+  switch (name.length) {
+    case 10:
+    case 14:
+    case 17: {
+      const lower = name.toLowerCase();
+      return lower === 'connection' || lower === 'content-length' || lower === 'transfer-encoding';
+    }
+    default:
+      return false;
+  }
 }
 
-function withoutFraming(headers: readonly string[]): string[] {
+function without(headers: readonly string[], isUnwanted: (name: string) => boolean): string[] {
   const kept: string[] = [];
-  for (let i = 0; i < headers.length; i += 2) if (!isFraming(headers[i]!)) kept.push(headers[i]!, headers[i + 1]!);
+  for (let i = 0; i < headers.length; i += 2) if (!isUnwanted(headers[i]!)) kept.push(headers[i]!, headers[i + 1]!);
   return kept;
 }

@@ -1,5 +1,5 @@
 import type { CallerPresence, FailureReason, UpstreamAnswer, UpstreamFailure, UpstreamRequest } from '@gatehouse/engine-exchange';
-import type { RawHeaders } from '../header-lines.js';
+import type { ResponseHead } from '../response-head.js';
 import type { AnswerBody } from './answer-body.js';
 import type { UpstreamConnection } from './upstream-connection.js';
 
@@ -21,8 +21,9 @@ export class UpstreamCall {
     /** Path and query as they go out. */
     readonly target: string,
     private readonly caller: CallerPresence,
-    private readonly resolve: (outcome: UpstreamAnswer | UpstreamFailure) => void,
-    private readonly onOver: (call: UpstreamCall) => void,
+    /** Never called before the constructor's caller has returned. */
+    private readonly done: (outcome: UpstreamAnswer | UpstreamFailure, caller: CallerPresence) => void,
+    private readonly calls: Set<UpstreamCall>,
     nowMs: number,
   ) {
     this.deadlineAtMs = nowMs + request.timeoutMs;
@@ -37,11 +38,11 @@ export class UpstreamCall {
     );
   }
 
-  answered(status: number, headers: RawHeaders, body: AnswerBody | Buffer | null): void {
+  answered({ status, headers, block }: ResponseHead, body: AnswerBody | Buffer | null): void {
     this.isSettled = true;
     if (body === null || Buffer.isBuffer(body)) this.over();
     else this.body = body;
-    this.resolve({ status, headers, body });
+    this.done({ status, headers, block, body }, this.caller);
   }
 
   /** The streamed body came whole. */
@@ -58,7 +59,9 @@ export class UpstreamCall {
     } else {
       this.isSettled = true;
       letGoOfRequestBody(this.request);
-      this.resolve(retryAfterMs === undefined ? { failure, cause } : { failure, cause, retryAfterMs });
+      const outcome = retryAfterMs === undefined ? { failure, cause } : { failure, cause, retryAfterMs };
+      // Most failures come from a socket's event, some at once: then who asked has not returned yet.
+      queueMicrotask(() => this.done(outcome, this.caller));
     }
     this.over();
   }
@@ -75,7 +78,7 @@ export class UpstreamCall {
     if (this.isOver) return;
     this.isOver = true;
     this.caller.onCallerLeft = null;
-    this.onOver(this);
+    this.calls.delete(this);
   }
 }
 

@@ -44,6 +44,10 @@ export class UpstreamConnection implements AnswerSource {
   private hasReadAnything = false;
   private interimCount = 0;
 
+  // What a repeated head was found to mean, for any method but HEAD.
+  private framedHead: ResponseHead | null = null;
+  private framed: Framing | Refusal | null = null;
+
   // The answer in flight.
   private framing: Framing | null = null;
   private body: AnswerBody | null = null;
@@ -172,7 +176,7 @@ export class UpstreamConnection implements AnswerSource {
 
   private begin(head: ResponseHead, bytes: Buffer, at: number): void {
     const call = this.call!;
-    const framing = frameResponse(head, call.request.httpMethod);
+    const framing = this.frame(head, call.request.httpMethod);
     if (framing instanceof Refusal) {
       this.fail(`unreadable answer: ${REFUSALS[framing.reason].meaning}`);
       return;
@@ -181,8 +185,17 @@ export class UpstreamConnection implements AnswerSource {
     if (framing.body === 'none') this.whole(head, null, bytes.length > at);
     else if (framing.body === 'length' && bytes.length - at >= framing.bodyBytes) {
       const end = at + framing.bodyBytes;
-      this.whole(head, Buffer.from(bytes.subarray(at, end)), bytes.length > end);
+      this.whole(head, copyOf(bytes, at, end), bytes.length > end);
     } else this.beginStream(head, framing, bytes, at);
+  }
+
+  private frame(head: ResponseHead, httpMethod: string): Framing | Refusal {
+    if (httpMethod === 'HEAD') return frameResponse(head, httpMethod);
+    if (head !== this.framedHead) {
+      this.framedHead = head;
+      this.framed = frameResponse(head, httpMethod);
+    }
+    return this.framed!;
   }
 
   /** The answer is complete. Whoever sent bytes behind it is not asked again. */
@@ -190,7 +203,7 @@ export class UpstreamConnection implements AnswerSource {
     const call = this.call!;
     this.answerEnded(hasStray);
     call.connection = null;
-    call.answered(head.status, head.headers, body);
+    call.answered(head, body);
   }
 
   private beginStream(head: ResponseHead, framing: Framing, bytes: Buffer, at: number): void {
@@ -207,8 +220,8 @@ export class UpstreamConnection implements AnswerSource {
     }
     const body = new AnswerBody(this);
     this.body = body;
-    call.answered(head.status, head.headers, body);
-    if (at < bytes.length) this.readBody(bytes, at, bytes.length);
+    call.answered(head, body);
+    if (this.body === body && at < bytes.length) this.readBody(bytes, at, bytes.length);
   }
 
   private readBody(bytes: Buffer, from: number, to: number): void {
@@ -218,7 +231,7 @@ export class UpstreamConnection implements AnswerSource {
       const end = Math.min(to, from + this.leftBytes);
       this.leftBytes -= end - from;
       this.take(bytes, from, end);
-      if (this.leftBytes === 0) this.bodyEnded(end < to);
+      if (this.leftBytes === 0 && this.body !== null) this.bodyEnded(end < to);
     }
   }
 
@@ -242,9 +255,7 @@ export class UpstreamConnection implements AnswerSource {
 
   private take(bytes: Buffer, from: number, to: number): void {
     if (from === to || this.body === null) return;
-    const piece = Buffer.allocUnsafeSlow(to - from);
-    bytes.copy(piece, 0, from, to);
-    if (!this.body.push(piece)) this.isReadingPaused = true;
+    if (!this.body.push(copyOf(bytes, from, to))) this.isReadingPaused = true;
   }
 
   resumeReading(): void {
@@ -326,6 +337,12 @@ export class UpstreamConnection implements AnswerSource {
 }
 
 const CLOSED_BY_US = new Error('closed');
+
+function copyOf(bytes: Buffer, from: number, to: number): Buffer {
+  const copy = Buffer.allocUnsafe(to - from);
+  bytes.copy(copy, 0, from, to);
+  return copy;
+}
 
 /** The body of a chunked answer all of which is in `bytes`, or `null`. */
 function wholeChunked(decoder: ChunkedDecoder, bytes: Buffer, from: number): Buffer | null {
