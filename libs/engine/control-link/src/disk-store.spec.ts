@@ -30,3 +30,11 @@ test('nobody but its own user may read the store, also one that was open before'
   }
   expect([...modes].sort()).toEqual(['file 600', 'folder 700']);
 });
+
+test('epochs only grow, and the one below each is nobody’s: usage without a name is reported under it', async () => {
+  const store = await DiskStore.open(await DiskFiles.open(folder));
+  const epochs: number[] = [];
+  for (const nowMs of [1_000, 1_000, 500, 5_000]) epochs.push((await store.nextEpoch(nowMs)).epoch);
+  await store.close();
+  expect(epochs).toEqual([1_000, 1_002, 1_004, 5_000]);
+});
