@@ -10,6 +10,7 @@ import { FAULTS } from '@gatehouse/engine-faults';
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import type { Readable } from 'node:stream';
 import { answerHead } from './answer-head.js';
+import { onEarlyEnd } from './early-end.js';
 import type { Http2Limits } from './limits.js';
 
 /**
@@ -61,16 +62,19 @@ export class CallerStream implements RequestBody {
   /** The whole body, if it came in the same read as its head. */
   takeWhole(): void {
     const { stream, declaredBytes } = this;
-    if (declaredBytes !== null && stream.readableLength === declaredBytes && !this.isOver) this.atHand = stream.read() as Buffer;
+    if (declaredBytes === null || stream.readableLength !== declaredBytes || this.isOver) return;
+    this.atHand = stream.read(declaredBytes) as Buffer; // without the number it may be the first frame only
   }
 
   open(limitBytes: number): Readable {
     const { stream } = this;
     if (this.expectsContinue && !stream.headersSent && !stream.closed) stream.additionalHeaders({ ':status': 100 });
     this.opened = limitStream(stream, limitBytes);
-    // The stream's 'close' is past: nothing would tell the reader.
-    if (stream.destroyed) this.opened.destroy(new Error('the body ended early'));
-    return this.opened;
+    const { opened } = this;
+    const endedEarly = (): void => void opened.destroy(new Error('the body ended early'));
+    if (stream.destroyed) endedEarly(); // its 'close' is past: nothing would tell the reader
+    else if (!stream.readableEnded) onEarlyEnd(stream, endedEarly);
+    return opened;
   }
 
   /**
@@ -185,7 +189,7 @@ export class CallerStream implements RequestBody {
     const { stream } = this;
     if (stream.destroyed) return;
     stream.resume();
-    this.mustStop = !stream.endAfterHeaders && this.atHand === null;
+    this.mustStop = !stream.endAfterHeaders;
     if (this.mustStop) setImmediate(() => this.stop());
   }
 

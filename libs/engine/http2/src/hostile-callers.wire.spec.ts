@@ -133,6 +133,28 @@ for (const [what, body] of [
   });
 }
 
+for (const method of ['POST', 'HEAD']) {
+  test(`half a body of a ${method} and a reset without an error: the backend sees no whole request`, async () => {
+    const { gate, up } = await started(() => undefined);
+    const caller = await opened(gate);
+    const fields = [':method', method, ...GET.slice(2)];
+    caller.write(headers(1, fields, END_HEADERS), frame(DATA, 0, 1, Buffer.from('half')));
+    await up.called(1);
+    caller.write(frame(RST_STREAM, 0, 1, uint32(constants.NGHTTP2_NO_ERROR)));
+    await gate.recorded(1);
+    await expect(up.calls[0]!.body).rejects.toThrow();
+  });
+}
+
+test('a caller that sends its whole body and never ends it is answered, and told to stop', async () => {
+  const { gate } = await started();
+  const caller = await opened(gate);
+  caller.write(headers(1, [...POST, 'content-length', '5'], END_HEADERS), frame(DATA, 0, 1, Buffer.from('hello')));
+  expect(await caller.resetOf(1)).toBe(constants.NGHTTP2_NO_ERROR);
+  await gate.recorded(1);
+  expect([gate.lines[0]!.status, gate.lines[0]!.fault]).toEqual([200, undefined]);
+});
+
 test('CONNECT is refused: a gateway is no tunnel', async () => {
   const { gate, up } = await started();
   const caller = await opened(gate);

@@ -1,5 +1,23 @@
 // HTTP/2 callers on real sockets, with node:http2's client.
-import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream, type OutgoingHttpHeaders } from 'node:http2';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect as connectPlain, createServer as createPlainServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createServer as createTlsServer } from 'node:tls';
+import {
+  connect,
+  constants,
+  performServerHandshake,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type OutgoingHttpHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import { Exchange } from '@gatehouse/engine-exchange';
+import { CallerStream } from './caller-stream.js';
+import { DEFAULT_HTTP2_LIMITS } from './limits.js';
+import { DATA, END_HEADERS, frame, headers, PREFACE, SETTINGS } from './testing/raw-http2-caller.js';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import type { RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
@@ -342,3 +360,86 @@ test('a node short of memory answers 503 and makes no Exchange', async () => {
   isShedding = false;
   expect((await call(caller, { ':path': '/dev' })).status).toBe(200);
 });
+
+test('bytes that were read to recognise the preface, and put back, are read first', async () => {
+  const gate = await Gate.start(stageSnapshot());
+  const server = createPlainServer((socket) => {
+    socket.once('data', (chunk: Buffer) => {
+      socket.removeAllListeners('data');
+      socket.pause();
+      socket.unshift(chunk);
+      gate.sessions.accept(socket);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  afterwards(() => void server.close());
+  const caller = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  afterwards(() => caller.destroy());
+  expect((await call(caller, { ':path': '/dev' })).status).toBe(200);
+});
+
+test('on TLS: the backend hears of https', async () => {
+  const { gate, up } = await proxied(({ response }) => void response.end('ok'));
+  const server = createTlsServer({ ...selfSigned(), ALPNProtocols: ['h2'] }, (socket) => gate.sessions.accept(socket));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  afterwards(() => void server.close());
+  const caller = connect(`https://127.0.0.1:${(server.address() as AddressInfo).port}`, { rejectUnauthorized: false });
+  afterwards(() => caller.destroy());
+  const answers = await Promise.all([call(caller), call(caller, { ':method': 'POST' }, Buffer.alloc(300_000))]);
+  expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+  expect(headersOf(up.calls[0]!.rawHeaders, 'x-forwarded-proto')).toEqual(['https']);
+});
+
+function selfSigned(): { readonly key: Buffer; readonly cert: Buffer } {
+  const folder = mkdtempSync(path.join(tmpdir(), 'gatehouse-h2-'));
+  const [key, cert] = [path.join(folder, 'key'), path.join(folder, 'crt')];
+  const kind = ['ec', '-pkeyopt', 'ec_paramgen_curve:P-256'];
+  execFileSync('openssl', ['req', '-x509', '-newkey', ...kind, '-nodes', '-subj', '/CN=test', '-keyout', key, '-out', cert], {
+    stdio: 'pipe',
+  });
+  const pair = { key: readFileSync(key), cert: readFileSync(cert) };
+  rmSync(folder, { recursive: true });
+  return pair;
+}
+
+for (const [what, pieces, expected] of [
+  ['in the same read as its head is at hand', ['hello'], 'hello'],
+  ['in two frames of the same read is at hand', ['he', 'llo'], 'hello'],
+  ['in part is not', ['he'], null],
+] as const) {
+  test(`a body of known length that came ${what}`, async () => {
+    const taken = new Promise<Buffer | null>((resolve) => {
+      const server = createPlainServer((socket) => {
+        const session = performServerHandshake(socket).on('error', () => undefined);
+        session.on('stream', (stream: ServerHttp2Stream) => {
+          const owner = { limits: DEFAULT_HTTP2_LIMITS, streamBroken: () => undefined };
+          const body = new CallerStream(stream, new Exchange(), 5, false, owner, performance.now());
+          setImmediate(() => {
+            body.takeWhole();
+            resolve(body.atHand);
+          });
+        });
+      });
+      server.listen(0, '127.0.0.1', () => {
+        const socket = connectPlain((server.address() as AddressInfo).port, '127.0.0.1');
+        socket.write(
+          Buffer.concat([
+            PREFACE,
+            frame(SETTINGS, 0, 0),
+            headers(
+              1,
+              [':method', 'POST', ':scheme', 'http', ':path', '/', ':authority', HOST, 'content-length', '5'],
+              END_HEADERS,
+            ),
+            ...pieces.map((piece) => frame(DATA, 0, 1, Buffer.from(piece))),
+          ]),
+        );
+        afterwards(() => {
+          socket.destroy();
+          server.close();
+        });
+      });
+    });
+    expect((await taken)?.toString() ?? null).toBe(expected);
+  });
+}
