@@ -12,7 +12,7 @@ import type { TenantAddressRules } from './tenant-address-rules.js';
 
 export interface DestinationsOptions {
   readonly resolver: Resolver;
-  readonly rules: TenantAddressRules;
+  readonly rules: Pick<TenantAddressRules, 'rulesFor'>;
   readonly settings: UpstreamSettings;
   readonly random?: () => number;
   /** Told of each destination that is dropped, so that its connections can be closed as they fall idle. */

@@ -32,6 +32,7 @@ export {
   type Refusal,
 } from './destination.js';
 export { Destinations, type DestinationsOptions } from './destinations.js';
+export { openDestinations, type OpenDestinationsOptions } from './open-destinations.js';
 export {
   upstreamSettings,
   type BreakerSettings,

@@ -9,15 +9,15 @@
  *             received; a body that came whole with its head is handed on as bytes.
  */
 import type { CallerPresence, Connector, UpstreamAnswer, UpstreamFailure, UpstreamRequest } from '@gatehouse/engine-exchange';
-import type { AddressRules } from '@gatehouse/engine-upstream';
+import type { Destinations } from '@gatehouse/engine-upstream';
 import { DEFAULT_CHUNKED_LIMITS, type ChunkedLimits, type HeadLimits } from '../head-limits.js';
 import { Origin, type OriginSettings } from './origin.js';
 import { splitOrigin } from './origin-url.js';
 import { letGoOfRequestBody, UpstreamCall } from './upstream-call.js';
 
 export interface Http1ConnectorOptions {
-  /** Which addresses a tenant may reach; asked for each connection. */
-  readonly addressRules: AddressRules;
+  /** Where calls go, and which upstreams are left alone for now; may be shared by several connectors. */
+  readonly destinations: Destinations;
   /** Further calls to the same origin wait, within their own timeout. */
   readonly connectionsPerOriginMax?: number;
   /** Calls that wait for a connection; further ones are not tried. */
@@ -41,8 +41,10 @@ const SWEEP_MS = 20;
 const QUIET_SWEEPS_MAX = 100;
 
 export class Http1Connector implements Connector {
-  /** By origin; the order of insertion is the order of first use, see `makeRoom`. */
-  private readonly origins = new Map<string, Origin>();
+  /** By tenant and origin: what one tenant may reach, and what it did to an upstream, is nothing to another. */
+  private readonly tenants = new Map<string, Map<string, Origin>>();
+  private readonly origins = new Set<Origin>();
+  private readonly destinations: Destinations;
   private readonly calls = new Set<UpstreamCall>();
   private readonly settings: OriginSettings;
   private readonly originsMax: number;
@@ -51,9 +53,9 @@ export class Http1Connector implements Connector {
   private uses = 0;
 
   constructor(options: Http1ConnectorOptions) {
+    this.destinations = options.destinations;
     this.originsMax = options.originsMax ?? 1_000;
     this.settings = {
-      addressRules: options.addressRules,
       connectionsMax: options.connectionsPerOriginMax ?? 512,
       waitingMax: options.waitingPerOriginMax ?? 4_096,
       idleConnectionMs: options.idleConnectionMs ?? 10_000,
@@ -77,14 +79,15 @@ export class Http1Connector implements Connector {
     const { url } = request;
     const pathStart = originEnd(url);
     const originText = url.slice(0, pathStart);
-    const origin = this.origins.get(originText) ?? this.newOrigin(originText);
-    const failure = failureAtOnce(origin, caller);
+    const origin = this.tenants.get(request.tenant)?.get(originText) ?? this.newOrigin(request.tenant, originText);
+    const failure = origin === null ? 'ADDRESS' : caller.isCallerGone ? 'ABORTED' : null;
     if (failure !== null) {
       letGoOfRequestBody(request);
       queueMicrotask(() => done({ failure, cause: new Error(`${CAUSES[failure]} ${originText}`) }, caller));
       return;
     }
-    const call = new UpstreamCall(request, targetOf(url, pathStart), caller, done as never, this.calls, nowMs);
+    const target = targetOf(url, pathStart);
+    const call = new UpstreamCall(request, target, caller, done as never, this.calls, origin!.destination, nowMs);
     this.calls.add(call);
     if (this.sweeper === null) this.startSweeping();
     origin!.lastUse = ++this.uses;
@@ -93,29 +96,36 @@ export class Http1Connector implements Connector {
 
   /** Lets running calls end, then closes all connections. */
   async close(): Promise<void> {
-    const origins = [...this.origins.values()];
+    const origins = [...this.origins];
     this.origins.clear();
+    this.tenants.clear();
     await Promise.all(origins.map((origin) => origin.close()));
     if (this.sweeper !== null) clearInterval(this.sweeper);
     this.sweeper = null;
   }
 
-  private newOrigin(text: string): Origin | null {
+  private newOrigin(tenant: string, text: string): Origin | null {
     const url = splitOrigin(text);
     if (url === null) return null;
     if (this.origins.size >= this.originsMax) this.makeRoom();
-    const origin = new Origin(url, this.settings);
-    this.origins.set(text, origin);
+    const origin = new Origin(url, tenant, text, this.destinations.of(tenant, url.host, url.port), this.settings);
+    this.origins.add(origin);
+    let byText = this.tenants.get(tenant);
+    if (byText === undefined) this.tenants.set(tenant, (byText = new Map()));
+    byText.set(text, origin);
     return origin;
   }
 
   /** The pool that was not used for the longest time closes; its running calls end first. */
   private makeRoom(): void {
-    let oldest: [string, Origin] | null = null;
-    for (const entry of this.origins) if (oldest === null || entry[1].lastUse < oldest[1].lastUse) oldest = entry;
+    let oldest: Origin | null = null;
+    for (const origin of this.origins) if (oldest === null || origin.lastUse < oldest.lastUse) oldest = origin;
     if (oldest === null) return;
-    this.origins.delete(oldest[0]);
-    void oldest[1].close();
+    this.origins.delete(oldest);
+    const byText = this.tenants.get(oldest.tenant)!;
+    byText.delete(oldest.text);
+    if (byText.size === 0) this.tenants.delete(oldest.tenant);
+    void oldest.close();
   }
 
   private startSweeping(): void {
@@ -128,7 +138,7 @@ export class Http1Connector implements Connector {
     for (const call of this.calls) {
       if (nowMs > call.deadlineAtMs) call.end('TIMEOUT', new Error(`no complete answer within ${call.request.timeoutMs} ms`));
     }
-    for (const origin of this.origins.values()) origin.sweep(nowMs);
+    for (const origin of this.origins) origin.sweep(nowMs);
     this.quietSweeps = this.calls.size > 0 ? 0 : this.quietSweeps + 1;
     if (this.quietSweeps < QUIET_SWEEPS_MAX || this.hasConnections()) return;
     clearInterval(this.sweeper!);
@@ -136,22 +146,15 @@ export class Http1Connector implements Connector {
   }
 
   private hasConnections(): boolean {
-    for (const origin of this.origins.values()) if (origin.connectionCount > 0) return true;
+    for (const origin of this.origins) if (origin.connectionCount > 0) return true;
     return false;
   }
 }
 
 const CAUSES = {
   ADDRESS: 'no usable address:',
-  FORBIDDEN_ADDRESS: 'this node does not connect to',
   ABORTED: 'the caller left before the call to',
 } as const;
-
-function failureAtOnce(origin: Origin | null, caller: CallerPresence): keyof typeof CAUSES | null {
-  if (origin === null) return 'ADDRESS';
-  if (origin.isForbidden) return 'FORBIDDEN_ADDRESS';
-  return caller.isCallerGone ? 'ABORTED' : null;
-}
 
 /** Where path, query or fragment start. Split by hand, so that the path goes out as it was built: a URL object would re-encode it. */
 function originEnd(url: string): number {

@@ -1,4 +1,5 @@
 import type { CallerPresence, FailureReason, UpstreamAnswer, UpstreamFailure, UpstreamRequest } from '@gatehouse/engine-exchange';
+import { GATEWAY_STATUS, TIMEOUT, type Destination, type FailureKind, type UpstreamAddress } from '@gatehouse/engine-upstream';
 import type { ResponseHead } from '../response-head.js';
 import type { AnswerBody } from './answer-body.js';
 import type { UpstreamConnection } from './upstream-connection.js';
@@ -6,14 +7,21 @@ import type { UpstreamConnection } from './upstream-connection.js';
 /** RFC 9110 §9.2.2: sending them twice does no more than sending them once. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 
+const SUCCESS = 0;
+
 /** One call from its request to the last byte of its answer. Settles once; a later end only ends the body. */
 export class UpstreamCall {
   /** On the clock of `performance.now()`. */
   readonly deadlineAtMs: number;
   connection: UpstreamConnection | null = null;
   isRetry = false;
+  /** Where it was sent, and the epoch that goes with the report; `null` while nothing is to be reported. */
+  address: UpstreamAddress | null = null;
+  epoch = 0;
+  connectTries = 0;
   body: AnswerBody | null = null;
   isOver = false;
+  private status = 0;
   private isSettled = false;
 
   constructor(
@@ -24,9 +32,10 @@ export class UpstreamCall {
     /** Never called before the constructor's caller has returned. */
     private readonly done: (outcome: UpstreamAnswer | UpstreamFailure, caller: CallerPresence) => void,
     private readonly calls: Set<UpstreamCall>,
-    nowMs: number,
+    private readonly destination: Destination,
+    readonly startedAtMs: number,
   ) {
-    this.deadlineAtMs = nowMs + request.timeoutMs;
+    this.deadlineAtMs = startedAtMs + request.timeoutMs;
     caller.onCallerLeft = () => this.end('ABORTED', new Error('the caller left'));
   }
 
@@ -40,7 +49,8 @@ export class UpstreamCall {
 
   answered({ status, headers, block }: ResponseHead, body: AnswerBody | Buffer | null): void {
     this.isSettled = true;
-    if (body === null || Buffer.isBuffer(body)) this.over();
+    this.status = status;
+    if (body === null || Buffer.isBuffer(body)) this.whole();
     else this.body = body;
     this.done({ status, headers, block, body }, this.caller);
   }
@@ -48,10 +58,35 @@ export class UpstreamCall {
   /** The streamed body came whole. */
   bodyEnded(): void {
     this.body = null;
+    this.whole();
+  }
+
+  /** Nobody reads the rest. */
+  bodyAbandoned(): void {
+    this.body = null;
+    this.report(null);
     this.over();
   }
 
-  failed(failure: FailureReason, cause: unknown, retryAfterMs?: number): void {
+  private whole(): void {
+    const { status } = this;
+    this.report(status === 502 || status === 503 || status === 504 ? GATEWAY_STATUS : SUCCESS);
+    this.over();
+  }
+
+  /** To be told once how the upstream did; `null`: the end says nothing about it. */
+  private report(kind: FailureKind | typeof SUCCESS | null): void {
+    const { address, destination, epoch } = this;
+    if (address === null) return;
+    this.address = null;
+    if (kind === null) destination.abandoned(epoch);
+    else if (kind === SUCCESS) destination.succeeded(address, epoch, this.startedAtMs);
+    else destination.failed(address, kind, epoch, performance.now());
+  }
+
+  /** `kind`: what it says about the upstream. */
+  failed(failure: FailureReason, cause: unknown, kind: FailureKind | null, retryAfterMs?: number): void {
+    this.report(kind);
     if (this.isSettled) {
       const { body } = this;
       this.body = null;
@@ -67,10 +102,10 @@ export class UpstreamCall {
   }
 
   /** From our side: the caller left, or the time is up. The connection goes with it. */
-  end(failure: FailureReason, cause: Error): void {
+  end(failure: 'ABORTED' | 'TIMEOUT', cause: Error): void {
     const { connection } = this;
     this.connection = null;
-    this.failed(failure, cause);
+    this.failed(failure, cause, failure === 'TIMEOUT' ? TIMEOUT : null);
     connection?.destroy();
   }
 

@@ -6,6 +6,7 @@
  *
  * All connections read into one buffer: a read is looked at, and what is kept of it copied, before the next one happens.
  */
+import { RESET, UNREADABLE, type FailureKind, type UpstreamAddress } from '@gatehouse/engine-upstream';
 import type { Readable } from 'node:stream';
 import type { Socket } from 'node:net';
 import { CHUNK_DATA, CHUNKS_END, ChunkedDecoder } from '../chunked-decoder.js';
@@ -32,7 +33,7 @@ export interface ConnectionOwner {
   /** Free for the next call. */
   released(connection: UpstreamConnection): void;
   /** Gone; `call` is what it was carrying, not settled yet. */
-  closed(connection: UpstreamConnection, call: UpstreamCall | null, cause: Error): void;
+  closed(connection: UpstreamConnection, call: UpstreamCall | null, cause: Error, kind: FailureKind): void;
 }
 
 export class UpstreamConnection implements AnswerSource {
@@ -61,6 +62,7 @@ export class UpstreamConnection implements AnswerSource {
 
   constructor(
     readonly socket: Socket,
+    readonly address: UpstreamAddress,
     private readonly owner: ConnectionOwner,
   ) {
     this.parser = new ResponseHeadParser(owner.headLimits);
@@ -297,7 +299,7 @@ export class UpstreamConnection implements AnswerSource {
     if (this.isDead || call === null) return;
     this.destroy();
     call.connection = null;
-    call.bodyEnded();
+    call.bodyAbandoned();
   }
 
   private upstreamEnded(): void {
@@ -306,23 +308,23 @@ export class UpstreamConnection implements AnswerSource {
   }
 
   private fail(meaning: string): void {
-    this.lost(new Error(meaning));
+    this.lost(new Error(meaning), UNREADABLE);
   }
 
   /** Whatever ended it: the call it carries is told, once. */
-  private lost(cause: Error): void {
+  private lost(cause: Error, kind: FailureKind = RESET): void {
     if (this.isDead) return;
     const { call } = this;
     this.tearDown();
     if (call !== null) call.connection = null;
-    this.owner.closed(this, call, cause);
+    this.owner.closed(this, call, cause, kind);
   }
 
   /** Without telling the call: who destroys has told it already. */
   destroy(): void {
     if (this.isDead) return;
     this.tearDown();
-    this.owner.closed(this, null, CLOSED_BY_US);
+    this.owner.closed(this, null, CLOSED_BY_US, RESET);
   }
 
   private tearDown(): void {
