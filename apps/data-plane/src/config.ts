@@ -1,6 +1,8 @@
+import { DEFAULT_LISTENER_LIMITS } from '@gatehouse/engine-http1';
 import { availableParallelism } from 'node:os';
 import {
   booleanSetting,
+  integerSetting,
   portSetting,
   readConfig,
   secretSetting,
@@ -22,6 +24,19 @@ const workersSetting: Setting<number> = {
   },
 };
 
+const ENGINES = ['plain-sockets', 'node-http'] as const;
+
+const engineSetting: Setting<(typeof ENGINES)[number]> = {
+  variable: 'GATEHOUSE_ENGINE',
+  description: 'plain-sockets, or node-http: the slower reference implementation, to compare with',
+  fallback: 'plain-sockets',
+  parse: (text) => {
+    const engine = ENGINES.find((name) => name === text);
+    if (engine !== undefined) return engine;
+    throw new Error(`expected ${ENGINES.join(' or ')}, got "${text}"`);
+  },
+};
+
 const SETTINGS = {
   nodeToken: secretSetting('GATEHOUSE_NODE_TOKEN', 'shared by control planes, nodes and function runners'),
   bind: stringSetting('GATEHOUSE_BIND', 'address to listen on', '127.0.0.1'),
@@ -36,7 +51,24 @@ const SETTINGS = {
     "the node's own disk store; not shared with another process",
     '.gatehouse/data-plane',
   ),
-  accessLog: stringSetting('GATEHOUSE_ACCESS_LOG', 'file the access log is appended to; - is the standard output', '-'),
+  accessLog: stringSetting(
+    'GATEHOUSE_ACCESS_LOG',
+    'file the access log is appended to; - is the standard output, off writes none',
+    '-',
+  ),
+  connectionsMax: integerSetting(
+    'GATEHOUSE_CONNECTIONS_MAX',
+    'connections of callers, per worker',
+    { min: 1, max: 1_000_000 },
+    DEFAULT_LISTENER_LIMITS.connectionsMax,
+  ),
+  connectionsPerAddressMax: integerSetting(
+    'GATEHOUSE_CONNECTIONS_PER_ADDRESS_MAX',
+    'connections from one address, per worker; a load balancer in front is one address',
+    { min: 1, max: 1_000_000 },
+    DEFAULT_LISTENER_LIMITS.connectionsPerAddressMax,
+  ),
+  engine: engineSetting,
   allowsPrivateUpstreams: booleanSetting(
     'GATEHOUSE_ALLOW_PRIVATE_UPSTREAMS',
     'integrations may call loopback and private addresses; for one machine or trusted tenants only',

@@ -1,24 +1,41 @@
 /** What calls upstreams. */
-import { AddressRules, FunctionConnector, HttpConnector } from '@gatehouse/engine-connectors';
+import { FunctionConnector, HttpConnector } from '@gatehouse/engine-connectors';
+import type { Connector } from '@gatehouse/engine-exchange';
+import { Http1Connector } from '@gatehouse/engine-http1';
+import { openDestinations, TenantAddressRules } from '@gatehouse/engine-upstream';
 import type { Config } from './config.js';
+
+interface ClosableConnector extends Connector {
+  close(): Promise<void>;
+}
 
 /** The bindings of the link, and the way to close what they hold. */
 export interface Connectors {
-  readonly http: HttpConnector;
-  readonly insecureHttp: HttpConnector;
+  readonly http: ClosableConnector;
+  readonly insecureHttp: ClosableConnector;
   readonly functions: FunctionConnector;
 }
 
 export function openConnectors(config: Config, adminPort: number): Connectors {
-  const addressRules = new AddressRules({
+  const rules = new TenantAddressRules({
     allow: config.allowsPrivateUpstreams ? ['loopback', 'private'] : [],
     // Ours, and reached with the node token only: no business of a tenant's integration.
-    refusedLoopbackPorts: [adminPort, portOf(config.controlAddress), portOf(config.runnerUrl)],
+    refusedLoopbackPorts: [adminPort, ...config.controlAddress.split(',').map(portOf), portOf(config.runnerUrl)],
   });
+  const functions = new FunctionConnector({ runnerUrl: config.runnerUrl, nodeToken: config.nodeToken });
+  if (config.engine === 'node-http') {
+    const addressRules = rules.rulesFor(''); // the reference knows no rule of a tenant's own
+    return {
+      http: new HttpConnector({ addressRules }),
+      insecureHttp: new HttpConnector({ addressRules, skipsVerification: true }),
+      functions,
+    };
+  }
+  const destinations = openDestinations({ rules });
   return {
-    http: new HttpConnector({ addressRules }),
-    insecureHttp: new HttpConnector({ addressRules, skipsVerification: true }),
-    functions: new FunctionConnector({ runnerUrl: config.runnerUrl, nodeToken: config.nodeToken }),
+    http: new Http1Connector({ destinations }),
+    insecureHttp: new Http1Connector({ destinations, skipsVerification: true }),
+    functions,
   };
 }
 
