@@ -52,7 +52,8 @@ export class NodeLinkServer implements RolloutWaiter {
     'grpc.keepalive_timeout_ms': 10_000,
   });
   private readonly sessions = new Map<string, NodeSession>();
-  private readonly running = new Set<Promise<void>>();
+  /** Also those that have not said Hello. */
+  private readonly running = new Set<NodeSession>();
   private readonly acknowledgements = new Map<string, { revision: number; atMs: number }[]>();
   private readonly acknowledgementWaiters = new Set<() => void>();
   private readonly heartbeatMs: number;
@@ -108,8 +109,8 @@ export class NodeLinkServer implements RolloutWaiter {
     if (leaving.length > 0) await Promise.race([left, delay(DRAIN_MS, hurry.signal)]);
     if (this.poll !== null) clearInterval(this.poll);
     await this.stopSubscription();
-    for (const session of this.sessions.values()) session.end({ code: status.UNAVAILABLE, details: 'the control plane stops' });
-    await Promise.all(this.running);
+    for (const session of this.running) session.end({ code: status.UNAVAILABLE, details: 'the control plane stops' });
+    await Promise.all([...this.running].map((session) => session.over));
     this.server.forceShutdown();
   }
 
@@ -205,9 +206,9 @@ export class NodeLinkServer implements RolloutWaiter {
         log.info({ node: session.nodeId, epoch: session.epoch }, 'node disconnected');
       },
     };
-    const run = new NodeSession(call, dependencies).run();
-    this.running.add(run);
-    void run.finally(() => this.running.delete(run));
+    const session = new NodeSession(call, dependencies);
+    this.running.add(session);
+    void session.run().finally(() => this.running.delete(session));
   }
 
   /** A node's newest process wins; its earlier stream may be one whose end nobody noticed. */

@@ -41,6 +41,9 @@ const BLOBS_QUEUED_MAX = 1_024;
 /** Questions for leases of one node under way at once; the rest is dropped and asked again. */
 const LEASE_QUESTIONS_MAX = 256;
 
+/** How often a repair lets changes go first, before it is sent among them all the same. */
+const REPAIR_DELAYS_MAX = 20;
+
 export interface NodeName {
   readonly nodeId: string;
   readonly epoch: number;
@@ -116,6 +119,7 @@ export class NodeSession {
   private isPushing = false;
   /** Buckets the node asked for and was not sent yet. */
   private bucketsToRepair: number[] = [];
+  private repairDelays = 0;
   /** The node knows of other control planes, so that it is worth waiting until it turns to one. */
   private canMove = false;
   private readonly blobQueue: string[] = [];
@@ -363,12 +367,15 @@ export class NodeSession {
 
   /** A node whose entries differ from ours in these buckets gets all that is in them. */
   private async sendBuckets(): Promise<void> {
-    const { manifest, counts } = this.dependencies;
+    const { manifest, counts, follower } = this.dependencies;
     const buckets = this.bucketsToRepair;
+    const revision = this.sentRevision!;
+    const entries = await manifest.inBuckets(this.view!.name.kinds, buckets);
+    // Entries of a later moment than the rest of the node's would show half a change: that change goes first.
+    if ((await manifest.head()) !== revision && ++this.repairDelays <= REPAIR_DELAYS_MAX) return follower.refresh();
+    this.repairDelays = 0;
     this.bucketsToRepair = [];
     counts.repairs++;
-    const entries = await manifest.inBuckets(this.view!.name.kinds, buckets);
-    const revision = this.sentRevision!;
     await this.sendEntries({ entries, revision }, { since: BigInt(revision), buckets });
   }
 

@@ -54,7 +54,7 @@ export class ChangeLog {
   private length = 0;
   private baseLength = 0;
   /** The file does not hold all that was to be added to it. */
-  private isBehind = true;
+  isBehind = true;
 
   constructor(private readonly files: Files) {}
 

@@ -8,9 +8,11 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   HelloSchema,
+  JournalDrainedSchema,
   NodeMessageSchema,
   NodeRole,
   QuotaRequestSchema,
+  RateDemandsSchema,
   ReportBatchSchema,
   type BucketDigests,
   type ControlMessage,
@@ -38,7 +40,7 @@ import {
   type Refusal,
 } from './manifest.js';
 import { PersistentStream, type BackOff, type StreamSettings } from './persistent-stream.js';
-import type { QuotaGrant, QuotaRequest } from './quota.js';
+import type { LeaseBookState, QuotaGrant, QuotaRequest, RateDemand, RateLease } from './quota.js';
 import { ReportStream } from './report-stream.js';
 import { grpcTransports, type OpenTransport } from './transport.js';
 
@@ -61,6 +63,9 @@ export interface ControlLinkOptions {
    */
   readonly apply: (change: ManifestChange, getBlob: GetBlob) => Promise<readonly Refusal[]> | readonly Refusal[];
   readonly onQuotaGrant?: (grant: QuotaGrant) => void;
+  readonly onRateLeases?: (leases: readonly RateLease[]) => void;
+  /** After every connect, and when it changes. */
+  readonly onLeaseBookState?: (state: LeaseBookState) => void;
   /**
    * The control plane answered on a new stream. What the epoch holds of quotas is to be repeated here, with
    * `requestQuota`: the ACK that follows tells the control plane that it has heard of everything.
@@ -238,7 +243,7 @@ export class ControlLink {
 
   /** False when nobody is connected; ask again later. The answer, if any, comes through `onQuotaGrant`. */
   requestQuota(request: QuotaRequest): boolean {
-    const { usagePlanId, apiKeyId, periodStart, wanted, counted, held, reported } = request;
+    const { usagePlanId, apiKeyId, periodStart, wanted, counted, held, reported, generation, final } = request;
     return this.send({
       case: 'quotaRequest',
       value: create(QuotaRequestSchema, {
@@ -249,8 +254,29 @@ export class ControlLink {
         counted: BigInt(counted),
         held: BigInt(held),
         reported: BigInt(reported),
+        generation: BigInt(generation ?? 0),
+        final: final ?? false,
       }),
     });
+  }
+
+  /** Like `requestQuota`, for parts of throttles; the answers come through `onRateLeases`. */
+  requestRates(demands: readonly RateDemand[]): boolean {
+    return this.send({
+      case: 'rateDemands',
+      value: create(RateDemandsSchema, {
+        demands: demands.map((demand) => ({
+          ...demand,
+          question: BigInt(demand.question),
+          wantedTokens: BigInt(demand.wantedTokens),
+        })),
+      }),
+    });
+  }
+
+  /** Says that every batch of this node's earlier epochs has its receipt. May be said again. */
+  journalDrained(): boolean {
+    return this.send({ case: 'journalDrained', value: create(JournalDrainedSchema) });
   }
 
   /**
@@ -332,9 +358,30 @@ export class ControlLink {
         void this.blobs.received(kind.value);
         return;
       case 'quotaGrant': {
-        const { usagePlanId, apiKeyId, periodStart, allowedTotal, exhausted } = kind.value;
-        const grant = { usagePlanId, apiKeyId, periodStart, allowedTotal: Number(allowedTotal), exhausted };
-        this.options.onQuotaGrant?.(grant);
+        const { usagePlanId, apiKeyId, periodStart, allowedTotal, exhausted, generation } = kind.value;
+        this.options.onQuotaGrant?.({
+          usagePlanId,
+          apiKeyId,
+          periodStart,
+          allowedTotal: Number(allowedTotal),
+          exhausted,
+          generation: Number(generation),
+        });
+        return;
+      }
+      case 'rateLeases':
+        this.options.onRateLeases?.(
+          kind.value.leases.map(({ bucket, question, share, tokens }) => ({
+            bucket,
+            question: Number(question),
+            share,
+            tokens: Number(tokens),
+          })),
+        );
+        return;
+      case 'leaseBookState': {
+        const { fastAvailable, strictAvailable } = kind.value;
+        this.options.onLeaseBookState?.({ fastAvailable, strictAvailable });
         return;
       }
       case 'heartbeat':
@@ -502,10 +549,23 @@ export class ControlLink {
   private checkLater(): void {
     const pauseMs = (this.options.checkMs ?? 30_000) * (0.8 + 0.2 * this.random());
     this.check = setTimeout(() => {
-      if (this.isAnswered && !this.isFirstManifest && this.queuedCount === 0) this.sendCheck();
+      this.enqueue(() => this.keeper.catchUpOnDisk());
+      if (this.isAnswered && !this.isFirstManifest && this.queuedCount === 1) {
+        if (this.keeper.isRefusingForLackOfBlobs) this.enqueue(() => this.retry());
+        else this.sendCheck();
+      }
       this.checkLater();
     }, pauseMs);
     this.check.unref();
+  }
+
+  /** Blobs that could not be had may be there now: the disk was full, or the control plane had lost them. */
+  private async retry(): Promise<void> {
+    const { refusals, revision, seal } = this.keeper;
+    const before = refusals.size;
+    await this.keeper.adopt({ revision, changes: new Map(), replaces: 'nothing', seal }, true);
+    // The control plane takes refusals as lasting until the entry changes or a stream begins.
+    if (refusals.size < before) this.session.restart('entries that were refused are served now');
   }
 
   private goElsewhere(withinMs: number): void {

@@ -90,8 +90,8 @@ export class ManifestKeeper {
     return true;
   }
 
-  isLacking(digest: string): boolean {
-    return this.lacking.has(digest);
+  get isRefusingForLackOfBlobs(): boolean {
+    return this.lacking.size > 0 && this.refusedForLackOfBlobs(new Map(), []).length > 0;
   }
 
   blobIsLacking(digest: string): void {
@@ -126,27 +126,28 @@ export class ManifestKeeper {
     for (const { entry } of update.changes.values()) {
       if (entry !== null && !this.table.isPublished(entry)) puts.push(entry);
     }
-    const retried = retriesLacking ? this.refusedForLackOfBlobs(update.changes) : [];
+    const withdrawn = this.namesToWithdraw(update);
+    const retried = retriesLacking ? this.refusedForLackOfBlobs(update.changes, withdrawn) : [];
     const absent = await this.fetchMissing([...puts, ...retried], retriesLacking);
     if (this.isClosed) return;
 
-    const withdrawn = this.namesToWithdraw(update);
     const removed = withdrawn.filter((name) => this.table.withdraw(name));
     for (const entry of puts) this.table.publish(entry);
-    this.revision = update.revision;
     const present = [...puts, ...retried].filter((entry) => !this.refuseWithoutBlob(entry, absent));
-    await this.applyChange(present, removed);
+    await this.applyChange(update.revision, present, removed);
+    this.revision = update.revision;
     this.isComplete = true;
     this.sealOfState = null;
     if (update.seal !== null) this.sealed(update.seal);
     await this.persist(puts, withdrawn, retried);
   }
 
-  private refusedForLackOfBlobs(changes: ManifestUpdate['changes']): LinkEntry[] {
+  private refusedForLackOfBlobs(changes: ManifestUpdate['changes'], withdrawn: readonly EntryName[]): LinkEntry[] {
+    const leaving = new Set(withdrawn.map(entryKey));
     const found: LinkEntry[] = [];
     for (const key of this.table.refusals.keys()) {
       const entry = this.table.get(key)!;
-      if (entry.digest !== null && this.lacking.has(entry.digest) && !changes.has(key)) found.push(entry);
+      if (entry.digest !== null && this.lacking.has(entry.digest) && !changes.has(key) && !leaving.has(key)) found.push(entry);
     }
     for (const { name, entry } of changes.values()) {
       if (entry === null || !this.table.isPublished(entry) || !this.table.refusals.has(entryKey(name))) continue;
@@ -202,8 +203,8 @@ export class ManifestKeeper {
     if (revision !== undefined) this.dependencies.log.error({ kind, entry: id, revision, reason }, 'manifest entry refused');
   }
 
-  private async applyChange(entries: readonly LinkEntry[], removed: readonly EntryName[]): Promise<void> {
-    const refused = await this.tryApply(entries, removed);
+  private async applyChange(revision: number, entries: readonly LinkEntry[], removed: readonly EntryName[]): Promise<void> {
+    const refused = await this.tryApply(revision, entries, removed);
     for (const entry of entries) {
       const key = entryKey(entry);
       const reason = refused.get(key);
@@ -213,14 +214,18 @@ export class ManifestKeeper {
   }
 
   /** Reasons by key. */
-  private async tryApply(entries: readonly LinkEntry[], removed: readonly EntryName[]): Promise<ReadonlyMap<string, string>> {
+  private async tryApply(
+    revision: number,
+    entries: readonly LinkEntry[],
+    removed: readonly EntryName[],
+  ): Promise<ReadonlyMap<string, string>> {
     if (entries.length === 0 && removed.length === 0) return new Map();
     const { apply, getBlob, log } = this.dependencies;
     try {
-      const refusals = await apply({ revision: this.revision, entries, removed }, getBlob);
+      const refusals = await apply({ revision, entries, removed }, getBlob);
       return new Map(refusals.map((refusal) => [entryKey(refusal), refusal.reason]));
     } catch (cause) {
-      log.error({ err: cause, revision: this.revision }, 'applying a manifest failed');
+      log.error({ err: cause, revision }, 'applying a manifest failed');
       return new Map(entries.map((entry) => [entryKey(entry), `internal error: ${(cause as Error).message}`]));
     }
   }
@@ -250,6 +255,11 @@ export class ManifestKeeper {
       // Served from memory all the same; a restart starts from the state before and asks for the difference.
       this.dependencies.log.error({ err: cause, revision: this.revision }, 'manifest could not be written to disk');
     }
+  }
+
+  /** After a disk that was full has room again. */
+  async catchUpOnDisk(): Promise<void> {
+    if (this.isComplete && this.dependencies.store.changes.isBehind) await this.persist([], [], []);
   }
 
   private async removeUnreferencedBlobs(): Promise<void> {
@@ -288,11 +298,11 @@ export class ManifestKeeper {
         this.refuse(entry, `blob ${entry.digest} is not on disk`);
       }
     }
-    await this.applyChange(present, []);
+    await this.applyChange(this.revision, present, []);
     // New software may take over what the old one refused; where it does not, the last good form is served again.
     const fallBack = [...this.table.refusals.keys()]
       .map((key) => this.table.lastGoodOf(key))
       .filter((entry) => entry !== undefined);
-    for (const key of (await this.tryApply(fallBack, [])).keys()) this.table.dropLastGoodKey(key);
+    for (const key of (await this.tryApply(this.revision, fallBack, [])).keys()) this.table.dropLastGoodKey(key);
   }
 }

@@ -12,6 +12,10 @@ export interface QuotaRequest {
   readonly held: number;
   /** The part of `counted` whose batches have their receipts. */
   readonly reported: number;
+  /** Counts what the epoch gave back; absent: 0. */
+  readonly generation?: number;
+  /** The epoch counts nothing more. */
+  readonly final?: boolean;
 }
 
 /** "In this period, this epoch may count up to `allowedTotal` in all." May arrive late, twice, or never. */
@@ -22,4 +26,31 @@ export interface QuotaGrant {
   readonly allowedTotal: number;
   /** Nothing is left for anybody in this period. */
   readonly exhausted: boolean;
+  /** Of the question. */
+  readonly generation: number;
+}
+
+/** RateDemand of node_link.proto in plain numbers. */
+export interface RateDemand {
+  readonly bucket: string;
+  readonly question: number;
+  readonly ratePerSecond: number;
+  readonly burst: number;
+  readonly demandedPerSecond: number;
+  readonly strict: boolean;
+  readonly wantedTokens: number;
+}
+
+/** RateLease of node_link.proto in plain numbers. */
+export interface RateLease {
+  readonly bucket: string;
+  readonly question: number;
+  readonly share: number;
+  readonly tokens: number;
+}
+
+/** What the control plane can answer. */
+export interface LeaseBookState {
+  readonly fastAvailable: boolean;
+  readonly strictAvailable: boolean;
 }
