@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { SNAPSHOT_FORMAT } from '@gatehouse/contracts';
 import { ControlLink, type ControlLinkOptions } from '@gatehouse/engine-control-link';
-import type { UsageJournal } from '@gatehouse/engine-limits';
+import type { OnFallback, UsageJournal } from '@gatehouse/engine-limits';
 import type { MetricsRegistry } from '@gatehouse/telemetry';
 import type { Config } from './config.js';
 
@@ -15,7 +15,10 @@ export const usageFolder = (config: Config): string => path.join(config.dataDir,
 export function openLink(
   config: Config,
   adminPort: number,
-  options: Pick<ControlLinkOptions, 'apply' | 'onQuotaGrant' | 'onConnected' | 'onDisconnected' | 'clock' | 'log'>,
+  options: Pick<
+    ControlLinkOptions,
+    'apply' | 'onQuotaGrant' | 'onRateLeases' | 'onLeaseBookState' | 'onConnected' | 'onDisconnected' | 'clock' | 'log'
+  >,
 ): Promise<ControlLink> {
   return ControlLink.open({
     address: config.controlAddress,
@@ -38,6 +41,14 @@ export function watchNode(metrics: MetricsRegistry, link: ControlLink, journal: 
     () => link.status.refusedCount,
   );
   metrics.gauge('gatehouse_node_unreported_batches', 'Usage batches without a receipt', () => journal.pending().length);
+}
+
+/** Decisions that no lease covered, because none could be had. */
+export function fallbackCounters(metrics: MetricsRegistry): OnFallback {
+  const text = 'Requests decided by the fallback of their plan because no lease could be had';
+  const open = metrics.counter('gatehouse_limits_fallback_open_total', text);
+  const closed = metrics.counter('gatehouse_limits_fallback_closed_total', text);
+  return (fallback) => (fallback === 'OPEN' ? open : closed).add(1);
 }
 
 /** Says which variable to set when a port is taken. */

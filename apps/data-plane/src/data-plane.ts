@@ -5,13 +5,13 @@
  *   stop    not ready -> listeners drain -> last report and its receipt -> control stream closes
  */
 import type { ControlLink } from '@gatehouse/engine-control-link';
-import { BucketRegistry, QuotaLedger, UsageJournal } from '@gatehouse/engine-limits';
+import { BucketRegistry, QuotaLedger, RateLeases, UsageJournal } from '@gatehouse/engine-limits';
 import type { Clock } from '@gatehouse/kernel';
 import { MetricsRegistry, renderPrometheus, watchProcess } from '@gatehouse/telemetry';
 import type { Logger } from 'pino';
 import { startAdminServer } from './admin-server.js';
 import type { Config } from './config.js';
-import { onPort, openLink, usageFolder, watchNode } from './control-half.js';
+import { fallbackCounters, onPort, openLink, usageFolder, watchNode } from './control-half.js';
 import { Reporter } from './reporter.js';
 import { BUCKETS_MAX, LAST_REPORT_MS, Serving } from './serving.js';
 import { WorkerFolders } from './worker-folders.js';
@@ -24,6 +24,9 @@ export interface DataPlane {
   /** Before the process ends at once: leaves nothing running that it started. */
   abandon(): void;
 }
+
+/** Shares of throttles are renewed, and leases that rest given back, this often. */
+const LEASE_TICK_MS = 1_000;
 
 export async function startDataPlane(
   config: Config,
@@ -45,15 +48,28 @@ export async function startDataPlane(
     startAdminServer({ bind: config.bind, port: config.adminPort, metrics: () => renderPrometheus(metrics), notReady }),
   );
 
-  const quotas = new QuotaLedger({ requestMore: (question) => void link?.requestQuota(question) });
+  const onFallback = fallbackCounters(metrics);
+  const quotas = new QuotaLedger({ requestMore: (question) => void link?.requestQuota(question), onFallback });
+  const rates = new RateLeases({ request: (questions) => void link?.requestRates(questions), onFallback });
   const buckets = new BucketRegistry(BUCKETS_MAX);
-  const opening = new Serving({ config, adminPort: admin.port, sharesPort: false, quotas, buckets, metrics, clock, log });
+  const opening = new Serving({ config, adminPort: admin.port, sharesPort: false, quotas, rates, buckets, metrics, clock, log });
   serving = opening;
   const opened = await openLink(config, admin.port, {
     apply: (change, getBlob) => opening.adopt(change, getBlob),
     onQuotaGrant: (grant) => quotas.granted(grant),
-    onConnected: () => quotas.connected(),
-    onDisconnected: () => quotas.disconnected(),
+    onRateLeases: (leases) => rates.granted(leases, clock.nowMs()),
+    onLeaseBookState: (state) => {
+      quotas.bookState(state);
+      rates.bookState(state);
+    },
+    onConnected: () => {
+      quotas.connected();
+      rates.connected();
+    },
+    onDisconnected: () => {
+      quotas.disconnected();
+      rates.disconnected();
+    },
     clock,
     log,
   });
@@ -67,6 +83,12 @@ export async function startDataPlane(
   // The node may have had workers before.
   const folders = new WorkerFolders({ folder: usageFolder(config), journal, log });
   folders.watch((batch) => void reporter.relay(batch, []));
+  const leaseTimer = setInterval(() => {
+    quotas.tick(clock.nowMs());
+    rates.tick(clock.nowMs());
+    // Said again and again: it is cheap, and whoever kept the book may have lost it.
+    if (journal.problems.length === 0 && journal.pending().every(({ epoch }) => epoch === opened.epoch)) opened.journalDrained();
+  }, LEASE_TICK_MS);
 
   return {
     port,
@@ -77,6 +99,8 @@ export async function startDataPlane(
       await opening.drain();
       // What has no receipt by then stays in the journal and is sent by the next start.
       await Promise.race([reporter.flush(), new Promise((resolve) => setTimeout(resolve, LAST_REPORT_MS).unref())]);
+      clearInterval(leaseTimer);
+      quotas.close();
       await opened.close();
       await Promise.all([opening.close(), admin.close()]);
       stopWatching();

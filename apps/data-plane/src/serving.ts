@@ -8,7 +8,7 @@ import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Writable } from 'node:stream';
 import type { GetBlob, ManifestChange, Refusal } from '@gatehouse/engine-control-link';
-import type { BucketRegistry, QuotaLedger, UsageJournal } from '@gatehouse/engine-limits';
+import type { BucketRegistry, QuotaLedger, RateLeases, UsageJournal } from '@gatehouse/engine-limits';
 import { WorldKeeper } from '@gatehouse/engine-link';
 import { AccessLog, RequestRecorder } from '@gatehouse/engine-record';
 import type { Clock } from '@gatehouse/kernel';
@@ -29,7 +29,9 @@ export interface ServingOptions {
   readonly config: Config;
   readonly adminPort: number;
   readonly sharesPort: boolean;
-  readonly quotas: Pick<QuotaLedger, 'spend'>;
+  readonly quotas: Pick<QuotaLedger, 'spend' | 'whenAnswered'>;
+  /** Absent: throttles are each process's own. */
+  readonly rates?: RateLeases;
   readonly buckets: Pick<BucketRegistry, 'bucket'>;
   readonly metrics: MetricsRegistry;
   readonly clock: Clock;
@@ -45,13 +47,17 @@ export class Serving {
   private listeners: Listeners | null = null;
 
   constructor(private readonly options: ServingOptions) {
-    const { config, adminPort, quotas, buckets, metrics, clock, log } = options;
+    const { config, adminPort, quotas, rates, buckets, metrics, clock, log } = options;
     this.connectors = openConnectors(config, adminPort);
     const usage: Pick<UsageJournal, 'count'> = {
       count: (tenant, planId, keyId, nowMs) => this.journal!.count(tenant, planId, keyId, nowMs),
     };
     this.keeper = new WorldKeeper({
-      bindings: { ...this.connectors, limits: { buckets, quotas, usage, clock }, metrics },
+      bindings: {
+        ...this.connectors,
+        limits: { buckets, quotas, usage, clock, ...(rates === undefined ? {} : { rates }) },
+        metrics,
+      },
       onRefusal: (stage, reason) => log.error({ ...stage, reason }, 'stage could not be linked'),
       onRefusedRoute: (stage, route, reason) =>
         log.warn({ ...stage, route, reason }, 'route answers 500: it could not be linked'),
@@ -70,11 +76,12 @@ export class Serving {
     const { config, sharesPort, metrics, clock, log } = this.options;
     for (const problem of journal.problems) log.error({ problem }, 'usage journal');
     this.journal = journal;
-    const dropped = metrics.counter(
-      'gatehouse_record_dropped_lines_total',
-      'Access log lines thrown away because their sink was too slow',
-    );
-    if (config.accessLog !== 'off') this.accessLog = new AccessLog(await openLog(config.accessLog), { dropped });
+    this.accessLog = new AccessLog(await openLog(config.accessLog), {
+      dropped: metrics.counter(
+        'gatehouse_record_dropped_lines_total',
+        'Access log lines thrown away because their sink was too slow',
+      ),
+    });
     const bugs = metrics.counter('gatehouse_engine_bugs_total', 'Requests that ended in a bug of the node');
     const noteBug = (bug: unknown, doing: string) => {
       bugs.add(1);
@@ -86,7 +93,7 @@ export class Serving {
       onBug: (x) => noteBug(x.faultCause, x.faultDoing),
     });
     const onBug = (bug: unknown) => log.error({ err: bug }, 'a request could not be served');
-    const dependencies = { worlds: this.keeper, recorder, clock, metrics, onBug, sharesPort };
+    const dependencies = { worlds: this.keeper, recorder, clock, onBug, sharesPort };
     this.listeners = await openListeners({ ...config, port }, dependencies);
     return this.listeners.port;
   }

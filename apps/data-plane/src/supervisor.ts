@@ -10,6 +10,7 @@
  */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import type { UsagePlanEntry } from '@gatehouse/contracts';
 import type { ControlLink, GetBlob, LinkEntry, ManifestChange, Report } from '@gatehouse/engine-control-link';
 import { QuotaShares, UsageJournal, type CountedUsage, type PlanQuota, type UsageBatch } from '@gatehouse/engine-limits';
 import type { Clock } from '@gatehouse/kernel';
@@ -298,7 +299,8 @@ class Supervisor implements DataPlane {
     let known = this.planQuotas.get(entry);
     if (known === undefined) {
       // Workers have read it and found it sound.
-      known = { quota: (JSON.parse(entry.inline) as { readonly quota: PlanQuota | null }).quota };
+      const { quota, limits } = JSON.parse(entry.inline) as UsagePlanEntry;
+      known = { quota: quota === null ? null : { ...quota, isStrict: limits?.mode === 'STRICT' } };
       this.planQuotas.set(entry, known);
     }
     return known.quota;

@@ -83,7 +83,12 @@ async function start(root, settings, state, secrets, children, postgres) {
     GATEHOUSE_RUNNER_PORT: String(settings.ports.GATEHOUSE_RUNNER_PORT),
     GATEHOUSE_RUNNER_URL: settings.runnerUrl,
   };
-  const control = { ...shared, DATABASE_URL: postgres.url, GATEHOUSE_MASTER_KEY: secrets.masterKey };
+  const control = {
+    ...shared,
+    DATABASE_URL: postgres.url,
+    GATEHOUSE_MASTER_KEY: secrets.masterKey,
+    REDIS_URL: settings.redisUrl,
+  };
   const tenant = secrets.tenant;
 
   step = progress('Preparing the database');

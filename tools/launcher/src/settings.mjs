@@ -15,6 +15,7 @@ const VARIABLES = [
   ['GATEHOUSE_DEMO', '0 leaves the demo API out', '1'],
   ['GATEHOUSE_REGION', 'AWS Region of the first tenant', 'us-east-1'],
   ['GATEHOUSE_BASE_DOMAIN', 'APIs answer as {api}.execute-api.<this>', 'localhost'],
+  ['REDIS_URL', 'a Redis for the queue and for leases; PostgreSQL without it', ''],
 ];
 const PORTS = VARIABLES.map(([name]) => name).filter((name) => name.endsWith('_PORT'));
 
@@ -47,6 +48,7 @@ export function readSettings(root, environment) {
     bind: value.GATEHOUSE_BIND,
     region: value.GATEHOUSE_REGION,
     baseDomain: value.GATEHOUSE_BASE_DOMAIN,
+    redisUrl: value.REDIS_URL,
     demo: value.GATEHOUSE_DEMO === '1',
     workers: value.GATEHOUSE_WORKERS,
     ports,

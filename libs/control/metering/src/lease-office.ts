@@ -34,6 +34,8 @@ export class LeaseOffice {
   private readonly strict: WatchedLeaseBook;
   private readonly grants: QuotaGrants;
   private readonly watchers = new Set<() => void>();
+  /** Nodes say it every second; each book is told once, and again after it was lost. */
+  private readonly drainedEpochs = new Map<string, number>();
 
   constructor(private readonly options: LeaseOfficeOptions) {
     this.fast = this.watched('fast', options.fast);
@@ -97,7 +99,10 @@ export class LeaseOffice {
 
   /** Everything earlier epochs of the node counted is in the sums. */
   async drained({ nodeId, epoch }: EpochName): Promise<void> {
-    for (const book of new Set([this.fast, this.strict])) if (book.isAvailable) await book.noteDrained(nodeId, epoch);
+    if ((this.drainedEpochs.get(nodeId) ?? 0) >= epoch) return;
+    const books = new Set([this.fast, this.strict]);
+    for (const book of books) if (book.isAvailable) await book.noteDrained(nodeId, epoch);
+    if ([...books].every((book) => book.isAvailable)) this.drainedEpochs.set(nodeId, epoch);
   }
 
   /** Leaves the books open: whoever opened them closes them. */
@@ -111,6 +116,7 @@ export class LeaseOffice {
       ...(deadlineMs === undefined ? {} : { deadlineMs }),
       ...(probeMs === undefined ? {} : { probeMs }),
       onChange: (isAvailable) => {
+        this.drainedEpochs.clear();
         if (isAvailable) log.info({ book: name }, 'lease book is back');
         else log.error({ book: name }, 'lease book is lost: nodes take the fallback of each plan');
         for (const onChange of this.watchers) onChange();

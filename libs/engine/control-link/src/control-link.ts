@@ -549,11 +549,7 @@ export class ControlLink {
   private checkLater(): void {
     const pauseMs = (this.options.checkMs ?? 30_000) * (0.8 + 0.2 * this.random());
     this.check = setTimeout(() => {
-      this.enqueue(() => this.keeper.catchUpOnDisk());
-      if (this.isAnswered && !this.isFirstManifest && this.queuedCount === 1) {
-        if (this.keeper.isRefusingForLackOfBlobs) this.enqueue(() => this.retry());
-        else this.sendCheck();
-      }
+      if (this.isAnswered && !this.isFirstManifest && this.queuedCount === 0) this.sendCheck();
       this.checkLater();
     }, pauseMs);
     this.check.unref();

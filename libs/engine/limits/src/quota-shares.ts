@@ -23,6 +23,8 @@ export interface PlanQuota {
   readonly limit: number;
   readonly offset: number;
   readonly period: QuotaPeriod;
+  /** Nothing is lent that was not granted. */
+  readonly isStrict?: boolean;
 }
 
 export interface QuotaRecall {
@@ -248,7 +250,7 @@ export class QuotaShares {
   }
 
   private ceiling({ exhausted, granted, quota }: Account): number {
-    if (exhausted) return granted;
+    if (exhausted || quota.isStrict === true) return granted;
     const own = Math.max(0, quota.limit - quota.offset, granted);
     return this.isConnected ? Math.min(own, granted + provisionalAllowance(quota.limit)) : own;
   }
@@ -264,7 +266,7 @@ export class QuotaShares {
   }
 
   private part({ quota }: Account): number {
-    return provisionalPart(quota.limit, this.options.workerCount);
+    return quota.isStrict === true ? 0 : provisionalPart(quota.limit, this.options.workerCount);
   }
 
   /** Made when missing, with a share for every live worker; `null` for a plan without quota, and when there is no room. */
