@@ -104,6 +104,8 @@ class StrictBucket {
   question = 0;
   askedAtMs = -1;
   isAnswerDue = false;
+  /** The newest answer gave nothing. */
+  isDry = false;
   /** Requests since the last question. */
   demanded = 0;
   isUnanswered = false;
@@ -253,10 +255,8 @@ export class RateLeases {
   }
 
   private askStrict(name: string, bucket: StrictBucket, nowMs: number): void {
-    if (
-      bucket.isAnswerDue ? nowMs - bucket.askedAtMs < ASK_AGAIN_MS : nowMs - bucket.askedAtMs < DRY_MS && bucket.askedAtMs !== -1
-    )
-      return;
+    const pauseMs = bucket.isAnswerDue ? ASK_AGAIN_MS : bucket.isDry ? DRY_MS : 0;
+    if (bucket.askedAtMs !== -1 && nowMs - bucket.askedAtMs < pauseMs) return;
     const { ratePerSecond, burst } = bucket.settings;
     const { lifeMs } = strictRateLease(bucket.settings);
     const elapsedMs = bucket.askedAtMs === -1 ? lifeMs : Math.max(1, nowMs - bucket.askedAtMs);
@@ -325,6 +325,7 @@ export class RateLeases {
 function takeTokens(bucket: StrictBucket, tokens: number): void {
   bucket.isAnswerDue = false;
   bucket.isUnanswered = false;
+  bucket.isDry = tokens === 0;
   if (tokens > 0) {
     bucket.olderTokens = bucket.tokens;
     bucket.olderUntilMs = bucket.untilMs;
