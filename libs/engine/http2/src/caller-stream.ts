@@ -19,6 +19,11 @@ import type { Http2Limits } from './limits.js';
  */
 const PIECE_BYTES = 65_536;
 
+/** An answer waits so long for the end of a body that nobody reads, if the body is small. */
+const UNREAD_BODY_MS = 500;
+/** Bodies up to this length are waited for a little: until the read they came in is done, or as above. */
+export const SMALL_BODY_BYTES_MAX = 65_536;
+
 /** The connection as its streams need it. */
 export interface StreamOwner {
   readonly limits: Http2Limits;
@@ -64,6 +69,7 @@ export class CallerStream implements RequestBody {
     const { stream, declaredBytes } = this;
     if (declaredBytes === null || stream.readableLength !== declaredBytes || this.isOver) return;
     this.atHand = stream.read(declaredBytes) as Buffer; // without the number it may be the first frame only
+    stream.resume(); // to its end
   }
 
   open(limitBytes: number): Readable {
@@ -89,6 +95,10 @@ export class CallerStream implements RequestBody {
       letGo(x);
       x.responseBody = null;
       x.responseBodyBytes = -1;
+    }
+    if (this.opened === null && this.isSmallBodyUnderWay) {
+      await this.untilRequestEnds();
+      if (x.isCallerGone) return;
     }
     const head = answerHead(x);
     const body = isBodyless(x) ? null : x.responseBody;
@@ -189,12 +199,35 @@ export class CallerStream implements RequestBody {
     const { stream } = this;
     if (stream.destroyed) return;
     stream.resume();
-    this.mustStop = !stream.endAfterHeaders;
-    if (this.mustStop) setImmediate(() => this.stop());
+    this.mustStop = !stream.endAfterHeaders; // at the next sweep: most are at their end by then
   }
 
   private stop(): void {
     if (!this.isOver && stopRequest(this.stream)) this.mustStop = false;
+  }
+
+  private get isSmallBodyUnderWay(): boolean {
+    const { stream, declaredBytes } = this;
+    if (stream.endAfterHeaders || stream.readableEnded) return false;
+    return declaredBytes !== null && declaredBytes <= SMALL_BODY_BYTES_MAX;
+  }
+
+  /**
+   * The end of a body that nobody reads, for a moment. When a stream is answered first, node:http2 counts it as open for longer than its
+   * caller does, and refuses the next streams of one that uses as many as it may.
+   */
+  private untilRequestEnds(): Promise<void> {
+    const { stream } = this;
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, UNREAD_BODY_MS);
+      const over = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      stream.on('end', over);
+      stream.on('close', over);
+      stream.resume();
+    });
   }
 
   private untilClosed(): Promise<void> {

@@ -11,7 +11,7 @@ import type { Clock } from '@gatehouse/kernel';
 import type { ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { CallerSession, type SessionEnd, type SessionOwner } from './caller-session.js';
-import { CallerStream, stopRequest } from './caller-stream.js';
+import { CallerStream, SMALL_BODY_BYTES_MAX, stopRequest } from './caller-stream.js';
 import { DEFAULT_HTTP2_LIMITS, type Http2Limits } from './limits.js';
 import { readRequestHead, type RequestHead } from './request-head.js';
 
@@ -29,8 +29,6 @@ export interface Http2SessionsOptions extends Partial<Http2Limits> {
   readonly isShedding?: () => boolean;
 }
 
-/** Larger bodies are not waited for, not even for the rest of what was read. */
-const WHOLE_BODY_BYTES_MAX = 65_536;
 /** Between the notice that we close and the refusal of new streams: what was under way by then is still served. */
 const NOTICE_MS_MAX = 250;
 const SWEEP_MS_MIN = 10;
@@ -116,7 +114,7 @@ export class Http2Sessions implements SessionOwner {
     this.servingCount++;
     const call = new CallerStream(stream, x, head.contentLength, head.expectsContinue, session, performance.now());
     session.begin(call);
-    const mayComeWhole = !stream.endAfterHeaders && head.contentLength > 0 && head.contentLength <= WHOLE_BODY_BYTES_MAX;
+    const mayComeWhole = !stream.endAfterHeaders && head.contentLength > 0 && head.contentLength <= SMALL_BODY_BYTES_MAX;
     // By then the frames behind the head that came in the same read are parsed.
     if (mayComeWhole && !head.expectsContinue) setImmediate(() => void this.run(session, call, head));
     else void this.run(session, call, head);

@@ -17,7 +17,17 @@ import {
 import { Exchange } from '@gatehouse/engine-exchange';
 import { CallerStream } from './caller-stream.js';
 import { DEFAULT_HTTP2_LIMITS } from './limits.js';
-import { DATA, END_HEADERS, frame, headers, PREFACE, SETTINGS } from './testing/raw-http2-caller.js';
+import {
+  DATA,
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  headers,
+  PREFACE,
+  RawHttp2Caller,
+  RST_STREAM,
+  SETTINGS,
+} from './testing/raw-http2-caller.js';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import type { RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
@@ -180,6 +190,33 @@ test('a hundred requests are under way at once on one connection', async () => {
   const caller = session(gate);
   const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => call(caller, { ':path': `/dev/${i}` })));
   expect(answers.map(({ body }) => body.toString())).toEqual(Array.from({ length: 100 }, (_, i) => `/${i}`));
+});
+
+test('a caller that uses all its streams, with bodies that nobody reads, is refused none of them', async () => {
+  const gate = await Gate.start(stageSnapshot(), { streamsMax: 16 });
+  const caller = await RawHttp2Caller.open(gate.port);
+  afterwards(() => void caller.socket.destroy());
+  const fields = [':method', 'POST', ':scheme', 'http', ':path', '/nowhere/x', ':authority', HOST, 'content-length', '5'];
+  const body = Buffer.from('hello');
+  const isAnswered = (stream: number): boolean =>
+    caller.frames.some((got) => got.stream === stream && (got.flags & END_STREAM) !== 0);
+  let ends: Buffer[] = [];
+  for (let first = 1; first < 200; first += 32) {
+    const streams = Array.from({ length: 16 }, (_, i) => first + 2 * i);
+    const begun = streams.flatMap((stream) => [
+      headers(stream, fields, END_HEADERS),
+      frame(DATA, 0, stream, body.subarray(0, 2)),
+    ]);
+    caller.write(...ends, ...begun);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    ends = streams.map((stream) => frame(DATA, END_STREAM, stream, body.subarray(2)));
+    // Answered by now, a stream is over with its end, and a new one may come in the same write.
+    if (streams.every(isAnswered)) continue;
+    caller.write(...ends);
+    ends = [];
+    await caller.got(() => caller.count(RST_STREAM) > 0 || streams.every(isAnswered));
+  }
+  expect([caller.count(RST_STREAM), gate.ends]).toEqual([0, []]);
 });
 
 test('a large body streams both ways, whole and in order', async () => {

@@ -59,6 +59,8 @@ export function sessionOptions(limits: Http2Limits): ServerSessionOptions {
     maxSessionInvalidFrames: limits.invalidFramesMax,
     // Behind our own count, which knows a stream that was answered from one that was broken.
     streamResetBurst: Math.max(1_000, 2 * limits.resetsMax),
+    // What Node refuses although nghttp2 allows it: streams whose end it has not dealt with yet. No fault of the caller.
+    maxSessionRejectedStreams: 1_000_000,
     // An upstream may send what names one value twice; it is passed on as it came.
     strictSingleValueFields: false,
   };
