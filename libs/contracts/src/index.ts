@@ -2,7 +2,15 @@ export * from './gen/gatehouse/node/v1/node_link_pb.js';
 export { grpcService } from './grpc-service.js';
 export { RATE_SHARE_MS, strictRateLease } from './leases.js';
 export { INVOKE_HEADERS, INVOKE_PAYLOAD_BYTES_MAX } from './invoke.js';
-export { entryDigestName, entryDigestText, sealText, type DigestedEntry, type SealStatement } from './manifest-digest.js';
+export {
+  DEFAULT_POOL,
+  entryDigestName,
+  entryDigestText,
+  poolOfLabels,
+  sealText,
+  type DigestedEntry,
+  type SealStatement,
+} from './manifest-digest.js';
 export {
   SNAPSHOT_FORMAT,
   type ApiKeyEntry,

@@ -19,6 +19,12 @@ export const entryDigestName = (kind: EntryKind, id: string): string => `${Entry
 export const entryDigestText = ({ kind, id, tenant, revision, digest, blobBytes, inline }: DigestedEntry): string =>
   JSON.stringify([kind, id, tenant, revision, digest ?? '', blobBytes, inline]);
 
+/** Nodes that say nothing of a pool, and what is bound to none. */
+export const DEFAULT_POOL = 'default';
+
+/** The pool a node serves, by its labels. */
+export const poolOfLabels = (labels: Readonly<Record<string, string>>): string => labels.pool || DEFAULT_POOL;
+
 /** What a seal says. */
 export interface SealStatement {
   readonly role: NodeRole;

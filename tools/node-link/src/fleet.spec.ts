@@ -1,15 +1,20 @@
+import { createServer as createHttpServer } from 'node:http';
 import { createServer, connect, type Socket } from 'node:net';
 import path from 'node:path';
 import { InMemoryStore } from '@gatehouse/domain';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { LinkEntry } from '@gatehouse/engine-control-link';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { SealSigner } from '@gatehouse/control-nodes';
+import { serveSnapshots, type LinkEntry, type TakeSnapshot } from '@gatehouse/engine-control-link';
+import { Secret } from '@gatehouse/kernel';
 import {
   publishBlob,
   publishInline,
+  quiet,
   startControlPlane,
   startNode,
   TENANT,
   testFolder,
+  TOKEN,
   unpublish,
   type TestControlPlane,
 } from './harness.js';
@@ -207,4 +212,67 @@ test('a removal reaches a node through another control plane than the one that p
   await stopping;
   await eventually(() => expect(world.texts.size).toBe(0));
   expect(link.status.complete).toBe(true);
+});
+
+describe('a node with an empty disk and no control plane', () => {
+  const MASTER_KEY = new Secret('5a'.repeat(32));
+
+  async function sibling(link: { snapshot: TakeSnapshot }): Promise<string> {
+    const server = createHttpServer(serveSnapshots(link.snapshot, TOKEN, quiet));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    scope.cleanUps.push(() => server.close());
+    return `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+  }
+
+  async function served() {
+    const control = await controlPlane({ signer: new SealSigner(MASTER_KEY) });
+    await publishBlob(store, 'a/dev', 'text');
+    await publishInline(store, 'API_KEY', 'k', 'key');
+    const first = await node('first', at(control.port), { checkMs: 30 });
+    await eventually(() => expect(first.link.snapshot()).not.toBeNull());
+    await control.stop();
+    return { ...first, control };
+  }
+  const joining = { siblingMs: 20, snapshotKey: new SealSigner(MASTER_KEY).publicKey };
+
+  test('joins from a sibling, also from one that was restarted, serves from its own disk then, and follows the control plane again', async () => {
+    const { link, world, control } = await served();
+    await link.close();
+    const restarted = await node('first', at(control.port));
+    const siblings = ['http://127.0.0.1:9', await sibling(restarted.link)];
+    const joined = await node('second', at(control.port), { ...joining, siblings });
+    await eventually(() => expect(joined.link.status.complete).toBe(true));
+    expect(joined.world.content).toEqual(world.content);
+    expect(joined.link.status.revision).toBe(2);
+    await joined.link.close();
+    const again = await node('second', at(control.port));
+    expect(again.world.content).toEqual(world.content);
+
+    const back = await controlPlane({ port: control.port, signer: new SealSigner(MASTER_KEY) });
+    await publishInline(store, 'API_KEY', 'k', 'changed');
+    await eventually(() => expect(again.world.content['API_KEY k']).toBe('changed'));
+    expect(back.server.counts.fullManifests, 'what it had from its sibling counted').toBe(0);
+  });
+
+  test('takes nothing from a sibling whose snapshot another key signed, or without a key to check it with', async () => {
+    const { link } = await served();
+    const siblings = [await sibling(link)];
+    const reasons: unknown[] = [];
+    const log = { info: () => {}, error: () => {}, warn: (fields: object) => reasons.push(fields) };
+    const wrong = { siblingMs: 20, siblings, log, snapshotKey: new SealSigner(new Secret('5b'.repeat(32))).publicKey };
+    const nodes = [await node('second', at(9), wrong), await node('third', at(9), { siblingMs: 20, siblings, log })];
+    await eventually(() => expect(JSON.stringify(reasons)).toContain('its seal is not of our control plane'));
+    await eventually(() => expect(JSON.stringify(reasons)).toContain('GATEHOUSE_SNAPSHOT_KEY'));
+    for (const { link: joined, world } of nodes) {
+      expect(joined.status.complete, 'not ready').toBe(false);
+      expect(world.content).toEqual({});
+    }
+  });
+
+  test('a sibling gives nothing to who does not show the node token', async () => {
+    const { link } = await served();
+    const url = await sibling(link);
+    for (const headers of [{}, { authorization: 'Bearer guess' }])
+      expect((await fetch(`${url}/snapshot`, { headers })).status).toBe(401);
+  });
 });

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createReportSink, LeaseOffice } from '@gatehouse/control-metering';
-import { NodeLinkServer, type NodesLog } from '@gatehouse/control-nodes';
+import { NodeLinkServer, type NodesLog, type SealSigner } from '@gatehouse/control-nodes';
 import { InMemoryStore, tenantId, type EntryKind, type LeaseBook, type TenantId } from '@gatehouse/domain';
 import {
   ControlLink,
@@ -29,7 +29,7 @@ export interface TestControlPlane {
 
 export async function startControlPlane(
   store: InMemoryStore,
-  options: { port?: number; heartbeatMs?: number; pollMs?: number; log?: NodesLog; fastBook?: LeaseBook } = {},
+  options: { port?: number; heartbeatMs?: number; pollMs?: number; log?: NodesLog; fastBook?: LeaseBook; signer?: SealSigner } = {},
 ): Promise<TestControlPlane> {
   const log = options.log ?? quiet;
   const { metering, nodes, leases: strict } = store;
@@ -48,6 +48,7 @@ export async function startControlPlane(
     nodes: store.nodes,
     token: TOKEN,
     leases,
+    signer: options.signer ?? null,
     applyReport: createReportSink({ metering: store.metering, log }),
     clock: systemClock,
     log,

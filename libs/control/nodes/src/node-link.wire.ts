@@ -14,9 +14,6 @@ export const KINDS_OF_ROLE = {
   FUNCTION_RUNNER: ['FUNCTION'],
 } as const satisfies Record<NodeRecord['role'], readonly EntryKindName[]>;
 
-/** The one pool there is. */
-export const DEFAULT_POOL = 'default';
-
 /** Those of the role that the node understands; all when it does not say. */
 export function kindsOf(role: NodeRecord['role'], understood: readonly EntryKind[]): readonly EntryKindName[] {
   const kinds = KINDS_OF_ROLE[role];

@@ -12,6 +12,7 @@ import { zstdCompress, zstdCompressSync } from 'node:zlib';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   ControlMessageSchema,
+  DEFAULT_POOL,
   EntryKind,
   SNAPSHOT_FORMAT,
   type ControlMessage,
@@ -28,7 +29,7 @@ import { SET_DIGEST_BUCKETS, type Clock } from '@gatehouse/kernel';
 import { status } from '@grpc/grpc-js';
 import type { NodesLog } from './log.js';
 import { SLICE_ENTRIES, type ManifestFollower, type ManifestView } from './manifest-follower.js';
-import { DEFAULT_POOL, entryToWire, kindFromWire, kindsOf, roleFromWire, sealToWire } from './node-link.wire.js';
+import { entryToWire, kindFromWire, kindsOf, roleFromWire, sealToWire } from './node-link.wire.js';
 
 const compress = promisify(zstdCompress);
 

@@ -11,6 +11,7 @@ import {
   JournalDrainedSchema,
   NodeMessageSchema,
   NodeRole,
+  poolOfLabels,
   QuotaRequestSchema,
   RateDemandsSchema,
   ReportBatchSchema,
@@ -25,7 +26,7 @@ import {
 import type { Clock, Secret } from '@gatehouse/kernel';
 import { BlobFetcher, StreamEnded } from './blob-fetcher.js';
 import type { StoredSeal } from './change-log.js';
-import { ControlPlanes } from './control-planes.js';
+import { ControlPlanes, shuffled } from './control-planes.js';
 import { DiskStore } from './disk-store.js';
 import { DiskFiles, type Files } from './files.js';
 import { ManifestKeeper, type ManifestUpdate } from './manifest-keeper.js';
@@ -42,6 +43,8 @@ import {
 import { PersistentStream, type BackOff, type StreamSettings } from './persistent-stream.js';
 import type { LeaseBookState, QuotaGrant, QuotaRequest, RateDemand, RateLease } from './quota.js';
 import { ReportStream } from './report-stream.js';
+import { readSnapshot, SnapshotRefused, writeSnapshot } from './sibling-snapshot.js';
+import { fetchSnapshot, type TakeSnapshot } from './siblings.js';
 import { grpcTransports, type OpenTransport } from './transport.js';
 
 export interface ControlLinkOptions {
@@ -82,6 +85,12 @@ export interface ControlLinkOptions {
   readonly backOff?: BackOff;
   /** In [0, 1); spreads the reconnects of many nodes, and the nodes over the control planes. */
   readonly random?: () => number;
+  /** Admin URLs of other nodes; one gives us its manifest while we have none and no control plane answers. */
+  readonly siblings?: readonly string[];
+  /** 32 bytes: what a sibling's snapshot is checked with until a control plane has told its key. */
+  readonly snapshotKey?: Uint8Array;
+  /** How long a control plane is waited for before siblings are asked, and between two rounds of asking. */
+  readonly siblingMs?: number;
   readonly openTransport?: OpenTransport;
   readonly files?: Files;
 }
@@ -110,6 +119,8 @@ type Changes = Map<string, NonNullable<ReturnType<typeof entryFromWire>>>;
 const ROLES = { DATA_PLANE: NodeRole.DATA_PLANE, FUNCTION_RUNNER: NodeRole.FUNCTION_RUNNER } as const;
 /** Repairs in a row that did not help; then everything is fetched anew. */
 const REPAIRS_IN_A_ROW_MAX = 2;
+/** An older snapshot of a sibling is refused. */
+const SNAPSHOT_AGE_MS_MAX = 7 * 24 * 3_600_000;
 const RETURN_MS_MAX = 10 * 60_000;
 const REACHABLE_MS = 2_000;
 
@@ -143,6 +154,7 @@ export class ControlLink {
   private failoverCount = 0;
   private moving: NodeJS.Timeout | null = null;
   private check: NodeJS.Timeout | null = null;
+  private asking: NodeJS.Timeout | null = null;
   private returning: NodeJS.Timeout | null = null;
   private failedReturns = 0;
   private closed = false;
@@ -212,7 +224,15 @@ export class ControlLink {
     this.reports.start();
     this.checkLater();
     if (this.planes.count > 1) this.returnLater();
+    if (!this.keeper.isComplete && (this.options.siblings ?? []).length > 0) this.askSiblingsLater();
   }
+
+  /** For a sibling; `null` while the present state has no signature of a control plane. */
+  readonly snapshot: TakeSnapshot = () => {
+    const { seal, entries } = this.keeper;
+    if (seal === null || seal.signature === '') return null;
+    return { seal, chunks: writeSnapshot(seal, [...entries], (digest) => this.store.readBlob(digest)) };
+  };
 
   get status(): LinkStatus {
     return {
@@ -293,7 +313,7 @@ export class ControlLink {
 
   async close(): Promise<void> {
     this.closed = true;
-    for (const timer of [this.check, this.returning, this.moving]) if (timer !== null) clearTimeout(timer);
+    for (const timer of [this.check, this.asking, this.returning, this.moving]) if (timer !== null) clearTimeout(timer);
     this.reports.close();
     this.session.close();
     this.planes.close();
@@ -514,9 +534,9 @@ export class ControlLink {
     else this.sendCheck();
   }
 
-  private sealed(message: Seal): void {
+  private async sealed(message: Seal): Promise<void> {
     const seal = this.storedSeal(message)!;
-    if (this.keeper.sealed(seal)) this.repairsInARow = 0;
+    if (await this.keeper.sealedLater(seal)) this.repairsInARow = 0;
     else if (seal.revision === this.keeper.revision) this.sendCheck();
   }
 
@@ -549,7 +569,11 @@ export class ControlLink {
   private checkLater(): void {
     const pauseMs = (this.options.checkMs ?? 30_000) * (0.8 + 0.2 * this.random());
     this.check = setTimeout(() => {
-      if (this.isAnswered && !this.isFirstManifest && this.queuedCount === 0) this.sendCheck();
+      this.enqueue(() => this.keeper.catchUpOnDisk());
+      if (this.isAnswered && !this.isFirstManifest && this.queuedCount === 1) {
+        if (this.keeper.isRefusingForLackOfBlobs) this.enqueue(() => this.retry());
+        else this.sendCheck();
+      }
       this.checkLater();
     }, pauseMs);
     this.check.unref();
@@ -562,6 +586,49 @@ export class ControlLink {
     await this.keeper.adopt({ revision, changes: new Map(), replaces: 'nothing', seal }, true);
     // The control plane takes refusals as lasting until the entry changes or a stream begins.
     if (refusals.size < before) this.session.restart('entries that were refused are served now');
+  }
+
+  private askSiblingsLater(): void {
+    this.asking = setTimeout(() => void this.askSiblings(), this.options.siblingMs ?? 3_000);
+  }
+
+  private async askSiblings(): Promise<void> {
+    // A control plane that answers is about to send its manifest.
+    const siblings = this.isAnswered ? [] : shuffled([...(this.options.siblings ?? [])], this.random);
+    for (const url of siblings) {
+      if (this.closed || this.keeper.isComplete) return;
+      try {
+        await this.joinFrom(url);
+      } catch (cause) {
+        this.options.log.warn({ sibling: url, reason: (cause as Error).message }, 'no manifest from this sibling');
+      }
+    }
+    if (!this.closed && !this.keeper.isComplete) this.askSiblingsLater();
+  }
+
+  private async joinFrom(url: string): Promise<void> {
+    const { token, role, labels, snapshotKey, clock, log } = this.options;
+    const key = this.sealKey ?? snapshotKey;
+    if (key === undefined) throw new SnapshotRefused('there is no key to check it with (GATEHOUSE_SNAPSHOT_KEY)');
+    const terms = {
+      key,
+      role: ROLES[role],
+      pool: poolOfLabels(labels ?? {}),
+      knownKinds: KNOWN_KINDS,
+      nowMs: clock.nowMs(),
+      ageMsMax: SNAPSHOT_AGE_MS_MAX,
+    };
+    const { seal, entries } = await readSnapshot(await fetchSnapshot(url, token), terms, (digest, bytes) =>
+      this.store.writeBlob(digest, bytes),
+    );
+    // Among the manifests of a control plane, which may have come meanwhile: then it knows better.
+    this.work = this.work.then(async () => {
+      if (this.closed || this.keeper.isComplete) return;
+      const update = { revision: seal.revision, changes: entries, replaces: 'everything', seal } as const;
+      await this.keeper.adopt(update, false, async () => false);
+      log.info({ sibling: url, revision: seal.revision, entries: entries.size }, 'joined from a sibling');
+    });
+    await this.work;
   }
 
   private goElsewhere(withinMs: number): void {

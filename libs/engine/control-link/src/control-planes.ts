@@ -61,7 +61,8 @@ export class ControlPlanes {
   }
 }
 
-function shuffled<T>(items: T[], random: () => number): T[] {
+/** Shuffles in place. */
+export function shuffled<T>(items: T[], random: () => number): T[] {
   for (let last = items.length - 1; last > 0; last--) {
     const other = Math.floor(random() * (last + 1));
     [items[last], items[other]] = [items[other]!, items[last]!];

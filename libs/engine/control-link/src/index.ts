@@ -6,3 +6,4 @@ export type { EntryName, GetBlob, LinkEntry, LinkEntryKind, LinkLog, ManifestCha
 export type { BackOff } from './persistent-stream.js';
 export type { LeaseBookState, QuotaGrant, QuotaRequest, RateDemand, RateLease } from './quota.js';
 export type { ControlTransport, OpenTransport, StreamCall } from './transport.js';
+export { serveSnapshots, type TakeSnapshot } from './siblings.js';

@@ -83,8 +83,16 @@ export class ManifestKeeper {
     return this.sealOfState;
   }
 
+  /** Like `sealed`, and keeps the first seal of a state on disk, so that it can be passed on after a restart too. */
+  async sealedLater(seal: StoredSeal): Promise<boolean> {
+    const isFirst = this.sealOfState === null;
+    if (!this.sealed(seal)) return false;
+    if (isFirst) await this.persist([], [], []);
+    return true;
+  }
+
   /** Keeps the seal if it is of the present state; else nothing. True when the roots agree. */
-  sealed(seal: StoredSeal): boolean {
+  private sealed(seal: StoredSeal): boolean {
     if (seal.revision !== this.revision || seal.root !== this.table.digest.root().toString('hex')) return false;
     this.sealOfState = seal;
     return true;
@@ -121,14 +129,14 @@ export class ManifestKeeper {
   }
 
   /** Rejects, with nothing changed, when the stream ends while blobs are fetched. */
-  async adopt(update: ManifestUpdate, retriesLacking: boolean): Promise<void> {
+  async adopt(update: ManifestUpdate, retriesLacking: boolean, fetchBlob = this.dependencies.fetchBlob): Promise<void> {
     const puts: LinkEntry[] = [];
     for (const { entry } of update.changes.values()) {
       if (entry !== null && !this.table.isPublished(entry)) puts.push(entry);
     }
     const withdrawn = this.namesToWithdraw(update);
     const retried = retriesLacking ? this.refusedForLackOfBlobs(update.changes, withdrawn) : [];
-    const absent = await this.fetchMissing([...puts, ...retried], retriesLacking);
+    const absent = await this.fetchMissing([...puts, ...retried], retriesLacking, fetchBlob);
     if (this.isClosed) return;
 
     const removed = withdrawn.filter((name) => this.table.withdraw(name));
@@ -157,7 +165,11 @@ export class ManifestKeeper {
   }
 
   /** Fetches the blobs that are not on disk; returns the digests that could not be had. */
-  private async fetchMissing(entries: readonly LinkEntry[], retriesLacking: boolean): Promise<ReadonlySet<string>> {
+  private async fetchMissing(
+    entries: readonly LinkEntry[],
+    retriesLacking: boolean,
+    fetchBlob: KeeperDependencies['fetchBlob'],
+  ): Promise<ReadonlySet<string>> {
     const missing = new Set<string>();
     for (const { digest, blobBytes } of entries) {
       if (digest === null || missing.has(digest)) continue;
@@ -168,7 +180,7 @@ export class ManifestKeeper {
     const absent = new Set<string>();
     await Promise.all(
       [...missing].map(async (digest) => {
-        if (await this.dependencies.fetchBlob(digest)) this.lacking.delete(digest);
+        if (await fetchBlob(digest)) this.lacking.delete(digest);
         else {
           this.lacking.add(digest);
           absent.add(digest);

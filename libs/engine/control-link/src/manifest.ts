@@ -72,7 +72,8 @@ export function kindFromWire(kind: EntryKind): LinkEntryKind | null {
   return null;
 }
 
-const DIGEST = /^[0-9a-f]{64}$/;
+/** Hex SHA-256. */
+export const DIGEST = /^[0-9a-f]{64}$/;
 const utf8 = new TextDecoder();
 
 /** A present entry, or its removal; `null` when it is of an unknown kind or names no proper digest. */
