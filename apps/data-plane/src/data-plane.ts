@@ -27,6 +27,8 @@ export interface DataPlane {
 
 /** Shares of throttles are renewed, and leases that rest given back, this often. */
 const LEASE_TICK_MS = 1_000;
+/** For leases given back at the end to leave; one that does not is free after the next start. */
+const LAST_WORDS_MS = 50;
 
 export async function startDataPlane(
   config: Config,
@@ -101,6 +103,7 @@ export async function startDataPlane(
       await Promise.race([reporter.flush(), new Promise((resolve) => setTimeout(resolve, LAST_REPORT_MS).unref())]);
       clearInterval(leaseTimer);
       quotas.close();
+      if (opened.status.connected) await new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS)); // the stream is cancelled, not ended
       await opened.close();
       await Promise.all([opening.close(), admin.close()]);
       stopWatching();

@@ -22,6 +22,8 @@ export interface ControlPlaneParts<Plane> {
 
 export interface TestConfig {
   readonly databaseUrl: string;
+  /** Empty: queue and lease book are in PostgreSQL. */
+  readonly redisUrl: string;
   readonly masterKey: Secret;
   readonly nodeToken: Secret;
   readonly bind: string;
@@ -82,6 +84,7 @@ export async function startControlPlaneHouse<Plane extends RunningPlane>(
   await migrate(postgres.url);
   const config: TestConfig = {
     databaseUrl: postgres.url,
+    redisUrl: '',
     masterKey: new Secret(randomBytes(32).toString('hex')),
     nodeToken: new Secret(randomBytes(16).toString('hex')),
     bind: '127.0.0.1',
