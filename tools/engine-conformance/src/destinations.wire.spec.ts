@@ -1,10 +1,9 @@
 // Where a call goes: addresses a node must not connect to, names that resolve badly (fault 36), upstreams that are down (fault 37).
-import { AddressRules } from '@gatehouse/engine-connectors';
 import { ScriptedNameService, type UpstreamSettingsOverrides } from '@gatehouse/engine-upstream';
 import type { RawUpstream } from '@gatehouse/testkit';
 import { expect } from 'vitest';
 import { conform, eventually, extra, forEveryEngine, within, type House } from './conform.js';
-import type { Engine, Extras } from './engines.js';
+import type { Engine } from './engines.js';
 import { stageOf, type Gate } from './gate.js';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -38,7 +37,7 @@ forEveryEngine((engine) => {
   ] as const) {
     conform(engine, 36, `${what} (${host}) is not connected to unless the operator opens it`, async (house) => {
       const up = await house.rawUpstream((call) => call.send(OK));
-      const gate = await house.gate({ connector: { addressRules: new AddressRules({ allow: [] }) }, timeoutMs: 2_000 });
+      const gate = await house.gate({ connector: { rules: { allow: [] } }, timeoutMs: 2_000 });
       await gate.proxyTo(`http://${host}:${up.port}`);
       const { status } = await gate.call('/dev/x');
       // What is an address to one reader may be a name to another; then its resolver decides.
@@ -49,8 +48,8 @@ forEveryEngine((engine) => {
 
   conform(engine, 36, 'a port of this machine stays closed while the loopback is open', async (house) => {
     const [admin, up] = [await house.rawUpstream((call) => call.send(OK)), await house.rawUpstream((call) => call.send(OK))];
-    const addressRules = new AddressRules({ allow: ['loopback'], refusedLoopbackPorts: [admin.port] });
-    const gate = await house.gate({ connector: { addressRules } });
+    const rules = { allow: ['loopback'], refusedLoopbackPorts: [admin.port] } as const;
+    const gate = await house.gate({ connector: { rules } });
     await gate.publish(
       stageOf([
         { path: '/a', integration: gate.to(`${admin.url}/`) },
@@ -87,8 +86,7 @@ forEveryEngine((engine) => {
     expect([502, 504]).toContain((await gate.call('/dev/x')).status);
   });
 
-  const upstream = extra(engine, 'upstream', 36);
-  if (upstream !== null) testNames(engine, upstream);
+  if (extra(engine, 'destinations', 36) !== null) testNames(engine);
 });
 
 /** An upstream that is known as `up.test`. */
@@ -99,15 +97,11 @@ interface Named {
   status(): Promise<number>;
 }
 
-async function namedUpstream(
-  house: House,
-  options: NonNullable<Extras['upstream']>,
-  settings: UpstreamSettingsOverrides,
-): Promise<Named> {
+async function namedUpstream(house: House, settings: UpstreamSettingsOverrides): Promise<Named> {
   const names = new ScriptedNameService();
   const up = await house.rawUpstream((call) => call.send(OK));
   names.answers('up.test', ['127.0.0.1']);
-  const gate = await house.gate({ connector: options(names, settings), timeoutMs: 1_000 });
+  const gate = await house.gate({ connector: { names, settings, rules: { allow: ['loopback'] } }, timeoutMs: 1_000 });
   const url = `http://up.test:${up.port}`;
   await gate.publish(
     stageOf([{ path: '/{proxy+}', httpMethod: 'ANY', integration: gate.toPath(url) }]),
@@ -116,10 +110,9 @@ async function namedUpstream(
   return { names, up, gate, status: async () => (await gate.call('/dev/x')).status };
 }
 
-function testNames(engine: Engine, options: NonNullable<Extras['upstream']>): void {
+function testNames(engine: Engine): void {
   const quick = { ttlMinMs: 1, negativeMs: 1, retryMinMs: 1, retryMaxMs: 5 };
-  const start = (house: House, settings: UpstreamSettingsOverrides = {}): Promise<Named> =>
-    namedUpstream(house, options, settings);
+  const start = (house: House, settings: UpstreamSettingsOverrides = {}): Promise<Named> => namedUpstream(house, settings);
   /** A connection that is open would answer without asking for an address. */
   const fresh = ({ up }: Named): void =>
     up.does((call) => call.socket.end(OK.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n')));

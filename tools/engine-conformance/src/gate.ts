@@ -1,17 +1,16 @@
 /** A listener, a World with one stage and an upstream client, of one engine, on a port of its own. */
 import type { IntegrationSnapshot, RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
-import { AddressRules, type HttpConnectorOptions } from '@gatehouse/engine-connectors';
 import type { HttpListenerOptions } from '@gatehouse/engine-http';
 import { BucketRegistry, QuotaLedger } from '@gatehouse/engine-limits';
 import { WorldKeeper } from '@gatehouse/engine-link';
 import { RequestRecorder } from '@gatehouse/engine-record';
 import { canonicalJson, ManualClock, sha256Hex } from '@gatehouse/kernel';
 import { callOnce, routeSnapshot, stageSnapshot, type CallerRequest, type CallerResponse } from '@gatehouse/testkit';
-import type { Engine, Listener, UpstreamClient } from './engines.js';
+import type { ConnectorOptions, Engine, Listener, UpstreamClient } from './engines.js';
 
 export interface GateOptions {
   readonly listener?: Partial<HttpListenerOptions> & object;
-  readonly connector?: Partial<HttpConnectorOptions> & object;
+  readonly connector?: Partial<ConnectorOptions>;
   /** Of integrations that do not say otherwise. */
   readonly timeoutMs?: number;
 }
@@ -43,9 +42,9 @@ export class Gate {
   private constructor(engine: Engine, options: GateOptions) {
     this.timeoutMs = options.timeoutMs ?? 5_000;
     const clock = new ManualClock();
-    const addressRules = new AddressRules({ allow: ['loopback'] });
-    const http = engine.connector({ addressRules, ...options.connector });
-    const insecureHttp = engine.connector({ addressRules, skipsVerification: true, ...options.connector });
+    const rules = { allow: ['loopback' as const] };
+    const http = engine.connector({ rules, ...options.connector });
+    const insecureHttp = engine.connector({ rules, skipsVerification: true, ...options.connector });
     this.connectors = [http, insecureHttp];
     this.worlds = new WorldKeeper({
       bindings: {
@@ -87,10 +86,14 @@ export class Gate {
     return this.listener.port;
   }
 
-  /** Everything below `/dev/` goes to that upstream, and `/dev` is answered by us. */
+  /** Everything below `/dev/` goes to that upstream, `/dev/good` with more time than `over` may give; `/dev` is answered by us. */
   proxyTo(url: string, over: object = {}): Promise<void> {
     return this.publish(
-      stageOf([routeSnapshot(), { path: '/{proxy+}', httpMethod: 'ANY', integration: this.toPath(url, over) }]),
+      stageOf([
+        routeSnapshot(),
+        { path: '/good', httpMethod: 'ANY', integration: this.to(`${url}/good`, { timeoutMs: 5_000 }) },
+        { path: '/{proxy+}', httpMethod: 'ANY', integration: this.toPath(url, over) },
+      ]),
     );
   }
 

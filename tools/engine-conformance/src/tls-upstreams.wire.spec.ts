@@ -124,7 +124,7 @@ forEveryEngine((engine) => {
 
   conform(engine, 38, 'an upstream that never ends its handshake is 504 at the timeout', async (house) => {
     const up = await house.rawUpstream();
-    const gate = await house.gate({ timeoutMs: 300 });
+    const gate = await house.gate({ timeoutMs: 300, connector: { connectTimeoutMs: 1_000 } });
     await gate.proxyTo(up.url.replace('http:', 'https:'));
     expect((await gate.call('/dev/x')).status).toBe(504);
   });

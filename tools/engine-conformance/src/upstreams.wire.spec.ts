@@ -300,7 +300,7 @@ forEveryEngine((engine) => {
       const { gate, up } = await house.behind(
         goodOr((call) => (call.send(begin), flood(call, piece))),
         {},
-        { timeoutMs: 3_000 },
+        { timeoutMs: 20_000 },
       );
       expect([502, 504]).toContain((await outcome(house, gate, get('/dev/x'))).answer?.status);
       await within(3_000, 'the end of the upstream call', up.idle());
@@ -317,7 +317,7 @@ forEveryEngine((engine) => {
       const { gate, up } = await house.behind(
         goodOr((call) => (call.send(bytes), flood(call, 'a'))),
         {},
-        { timeoutMs: 4_000 },
+        { timeoutMs: 20_000 },
       );
       expect((await outcome(house, gate, get('/dev/x'))).text).toMatch(/^cut "ok"$|^50[24] /);
       await within(3_000, 'the end of the upstream call', up.idle());

@@ -42,7 +42,7 @@ export class ScriptedUpstream {
     server.on('request', (request, response) => upstream.received(request, response));
     server.on('clientError', ({ code, message }: NodeJS.ErrnoException, socket) => {
       if (code?.startsWith('HPE_') === true && code !== 'HPE_INVALID_EOF_STATE') upstream.unreadable.push(`${code}: ${message}`);
-      socket.destroy();
+      setImmediate(() => socket.destroy()); // a request in front of it is whole, and its listeners have to hear of that first
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return upstream;

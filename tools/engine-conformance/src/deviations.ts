@@ -1,6 +1,7 @@
-/** What the implementation on node:http and undici is known to do otherwise. */
+/** What the implementations are known to do otherwise. */
 import type { Deviation } from './engines.js';
 
+/** node:http and undici. */
 export const REFERENCE_DEVIATIONS: readonly Deviation[] = [
   {
     fault: 3,
@@ -86,5 +87,22 @@ export const REFERENCE_DEVIATIONS: readonly Deviation[] = [
     fault: 35,
     cases: ['a GET whose answer has begun is never sent twice'],
     why: 'undici does not tell whether bytes of the answer had come',
+  },
+];
+
+/** Plain sockets. Each of these is a bug with a test that waits for its end: this list has to be empty. */
+export const PLAIN_DEVIATIONS: readonly Deviation[] = [
+  {
+    fault: 34,
+    cases: [
+      'Informational answers come before the answer: HTTP/1.1 103 Early Hints\\r\\nContent-Length: x',
+      'Informational answers come before the answer: HTTP/1.1 103 Early Hints\\r\\nContent-Length:\\r\\n',
+    ],
+    why: 'the framing of informational answers is not looked at',
+  },
+  {
+    fault: 38,
+    cases: ['an upstream that never ends its handshake is 504 at the timeout'],
+    why: 'close() waits for ever for a connection that is being made',
   },
 ];
