@@ -1,6 +1,6 @@
 import { HttpFunctionInvoker } from '@gatehouse/control-functions';
 import { createReportSink, LeaseOffice, startMaintenance } from '@gatehouse/control-metering';
-import { createNodeAdmin, NodeLinkServer } from '@gatehouse/control-nodes';
+import { createNodeAdmin, NodeLinkServer, SealSigner } from '@gatehouse/control-nodes';
 import { Authenticator, AwsEndpoint } from '@gatehouse/control-wire';
 import type { Store } from '@gatehouse/domain';
 import { randomIds, type Clock } from '@gatehouse/kernel';
@@ -34,11 +34,17 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
     clock,
     log,
   });
+  const signer = new SealSigner(config.masterKey);
+  log.info(
+    { snapshotKey: Buffer.from(signer.publicKey).toString('hex') },
+    'nodes check snapshots of siblings with this (GATEHOUSE_SNAPSHOT_KEY)',
+  );
   const nodes = new NodeLinkServer({
     manifest: store.manifest,
     nodes: store.nodes,
     token: config.nodeToken,
     leases,
+    signer,
     applyReport: createReportSink({ metering: store.metering, log }),
     clock,
     log,

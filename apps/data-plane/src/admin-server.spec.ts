@@ -11,6 +11,7 @@ beforeEach(async () => {
     port: 0,
     metrics: () => renderPrometheus(new MetricsRegistry()),
     notReady: () => waitingFor,
+    snapshot: (_, response) => void response.writeHead(401).end(),
   });
 });
 afterEach(() => server.close());

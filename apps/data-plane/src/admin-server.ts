@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { PROMETHEUS_CONTENT_TYPE } from '@gatehouse/telemetry';
 
@@ -9,7 +9,7 @@ export interface AdminServer {
 
 /**
  * The node's own port, for operators and load balancers: `/healthz` (the process lives), `/readyz` (requests would be
- * served) and `/metrics` (Prometheus text).
+ * served), `/metrics` (Prometheus text) and `/snapshot` (what this node serves, for a sibling that shows the node token).
  */
 export async function startAdminServer(options: {
   readonly bind: string;
@@ -18,6 +18,7 @@ export async function startAdminServer(options: {
   readonly metrics: () => string | Promise<string>;
   /** What keeps the node from being ready; empty when it is. */
   readonly notReady: () => readonly string[];
+  readonly snapshot: (request: IncomingMessage, response: ServerResponse) => void;
   /** More to say about readiness. */
   readonly details?: () => object;
 }): Promise<AdminServer> {
@@ -39,6 +40,8 @@ export async function startAdminServer(options: {
       }
       case '/metrics':
         return void Promise.resolve(options.metrics()).then((page) => answer(200, PROMETHEUS_CONTENT_TYPE, page));
+      case '/snapshot':
+        return options.snapshot(request, response);
       default:
         return json(404, { message: 'Not Found' });
     }

@@ -10,6 +10,7 @@ import {
   type Setting,
   type Values,
 } from '@gatehouse/kernel';
+import { labelsSetting, siblingsSetting, snapshotKeySetting } from './sibling-settings.js';
 
 const WORKERS_MAX = 99;
 
@@ -42,7 +43,14 @@ const SETTINGS = {
   bind: stringSetting('GATEHOUSE_BIND', 'address to listen on', '127.0.0.1'),
   port: portSetting('GATEHOUSE_PORT', 'HTTP: callers of the APIs', 8080),
   adminPort: portSetting('GATEHOUSE_NODE_ADMIN_PORT', 'HTTP: health and metrics of this node', 8081),
-  controlAddress: stringSetting('GATEHOUSE_CONTROL_ADDRESS', 'gRPC address of the control plane, host:port', '127.0.0.1:7090'),
+  controlAddress: stringSetting(
+    'GATEHOUSE_CONTROL_ADDRESS',
+    'gRPC address of the control plane, host:port; of several ones, separated by commas',
+    '127.0.0.1:7090',
+  ),
+  labels: labelsSetting,
+  siblings: siblingsSetting,
+  snapshotKey: snapshotKeySetting,
   workers: workersSetting,
   runnerUrl: stringSetting('GATEHOUSE_RUNNER_URL', 'function runner that function integrations call', 'http://127.0.0.1:7081'),
   baseDomain: stringSetting('GATEHOUSE_BASE_DOMAIN', 'APIs answer at {api}.execute-api.{base domain}', 'localhost'),

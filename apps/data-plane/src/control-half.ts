@@ -28,6 +28,9 @@ export function openLink(
     snapshotFormats: [SNAPSHOT_FORMAT],
     softwareVersion: SOFTWARE_VERSION,
     adminUrl: `http://${config.bind}:${adminPort}`,
+    labels: config.labels,
+    siblings: config.siblings,
+    ...(config.snapshotKey !== null && { snapshotKey: config.snapshotKey }),
     ...options,
   });
 }
@@ -39,6 +42,16 @@ export function watchNode(metrics: MetricsRegistry, link: ControlLink, journal: 
     'gatehouse_node_refused_entries',
     'Manifest entries served in their last good form',
     () => link.status.refusedCount,
+  );
+  metrics.gauge(
+    'gatehouse_node_manifest_mismatches',
+    'How often the manifest was not what the control plane says, since the start',
+    () => link.status.mismatchCount,
+  );
+  metrics.gauge(
+    'gatehouse_node_control_failovers',
+    'Moves to another control plane, since the start',
+    () => link.status.failoverCount,
   );
   metrics.gauge('gatehouse_node_unreported_batches', 'Usage batches without a receipt', () => journal.pending().length);
 }

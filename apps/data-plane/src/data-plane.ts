@@ -4,7 +4,7 @@
  *   start   admin port (not ready) -> world from disk -> listeners -> control stream -> ready
  *   stop    not ready -> listeners drain -> last report and its receipt -> control stream closes
  */
-import type { ControlLink } from '@gatehouse/engine-control-link';
+import { serveSnapshots, type ControlLink } from '@gatehouse/engine-control-link';
 import { BucketRegistry, QuotaLedger, RateLeases, UsageJournal } from '@gatehouse/engine-limits';
 import type { Clock } from '@gatehouse/kernel';
 import { MetricsRegistry, renderPrometheus, watchProcess } from '@gatehouse/telemetry';
@@ -47,7 +47,13 @@ export async function startDataPlane(
     ...(isStopping ? ['stopping'] : []),
   ];
   const admin = await onPort('GATEHOUSE_NODE_ADMIN_PORT', () =>
-    startAdminServer({ bind: config.bind, port: config.adminPort, metrics: () => renderPrometheus(metrics), notReady }),
+    startAdminServer({
+      bind: config.bind,
+      port: config.adminPort,
+      metrics: () => renderPrometheus(metrics),
+      notReady,
+      snapshot: serveSnapshots(() => link?.snapshot() ?? null, config.nodeToken, log),
+    }),
   );
 
   const onFallback = fallbackCounters(metrics);

@@ -11,7 +11,14 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { UsagePlanEntry } from '@gatehouse/contracts';
-import type { ControlLink, GetBlob, LinkEntry, ManifestChange, Report } from '@gatehouse/engine-control-link';
+import {
+  serveSnapshots,
+  type ControlLink,
+  type GetBlob,
+  type LinkEntry,
+  type ManifestChange,
+  type Report,
+} from '@gatehouse/engine-control-link';
 import { QuotaShares, UsageJournal, type CountedUsage, type PlanQuota, type UsageBatch } from '@gatehouse/engine-limits';
 import type { Clock } from '@gatehouse/kernel';
 import { MetricsRegistry, watchProcess } from '@gatehouse/telemetry';
@@ -117,6 +124,7 @@ class Supervisor implements DataPlane {
         port: config.adminPort,
         metrics: () => this.nodeMetrics.text(),
         notReady: () => this.notReady(),
+        snapshot: serveSnapshots(() => this.parts?.link.snapshot() ?? null, config.nodeToken, log),
         details: () => ({ workers: { serving: this.processes.servingCount, configured: config.workers } }),
       }),
     );

@@ -401,13 +401,13 @@ export class NodeSession {
   }
 
   private readonly tellSeal = (): void => {
-    const seal = this.isPushing || this.sentRevision === null ? null : this.view!.sealAt(this.sentRevision);
+    const seal = this.sentRevision === null ? null : this.view!.sealAt(this.sentRevision);
     if (seal !== null) void this.write({ case: 'seal', value: sealToWire(seal) });
   };
 
   /** The node says what it has. While a change is on its way to it, the seal of that change answers. */
   private check(revision: number, root: Uint8Array): void {
-    if (this.view === null || revision !== this.sentRevision || this.isPushing) return;
+    if (this.view === null || revision !== this.sentRevision) return;
     const seal = this.view.sealAt(revision);
     if (seal === null) return;
     if (Buffer.compare(seal.root, root) === 0) {
