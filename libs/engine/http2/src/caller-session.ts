@@ -31,7 +31,6 @@ export interface SessionOwner {
 
 /** For a caller that does not take our last words. */
 const LAST_WORDS_MS = 5_000;
-const STREAM_ID_MAX = 2 ** 31 - 1;
 
 export class CallerSession implements StreamOwner {
   readonly sourceIp: string;
@@ -98,11 +97,12 @@ export class CallerSession implements StreamOwner {
     if (!this.resets.spend(nowMs)) this.end('RESETS', constants.NGHTTP2_ENHANCE_YOUR_CALM, nowMs);
   }
 
-  /** No new streams; those that are open end by themselves. Streams under way to us still count when `isNotice`. */
-  close(isNotice: boolean): void {
-    if (this.http2.destroyed || this.http2.closed) return;
-    if (isNotice) this.http2.goaway(constants.NGHTTP2_NO_ERROR, STREAM_ID_MAX);
-    else this.http2.close();
+  /**
+   * No new streams; those that are open end by themselves. A stream that crosses the GOAWAY is behind the last one it names, so its
+   * caller knows that it may send it again (RFC 9113 §6.8). The notice that would let it pass is not to be had from node:http2.
+   */
+  close(): void {
+    if (!this.http2.destroyed) this.http2.close();
   }
 
   cut(): void {
@@ -112,6 +112,7 @@ export class CallerSession implements StreamOwner {
 
   sweep(nowMs: number, sinceLastMs: number): void {
     const { limits } = this;
+    if (this.endingAtMs === 0 && this.http2.destroyed) this.endingAtMs = nowMs; // nghttp2 gave up; its 'error' comes with 'close'
     if (this.endingAtMs > 0) {
       if (nowMs - this.endingAtMs > LAST_WORDS_MS) this.socket.destroy();
       return;

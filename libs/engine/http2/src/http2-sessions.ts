@@ -29,8 +29,6 @@ export interface Http2SessionsOptions extends Partial<Http2Limits> {
   readonly isShedding?: () => boolean;
 }
 
-/** Between the notice that we close and the refusal of new streams: what was under way by then is still served. */
-const NOTICE_MS_MAX = 250;
 const SWEEP_MS_MIN = 10;
 const SWEEP_MS_MAX = 1_000;
 
@@ -83,21 +81,14 @@ export class Http2Sessions implements SessionOwner {
     return this.sessions.size;
   }
 
-  /** Lets requests finish, also those on their way when the caller hears of it; what is left at the deadline is cut. Resolves when all are recorded. */
+  /** Lets requests finish, takes no new ones; what is left at the deadline is cut. Resolves when all are recorded. */
   async close({ deadlineMs }: { readonly deadlineMs: number }): Promise<void> {
     this.isClosing = true;
-    for (const session of this.sessions) session.close(true);
-    const refusal = setTimeout(
-      () => {
-        for (const session of this.sessions) session.close(false);
-      },
-      Math.min(NOTICE_MS_MAX, deadlineMs / 2),
-    );
+    for (const session of this.sessions) session.close();
     const deadline = setTimeout(() => {
       for (const session of this.sessions) session.cut();
     }, deadlineMs);
     if (this.servingCount > 0 || this.sessions.size > 0) await new Promise<void>((resolve) => (this.onQuiet = resolve));
-    clearTimeout(refusal);
     clearTimeout(deadline);
     clearInterval(this.sweeper);
   }
