@@ -13,6 +13,7 @@ import type { Destinations } from '@gatehouse/engine-upstream';
 import { DEFAULT_CHUNKED_LIMITS, type ChunkedLimits, type HeadLimits } from '../head-limits.js';
 import { Origin, type OriginSettings } from './origin.js';
 import { splitOrigin } from './origin-url.js';
+import { RunningCalls } from './running-calls.js';
 import { letGoOfRequestBody, UpstreamCall } from './upstream-call.js';
 
 export interface Http1ConnectorOptions {
@@ -45,7 +46,7 @@ export class Http1Connector implements Connector {
   private readonly tenants = new Map<string, Map<string, Origin>>();
   private readonly origins = new Set<Origin>();
   private readonly destinations: Destinations;
-  private readonly calls = new Set<UpstreamCall>();
+  private readonly calls = new RunningCalls();
   private readonly settings: OriginSettings;
   private readonly originsMax: number;
   private sweeper: NodeJS.Timeout | null = null;
@@ -135,8 +136,8 @@ export class Http1Connector implements Connector {
 
   private sweep(): void {
     const nowMs = performance.now();
-    for (const call of this.calls) {
-      if (nowMs > call.deadlineAtMs) call.end('TIMEOUT', new Error(`no complete answer within ${call.request.timeoutMs} ms`));
+    for (const call of this.calls.overdue(nowMs)) {
+      call.end('TIMEOUT', new Error(`no complete answer within ${call.request.timeoutMs} ms`));
     }
     for (const origin of this.origins) origin.sweep(nowMs);
     this.quietSweeps = this.calls.size > 0 ? 0 : this.quietSweeps + 1;
