@@ -118,14 +118,25 @@ export function sendAndWait(socket: Socket, bytes: Buffer, quietMs: number): Pro
   });
 }
 
-/** Without scheme and authority, in one spelling: we write a path parameter anew, and leave out the mark of an empty query. */
+/**
+ * Without scheme and authority, in one spelling: path parameters are decoded and written anew segment by segment, a slash at the end
+ * of a greedy one and the mark of an empty query are left out.
+ */
 export function originForm(target: string): string {
   const match = /^https?:\/\/[^/?#]*(.*)$/i.exec(target);
   const rest = match === null ? target : match[1]!.startsWith('/') ? match[1]! : `/${match[1]!}`;
-  return rest
-    .replace(/%[0-9a-f]{2}/gi, (escape) => escape.toUpperCase())
-    .replaceAll('"', '%22')
-    .replace(/\?$/, '');
+  const [, path, query] = /^([^?]*)\??([^]*)$/.exec(rest)!;
+  const segments = path!.split('/').map((segment) => encodeURIComponent(decoded(segment)));
+  if (segments.at(-1) === '') segments.pop();
+  return `${segments.join('/')}?${query!.replace(/%[0-9a-f]{2}/gi, (escape) => escape.toUpperCase())}`;
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment; // no UTF-8: nothing we forward
+  }
 }
 
 /** Messages of `ours` that are not among `theirs`, each counted. */

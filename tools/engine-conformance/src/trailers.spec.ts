@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { ENGINES } from './engines.js';
 import { Gate, HOST } from './gate.js';
-import { FUZZ_MS, SEED } from './mutations.js';
+import { FUZZ_MS, FUZZ_RUNS, SEED } from './mutations.js';
 import { sendAndWait } from './opinions.js';
 
 const name = fc.oneof(
@@ -34,7 +34,7 @@ function chunked(body: readonly string[], marked: readonly (readonly [string, nu
   return `${chunks.join('')}0\r\n${marked.map(([field, value]) => `${field}: ${markOf(value)}\r\n`).join('')}\r\n`;
 }
 
-const options = { seed: SEED, numRuns: 5_000, interruptAfterTimeLimit: FUZZ_MS / 3, markInterruptAsFailure: false } as const;
+const options = { seed: SEED, numRuns: FUZZ_RUNS, interruptAfterTimeLimit: FUZZ_MS / 3, markInterruptAsFailure: false } as const;
 
 for (const engine of ENGINES) {
   describe(engine.name, () => {
