@@ -17,6 +17,15 @@ export { DEFAULT_ACCOUNT_SETTINGS, type AccountSettings } from './tenancy/accoun
 export { accountPatchRules } from './tenancy/account-patch.js';
 export { checkTags } from './tenancy/tags.js';
 export { tenantId, type Caller, type Credential, type Tenant, type TenantId } from './tenancy/tenant.js';
+export {
+  DEFAULT_POOL,
+  entryForPool,
+  formerPoolsAfter,
+  formerPoolsField,
+  POOL_TAG,
+  poolsField,
+  poolsOf,
+} from './publish/placement.js';
 export type {
   FlagMap,
   Integration,

@@ -1,4 +1,11 @@
-import type { EntryKind, ManifestEntry, ManifestLog, TenantId } from '@gatehouse/domain';
+import {
+  formerPoolsField,
+  poolsField,
+  type EntryKind,
+  type ManifestEntry,
+  type ManifestLog,
+  type TenantId,
+} from '@gatehouse/domain';
 import type pg from 'pg';
 import { columnText } from './column-text.js';
 import { decompress } from './compression.js';
@@ -19,6 +26,8 @@ interface EntryRow {
   readonly digest: string | null;
   readonly blob_bytes: Int8;
   readonly inline: string;
+  readonly pools: string[];
+  readonly former_pools: string[];
 }
 
 export class PostgresManifestLog implements ManifestLog {
@@ -102,8 +111,8 @@ export class PostgresManifestLog implements ManifestLog {
   }
 
   #entryOf(row: EntryRow): ManifestEntry {
-    const { tenant_id: tenantId, blob_bytes: blobBytes, revision, ...rest } = row;
-    return toEntry({ ...rest, tenantId, blobBytes: BigInt(blobBytes), revision: BigInt(revision) }, this.sealer);
+    const { tenant_id: tenantId, blob_bytes: blobBytes, former_pools: formerPools, revision, ...rest } = row;
+    return toEntry({ ...rest, tenantId, formerPools, blobBytes: BigInt(blobBytes), revision: BigInt(revision) }, this.sealer);
   }
 }
 
@@ -115,6 +124,12 @@ export function toEntry(row: Omit<rows.ManifestEntry, 'changedAtMs'>, sealer: Se
     revision: Number(row.revision),
     content: row.removed
       ? null
-      : { digest: row.digest, blobBytes: Number(row.blobBytes), inline: inlineFromColumn(sealer, row, row.inline) },
+      : {
+          digest: row.digest,
+          blobBytes: Number(row.blobBytes),
+          inline: inlineFromColumn(sealer, row, row.inline),
+          ...poolsField(row.pools),
+        },
+    ...formerPoolsField(row.formerPools, row.removed),
   };
 }

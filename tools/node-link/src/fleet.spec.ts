@@ -214,6 +214,58 @@ test('a removal reaches a node through another control plane than the one that p
   expect(link.status.complete).toBe(true);
 });
 
+describe('placement', () => {
+  test('a node is sent what its pool serves and nothing of the others, whatever moves while it is there or away', async () => {
+    const control = await controlPlane();
+    const wires = { eu: await startWire(control.port), default: await startWire(control.port) };
+    await publishInline(store, 'API_KEY', 'unbound', 'u');
+    await publishInline(store, 'API_KEY', 'mobile', 'm', ['eu']);
+    await publishInline(store, 'API_KEY', 'both', 'b', ['default', 'eu']);
+    await publishInline(store, 'API_KEY', 'nowhere', 'n', ['mars']);
+    const eu = await node('eu', at(wires.eu.port), { labels: { pool: 'eu' } });
+    const rest = await node('rest', at(wires.default.port), { labels: { region: 'x' } });
+    await eventually(() => expect(eu.world.content).toEqual({ 'API_KEY both': 'b', 'API_KEY mobile': 'm' }));
+    await eventually(() => expect(rest.world.content).toEqual({ 'API_KEY both': 'b', 'API_KEY unbound': 'u' }));
+
+    await publishInline(store, 'API_KEY', 'mobile', 'm', ['default']);
+    await eventually(() => expect(eu.world.content).toEqual({ 'API_KEY both': 'b' }));
+    await eventually(() => expect(rest.world.content['API_KEY mobile']).toBe('m'));
+
+    await eu.link.close();
+    await publishInline(store, 'API_KEY', 'both', 'b', ['default']);
+    await publishInline(store, 'API_KEY', 'unbound', 'u', ['eu']);
+    const again = await node('eu', at(control.port), { labels: { pool: 'eu' } });
+    await eventually(() => expect(again.world.content).toEqual({ 'API_KEY unbound': 'u' }));
+    await unpublish(store, 'API_KEY', 'unbound');
+    await eventually(() => expect(again.world.content).toEqual({}));
+    expect(again.link.status.mismatchCount + rest.link.status.mismatchCount).toBe(0);
+  });
+
+  test('what another pool serves costs a node no bytes but those of the revision', async () => {
+    const control = await controlPlane({ heartbeatMs: 60_000 });
+    const wire = await startWire(control.port);
+    const { link } = await node('rest', at(wire.port), { checkMs: 60_000 });
+    await publishInline(store, 'API_KEY', 'mine', 'x'.repeat(5_000));
+    await eventually(() => expect(link.status.revision).toBe(1));
+    const before = wire.bytesDown;
+    const revision = await publishInline(store, 'API_KEY', 'theirs', 'x'.repeat(5_000), ['eu']);
+    await eventually(() => expect(link.status.revision).toBe(revision));
+    expect(link.status.entryCount).toBe(1);
+    expect(wire.bytesDown - before).toBeLessThan(300);
+  });
+
+  test('a node whose label was changed while it was stopped ends up with what its new pool serves', async () => {
+    const control = await controlPlane();
+    await publishInline(store, 'API_KEY', 'a', 'a', ['eu']);
+    await publishInline(store, 'API_KEY', 'b', 'b', ['us']);
+    const first = await node('n', at(control.port), { labels: { pool: 'eu' } });
+    await eventually(() => expect(first.world.content).toEqual({ 'API_KEY a': 'a' }));
+    await first.link.close();
+    const again = await node('n', at(control.port), { labels: { pool: 'us' }, checkMs: 50 });
+    await eventually(() => expect(again.world.content).toEqual({ 'API_KEY b': 'b' }));
+  });
+});
+
 describe('a node with an empty disk and no control plane', () => {
   const MASTER_KEY = new Secret('5a'.repeat(32));
 

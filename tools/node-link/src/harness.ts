@@ -29,7 +29,14 @@ export interface TestControlPlane {
 
 export async function startControlPlane(
   store: InMemoryStore,
-  options: { port?: number; heartbeatMs?: number; pollMs?: number; log?: NodesLog; fastBook?: LeaseBook; signer?: SealSigner } = {},
+  options: {
+    port?: number;
+    heartbeatMs?: number;
+    pollMs?: number;
+    log?: NodesLog;
+    fastBook?: LeaseBook;
+    signer?: SealSigner;
+  } = {},
 ): Promise<TestControlPlane> {
   const log = options.log ?? quiet;
   const { metering, nodes, leases: strict } = store;
@@ -121,15 +128,33 @@ export async function startNode(...settings: Parameters<typeof openNode>): Promi
   return node;
 }
 
-export function publishBlob(store: InMemoryStore, id: string, text: string, kind: EntryKind = 'STAGE'): Promise<number> {
+export function publishBlob(
+  store: InMemoryStore,
+  id: string,
+  text: string,
+  kind: EntryKind = 'STAGE',
+  pools?: readonly string[],
+): Promise<number> {
   return store.tenants.transact(TENANT, async (tx) => {
     const bytes = new TextEncoder().encode(text);
-    return tx.manifest.put(kind, id, { digest: await tx.blobs.put(bytes), blobBytes: bytes.length, inline: '' });
+    return tx.manifest.put(kind, id, {
+      digest: await tx.blobs.put(bytes),
+      blobBytes: bytes.length,
+      inline: '',
+      ...(pools && { pools }),
+    });
   });
 }
 
-export function publishInline(store: InMemoryStore, kind: EntryKind, id: string, text: string): Promise<number> {
-  return store.tenants.transact(TENANT, (tx) => tx.manifest.put(kind, id, { digest: null, blobBytes: 0, inline: text }));
+export function publishInline(
+  store: InMemoryStore,
+  kind: EntryKind,
+  id: string,
+  text: string,
+  pools?: readonly string[],
+): Promise<number> {
+  const content = { digest: null, blobBytes: 0, inline: text, ...(pools !== undefined && { pools }) };
+  return store.tenants.transact(TENANT, (tx) => tx.manifest.put(kind, id, content));
 }
 
 export function unpublish(store: InMemoryStore, kind: EntryKind, id: string): Promise<number> {

@@ -20,6 +20,8 @@ const SCHEDULES = process.env.GATEHOUSE_SEED === undefined ? Number(process.env.
 const SCHEDULES_PER_TEST = 250;
 const STEPS = 40;
 const ADDRESSES = ['one', 'two'] as const;
+/** Of the first and of the second node. */
+const POOLS = ['default', 'eu'] as const;
 /** Long enough for every node to have looked after its disk, once per check. */
 const SETTLE_STEPS_MIN = 24;
 const SETTLE_STEPS_MAX = 400;
@@ -144,7 +146,7 @@ class Simulation {
   /** Every text an entry ever had. */
   private readonly published = new Map<string, Set<string>>();
   /** As it should be served once all is quiet. */
-  readonly wanted = new Map<string, string>();
+  readonly wanted = { default: new Map<string, string>(), eu: new Map<string, string>() };
   isCalm = false;
   isHarmed = false;
 
@@ -210,17 +212,18 @@ class Simulation {
     if (dice < 0.1) return this.publishPair(`${number}`);
     if (dice < 0.2) {
       await unpublish(this.store, 'STAGE', id);
-      this.wanted.delete(`STAGE ${id}`);
+      this.want(`STAGE ${id}`, '', []);
       return;
     }
     const isBad = dice < 0.35;
     const text = `${isBad ? 'BAD ' : ''}${number}`;
     const kind = dice < 0.6 ? 'API_KEY' : 'STAGE';
     const key = `${kind} ${id}`;
-    await (kind === 'STAGE' ? publishBlob(this.store, id, text) : publishInline(this.store, kind, id, text));
-    if (isBad) this.wanted.set(key, text);
-    else {
-      this.wanted.set(key, text);
+    // Now and then an entry moves between the pools, is in both, or in one that no node serves.
+    const pools = ([['default'], ['eu'], ['default', 'eu'], ['mars']] as const)[this.below(4)]!;
+    await (kind === 'STAGE' ? publishBlob(this.store, id, text, kind, pools) : publishInline(this.store, kind, id, text, pools));
+    this.want(key, text, pools);
+    if (!isBad) {
       this.published.set(key, (this.published.get(key) ?? new Set()).add(text));
     }
     if (this.random() < 0.02) await this.store.manifest.clean(systemClock.nowMs() + 1);
@@ -228,23 +231,33 @@ class Simulation {
 
   /** Two entries that must never be seen in different states. */
   private async publishPair(text: string): Promise<void> {
-    const content = { digest: null, blobBytes: 0, inline: text };
+    const pools = ['default', 'eu'] as const;
+    const content = { digest: null, blobBytes: 0, inline: text, pools };
     await this.store.tenants.transact(TENANT, async (tx) => {
       await tx.manifest.put('API_KEY', 'pair', content);
       await tx.manifest.put('USAGE_PLAN', 'pair', content);
     });
     for (const key of ['API_KEY pair', 'USAGE_PLAN pair']) {
-      this.wanted.set(key, text);
+      this.want(key, text, pools);
       this.published.set(key, (this.published.get(key) ?? new Set()).add(text));
+    }
+  }
+
+  private want(key: string, text: string, pools: readonly string[]): void {
+    for (const pool of POOLS) {
+      if (pools.includes(pool)) this.wanted[pool].set(key, text);
+      else this.wanted[pool].delete(key);
     }
   }
 
   /** What a bug might do: a node loses an entry of its table. */
   private harm(): void {
     this.isHarmed = true;
-    const { link } = this.nodes[this.below(this.nodes.length)]!;
+    const { link, world } = this.nodes[this.below(this.nodes.length)]!;
     const { table } = (link as unknown as { keeper: { table: { withdraw(name: object): boolean } } }).keeper;
-    table.withdraw({ kind: 'API_KEY', id: `api${this.below(4)}/dev` });
+    const id = `api${this.below(4)}/dev`;
+    table.withdraw({ kind: 'API_KEY', id });
+    world.texts.delete(`API_KEY ${id}`);
   }
 
   private async crashNode(index: number): Promise<void> {
@@ -265,6 +278,7 @@ class Simulation {
       dataDir: '',
       snapshotFormats: [1],
       softwareVersion: 'simulated',
+      labels: index === 0 ? {} : { pool: POOLS[index]! },
       apply: world.checkedApply,
       clock: systemClock,
       log: quiet,
@@ -356,24 +370,29 @@ async function runSchedule(seed: number): Promise<void> {
     for (let number = 0; number < STEPS; number++) await simulation.step(number);
     simulation.isCalm = true;
     for (const { files } of simulation.nodes) files.isFull = false;
-    const good = [...simulation.wanted].filter(([, text]) => !text.startsWith('BAD'));
     const head = await simulation.store.manifest.head();
     const differences = () =>
-      simulation.nodes.flatMap(({ link, world }, index) => [
-        ...(link.status.revision === head ? [] : [`node ${index} is at revision ${link.status.revision}, not ${head}`]),
-        ...(link.status.entryCount === simulation.wanted.size ? [] : [`node ${index} has ${link.status.entryCount} entries`]),
-        ...good.filter(([key, text]) => world.texts.get(key) !== text).map(([key]) => `node ${index} serves an old ${key}`),
-        ...[...world.texts.keys()].filter((key) => !simulation.wanted.has(key)).map((key) => `node ${index} still serves ${key}`),
-      ]);
+      simulation.nodes.flatMap(({ link, world }, index) => {
+        const wanted = simulation.wanted[POOLS[index]!];
+        const good = [...wanted].filter(([, text]) => !text.startsWith('BAD'));
+        return [
+          ...(link.status.revision === head ? [] : [`node ${index} is at revision ${link.status.revision}, not ${head}`]),
+          ...(link.status.entryCount === wanted.size ? [] : [`node ${index} has ${link.status.entryCount} entries`]),
+          ...good.filter(([key, text]) => world.texts.get(key) !== text).map(([key]) => `node ${index} serves an old ${key}`),
+          ...[...world.texts.keys()].filter((key) => !wanted.has(key)).map((key) => `node ${index} still serves ${key}`),
+        ];
+      });
     for (let step = 0; step < SETTLE_STEPS_MAX && (differences().length > 0 || step < SETTLE_STEPS_MIN); step++) {
       await simulation.deliverAll();
       await pass(20);
     }
     expect(differences(), `seed ${seed}`).toEqual([]);
-    for (const { link, world, files } of simulation.nodes) {
+    for (const [index, { link, world, files }] of simulation.nodes.entries()) {
       // A node that was harmed may have forgotten the last good form of what is refused now; nothing else.
       const kept = (texts: Record<string, string>) =>
-        Object.entries(texts).filter(([key]) => !simulation.isHarmed || simulation.wanted.get(key)?.startsWith('BAD') === false);
+        Object.entries(texts).filter(
+          ([key]) => !simulation.isHarmed || simulation.wanted[POOLS[index]!].get(key)?.startsWith('BAD') === false,
+        );
       const served = kept(world.content);
       files.crash(0);
       void link.close();

@@ -6,7 +6,7 @@
  * reading all its entries in slices; after that a comparison with a node reads nothing.
  */
 import { entryDigestName, entryDigestText, EntryKind as WireKind } from '@gatehouse/contracts';
-import type { EntryKind, ManifestEntry, ManifestLog, NodeRecord } from '@gatehouse/domain';
+import { entryForPool, type EntryKind, type ManifestEntry, type ManifestLog, type NodeRecord } from '@gatehouse/domain';
 import { SetDigest, type Clock } from '@gatehouse/kernel';
 import type { NodesLog } from './log.js';
 import { KINDS_OF_ROLE, type SealFields } from './node-link.wire.js';
@@ -73,17 +73,17 @@ export class ManifestFollower {
   }
 
   /** What changed above `since`, and the revision that leads to; `null` when everything must be told. */
-  async changesSince(since: number, kinds: readonly EntryKind[]): Promise<{ entries: ManifestEntry[]; revision: number } | null> {
+  async changesSince(since: number, view: ManifestView): Promise<{ entries: ManifestEntry[]; revision: number } | null> {
     const { revision } = this;
     if (since > revision) return null;
     const recent = this.recent.since(since);
-    if (recent !== null) return { entries: recent.filter((entry) => kinds.includes(entry.kind)), revision };
-    const entries = await this.dependencies.manifest.since(since, kinds);
+    if (recent !== null) return { entries: view.select(recent), revision };
+    const entries = await this.dependencies.manifest.since(since, view.name.kinds);
     if (entries === null) return null;
     // They may hold more than up to the revision before the read, never less.
     const last = entries.at(-1)?.revision ?? 0;
     await this.reach(last);
-    return { entries, revision: Math.max(revision, last) };
+    return { entries: view.select(entries), revision: Math.max(revision, last) };
   }
 
   private async readWhileStale(): Promise<void> {
@@ -128,6 +128,17 @@ export class ManifestView {
     private readonly follower: ManifestFollower,
     private readonly dependencies: FollowerDependencies,
   ) {}
+
+  /** What nodes of this view are told of these entries. */
+  select(entries: readonly ManifestEntry[]): ManifestEntry[] {
+    const { kinds, pool } = this.name;
+    const selected: ManifestEntry[] = [];
+    for (const entry of entries) {
+      const told = kinds.includes(entry.kind) ? entryForPool(entry, pool) : null;
+      if (told !== null) selected.push(told);
+    }
+    return selected;
+  }
 
   /** Of the newest state; `null` while the digest is built, or when the follower is not at this revision. */
   sealAt(revision: number): SealFields | null {
@@ -190,8 +201,7 @@ export class ManifestView {
   }
 
   private addTo(digest: SetDigest, entries: readonly ManifestEntry[]): void {
-    for (const { kind, id, tenant, revision, content } of entries) {
-      if (!this.name.kinds.includes(kind)) continue;
+    for (const { kind, id, tenant, revision, content } of this.select(entries)) {
       const wireKind = WireKind[kind];
       const name = entryDigestName(wireKind, id);
       if (content === null) digest.remove(name);

@@ -12,8 +12,8 @@ import { zstdCompress, zstdCompressSync } from 'node:zlib';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   ControlMessageSchema,
-  DEFAULT_POOL,
   EntryKind,
+  poolOfLabels,
   SNAPSHOT_FORMAT,
   type ControlMessage,
   type Hello,
@@ -254,7 +254,7 @@ export class NodeSession {
     }
     log.info({ node: this.nodeId, epoch: this.epoch, role, revision: this.manifestRevision }, 'node connected');
 
-    const name = { role, kinds: kindsOf(role, hello.entryKinds), pool: DEFAULT_POOL };
+    const name = { role, kinds: kindsOf(role, hello.entryKinds), pool: poolOfLabels(hello.labels) };
     this.canMove = hello.canMove;
     void this.write({
       case: 'welcome',
@@ -343,7 +343,7 @@ export class NodeSession {
     }
     const since = this.sentRevision ?? this.manifestRevision;
     const isNew = this.sentRevision === null && since === 0;
-    const changes = isNew ? null : await follower.changesSince(since, this.view!.name.kinds);
+    const changes = isNew ? null : await follower.changesSince(since, this.view!);
     if (changes === null) return this.sendAll();
     await this.sendEntries(changes, { since: BigInt(since) });
   }
@@ -352,18 +352,22 @@ export class NodeSession {
   private async sendAll(): Promise<void> {
     const { follower, manifest, counts } = this.dependencies;
     const { kinds } = this.view!.name;
+    const toWire = (entries: ManifestEntry[]) => this.view!.select(entries).map(entryToWire);
     counts.fullManifests++;
     const from = follower.revision;
     let part = 0;
     let slice = await manifest.page(kinds, 0, SLICE_ENTRIES);
     for (; slice.length === SLICE_ENTRIES && !this.ended; part++) {
-      await this.write({ case: 'manifest', value: { full: true, more: true, part, entries: slice.map(entryToWire) } });
+      await this.write({ case: 'manifest', value: { full: true, more: true, part, entries: toWire(slice) } });
       slice = await manifest.page(kinds, slice.at(-1)!.revision, SLICE_ENTRIES);
     }
     // What changed while the slices were read, removals among it.
-    const changes = await follower.changesSince(from, kinds);
+    const changes = await follower.changesSince(from, this.view!);
     if (changes === null) return; // the database was restored meanwhile: once more from the start
-    await this.sendEntries({ entries: [...slice, ...changes.entries], revision: changes.revision }, { full: true, part });
+    await this.sendEntries(
+      { entries: [...this.view!.select(slice), ...changes.entries], revision: changes.revision },
+      { full: true, part },
+    );
   }
 
   /** A node whose entries differ from ours in these buckets gets all that is in them. */
@@ -377,7 +381,7 @@ export class NodeSession {
     this.repairDelays = 0;
     this.bucketsToRepair = [];
     counts.repairs++;
-    await this.sendEntries({ entries, revision }, { since: BigInt(revision), buckets });
+    await this.sendEntries({ entries: this.view!.select(entries), revision }, { since: BigInt(revision), buckets });
   }
 
   private sendEntries(

@@ -8,6 +8,7 @@ import { ManualClock, Secret, SetDigest } from '@gatehouse/kernel';
 import type { Deployment, Stage } from '../deployments/deployment.js';
 import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../functions/function.js';
 import type { HistogramData, MetricSample, NodeReport } from '../metering/usage.js';
+import { entryForPool } from '../publish/placement.js';
 import type { EntryContent, ManifestEntry, NodeRecord } from '../publish/publish.js';
 import type { Method, Resource, RestApi } from '../rest-apis/rest-api.js';
 import { DEFAULT_ACCOUNT_SETTINGS } from '../tenancy/account.js';
@@ -783,6 +784,30 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         const found = (await store.manifest.inBuckets(['STAGE'], buckets)).filter((entry) => entry.tenant === tenant);
         expect(found).toEqual(all.filter(({ id }) => buckets.includes(SetDigest.bucketOf(`STAGE ${id}`))));
         expect(found.map(({ id }) => id)).toEqual(expect.arrayContaining(['sliced3', 'sliced4']));
+      });
+
+      test('keeps the pools of an entry, and those that had it before', async () => {
+        const tenant = newTenant();
+        const find = () => transact(tenant, (tx) => tx.manifest.find('STAGE', 'placed'));
+        const put = (text: string, pools?: readonly string[]) =>
+          transact(tenant, (tx) => tx.manifest.put('STAGE', 'placed', { ...inline(text), ...(pools && { pools }) }));
+        const first = await put('1');
+        expect(await find()).toEqual({ kind: 'STAGE', id: 'placed', tenant, revision: first, content: inline('1') });
+        const moved = await put('1', ['eu']);
+        expect(moved, 'a move is a change').toBe(first + 1);
+        expect(await put('1', ['eu'])).toBe(moved);
+        expect(await find()).toMatchObject({ content: { pools: ['eu'] }, formerPools: ['default'] });
+        await put('1', ['eu', 'us']);
+        await put('2', ['us']);
+        expect(await find()).toMatchObject({ content: { pools: ['us'] }, formerPools: ['default', 'eu'] });
+        const removed = await transact(tenant, (tx) => tx.manifest.remove('STAGE', 'placed'));
+        expect(await find()).toMatchObject({ revision: removed, content: null, formerPools: ['default', 'eu', 'us'] });
+        await put('3');
+        const entry = await find();
+        expect(entry).toMatchObject({ content: inline('3'), formerPools: ['eu', 'us'] });
+        expect(entry?.content).not.toHaveProperty('pools');
+        const told = (pool: string) => entryForPool(entry!, pool)?.content;
+        expect([told('default'), told('eu'), told('never')]).toEqual([inline('3'), null, undefined]);
       });
 
       test('takes no revision for what was rolled back', async () => {

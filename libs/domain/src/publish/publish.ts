@@ -10,6 +10,8 @@ export interface ManifestEntry {
   readonly revision: number;
   /** `null`: removed. */
   readonly content: EntryContent | null;
+  /** Pools whose nodes were sent it before and are to forget it; absent: none, of a removal the default pool. */
+  readonly formerPools?: readonly string[];
 }
 
 export interface EntryContent {
@@ -18,6 +20,8 @@ export interface EntryContent {
   readonly blobBytes: number;
   /** Canonical JSON; empty when everything is in the blob. */
   readonly inline: string;
+  /** Pools whose nodes are sent it, sorted; absent: the default pool alone. */
+  readonly pools?: readonly string[];
 }
 
 /** Ties a deployment to the revision that made it live, for rollouts. */

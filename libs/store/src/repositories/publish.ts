@@ -1,4 +1,13 @@
-import type { BlobRepository, EntryContent, EntryKind, ManifestEntry, ManifestRepository, Rollout } from '@gatehouse/domain';
+import {
+  formerPoolsAfter,
+  poolsOf,
+  type BlobRepository,
+  type EntryContent,
+  type EntryKind,
+  type ManifestEntry,
+  type ManifestRepository,
+  type Rollout,
+} from '@gatehouse/domain';
 import { sha256Hex, type Clock } from '@gatehouse/kernel';
 import { columnText } from '../column-text.js';
 import { compress, decompress } from '../compression.js';
@@ -41,14 +50,14 @@ export class PrismaManifest implements ManifestRepository {
   async put(kind: EntryKind, id: string, content: EntryContent): Promise<number> {
     const present = await this.find(kind, id);
     if (present !== null && isSame(present.content, content)) return present.revision;
-    return this.#write(kind, id, content);
+    return this.#write(kind, id, content, present);
   }
 
   async remove(kind: EntryKind, id: string): Promise<number> {
     const present = await this.find(kind, id);
     if (present?.content === null) return present.revision;
     if (present === null) return Number((await this.scope.tx.manifestCounter.findFirstOrThrow()).revision);
-    return this.#write(kind, id, null);
+    return this.#write(kind, id, null, present);
   }
 
   async find(kind: EntryKind, id: string): Promise<ManifestEntry | null> {
@@ -74,7 +83,7 @@ export class PrismaManifest implements ManifestRepository {
   }
 
   /** Holds the counter until the commit: nobody sees a later revision before this one. */
-  async #write(kind: EntryKind, id: string, content: EntryContent | null): Promise<number> {
+  async #write(kind: EntryKind, id: string, content: EntryContent | null, present: ManifestEntry | null): Promise<number> {
     const { tx, tenant, sealer } = this.scope;
     const [counter] = await tx.$queryRaw<[{ revision: bigint }]>`
       UPDATE "manifest_counter" SET "revision" = "revision" + 1 RETURNING "revision"`;
@@ -85,6 +94,8 @@ export class PrismaManifest implements ManifestRepository {
       digest: content?.digest ?? null,
       blobBytes: content?.blobBytes ?? 0,
       inline: inlineToColumn(sealer, key, content?.inline ?? ''),
+      pools: [...(content?.pools ?? [])],
+      formerPools: [...formerPoolsAfter(present, content)],
       changedAtMs: this.clock.nowMs(),
     };
     await tx.manifestEntry.upsert({ where: { tenantId_kind_id: key }, create: { ...key, ...values }, update: values });
@@ -95,7 +106,13 @@ export class PrismaManifest implements ManifestRepository {
 }
 
 function isSame(left: EntryContent | null, right: EntryContent): boolean {
-  return left !== null && left.digest === right.digest && left.blobBytes === right.blobBytes && left.inline === right.inline;
+  return (
+    left !== null &&
+    left.digest === right.digest &&
+    left.blobBytes === right.blobBytes &&
+    left.inline === right.inline &&
+    poolsOf(left).join() === poolsOf(right).join()
+  );
 }
 
 function toRollout(row: rows.Rollout): Rollout {

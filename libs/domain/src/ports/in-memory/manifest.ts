@@ -1,5 +1,6 @@
 import { canonicalJson, SetDigest, sha256Hex, type Clock } from '@gatehouse/kernel';
 import type { TenantId } from '../../tenancy/tenant.js';
+import { formerPoolsAfter, formerPoolsField } from '../../publish/placement.js';
 import type { EntryContent, EntryKind, ManifestEntry, Rollout } from '../../publish/publish.js';
 import type { BlobRepository, ManifestLog, ManifestRepository } from '../store.js';
 import type { OpenTables } from './repositories.js';
@@ -188,7 +189,8 @@ export class InMemoryManifest implements ManifestRepository {
     if (content === null && present === undefined) return this.#revision;
     if (present !== undefined && canonicalJson(present.content) === canonicalJson(content)) return present.revision;
     const revision = ++this.#revision;
-    this.#staged.set(key, { kind, id, tenant: this.tenant, revision, content, changedAtMs: this.log.clock.nowMs() });
+    const former = formerPoolsField(formerPoolsAfter(present ?? null, content), content === null);
+    this.#staged.set(key, { kind, id, tenant: this.tenant, revision, content, ...former, changedAtMs: this.log.clock.nowMs() });
     return revision;
   }
 }
