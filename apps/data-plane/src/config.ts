@@ -42,6 +42,12 @@ const SETTINGS = {
   nodeToken: secretSetting('GATEHOUSE_NODE_TOKEN', 'shared by control planes, nodes and function runners'),
   bind: stringSetting('GATEHOUSE_BIND', 'address to listen on', '127.0.0.1'),
   port: portSetting('GATEHOUSE_PORT', 'HTTP: callers of the APIs', 8080),
+  tlsDir: stringSetting(
+    'GATEHOUSE_TLS_DIR',
+    'folder of certificates, pairs of <name>.crt and <name>.key, default.crt for callers without SNI; without it no HTTPS',
+    '',
+  ),
+  tlsPort: portSetting('GATEHOUSE_TLS_PORT', 'HTTPS: callers of the APIs, when there are certificates', 8443),
   adminPort: portSetting('GATEHOUSE_NODE_ADMIN_PORT', 'HTTP: health and metrics of this node', 8081),
   controlAddress: stringSetting(
     'GATEHOUSE_CONTROL_ADDRESS',

@@ -1,14 +1,25 @@
-/** What callers connect to. */
+/**
+ * What callers connect to: one port for HTTP, one for HTTPS when there are certificates. Both speak HTTP/1.1 and HTTP/2; a socket
+ * is handed to the side whose protocol it speaks.
+ *
+ *   :8080 -> Http1Listener --(preface of HTTP/2)--> Http2Sessions
+ *   :8443 -> TLS --(ALPN)--> either
+ */
 import { HttpListener } from '@gatehouse/engine-http';
 import { Http1Listener } from '@gatehouse/engine-http1';
+import { Http2Sessions } from '@gatehouse/engine-http2';
 import type { WorldKeeper } from '@gatehouse/engine-link';
 import type { Recorder } from '@gatehouse/engine-record';
 import type { Clock } from '@gatehouse/kernel';
 import type { MetricsRegistry } from '@gatehouse/telemetry';
+import type { Logger } from 'pino';
 import type { Config } from './config.js';
+import { openTlsPort } from './tls-port.js';
 
 export interface Listeners {
   readonly port: number;
+  /** Of HTTPS; `null` when there is none. */
+  readonly tlsPort: number | null;
   /** Takes no new connections and lets requests finish; what is left at the deadline is cut. */
   close(options: { readonly deadlineMs: number }): Promise<void>;
 }
@@ -18,34 +29,65 @@ export interface ListenerDependencies {
   readonly recorder: Recorder;
   readonly clock: Clock;
   readonly metrics: MetricsRegistry;
+  readonly log: Logger;
   readonly onBug: (bug: unknown) => void;
   /** Other processes listen on the same port; the kernel spreads connections over them. */
   readonly sharesPort: boolean;
 }
 
-/** Resolves when requests are taken; rejects when the port is in use. */
+/** Resolves when requests are taken; rejects when a port is in use. */
 export async function openListeners(config: Config, dependencies: ListenerDependencies): Promise<Listeners> {
-  const { sharesPort, metrics, ...rest } = dependencies;
-  const options = { ...rest, baseDomain: config.baseDomain };
-  const listener = config.engine === 'node-http' ? new HttpListener(options) : openHttp1(config, options, metrics);
-  await listener.listen(config.port, config.bind, { reusePort: sharesPort });
-  return listener;
+  return config.engine === 'node-http' ? openReference(config, dependencies) : openPlainSockets(config, dependencies);
 }
 
-function openHttp1(
-  { connectionsMax, connectionsPerAddressMax }: Config,
-  options: Omit<ListenerDependencies, 'sharesPort' | 'metrics'> & { readonly baseDomain: string },
-  metrics: MetricsRegistry,
-): Http1Listener {
+async function openReference(config: Config, { sharesPort, ...rest }: ListenerDependencies): Promise<Listeners> {
+  const listener = new HttpListener({ ...rest, baseDomain: config.baseDomain });
+  await listener.listen(config.port, config.bind, { reusePort: sharesPort });
+  return { port: listener.port, tlsPort: null, close: (options) => listener.close(options) };
+}
+
+async function openPlainSockets(config: Config, dependencies: ListenerDependencies): Promise<Listeners> {
+  const { worlds, recorder, clock, metrics, log, onBug, sharesPort } = dependencies;
+  const common = { worlds, recorder, clock, onBug, baseDomain: config.baseDomain };
   const refused = metrics.counter(
     'gatehouse_http_refused_total',
     'Requests and connections refused before they were a request: unreadable, too slow, too many, no memory',
   );
-  const listener = new Http1Listener({ ...options, connectionsMax, connectionsPerAddressMax, onRefused: () => refused.add(1) });
-  metrics.gauge('gatehouse_http_connections', 'Connections of callers', () => listener.openConnections);
-  metrics.gauge('gatehouse_http_in_flight', 'Requests that have no answer yet', () => listener.inFlightCount);
+  const http1: Http1Listener = new Http1Listener({
+    ...common,
+    connectionsMax: config.connectionsMax,
+    connectionsPerAddressMax: config.connectionsPerAddressMax,
+    onRefused: () => refused.add(1),
+    onHttp2: (socket) => http2.accept(socket),
+  });
+  const http2 = new Http2Sessions({ ...common, isShedding: () => http1.isShedding, onSessionEnd: () => refused.add(1) });
+  watchListeners(metrics, http1, http2);
+  await http1.listen(config.port, config.bind, { reusePort: sharesPort });
+  const tls =
+    config.tlsDir === ''
+      ? null
+      : await openTlsPort(config, {
+          sharesPort,
+          clock,
+          metrics,
+          log,
+          onHttp1: (s) => http1.accept(s),
+          onHttp2: (s) => http2.accept(s),
+        });
+  return {
+    port: http1.port,
+    tlsPort: tls?.port ?? null,
+    close: async (options) => {
+      tls?.close();
+      await Promise.all([http1.close(options), http2.close(options)]);
+    },
+  };
+}
+
+function watchListeners(metrics: MetricsRegistry, http1: Http1Listener, http2: Http2Sessions): void {
+  metrics.gauge('gatehouse_http_connections', 'Connections of callers', () => http1.openConnections);
+  metrics.gauge('gatehouse_http_in_flight', 'Requests without an answer yet', () => http1.inFlightCount + http2.inFlightCount);
   metrics.gauge('gatehouse_http_shedding', '1 while new requests are refused because memory is short', () =>
-    Number(listener.isShedding),
+    Number(http1.isShedding),
   );
-  return listener;
 }

@@ -76,12 +76,11 @@ export class Serving {
     const { config, sharesPort, metrics, clock, log } = this.options;
     for (const problem of journal.problems) log.error({ problem }, 'usage journal');
     this.journal = journal;
-    this.accessLog = new AccessLog(await openLog(config.accessLog), {
-      dropped: metrics.counter(
-        'gatehouse_record_dropped_lines_total',
-        'Access log lines thrown away because their sink was too slow',
-      ),
-    });
+    const dropped = metrics.counter(
+      'gatehouse_record_dropped_lines_total',
+      'Access log lines thrown away because their sink was too slow',
+    );
+    if (config.accessLog !== 'off') this.accessLog = new AccessLog(await openLog(config.accessLog), { dropped });
     const bugs = metrics.counter('gatehouse_engine_bugs_total', 'Requests that ended in a bug of the node');
     const noteBug = (bug: unknown, doing: string) => {
       bugs.add(1);
@@ -93,7 +92,7 @@ export class Serving {
       onBug: (x) => noteBug(x.faultCause, x.faultDoing),
     });
     const onBug = (bug: unknown) => log.error({ err: bug }, 'a request could not be served');
-    const dependencies = { worlds: this.keeper, recorder, clock, onBug, sharesPort };
+    const dependencies = { worlds: this.keeper, recorder, clock, metrics, log, onBug, sharesPort };
     this.listeners = await openListeners({ ...config, port }, dependencies);
     return this.listeners.port;
   }

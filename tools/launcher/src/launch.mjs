@@ -79,6 +79,8 @@ async function start(root, settings, state, secrets, children, postgres) {
     GATEHOUSE_GRPC_PORT: String(settings.ports.GATEHOUSE_GRPC_PORT),
     GATEHOUSE_CONTROL_ADDRESS: `${settings.bind}:${settings.ports.GATEHOUSE_GRPC_PORT}`,
     GATEHOUSE_PORT: String(settings.ports.GATEHOUSE_PORT),
+    GATEHOUSE_TLS_DIR: settings.tlsDir,
+    GATEHOUSE_TLS_PORT: String(settings.ports.GATEHOUSE_TLS_PORT),
     GATEHOUSE_NODE_ADMIN_PORT: String(settings.ports.GATEHOUSE_NODE_ADMIN_PORT),
     GATEHOUSE_RUNNER_PORT: String(settings.ports.GATEHOUSE_RUNNER_PORT),
     GATEHOUSE_RUNNER_URL: settings.runnerUrl,
@@ -146,6 +148,7 @@ async function requireFreePorts(settings) {
   for (const [variable, port] of Object.entries(settings.ports)) {
     if (variable === 'GATEHOUSE_POSTGRES_PORT') continue; // an own PostgreSQL that outlived its launcher is taken over
     if (variable === 'GATEHOUSE_DEMO_PORT' && !settings.demo) continue;
+    if (variable === 'GATEHOUSE_TLS_PORT' && settings.tlsDir === '') continue;
     const error = await new Promise((resolve) => {
       const probe = net.createServer();
       probe.once('error', resolve);

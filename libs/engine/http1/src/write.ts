@@ -36,6 +36,12 @@ export function writeHeaderLines(headers: readonly string[]): string | null {
   return lines;
 }
 
+/** The same for headers that are written again and again: as one piece, so that a write need not put its parts together each time. */
+export function writeSharedLines(headers: readonly string[]): string | null {
+  const lines = writeHeaderLines(headers);
+  return lines === null ? null : Buffer.from(lines, 'latin1').toString('latin1');
+}
+
 /** Each piece of body goes out as `prefix` and its bytes; the line break behind them leads the next prefix. */
 export class ChunkedEncoder {
   private lineBreak = '';

@@ -1,7 +1,7 @@
 import { announcedBytes, isBodyless } from '@gatehouse/engine-accept';
 import type { Exchange } from '@gatehouse/engine-exchange';
 import { STATUS_CODES } from 'node:http';
-import { writeHeaderLines } from '../write.js';
+import { writeHeaderLines, writeSharedLines } from '../write.js';
 
 /** How the end of an answer's body is shown to the caller. */
 export type AnswerFraming = 'none' | 'length' | 'chunked' | 'until-close';
@@ -23,7 +23,7 @@ export function answerHead(
   const statusLine = STATUS_LINES[x.status];
   if (statusLine === undefined) return null;
   const { responseBlock: block, responseHeaders } = x;
-  const shared = block === null ? '' : (block.lines ??= writeHeaderLines(block.fields));
+  const shared = block === null ? '' : (block.lines ??= writeSharedLines(block.fields));
   const own = responseHeaders.length === 0 ? '' : writeHeaderLines(responseHeaders);
   if (shared === null || own === null) return null;
   let head = `${statusLine}${shared}${own}${dateLine}x-amzn-RequestId: ${x.requestId}\r\nx-amz-apigw-id: ${x.extendedRequestId}\r\n`;

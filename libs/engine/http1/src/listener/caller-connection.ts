@@ -70,6 +70,15 @@ export class CallerConnection implements BodySource {
   private seenWrittenBytes = 0;
   private stalledSinceMs = 0;
 
+  /** Ours on the socket, to be taken off when somebody else takes it over. */
+  private readonly listeners: Readonly<Record<string, (chunk: Buffer) => void>> = {
+    data: (chunk: Buffer) => this.received(chunk),
+    end: () => this.ended(),
+    drain: () => this.drained(),
+    error: () => undefined, // 'close' follows
+    close: () => this.closed(),
+  };
+
   constructor(
     readonly socket: Socket,
     private readonly core: ListenerCore,
@@ -80,11 +89,7 @@ export class CallerConnection implements BodySource {
     this.isEncrypted = 'encrypted' in socket;
     this.parser = new RequestHeadParser(core.limits.head);
     this.deadlineAtMs = nowMs + core.limits.headTimeoutMs;
-    socket.on('data', (chunk: Buffer) => this.received(chunk));
-    socket.on('end', () => this.ended());
-    socket.on('drain', () => this.drained());
-    socket.on('error', () => undefined); // 'close' follows
-    socket.on('close', () => this.closed());
+    for (const event of Object.keys(this.listeners)) socket.on(event, this.listeners[event]!);
   }
 
   get isServing(): boolean {
@@ -140,7 +145,7 @@ export class CallerConnection implements BodySource {
     this.held = null;
     this.state = CLOSING;
     this.deadlineAtMs = NEVER;
-    socket.removeAllListeners();
+    for (const event of Object.keys(this.listeners)) socket.off(event, this.listeners[event]!);
     socket.pause();
     socket.unshift(chunk);
     this.core.handOver(this);

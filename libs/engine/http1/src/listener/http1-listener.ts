@@ -163,10 +163,7 @@ export class Http1Listener implements ListenerCore {
 
   handOver(connection: CallerConnection): void {
     this.connections.delete(connection);
-    const { socket } = connection;
-    const address = socket.remoteAddress ?? '';
-    socket.once('close', () => this.gone(address)); // the connection took all listeners off
-    this.options.onHttp2!(socket);
+    this.options.onHttp2!(connection.socket);
   }
 
   private gone(address: string): void {

@@ -1,6 +1,6 @@
 import type { HeaderBlock, UpstreamRequest } from '@gatehouse/engine-exchange';
 import { isToken } from '../header-lines.js';
-import { writeHeaderLines } from '../write.js';
+import { writeHeaderLines, writeSharedLines } from '../write.js';
 
 export interface OutgoingHead {
   /** To be written as latin1. */
@@ -32,7 +32,7 @@ export function outgoingHead(request: UpstreamRequest, target: string, hostLine:
 
 /** Without Host and framing, whatever a block holds of them. */
 function linesOf(block: HeaderBlock): string | null {
-  return (block.lines ??= writeHeaderLines(new OwnHeaders(block.fields).withoutHost()));
+  return (block.lines ??= writeSharedLines(new OwnHeaders(block.fields).withoutHost()));
 }
 
 class OwnHeaders {
