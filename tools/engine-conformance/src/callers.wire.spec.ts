@@ -250,6 +250,30 @@ forEveryEngine((engine) => {
     expect(got).toBeGreaterThan(bytes);
   });
 
+  for (const framing of ['Content-Length: 9437184', 'Transfer-Encoding: chunked']) {
+    conform(
+      engine,
+      18,
+      `an upload (${framing}) that the upstream takes late comes whole, and others are served meanwhile`,
+      async (house) => {
+        const { gate, up } = await house.behind((call) => {
+          if (call.httpMethod === 'PUT') call.socket.pause();
+          void call.body.then((body) => call.send(`HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n${body.length}`));
+        });
+        const caller = await house.caller(gate);
+        caller.send(`PUT /dev/x HTTP/1.1\r\nHost: ${HOST}\r\n${framing}\r\n\r\n`);
+        const piece = Buffer.alloc(1024 * 1024, 'a');
+        const pieces = framing.startsWith('Content') ? [piece] : [Buffer.from('100000\r\n'), piece, Buffer.from('\r\n')];
+        for (let i = 0; i < 9; i++) for (const part of pieces) caller.socket.write(part);
+        if (pieces.length > 1) caller.send('0\r\n\r\n');
+        const call = await within(3_000, 'the call', up.called(1));
+        expect((await gate.call('/dev')).status).toBe(200);
+        call.socket.resume();
+        await within(10_000, 'the answer', caller.until('\r\n\r\n9437184'));
+      },
+    );
+  }
+
   conform(engine, 18, 'a connection without a request is closed', async (house) => {
     const { gate } = await house.behind((call) => call.send(OK), { listener: { keepAliveMs: 200, headTimeoutMs: 300 } });
     const served = await house.caller(gate);
