@@ -1,13 +1,15 @@
 import { Controller, Get, HttpException, Inject, Req } from '@nestjs/common';
 import type { Diagnostic } from '@gatehouse/compiler';
+import { DEFAULT_POOL, poolOfLabels } from '@gatehouse/contracts';
 import { queryMetrics, type MetricSeries } from '@gatehouse/control-metering';
 import type { NodeAdmin, RolloutReport } from '@gatehouse/control-nodes';
-import { diagnoseStage } from '@gatehouse/control-publish';
+import { diagnoseStage, poolOfApi } from '@gatehouse/control-publish';
 import { Authenticator } from '@gatehouse/control-wire';
 import {
   ApiError,
   badRequest,
   notFound,
+  POOL_TAG,
   type Caller,
   type MetricPeriod,
   type NodeRecord,
@@ -55,13 +57,14 @@ export class AdminController {
   diagnostics(
     @Req() request: FastifyRequest<{ Params: { apiId: string; stageName: string } }>,
   ): Promise<{ diagnostics: readonly Diagnostic[] }> {
-    return this.answer(request, ({ tenant }) =>
-      this.store.transact(tenant, async (tx) => {
+    return this.answer(request, async ({ tenant }) => {
+      const { diagnostics, pool } = await this.store.transact(tenant, async (tx) => {
         const stage = await tx.stages.find(request.params);
         if (stage === null) throw notFound('Invalid stage identifier specified');
-        return { diagnostics: await diagnoseStage(tx, stage) };
-      }),
-    );
+        return { diagnostics: await diagnoseStage(tx, stage), pool: await poolOfApi(tx, stage.apiId) };
+      });
+      return { diagnostics: [...diagnostics, ...(await this.diagnosePool(pool))] };
+    });
   }
 
   @Get('nodes')
@@ -79,6 +82,21 @@ export class AdminController {
       const start = from === undefined ? new Date(end.getTime() - DEFAULT_RANGE_MS) : new Date(from);
       return queryMetrics(this.store, tenant, { ...filters, from: start, to: end, period: period satisfies MetricPeriod });
     });
+  }
+
+  /** A pool without nodes is allowed, and its API is served by nobody. */
+  private async diagnosePool(pool: string): Promise<Diagnostic[]> {
+    if (pool === DEFAULT_POOL) return [];
+    const nodes = await this.nodes.listNodes();
+    const isServed = nodes.some((node) => node.connected && node.role === 'DATA_PLANE' && poolOfLabels(node.labels) === pool);
+    if (isServed) return [];
+    return [
+      {
+        severity: 'warning',
+        path: `tags.${POOL_TAG}`,
+        message: `no node of pool "${pool}" is connected: nobody serves this stage`,
+      },
+    ];
   }
 
   private async answer<T>(request: FastifyRequest, work: (caller: Caller) => Promise<T>): Promise<T> {

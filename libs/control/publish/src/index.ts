@@ -1,6 +1,8 @@
+export { poolOfApi } from './placement.js';
 export {
   diagnoseStage,
   functionEntryId,
+  placeApi,
   publishApiKey,
   publishFunction,
   publishStage,

@@ -4,6 +4,7 @@ import {
   freezeDefinition,
   InMemoryStore,
   newStage,
+  poolsOf,
   tenantId,
   type Deployment,
   type FunctionDefinition,
@@ -11,7 +12,16 @@ import {
 } from '@gatehouse/domain';
 import { ManualClock, Secret } from '@gatehouse/kernel';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { functionEntryId, publishFunction, publishStage, unpublishApi, unpublishFunction } from './publish.js';
+import {
+  functionEntryId,
+  placeApi,
+  publishApiKey,
+  publishFunction,
+  publishStage,
+  publishUsagePlan,
+  unpublishApi,
+  unpublishFunction,
+} from './publish.js';
 import { sampleRestApi } from '@gatehouse/domain/samples';
 
 // The compiler is real unless a test breaks it: what it calls an error cannot be reached through a frozen definition.
@@ -231,5 +241,83 @@ describe('functions', () => {
     expect(Object.keys(await entries())).toEqual([functionEntryId(tenant, 'users', '1')]);
     await store.tenants.transact(tenant, (tx) => unpublishFunction(tx, 'users', ['1', '2']));
     expect(await entries()).toEqual({});
+  });
+});
+
+describe('placement', () => {
+  /** Entry to the pools that serve it now and those that did before. */
+  async function placed(): Promise<Record<string, string>> {
+    const entries = (await store.manifest.since(0, ['STAGE', 'USAGE_PLAN', 'API_KEY']))!;
+    return Object.fromEntries(
+      entries.map(({ kind, id, content, formerPools }) => [
+        `${kind} ${id}`,
+        `${content === null ? 'removed' : poolsOf(content).join('+')}${formerPools === undefined ? '' : ` was ${formerPools.join('+')}`}`,
+      ]),
+    );
+  }
+  const tag = (apiId: string, pool: string | null) =>
+    store.tenants.transact(tenant, async (tx) => {
+      const found = (await tx.restApis.lock(apiId))!;
+      await tx.restApis.replace({ ...found, tags: pool === null ? {} : { 'gatehouse:pool': pool } });
+      await placeApi(tx, apiId);
+    });
+  const addKey = () =>
+    store.tenants.transact(tenant, async (tx) => {
+      await tx.apiKeys.insert({
+        id: 'key123',
+        name: 'k',
+        description: null,
+        value: new Secret('v'.repeat(20)),
+        enabled: true,
+        customerId: null,
+        createdAtMs: 0,
+        lastUpdatedAtMs: 0,
+        stageKeys: [],
+        tags: {},
+      });
+      await tx.usagePlanKeys.insert({ usagePlanId: 'plan12', apiKeyId: 'key123', createdAtMs: 0 });
+      await publishUsagePlan(tx, (await tx.usagePlans.find('plan12'))!);
+      await publishApiKey(tx, 'key123');
+    });
+
+  test('an API without the tag is served by the default pool, with its plans and keys', async () => {
+    await publish();
+    await addKey();
+    expect(await placed()).toEqual({
+      'STAGE api1234567/dev': 'default',
+      'USAGE_PLAN plan12': 'default',
+      'API_KEY key123': 'default',
+    });
+  });
+
+  test('the tag moves stages, plans and keys, which the former pool is told to forget, and back', async () => {
+    await publish();
+    await addKey();
+    await tag(api.id, 'eu');
+    const moved = 'eu was default';
+    expect(await placed()).toEqual({ 'STAGE api1234567/dev': moved, 'USAGE_PLAN plan12': moved, 'API_KEY key123': moved });
+    await publish({ ...stage, variables: { a: 'b' } });
+    expect((await placed())['STAGE api1234567/dev'], 'a later deployment stays there').toBe(moved);
+    await tag(api.id, null);
+    const back = 'default was eu';
+    expect(await placed()).toEqual({ 'STAGE api1234567/dev': back, 'USAGE_PLAN plan12': back, 'API_KEY key123': back });
+  });
+
+  test('a plan that covers APIs of two pools goes to both, and so do its keys, also those that were there before', async () => {
+    await publish();
+    await addKey();
+    const other = sampleRestApi({ id: 'other1', tags: { 'gatehouse:pool': 'us' } });
+    await store.tenants.transact(tenant, async (tx) => {
+      await tx.restApis.insert(other);
+      const plan = (await tx.usagePlans.lock('plan12'))!;
+      const wider = { ...plan, apiStages: [...plan.apiStages, { apiId: 'other1', stage: 'dev', throttle: null }] };
+      await tx.usagePlans.replace(wider);
+      await publishUsagePlan(tx, wider);
+    });
+    expect(await placed()).toEqual({
+      'STAGE api1234567/dev': 'default',
+      'USAGE_PLAN plan12': 'default+us',
+      'API_KEY key123': 'default+us',
+    });
   });
 });

@@ -14,6 +14,7 @@
 import { compileStage, encodeSnapshot, type CompiledStage, type Diagnostic } from '@gatehouse/compiler';
 import {
   badRequest,
+  poolsField,
   withoutStage,
   type FunctionDefinition,
   type Stage,
@@ -22,6 +23,7 @@ import {
   type UsagePlan,
 } from '@gatehouse/domain';
 import { canonicalJson } from '@gatehouse/kernel';
+import { poolOfApi, poolsOfPlan, poolsOfPlans } from './placement.js';
 import { apiKeyEntry, functionEntry, usagePlanEntry } from './entries.js';
 
 async function compile(tx: TenantRepositories, stage: Stage): Promise<CompiledStage> {
@@ -54,6 +56,7 @@ export async function publishStage(tx: TenantRepositories, stage: Stage): Promis
     digest,
     blobBytes: bytes.byteLength,
     inline: '',
+    ...poolsField([await poolOfApi(tx, stage.apiId)]),
   });
 }
 
@@ -87,11 +90,46 @@ async function unpublishStages(tx: TenantRepositories, apiId: string, stageNames
 }
 
 export async function publishUsagePlan(tx: TenantRepositories, plan: UsagePlan): Promise<void> {
+  const pools = poolsField(await poolsOfPlan(tx, plan));
+  const published = (await tx.manifest.find('USAGE_PLAN', plan.id))?.content ?? null;
+  const isMoving = published !== null && published.pools?.join() !== pools.pools?.join();
+  // Its keys go where it goes. Their locks come before the first entry is written.
+  const apiKeyIds = isMoving ? await lockKeysOf(tx, plan.id) : [];
   await tx.manifest.put('USAGE_PLAN', plan.id, {
     digest: null,
     blobBytes: 0,
     inline: canonicalJson(usagePlanEntry(tx.tenant, plan)),
+    ...pools,
   });
+  for (const apiKeyId of apiKeyIds) await publishApiKey(tx, apiKeyId);
+}
+
+/**
+ * Sends an API to the pool its tag names now: its stages, and the plans and keys that cover them. The caller holds the API's lock and
+ * has written the tag. Nodes of its former pool are told to forget what they do not serve any more.
+ */
+export async function placeApi(tx: TenantRepositories, apiId: string): Promise<void> {
+  const pools = poolsField([await poolOfApi(tx, apiId)]);
+  const plans: UsagePlan[] = [];
+  for (const { id } of (await tx.usagePlans.usingApi(apiId)).sort((a, b) => (a.id < b.id ? -1 : 1))) {
+    const plan = await tx.usagePlans.lock(id);
+    if (plan !== null) plans.push(plan);
+  }
+  for (const { id } of plans) await lockKeysOf(tx, id);
+  for (const { stageName } of await tx.stages.ofApi(apiId)) {
+    const id = stageEntryId(apiId, stageName);
+    const content = (await tx.manifest.find('STAGE', id))?.content ?? null;
+    if (content === null) continue;
+    const { digest, blobBytes, inline } = content;
+    await tx.manifest.put('STAGE', id, { digest, blobBytes, inline, ...pools });
+  }
+  for (const plan of plans) await publishUsagePlan(tx, plan);
+}
+
+async function lockKeysOf(tx: TenantRepositories, usagePlanId: string): Promise<string[]> {
+  const apiKeyIds = (await tx.usagePlanKeys.keysOfPlan(usagePlanId)).sort();
+  for (const apiKeyId of apiKeyIds) await tx.apiKeys.lock(apiKeyId);
+  return apiKeyIds;
 }
 
 export async function unpublishUsagePlan(tx: TenantRepositories, usagePlanId: string): Promise<void> {
@@ -112,6 +150,7 @@ export async function publishApiKey(tx: TenantRepositories, apiKeyId: string): P
       digest: null,
       blobBytes: 0,
       inline: canonicalJson(apiKeyEntry(tx.tenant, key, usagePlanIds)),
+      ...poolsField(await poolsOfPlans(tx, usagePlanIds)),
     });
     return;
   }

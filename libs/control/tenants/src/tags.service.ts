@@ -1,8 +1,9 @@
-import { publishUsagePlan } from '@gatehouse/control-publish';
+import { placeApi, publishUsagePlan } from '@gatehouse/control-publish';
 import {
   badRequest,
   checkTags,
   notFound,
+  POOL_TAG,
   readLimitSettings,
   type TenantId,
   type TenantRepositories,
@@ -79,7 +80,13 @@ async function open(tx: TenantRepositories, arn: string): Promise<Tagged> {
 async function openRestApi(tx: TenantRepositories, apiId: string): Promise<Tagged> {
   const api = await tx.restApis.lock(apiId);
   if (api === null) throw notFound(`Invalid API identifier specified ${tx.tenant}:${apiId}`);
-  return { tags: api.tags, write: (tags) => tx.restApis.replace({ ...api, tags }) };
+  return {
+    tags: api.tags,
+    write: async (tags) => {
+      await tx.restApis.replace({ ...api, tags });
+      if (tags[POOL_TAG] !== api.tags[POOL_TAG]) await placeApi(tx, apiId);
+    },
+  };
 }
 
 async function openStage(tx: TenantRepositories, apiId: string, stageName: string): Promise<Tagged> {
