@@ -1,9 +1,10 @@
 import { HttpFunctionInvoker } from '@gatehouse/control-functions';
 import { createReportSink, LeaseOffice, startMaintenance } from '@gatehouse/control-metering';
-import { createNodeAdmin, NodeLinkServer, SealSigner } from '@gatehouse/control-nodes';
+import { createNodeAdmin, NodeLinkServer, SealSigner, type NodeLinkCounts } from '@gatehouse/control-nodes';
 import { Authenticator, AwsEndpoint } from '@gatehouse/control-wire';
 import type { Store } from '@gatehouse/domain';
 import { randomIds, type Clock } from '@gatehouse/kernel';
+import { MetricsRegistry } from '@gatehouse/telemetry';
 import { createStore, openRedis, RedisLeaseBook } from '@gatehouse/store';
 import type { Logger } from 'pino';
 import type { AddressInfo } from 'node:net';
@@ -49,6 +50,8 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
     clock,
     log,
   });
+  const metrics = new MetricsRegistry();
+  watchNodeLink(metrics, nodes.counts);
   const nodeAdmin = createNodeAdmin({ tenants: store.tenants, nodes: store.nodes, server: nodes });
   const authenticator = new Authenticator({ directory: store.directory, clock, regions: 'any' });
   const invoker = new HttpFunctionInvoker({ url: config.runnerUrl, token: config.nodeToken });
@@ -59,7 +62,7 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
     onBug: ({ error, caller, ...where }) => log.error({ err: error, tenant: caller?.tenant, ...where }, 'operation failed'),
   });
   const readiness = createReadiness({ healthy: () => store.healthy(), manifest: store.manifest, nodes: nodeAdmin });
-  const http = await createHttpServer({ authenticator, endpoint, nodeAdmin, store: store.tenants, readiness, clock });
+  const http = await createHttpServer({ authenticator, endpoint, nodeAdmin, store: store.tenants, readiness, metrics, clock });
   const queue =
     config.redisUrl === ''
       ? { databaseUrl: config.databaseUrl }
@@ -82,4 +85,18 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
       await store.close();
     },
   };
+}
+
+function watchNodeLink(metrics: MetricsRegistry, counts: NodeLinkCounts): void {
+  metrics.gauge(
+    'gatehouse_control_manifest_mismatches',
+    'How often the manifest of a node was not what it should be, since the start',
+    () => counts.mismatches,
+  );
+  metrics.gauge(
+    'gatehouse_control_manifest_repairs',
+    'Parts of manifests sent because of that, since the start',
+    () => counts.repairs,
+  );
+  metrics.gauge('gatehouse_control_full_manifests', 'Whole manifests sent, since the start', () => counts.fullManifests);
 }

@@ -5,6 +5,7 @@ import type { NodeAdmin } from '@gatehouse/control-nodes';
 import { Authenticator, AwsEndpoint, BODY_LIMIT_MAX_BYTES } from '@gatehouse/control-wire';
 import type { TenantStore } from '@gatehouse/domain';
 import type { Clock } from '@gatehouse/kernel';
+import type { MetricsRegistry } from '@gatehouse/telemetry';
 import type { FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
 import { AdminController } from './admin.controller.js';
@@ -12,7 +13,7 @@ import { AWS_WIRE_PATH, AwsWireController } from './aws-wire.controller.js';
 import { HealthController } from './health.controller.js';
 import type { Readiness } from './readiness.js';
 import { receiveBody } from './receive-body.js';
-import { CLOCK, NODE_ADMIN, READINESS, TENANT_STORE } from './tokens.js';
+import { CLOCK, METRICS, NODE_ADMIN, READINESS, TENANT_STORE } from './tokens.js';
 
 export interface HttpParts {
   readonly authenticator: Authenticator;
@@ -20,6 +21,7 @@ export interface HttpParts {
   readonly nodeAdmin: NodeAdmin;
   readonly store: TenantStore;
   readonly readiness: Readiness;
+  readonly metrics: MetricsRegistry;
   readonly clock: Clock;
 }
 
@@ -35,13 +37,14 @@ class HttpModule {
         { provide: NODE_ADMIN, useValue: parts.nodeAdmin },
         { provide: TENANT_STORE, useValue: parts.store },
         { provide: READINESS, useValue: parts.readiness },
+        { provide: METRICS, useValue: parts.metrics },
         { provide: CLOCK, useValue: parts.clock },
       ],
     };
   }
 }
 
-const OWN_PATHS = /^\/(admin\/|healthz(\?|$)|readyz(\?|$))/;
+const OWN_PATHS = /^\/(admin\/|healthz(\?|$)|readyz(\?|$)|metrics(\?|$))/;
 
 /** AWS's protocols and the admin API on one port. The caller listens on and closes what comes back. */
 export async function createHttpServer(parts: HttpParts): Promise<NestFastifyApplication> {

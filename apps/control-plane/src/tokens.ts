@@ -3,3 +3,4 @@ export const CLOCK = Symbol('Clock');
 export const NODE_ADMIN = Symbol('NodeAdmin');
 export const TENANT_STORE = Symbol('TenantStore');
 export const READINESS = Symbol('Readiness');
+export const METRICS = Symbol('MetricsRegistry');

@@ -67,6 +67,12 @@ test('/healthz answers anybody', async () => {
   expect(await json({ path: '/healthz', signature: null })).toEqual({ status: 200, body: { status: 'ok' } });
 });
 
+test('/metrics answers anybody, and says how often a node had another manifest than it should', async () => {
+  const { status, text } = await tenant.send({ path: '/metrics', signature: null });
+  expect(status).toBe(200);
+  expect(text).toMatch(/^gatehouse_control_manifest_mismatches 0$/m);
+});
+
 describe('/readyz', () => {
   const ready = () => json({ path: '/readyz', signature: null });
   const database = { name: 'database', ok: true, detail: '' };
@@ -119,6 +125,29 @@ describe('/readyz', () => {
 describe('diagnostics of a stage', () => {
   const diagnostics = (apiId: string, by: TestTenant = tenant) =>
     json({ path: `/admin/v1/apis/${apiId}/stages/dev/diagnostics` }, by);
+
+  test('say that nobody serves an API whose pool has no nodes; with one, it moves there, and away from where it was', async () => {
+    const { restApiId } = await createMockApi(tenant.apiGateway);
+    await tenant.apiGateway.createDeployment({ restApiId, stageName: 'dev' });
+    const key = `STAGE ${restApiId}/dev`;
+    const usual = new TextWorld();
+    await connect('DATA_PLANE', { world: usual });
+    await vi.waitFor(() => expect(usual.texts.has(key)).toBe(true), WAIT);
+    const resourceArn = `arn:aws:apigateway:us-east-1::/restapis/${restApiId}`;
+    await tenant.apiGateway.tagResource({ resourceArn, tags: { 'gatehouse:pool': 'eu' } });
+    await vi.waitFor(() => expect(usual.texts.has(key)).toBe(false), WAIT);
+    expect((await diagnostics(restApiId)).body).toEqual({
+      diagnostics: [
+        { severity: 'warning', path: 'tags.gatehouse:pool', message: expect.stringContaining('no node of pool "eu"') },
+      ],
+    });
+    const eu = new TextWorld();
+    await connect('DATA_PLANE', { world: eu, labels: { pool: 'eu' } });
+    await vi.waitFor(() => expect([...eu.texts.keys()]).toEqual([key]), WAIT);
+    expect((await diagnostics(restApiId)).body).toEqual({ diagnostics: [] });
+    await tenant.apiGateway.untagResource({ resourceArn, tagKeys: ['gatehouse:pool'] });
+    await vi.waitFor(() => expect([usual.texts.has(key), eu.texts.has(key)]).toEqual([true, false]), WAIT);
+  });
 
   test('name what is deployed but refused at request time, to its owner alone', async () => {
     const { restApiId, key } = await createMockApi(tenant.apiGateway);
