@@ -11,7 +11,7 @@ import type { CallerPresence, UpstreamAnswer, UpstreamFailure, UpstreamRequest }
 import { connect, constants, type ClientHttp2Session, type ClientSessionOptions } from 'node:http2';
 import type { Socket } from 'node:net';
 import { requestFields, type OriginName } from './request-fields.js';
-import { letGoOfRequestBody, UpstreamCall, type CallOwner } from './upstream-call.js';
+import { letGoOfRequestBody, UpstreamCall, type CallOwner, type CallSink } from './upstream-call.js';
 
 export interface Http2UpstreamOptions extends OriginName {
   /** Calls at once; the upstream's own limit holds besides. */
@@ -116,19 +116,33 @@ export class Http2Upstream implements CallOwner {
    * alone; after any other failure the body is let go.
    */
   request(request: UpstreamRequest, caller: CallerPresence): Promise<UpstreamAnswer | Http2Failure> {
-    if (!this.hasRoom) return failed('UNAVAILABLE', 'no room on this connection', true);
+    return new Promise((resolve) => {
+      this.start(request, caller, request.timeoutMs, {
+        answered: resolve,
+        ended: (failure) => {
+          if (failure !== null) resolve(failure);
+        },
+      });
+    });
+  }
+
+  /** The same, telling also when the answer's body ended. `leftMs`: what is left of the request's `timeoutMs`. May fail at once. */
+  start(request: UpstreamRequest, caller: CallerPresence, leftMs: number, sink: CallSink): void {
+    if (!this.hasRoom) {
+      sink.ended(failed('UNAVAILABLE', 'no room on this connection', true));
+      return;
+    }
     const head = caller.isCallerGone ? null : requestFields(request, this.options);
     if (head === null) {
       letGoOfRequestBody(request);
-      if (caller.isCallerGone) return failed('ABORTED', 'the caller left', false);
-      return failed('ADDRESS', 'the request cannot be written: a line break or control byte in its head', false);
+      if (caller.isCallerGone) sink.ended(failed('ABORTED', 'the caller left', false));
+      else sink.ended(failed('ADDRESS', 'the request cannot be written: a line break or control byte in its head', false));
+      return;
     }
-    return new Promise((resolve) => {
-      const stream = this.session.request(head.fields, { endStream: request.body === null });
-      this.calls.add(new UpstreamCall(stream, request, head.bodyBytes, caller, this, resolve));
-      if (this.idleTimer !== null) clearTimeout(this.idleTimer);
-      this.idleTimer = null;
-    });
+    const stream = this.session.request(head.fields, { endStream: request.body === null });
+    this.calls.add(new UpstreamCall(stream, request, head.bodyBytes, caller, leftMs, this, sink));
+    if (this.idleTimer !== null) clearTimeout(this.idleTimer);
+    this.idleTimer = null;
   }
 
   /** Lets running calls end, then closes the connection. */
@@ -175,6 +189,6 @@ export class Http2Upstream implements CallOwner {
   }
 }
 
-function failed(failure: UpstreamFailure['failure'], meaning: string, isUnprocessed: boolean): Promise<Http2Failure> {
-  return Promise.resolve({ failure, cause: new Error(meaning), isUnprocessed });
+function failed(failure: UpstreamFailure['failure'], meaning: string, isUnprocessed: boolean): Http2Failure {
+  return { failure, cause: new Error(meaning), isUnprocessed };
 }

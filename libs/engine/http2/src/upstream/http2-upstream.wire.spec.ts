@@ -40,6 +40,7 @@ const requestOf = (over: Partial<UpstreamRequest> = {}): UpstreamRequest =>
     httpMethod: 'GET',
     url: 'http://up.example/x',
     tenant: '123456789012',
+    traceId: 'Root=1-67891233-abcdef012345678912345678',
     block: null,
     headers: [],
     body: null,
@@ -143,6 +144,8 @@ test('a request becomes pseudo fields and lower-case fields; what belongs to one
       'a',
       'content-type',
       'b',
+      'x-amzn-trace-id',
+      'Root=1-67891233-abcdef012345678912345678',
     ]),
   );
 });

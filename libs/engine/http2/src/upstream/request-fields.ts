@@ -36,6 +36,7 @@ export function requestFields(request: UpstreamRequest, origin: OriginName): Req
     return true;
   };
   if (!add(block?.fields ?? [], false) || !add(headers, true)) return null;
+  fields.push('x-amzn-trace-id', request.traceId);
   const bodyBytes = body === null ? 0 : Buffer.isBuffer(body) ? body.length : declaredBytes;
   if (bodyBytes > 0 || (bodyBytes === 0 && (body !== null || expectsBody(httpMethod)))) {
     fields.push('content-length', String(bodyBytes));

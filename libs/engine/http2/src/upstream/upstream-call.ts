@@ -1,9 +1,17 @@
-/** One call on its stream: from the request to the last byte of the answer. Settles once; a later end only ends the body. */
+/** One call on its stream: from the request to the last byte of the answer. Answers or fails once; a later end only ends the body. */
 import type { CallerPresence, FailureReason, UpstreamAnswer, UpstreamRequest } from '@gatehouse/engine-exchange';
 import { constants, type ClientHttp2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
 import { onEarlyEnd } from '../early-end.js';
 import type { Http2Failure } from './http2-upstream.js';
+
+/** Who made the call. */
+export interface CallSink {
+  /** Before `ended`, if an answer comes at all. */
+  answered(answer: UpstreamAnswer): void;
+  /** Once: `null` when the whole answer was received. ABORTED also when nobody reads the rest of it. */
+  ended(failure: Http2Failure | null): void;
+}
 
 /** The session as its calls need it. */
 export interface CallOwner {
@@ -18,6 +26,20 @@ const INTERIM_MAX = 16;
 /** An answer up to this size that is here in the same read as its head is handed on as bytes. */
 const WHOLE_BODY_BYTES_MAX = 65_536;
 
+/** What a call that is over refers to: nothing. Dead calls in the old space would keep what they refer to alive. */
+const NO_REQUEST: UpstreamRequest = {
+  httpMethod: '',
+  url: '',
+  tenant: '',
+  traceId: '',
+  block: null,
+  headers: [],
+  body: null,
+  timeoutMs: 0,
+};
+const NOBODY: CallerPresence = { isCallerGone: true, onCallerLeft: null, signal: AbortSignal.abort() };
+const NO_SINK: CallSink = { answered: () => undefined, ended: () => undefined };
+
 export class UpstreamCall {
   private body: AnswerBody | null = null;
   private isSettled = false;
@@ -28,17 +50,19 @@ export class UpstreamCall {
 
   constructor(
     private readonly stream: ClientHttp2Stream,
-    private readonly request: UpstreamRequest,
+    private request: UpstreamRequest,
     private readonly bodyBytes: number,
-    private readonly caller: CallerPresence,
+    private caller: CallerPresence,
+    /** What is left of the request's `timeoutMs`. */
+    leftMs: number,
     private readonly owner: CallOwner,
-    private readonly resolve: (outcome: UpstreamAnswer | Http2Failure) => void,
+    private sink: CallSink,
   ) {
     const { timeoutMs } = request;
     this.timer = setTimeout(() => {
       owner.timedOut();
       this.end('TIMEOUT', new Error(`no complete answer within ${timeoutMs} ms`));
-    }, timeoutMs);
+    }, leftMs);
     caller.onCallerLeft = () => this.end('ABORTED', new Error('the caller left'));
     onEarlyEnd(stream, () => (this.hasEndedEarly = true));
     stream.on('headers', () => this.interim());
@@ -112,7 +136,7 @@ export class UpstreamCall {
     } else if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0 || hasNoBody(this.request.httpMethod, status)) {
       stream.resume();
       this.settle({ status, headers, body: null });
-      this.over();
+      this.over(null);
     } else if (declaredBytes >= 0 && declaredBytes <= WHOLE_BODY_BYTES_MAX) {
       // By then the frames behind the head that came in the same read are parsed.
       setImmediate(() => this.begin(status, headers, declaredBytes));
@@ -126,10 +150,10 @@ export class UpstreamCall {
       const whole = stream.read(declaredBytes) as Buffer;
       stream.resume();
       this.settle({ status, headers, body: whole });
-      this.over();
+      this.over(null);
       return;
     }
-    const body = new AnswerBody(stream, () => stream.destroy(new Error('nobody reads the answer')));
+    const body = new AnswerBody(stream, () => this.end('ABORTED', new Error('nobody reads the answer')));
     this.body = body;
     this.settle({ status, headers, body });
     stream.on('data', (chunk: Buffer) => {
@@ -142,7 +166,7 @@ export class UpstreamCall {
       }
       body.end();
       this.body = null;
-      this.over();
+      this.over(null);
     });
   }
 
@@ -156,27 +180,30 @@ export class UpstreamCall {
 
   private failed(failure: Http2Failure): void {
     if (this.isOver) return;
-    if (this.isSettled) {
-      this.body?.destroy(failure.cause instanceof Error ? failure.cause : new Error(String(failure.cause)));
-      this.body = null;
-    } else {
-      letGoOfRequestBody(this.request);
-      this.settle(failure);
-    }
-    this.over();
+    const { body, request } = this;
+    this.body = null;
+    this.over(failure); // first: a body that is destroyed asks to end the call
+    body?.destroy(failure.cause instanceof Error ? failure.cause : new Error(String(failure.cause)));
+    letGoOfRequestBody(request);
   }
 
-  private settle(outcome: UpstreamAnswer | Http2Failure): void {
+  private settle(answer: UpstreamAnswer): void {
     this.isSettled = true;
-    this.resolve(outcome);
+    this.sink.answered(answer);
   }
 
-  private over(): void {
+  private over(failure: Http2Failure | null): void {
     if (this.isOver) return;
+    const { sink } = this;
     this.isOver = true;
+    this.isSettled = true;
     clearTimeout(this.timer);
     this.caller.onCallerLeft = null;
+    this.request = NO_REQUEST;
+    this.caller = NOBODY;
+    this.sink = NO_SINK;
     this.owner.over(this);
+    sink.ended(failure);
   }
 }
 
