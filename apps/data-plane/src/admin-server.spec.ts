@@ -1,4 +1,4 @@
-import { MetricsRegistry, renderPrometheus } from '@gatehouse/telemetry';
+import { inTurns, MetricsRegistry, prometheusSlices } from '@gatehouse/telemetry';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startAdminServer, type AdminServer } from './admin-server.js';
 
@@ -9,7 +9,7 @@ beforeEach(async () => {
   server = await startAdminServer({
     bind: '127.0.0.1',
     port: 0,
-    metrics: () => renderPrometheus(new MetricsRegistry()),
+    metrics: () => inTurns(prometheusSlices(new MetricsRegistry())),
     notReady: () => waitingFor,
     snapshot: (_, response) => void response.writeHead(401).end(),
   });

@@ -1,5 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { PROMETHEUS_CONTENT_TYPE } from '@gatehouse/telemetry';
 
 export interface AdminServer {
@@ -14,8 +16,8 @@ export interface AdminServer {
 export async function startAdminServer(options: {
   readonly bind: string;
   readonly port: number;
-  /** The page of a scrape. */
-  readonly metrics: () => string | Promise<string>;
+  /** The page of a scrape; in slices where requests are served on the same thread. */
+  readonly metrics: () => AsyncIterable<string> | Promise<string>;
   /** What keeps the node from being ready; empty when it is. */
   readonly notReady: () => readonly string[];
   readonly snapshot: (request: IncomingMessage, response: ServerResponse) => void;
@@ -39,7 +41,7 @@ export async function startAdminServer(options: {
         return json(503, { status: 'not ready', waitingFor, ...details });
       }
       case '/metrics':
-        return void Promise.resolve(options.metrics()).then((page) => answer(200, PROMETHEUS_CONTENT_TYPE, page));
+        return void scrape(options.metrics(), request, response);
       case '/snapshot':
         return options.snapshot(request, response);
       default:
@@ -55,6 +57,18 @@ export async function startAdminServer(options: {
         server.closeAllConnections();
       }),
   };
+}
+
+/** A scraper that leaves or reads slowly holds up nothing but its own page. */
+async function scrape(
+  page: AsyncIterable<string> | Promise<string>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const slices = page instanceof Promise ? [await page] : page;
+  response.writeHead(200, { 'content-type': PROMETHEUS_CONTENT_TYPE, 'cache-control': 'no-store' });
+  if (request.method === 'HEAD') response.end();
+  else await pipeline(Readable.from(slices), response).catch(() => undefined); // the scraper left
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

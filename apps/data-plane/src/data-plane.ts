@@ -7,7 +7,7 @@
 import { serveSnapshots, type ControlLink } from '@gatehouse/engine-control-link';
 import { BucketRegistry, QuotaLedger, RateLeases, UsageJournal } from '@gatehouse/engine-limits';
 import type { Clock } from '@gatehouse/kernel';
-import { MetricsRegistry, renderPrometheus, watchProcess } from '@gatehouse/telemetry';
+import { inTurns, MetricsRegistry, prometheusSlices, watchProcess } from '@gatehouse/telemetry';
 import type { Logger } from 'pino';
 import { startAdminServer } from './admin-server.js';
 import type { Config } from './config.js';
@@ -50,7 +50,7 @@ export async function startDataPlane(
     startAdminServer({
       bind: config.bind,
       port: config.adminPort,
-      metrics: () => renderPrometheus(metrics),
+      metrics: () => inTurns(prometheusSlices(metrics)),
       notReady,
       snapshot: serveSnapshots(() => link?.snapshot() ?? null, config.nodeToken, log),
     }),

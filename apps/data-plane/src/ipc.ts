@@ -41,4 +41,5 @@ export type FromWorker =
     }
   /** Its usage is that of a closed file of the worker's journal, under that file's name. */
   | { readonly kind: 'report'; readonly report: Report }
-  | { readonly kind: 'page'; readonly id: number; readonly page: MetricsPage };
+  /** The parts of a page in order, then `null`. */
+  | { readonly kind: 'page'; readonly id: number; readonly part: MetricsPage | null };

@@ -12,6 +12,8 @@ interface Scrape {
 
 export class NodeMetrics {
   private readonly pages = new Map<WorkerProcess, MetricsPage>();
+  /** Of pages that are still coming, by scrape. */
+  private readonly parts = new Map<WorkerProcess, Map<number, MetricsPage[]>>();
   /** The sums of processes that are gone, as they were at the last scrape they lived to see. */
   private gone: MetricsPage | null = null;
   private readonly scrapes = new Map<number, Scrape>();
@@ -34,14 +36,20 @@ export class NodeMetrics {
     return renderPage(mergePages(pages));
   }
 
-  received(worker: WorkerProcess, id: number, page: MetricsPage): void {
-    this.pages.set(worker, page);
+  received(worker: WorkerProcess, id: number, part: MetricsPage | null): void {
+    let coming = this.parts.get(worker);
+    if (coming === undefined) this.parts.set(worker, (coming = new Map()));
+    const parts = coming.get(id) ?? [];
+    if (part !== null) return void coming.set(id, [...parts, part]);
+    coming.delete(id);
+    if (parts.length > 0) this.pages.set(worker, { ...parts[0]!, series: parts.flatMap(({ series }) => series) });
     this.heard(id, worker);
   }
 
   ended(worker: WorkerProcess): void {
     const last = this.pages.get(worker);
     this.pages.delete(worker);
+    this.parts.delete(worker);
     if (last !== undefined) {
       const pages = this.gone === null ? [] : [{ process: 'gone', page: this.gone }];
       this.gone = mergePages([...pages, { process: 'gone', page: sumsOnly(last) }]);

@@ -245,7 +245,7 @@ class Supervisor implements DataPlane {
         this.takeReport(process, message.report);
         return;
       case 'page':
-        this.nodeMetrics.received(process, message.id, message.page);
+        this.nodeMetrics.received(process, message.id, message.part);
         return;
       case 'hello': // both are heard by WorkerProcesses alone
       case 'pong':

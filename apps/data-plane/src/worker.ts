@@ -2,7 +2,7 @@
 import { readStoredBlob, type Report } from '@gatehouse/engine-control-link';
 import { BucketRegistry, provisionalPart, QuotaLedger, SplitBuckets, UsageJournal } from '@gatehouse/engine-limits';
 import { systemClock as clock } from '@gatehouse/kernel';
-import { MetricsRegistry, pageOf, watchProcess } from '@gatehouse/telemetry';
+import { inTurns, MetricsRegistry, partsOf, watchProcess } from '@gatehouse/telemetry';
 import { readDataPlaneConfig } from './config.js';
 import { linkFolder } from './control-half.js';
 import type { FromWorker, ToWorker } from './ipc.js';
@@ -64,6 +64,12 @@ async function serve({ port, epoch, folder }: Extract<ToWorker, { kind: 'serve' 
   say({ kind: 'serving' });
 }
 
+/** In parts, with requests between them; the empty one is the last. */
+async function sendPage(id: number): Promise<void> {
+  for await (const part of inTurns(partsOf(metrics))) say({ kind: 'page', id, part });
+  say({ kind: 'page', id, part: null });
+}
+
 async function fail(cause: unknown): Promise<void> {
   const reason = (cause as Error).message;
   log.error({ err: cause }, 'worker failed');
@@ -117,7 +123,7 @@ function told(message: ToWorker): void {
       receipts.delete(message.sequence);
       return;
     case 'page':
-      say({ kind: 'page', id: message.id, page: pageOf(metrics) });
+      void sendPage(message.id).catch(fail);
       return;
     case 'ping':
       say({ kind: 'pong' });

@@ -8,6 +8,6 @@ export {
   type HistogramData,
 } from './histogram.js';
 export { Counter, MetricsRegistry, MethodSeries, OVERFLOW, type MetricSample, type SeriesLabels } from './metrics.js';
-export { mergePages, pageOf, sumsOnly, type MetricsPage, type ProcessPage } from './metrics-page.js';
-export { PROMETHEUS_CONTENT_TYPE, renderPage, renderPrometheus } from './prometheus.js';
+export { mergePages, pageOf, partsOf, SERIES_PER_SLICE, sumsOnly, type MetricsPage, type ProcessPage } from './metrics-page.js';
+export { inTurns, PROMETHEUS_CONTENT_TYPE, prometheusSlices, renderPage, renderPrometheus } from './prometheus.js';
 export { watchProcess } from './process-metrics.js';

@@ -43,6 +43,29 @@ export interface ProcessPage {
 }
 
 export function pageOf(registry: MetricsRegistry): MetricsPage {
+  return { ...headOf(registry), series: registry.allSeries().map(totalsOf) };
+}
+
+/** How many series one turn of the event loop reads or writes: about a millisecond of work. */
+export const SERIES_PER_SLICE = 250;
+
+/**
+ * The page in parts, so that whoever serves requests need not make it in one go: the first has all but series, and those come
+ * with it and the next ones, at most SERIES_PER_SLICE in each. There is always one.
+ */
+export function* partsOf(registry: MetricsRegistry): Generator<MetricsPage> {
+  const all = registry.allSeries();
+  const head = headOf(registry);
+  for (let i = 0; i === 0 || i < all.length; i += SERIES_PER_SLICE) {
+    const series = all.slice(i, i + SERIES_PER_SLICE).map(totalsOf);
+    yield i === 0 ? { ...head, series } : { named: [], latency: NO_LATENCY, series };
+  }
+}
+
+const NO_LATENCY: LatencyTotals = { sumMs: 0, count: 0, buckets: null };
+
+/** All but the series. */
+export function headOf(registry: MetricsRegistry): Omit<MetricsPage, 'series'> {
   const { latency } = registry;
   const buckets = new Float64Array(LATENCY_BOUNDS_MS.length + 1);
   let below = 0;
@@ -61,11 +84,10 @@ export function pageOf(registry: MetricsRegistry): MetricsPage {
       values: [{ process: null, value: read() }],
     })),
     latency: { sumMs: latency.sumMs, count: latency.count, buckets },
-    series: registry.allSeries().map(totalsOf),
   };
 }
 
-function totalsOf({ labels, totals }: MethodSeries): SeriesTotals {
+export function totalsOf({ labels, totals }: MethodSeries): SeriesTotals {
   return {
     labels,
     count: totals.count,
@@ -97,7 +119,7 @@ export function mergePages(pages: readonly ProcessPage[]): MetricsPage {
   }
   return {
     named: [...named.values()],
-    latency: latency ?? { sumMs: 0, count: 0, buckets: null },
+    latency: latency ?? NO_LATENCY,
     series: [...series.values()],
   };
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Histogram } from './histogram.js';
 import { MetricsRegistry, type SeriesLabels } from './metrics.js';
-import { mergePages, pageOf, sumsOnly } from './metrics-page.js';
-import { renderPage, renderPrometheus } from './prometheus.js';
+import { mergePages, pageOf, partsOf, SERIES_PER_SLICE, sumsOnly } from './metrics-page.js';
+import { inTurns, prometheusSlices, renderPage, renderPrometheus } from './prometheus.js';
 import { watchProcess } from './process-metrics.js';
 
 const MINUTE_MS = 60_000;
@@ -119,6 +119,27 @@ describe('the bound on series', () => {
     expect(registry.takeSamples().map(({ resource }) => resource)).toEqual(['/new', '/old']);
   });
 
+  test('gives no tenant so much that another one has none', () => {
+    const registry = new MetricsRegistry({ seriesMax: 1_000, bucketedSeriesMax: 1_000 });
+    for (let tenant = 0; tenant < 30; tenant++) {
+      for (let i = 0; i < 100; i++) registry.series(labels(`/${i}`, { tenant: `greedy ${tenant}` }), START_MS);
+    }
+    const own = (tenant: string) =>
+      registry.allSeries().filter((series) => series.labels.tenant === tenant && series.labels.resource !== '*');
+    expect(own('greedy 0')).toHaveLength(50);
+    const late = registry.series(labels('/late', { tenant: 'modest' }), START_MS);
+    expect(late.labels.resource).toBe('/late');
+    expect(late.totals.latencyBuckets).not.toBeNull();
+    expect(registry.series(labels('/later', { tenant: 'modest' }), START_MS).labels.resource).toBe('*');
+  });
+
+  test('gives places of idle methods back to their tenant', () => {
+    const registry = new MetricsRegistry({ seriesMax: 1_000 });
+    for (let i = 0; i < 50; i++) registry.series(labels(`/${i}`), START_MS);
+    expect(registry.series(labels('/more'), START_MS).labels.resource).toBe('*');
+    expect(registry.series(labels('/other'), START_MS + 61 * MINUTE_MS).labels.resource).toBe('/other');
+  });
+
   test('the same labels are the same series', () => {
     const registry = new MetricsRegistry();
     expect(registry.series(labels('/a'), START_MS)).toBe(registry.series(labels('/a'), START_MS + 1));
@@ -187,6 +208,39 @@ describe('the page for Prometheus', () => {
     expect(lines).toContain(
       'gatehouse_engine_requests_total{tenant="123456789012",api="a1b2c3",stage="dev",resource="/a\\"b\\\\c\\nd} 1",method="GET"} 1',
     );
+  });
+
+  test('is made in slices of bounded work, which together are the page', async () => {
+    const registry = new MetricsRegistry();
+    for (let i = 0; i < 20_000; i++) {
+      registry.series(labels(`/${i}`, { tenant: String(i % 40) }), START_MS).record(200, 10, 8, START_MS);
+    }
+    expect(registry.allSeries()).toHaveLength(20_000);
+    const slices: string[] = [];
+    let turns = 0;
+    let counting: NodeJS.Immediate;
+    const count = () => {
+      turns++;
+      counting = setImmediate(count);
+    };
+    count();
+    for await (const slice of inTurns(prometheusSlices(registry))) slices.push(slice);
+    clearImmediate(counting!);
+    expect(slices.join('')).toBe(renderPrometheus(registry));
+    for (const slice of slices) {
+      const named = new Set(slice.split('\n').map((line) => /resource="([^"]+)"/.exec(line)?.[1]));
+      expect(named.size).toBeLessThanOrEqual(SERIES_PER_SLICE + 1); // and lines without a resource
+    }
+    expect(turns).toBeGreaterThanOrEqual(slices.length); // others had their turn after each
+  });
+
+  test('travels in parts of bounded work', () => {
+    const registry = new MetricsRegistry();
+    for (let i = 0; i < 2 * SERIES_PER_SLICE + 1; i++) registry.series(labels(`/${i}`, { tenant: `${i % 2}` }), START_MS);
+    const parts = [...partsOf(registry)];
+    expect(parts.map(({ series }) => series.length)).toEqual([SERIES_PER_SLICE, SERIES_PER_SLICE, 1]);
+    expect({ ...parts[0], series: parts.flatMap(({ series }) => series) }).toEqual(pageOf(registry));
+    expect([...partsOf(new MetricsRegistry())]).toHaveLength(1);
   });
 
   test('shows what the process uses', () => {

@@ -2,9 +2,11 @@
  * What a node counts per method of a stage: AWS's Count, 4XXError, 5XXError, Latency and IntegrationLatency, by the minute.
  *
  * A program asks for its series once, at link time, and records into it; nothing is looked up per request. Names of labels are a
- * closed set, values come from published routes, never from a request. At most `seriesMax` methods have a series of
- * their own; further ones share one per stage, with `*` for resource and verb, so that sums over a stage stay right.
+ * closed set, values come from published routes, never from a request. A bounded number of methods have a series of their own,
+ * of each tenant and of the node (`budget.ts`); further ones share one per stage, with `*` for resource and verb, so that sums
+ * over a stage stay right.
  */
+import { TenantBudget } from './budget.js';
 import { EMPTY_HISTOGRAM, Histogram, type HistogramData } from './histogram.js';
 
 export interface SeriesLabels {
@@ -177,14 +179,14 @@ export class MetricsRegistry {
   /** Series with something to drain. */
   private active: MethodSeries[] = [];
   private readonly named: NamedMetric[] = [];
-  private readonly seriesMax: number;
-  private readonly bucketedSeriesMax: number;
+  private readonly budget: TenantBudget;
+  private readonly bucketBudget: TenantBudget;
   private sweptAtMs = -Infinity;
 
   /** `bucketedSeriesMax`: how many methods have latency buckets at a scrape; 30 lines each. Further ones have sum and count. */
   constructor(options: { readonly seriesMax?: number; readonly bucketedSeriesMax?: number } = {}) {
-    this.seriesMax = options.seriesMax ?? 20_000;
-    this.bucketedSeriesMax = options.bucketedSeriesMax ?? 1_000;
+    this.budget = new TenantBudget(options.seriesMax ?? 20_000);
+    this.bucketBudget = new TenantBudget(options.bucketedSeriesMax ?? 1_000);
     this.droppedMinutes = this.counter(
       'gatehouse_telemetry_dropped_minutes_total',
       'Minutes of a series thrown away because nobody took them',
@@ -196,10 +198,9 @@ export class MetricsRegistry {
     const key = keyOf(labels);
     const present = this.seriesByKey.get(key) ?? this.overflow.get(key);
     if (present !== undefined) return present;
-    if (this.seriesByKey.size >= this.seriesMax) this.sweep(nowMs);
-    if (this.seriesByKey.size < this.seriesMax) {
-      const hasBuckets = this.seriesByKey.size < this.bucketedSeriesMax;
-      const series = new MethodSeries(this, { ...labels }, nowMs, hasBuckets);
+    if (!this.budget.hasRoom(labels.tenant)) this.sweep(nowMs);
+    if (this.budget.take(labels.tenant)) {
+      const series = new MethodSeries(this, { ...labels }, nowMs, this.bucketBudget.take(labels.tenant));
       this.seriesByKey.set(key, series);
       return series;
     }
@@ -236,9 +237,9 @@ export class MetricsRegistry {
     this.active.push(series);
     // A series that had given its place away and is used again shows up again, if there is room.
     const key = keyOf(series.labels);
-    if (this.seriesByKey.size < this.seriesMax && !this.seriesByKey.has(key) && !this.overflow.has(key)) {
-      this.seriesByKey.set(key, series);
-    }
+    if (this.seriesByKey.has(key) || this.overflow.has(key) || !this.budget.take(series.labels.tenant)) return;
+    if (series.totals.latencyBuckets !== null) this.bucketBudget.takeBack(series.labels.tenant);
+    this.seriesByKey.set(key, series);
   }
 
   allSeries(): MethodSeries[] {
@@ -253,7 +254,10 @@ export class MetricsRegistry {
     if (Math.abs(nowMs - this.sweptAtMs) < MINUTE_MS) return; // a full registry is looked through once a minute, not per link
     this.sweptAtMs = nowMs;
     for (const [key, series] of this.seriesByKey) {
-      if (nowMs - series.lastRecordedMs > IDLE_MS) this.seriesByKey.delete(key);
+      if (nowMs - series.lastRecordedMs <= IDLE_MS) continue;
+      this.seriesByKey.delete(key);
+      this.budget.give(series.labels.tenant);
+      if (series.totals.latencyBuckets !== null) this.bucketBudget.give(series.labels.tenant);
     }
   }
 }

@@ -1,5 +1,6 @@
 /** Prometheus text exposition, version 0.0.4. */
-import { pageOf, type LatencyTotals, type MetricsPage, type SeriesTotals } from './metrics-page.js';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { headOf, SERIES_PER_SLICE, totalsOf, type LatencyTotals, type MetricsPage, type SeriesTotals } from './metrics-page.js';
 import { LATENCY_BOUNDS_MS, type MetricsRegistry, type SeriesLabels } from './metrics.js';
 
 export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -19,13 +20,42 @@ const SERIES_HISTOGRAMS: readonly (readonly [string, string, (series: SeriesTota
   ],
 ];
 
-/** The whole page of a scrape of one process. */
+/** The whole page of a scrape of one process, in one go. */
 export function renderPrometheus(registry: MetricsRegistry): string {
-  return renderPage(pageOf(registry));
+  return [...prometheusSlices(registry)].join('');
 }
 
-/** The same for what `mergePages` made of several. */
-export function renderPage({ named, latency, series }: MetricsPage): string {
+/**
+ * The same in slices of at most SERIES_PER_SLICE series each: whoever serves requests on the same thread lets them pass between
+ * two (`inTurns`). Values are those of the moment of their slice.
+ */
+export function prometheusSlices(registry: MetricsRegistry): Generator<string> {
+  const series = registry.allSeries();
+  return slices({ ...headOf(registry), count: series.length, at: (index) => totalsOf(series[index]!) });
+}
+
+/** The page of what `mergePages` made of several. */
+export function renderPage(page: MetricsPage): string {
+  return [...slices({ ...page, count: page.series.length, at: (index) => page.series[index]! })].join('');
+}
+
+/** One element in each turn of the event loop. */
+export async function* inTurns<T>(slices: Iterable<T>): AsyncGenerator<T> {
+  for (const slice of slices) {
+    yield slice;
+    await nextTurn();
+  }
+}
+
+interface PageSource extends Omit<MetricsPage, 'series'> {
+  readonly count: number;
+  readonly at: (index: number) => SeriesTotals;
+}
+
+type WriteSeries = (lines: string[], totals: SeriesTotals, labels: string) => void;
+
+/** The format wants all lines of one name together, so the series are gone through once per name. */
+function* slices({ named, latency, count, at }: PageSource): Generator<string> {
   const lines: string[] = [];
   for (const { name, help, type, values } of named) {
     head(lines, name, help, type);
@@ -34,17 +64,27 @@ export function renderPage({ named, latency, series }: MetricsPage): string {
     }
   }
   nodeLatency(lines, latency);
-  const all = series.map((totals) => ({ totals, labels: labelText(totals.labels) }));
+  yield textOf(lines);
+  const labels: string[] = [];
+  function* family(name: string, help: string, type: string, write: WriteSeries): Generator<string> {
+    const some: string[] = [];
+    head(some, name, help, type);
+    for (let i = 0; i < count; i++) {
+      const totals = at(i);
+      write(some, totals, (labels[i] ??= labelText(totals.labels)));
+      if ((i + 1) % SERIES_PER_SLICE === 0) yield textOf(some.splice(0));
+    }
+    if (some.length > 0) yield textOf(some);
+  }
   for (const [name, help, read] of SERIES_COUNTERS) {
-    head(lines, name, help, 'counter');
-    for (const { totals, labels } of all) lines.push(`${name}${labels} ${read(totals)}`);
+    yield* family(name, help, 'counter', (some, totals, text) => some.push(`${name}${text} ${read(totals)}`));
   }
   for (const [name, help, read] of SERIES_HISTOGRAMS) {
-    head(lines, name, help, 'histogram');
-    for (const { totals, labels } of all) histogram(lines, name, labels, read(totals));
+    yield* family(name, help, 'histogram', (some, totals, text) => histogram(some, name, text, read(totals)));
   }
-  return lines.join('\n') + '\n';
 }
+
+const textOf = (lines: readonly string[]): string => `${lines.join('\n')}\n`;
 
 function nodeLatency(lines: string[], { sumMs, count, buckets }: LatencyTotals): void {
   const name = 'gatehouse_node_latency_milliseconds';
