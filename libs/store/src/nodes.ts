@@ -44,7 +44,11 @@ export class PostgresNodes implements NodeRegistry {
   }
 
   async seen(nodeId: string, epoch: number, atMs: number): Promise<void> {
-    await this.pool.query('UPDATE nodes SET last_seen_at_ms = $3 WHERE node_id = $1 AND epoch = $2', [nodeId, epoch, atMs]);
+    await this.pool.query('UPDATE nodes SET connected = true, last_seen_at_ms = $3 WHERE node_id = $1 AND epoch = $2', [
+      nodeId,
+      epoch,
+      atMs,
+    ]);
   }
 
   async acknowledged(nodeId: string, epoch: number, revision: number, atMs: number): Promise<void> {
@@ -52,6 +56,7 @@ export class PostgresNodes implements NodeRegistry {
     await this.pool.query(
       `WITH node AS (
          UPDATE nodes SET
+           connected = true,
            last_seen_at_ms = $4,
            acked_at_ms = CASE WHEN acked_revision <= $3 THEN $4 ELSE acked_at_ms END,
            acked_revision = greatest(acked_revision, $3)

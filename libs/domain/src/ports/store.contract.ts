@@ -941,6 +941,16 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         expect(await find('n1')).toMatchObject({ connected: false, lastSeenAtMs: 12 });
       });
 
+      test('are connected when they are heard of, also if the control plane they left says late that they are gone', async () => {
+        await store.nodes.connected(node('n3'));
+        for (const hear of [() => store.nodes.seen('n3', 1, 3), () => store.nodes.acknowledged('n3', 1, 7, 4)]) {
+          await store.nodes.disconnected('n3', 1, 2);
+          expect(await find('n3')).toMatchObject({ connected: false });
+          await hear();
+          expect(await find('n3')).toMatchObject({ connected: true });
+        }
+      });
+
       test('refuse an entry until a later revision of it is acknowledged', async () => {
         const tenant = newTenant();
         const id = `stage of ${tenant}`;

@@ -15,12 +15,14 @@ export class InMemoryNodes implements NodeRegistry {
   }
 
   async seen(nodeId: string, epoch: number, atMs: number): Promise<void> {
-    this.#change(nodeId, epoch, () => ({ lastSeenAtMs: atMs }));
+    this.#change(nodeId, epoch, () => ({ connected: true, lastSeenAtMs: atMs }));
   }
 
   async acknowledged(nodeId: string, epoch: number, revision: number, atMs: number): Promise<void> {
     const isKnown = this.#change(nodeId, epoch, (node) =>
-      revision >= node.ackedRevision ? { ackedRevision: revision, ackedAtMs: atMs, lastSeenAtMs: atMs } : { lastSeenAtMs: atMs },
+      revision >= node.ackedRevision
+        ? { ackedRevision: revision, ackedAtMs: atMs, connected: true, lastSeenAtMs: atMs }
+        : { connected: true, lastSeenAtMs: atMs },
     );
     if (!isKnown) return;
     for (const [key, refusal] of this.#refusals) {
