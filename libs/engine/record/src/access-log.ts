@@ -12,8 +12,9 @@ export interface AccessLogOptions {
  * per turn; what does not fit the bound is thrown away and counted, so a stuck sink costs log lines, not requests.
  */
 export class AccessLog {
-  private waiting: string[] = [];
-  private waitingBytes = 0;
+  /** Whole lines with their ends. */
+  private waiting = '';
+  private waitingCount = 0;
   private isScheduled = false;
   private isBlocked = false;
   private isBroken = false;
@@ -31,9 +32,9 @@ export class AccessLog {
     });
     const broke = (): void => {
       this.isBroken = true;
-      this.drop(this.waiting.length);
-      this.waiting = [];
-      this.waitingBytes = 0;
+      this.drop(this.waitingCount);
+      this.waiting = '';
+      this.waitingCount = 0;
     };
     sink.on('error', broke);
     sink.on('close', broke);
@@ -42,19 +43,18 @@ export class AccessLog {
   /** One line without its end. */
   write(line: string): void {
     // Characters, not bytes: close enough for a bound, and free.
-    const bytes = line.length + 1;
-    if (this.isBroken || this.waitingBytes + bytes > this.bufferBytesMax) {
+    if (this.isBroken || this.waiting.length + line.length + 1 > this.bufferBytesMax) {
       this.drop(1);
       return;
     }
-    this.waiting.push(line);
-    this.waitingBytes += bytes;
+    this.waiting += `${line}\n`;
+    this.waitingCount++;
     this.schedule();
   }
 
   /** Hands over what is left and waits until the sink has taken it; the sink itself stays open. */
   async flush(): Promise<void> {
-    while (!this.isBroken && this.waiting.length > 0) {
+    while (!this.isBroken && this.waitingCount > 0) {
       if (this.isBlocked) {
         await new Promise<void>((resolve) => {
           this.sink.once('drain', resolve);
@@ -66,7 +66,7 @@ export class AccessLog {
   }
 
   private schedule(): void {
-    if (this.isScheduled || this.isBlocked || this.waiting.length === 0) return;
+    if (this.isScheduled || this.isBlocked || this.waitingCount === 0) return;
     this.isScheduled = true;
     setImmediate(() => {
       this.isScheduled = false;
@@ -75,10 +75,10 @@ export class AccessLog {
   }
 
   private handOver(): void {
-    if (this.waiting.length === 0) return;
-    const text = `${this.waiting.join('\n')}\n`;
-    this.waiting = [];
-    this.waitingBytes = 0;
+    if (this.waitingCount === 0) return;
+    const text = this.waiting;
+    this.waiting = '';
+    this.waitingCount = 0;
     this.isBlocked = !this.sink.write(text);
   }
 
