@@ -1,10 +1,13 @@
 import { CONTINUE, lastHeader, type StepFactory } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
-import { sha256Hex } from '@gatehouse/kernel';
+import { KnownKeys } from './known-keys.js';
+
+/** Of all routes of this process. */
+const knownKeys = new KnownKeys();
 
 /**
  * The key has to exist, be enabled, and be in a plan that covers the stage; every other case is one and the same 403
- * (data-plane reference §7.1). A key is asked for by the digest of its value: the node never holds the value.
+ * (data-plane reference §7.1). A key is asked for by the digest of its value: what is published never holds the value.
  */
 export const identifyKey: StepFactory = ({ stage, route }) => {
   if (!route.apiKeyRequired) return null;
@@ -15,7 +18,7 @@ export const identifyKey: StepFactory = ({ stage, route }) => {
     const value = lastHeader(x.requestHeaders, 'x-api-key');
     if (value === null || value === '') return x.fail(FAULTS.INVALID_API_KEY, null, 'looking for x-api-key');
     const world = x.world!;
-    const key = world.apiKey(tenant, sha256Hex(value));
+    const key = knownKeys.find(world, tenant, value, x.receivedAtMs);
     if (key === null || !key.enabled)
       return x.fail(FAULTS.INVALID_API_KEY, null, key === null ? 'looking up the key' : 'checking that the key is enabled');
     for (const usagePlanId of key.usagePlanIds) {
