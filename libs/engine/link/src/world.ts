@@ -38,15 +38,18 @@ export function digestKey(tenant: string, valueDigest: string): string {
 }
 
 export class LinkedUsagePlan implements UsagePlanView {
-  private readonly stages: ReadonlyMap<string, ReadonlyMap<string, ThrottleSettings>>;
+  /** By API, then stage: names that are joined for each request would be hashed for each request. */
+  private readonly stages = new Map<string, Map<string, ReadonlyMap<string, ThrottleSettings>>>();
 
   constructor(readonly settings: UsagePlanEntry) {
-    this.stages = new Map(
-      settings.apiStages.map((entry) => [`${entry.apiId}/${entry.stage}`, new Map(Object.entries(entry.methodThrottles))]),
-    );
+    for (const { apiId, stage, methodThrottles } of settings.apiStages) {
+      let stages = this.stages.get(apiId);
+      if (stages === undefined) this.stages.set(apiId, (stages = new Map()));
+      stages.set(stage, new Map(Object.entries(methodThrottles)));
+    }
   }
 
   methodThrottles(apiId: string, stage: string): ReadonlyMap<string, ThrottleSettings> | null {
-    return this.stages.get(`${apiId}/${stage}`) ?? null;
+    return this.stages.get(apiId)?.get(stage) ?? null;
   }
 }

@@ -6,7 +6,7 @@
  * With `rates`, the buckets of plans and of the account hold over all nodes; that of a stage's method is each node's own. A request
  * waits only under a strict plan, and only while an answer is on its way (engine/limits).
  */
-import type { PlanLimits, ThrottleSettings } from '@gatehouse/contracts';
+import type { ApiKeyEntry, PlanLimits, ThrottleSettings } from '@gatehouse/contracts';
 import { CONTINUE, type Exchange, type StepFactory, type Verdict } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import {
@@ -58,7 +58,7 @@ export const throttle =
     };
     const planMethodBucket = (x: Exchange) =>
       `key-method ${x.usagePlan!.settings.usagePlanId} ${x.apiKey!.apiKeyId} ${stageName} ${planMethod}`;
-    const planBucket = (x: Exchange) => `key ${x.usagePlan!.settings.usagePlanId} ${x.apiKey!.apiKeyId}`;
+    const planBucket = (x: Exchange) => planBucketName(x.apiKey!, x.usagePlan!.settings.usagePlanId);
     const spendQuota = (x: Exchange, nowMs: number) => quotas.spend(x.usagePlan!.settings, x.apiKey!.apiKeyId, nowMs);
 
     const overQuota = (x: Exchange): Verdict =>
@@ -112,6 +112,18 @@ export const throttle =
       return afterPlan(x, nowMs);
     };
   };
+
+/** Lives as long as the published key: a name that is put together for each request is hashed for each request, too. */
+const planBucketNames = new WeakMap<ApiKeyEntry, { readonly usagePlanId: string; readonly name: string }>();
+
+function planBucketName(key: ApiKeyEntry, usagePlanId: string): string {
+  let known = planBucketNames.get(key);
+  if (known === undefined || known.usagePlanId !== usagePlanId) {
+    known = { usagePlanId, name: `key ${usagePlanId} ${key.apiKeyId}` };
+    planBucketNames.set(key, known);
+  }
+  return known.name;
+}
 
 /** Asks until nobody has to wait any more. Ends: an answer that gives nothing, or none in time, is a refusal or the plan's fallback. */
 async function settled(ask: () => LeaseVerdict, whenAnswered: () => Promise<void> | undefined): Promise<LeaseVerdict> {
