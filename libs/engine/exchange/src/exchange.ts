@@ -72,6 +72,8 @@ export class Exchange implements CallerPresence {
   /** The key itself: for `$context.identity.apiKey`, never for a log. */
   apiKeyValue: string | null = null;
   usagePlan: UsagePlanView | null = null;
+  /** When the request was counted for its key and plan: the clock reading that chose the UTC day; -1 when it was not counted. */
+  countedAtMs = -1;
 
   // The backend call.
   upstreamRequest: UpstreamRequest | null = null;
@@ -179,6 +181,7 @@ export class Exchange implements CallerPresence {
     this.apiKey = null;
     this.apiKeyValue = null;
     this.usagePlan = null;
+    this.countedAtMs = -1;
     this.upstreamRequest = null;
     this.upstreamAnswer = null;
     this.integrationStartedAtMs = 0;
