@@ -21,6 +21,8 @@ function plainLine(x: Exchange, latencyMs: number): string {
     sourceIp: x.sourceIp,
     userAgent: x.userAgent.slice(0, 1_024),
     apiKeyId: x.apiKey?.apiKeyId ?? null,
+    usagePlanId: x.countedAtMs < 0 ? null : x.usagePlan!.settings.usagePlanId,
+    usageDay: x.countedAtMs < 0 ? null : new Date(x.countedAtMs).toISOString().slice(0, 10),
     bytes: x.deliveredBytes,
     ...(x.fault === null ? null : { fault: x.fault.name, doing: x.faultDoing, cause: x.faultCause }),
   });
@@ -70,6 +72,10 @@ function someExchange(): Exchange {
   x.userAgent = someText();
   x.deliveredBytes = random(2 ** 31) * random(3);
   if (random(2) === 0) x.apiKey = { apiKeyId: someText() } as Exchange['apiKey'];
+  if (random(2) === 0) {
+    x.usagePlan = { settings: { usagePlanId: someText() } } as Exchange['usagePlan'];
+    if (random(2) === 0) x.countedAtMs = Date.UTC(2026, 0, 1) + random(4) * 43_200_000 - random(2);
+  }
   if (random(3) > 0) x.stage = { snapshot: { tenant: someText(), apiId: someText(), stage: someText() } } as LinkedStage;
   if (x.stage !== null && random(2) === 0) x.route = { settings: { path: someText() } } as LinkedRoute;
   if (random(3) === 0) x.fail({ name: someText() } as FaultKind, random(2) === 0 ? null : someText().slice(0, 1_024), someText());

@@ -13,9 +13,29 @@ export function accessLine(x: Exchange, latencyMs: number): string {
     `","path":"${escaped(x.path.slice(0, TEXT_LENGTH_MAX))}${statusText(x.status)}${millisecondsText(latencyMs)}` +
     `,"integrationLatencyMs":${x.integrationLatencyMs < 0 ? 'null' : millisecondsText(x.integrationLatencyMs)}` +
     `,"sourceIp":"${escaped(x.sourceIp)}","userAgent":"${escaped(x.userAgent.slice(0, TEXT_LENGTH_MAX))}` +
-    `${x.apiKey === null ? '","apiKeyId":null,"bytes":' : `","apiKeyId":"${escaped(x.apiKey.apiKeyId)}","bytes":`}` +
+    `${x.apiKey === null ? '","apiKeyId":null' : `","apiKeyId":"${escaped(x.apiKey.apiKeyId)}"`}` +
+    `${x.countedAtMs < 0 ? ',"usagePlanId":null,"usageDay":null,"bytes":' : countedText(x)}` +
     `${x.deliveredBytes}${x.fault === null ? '}' : faultText(x)}`
   );
+}
+
+/** The request is in the sums of this plan, its key and this UTC day, whatever became of it later. */
+function countedText(x: Exchange): string {
+  return `,"usagePlanId":"${escaped(x.usagePlan!.settings.usagePlanId)}","usageDay":"${dayText(x.countedAtMs)}","bytes":`;
+}
+
+const DAY_MS = 86_400_000;
+let knownDayStartMs = Number.NaN;
+let knownDay = '';
+
+/** The same rule as UsageJournal's. */
+function dayText(ms: number): string {
+  const sinceStartMs = ms - knownDayStartMs;
+  if (!(sinceStartMs >= 0 && sinceStartMs < DAY_MS)) {
+    knownDayStartMs = Math.floor(ms / DAY_MS) * DAY_MS;
+    knownDay = new Date(knownDayStartMs).toISOString().slice(0, 10);
+  }
+  return knownDay;
 }
 
 function faultText(x: Exchange): string {

@@ -105,6 +105,8 @@ test('a line says what happened, on one line, without a secret', () => {
     sourceIp: '198.51.100.7',
     userAgent: 'me',
     apiKeyId: null,
+    usagePlanId: null,
+    usageDay: null,
     bytes: 7,
   });
   expect(text).not.toMatch(/secret|\n/);

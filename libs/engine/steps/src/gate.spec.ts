@@ -171,14 +171,14 @@ test("a plan's method throttle leaves the other methods alone", async () => {
 });
 
 test('a spent quota is LimitExceeded, comes before the throttle, and is not counted as usage', async () => {
-  const { step, counted } = limited({ apiKeyRequired: true, throttle: { ratePerSecond: 0, burst: 1 } });
+  const { step, clock, counted } = limited({ apiKeyRequired: true, throttle: { ratePerSecond: 0, burst: 1 } });
   const plan = { quota: { limit: 2, offset: 0, period: 'DAY' as const } };
-  expect([
-    await outcome(step, await identified(plan)),
-    await outcome(step, await identified(plan)),
-    await outcome(step, await identified(plan)),
-  ]).toEqual(['in', 'THROTTLED', 'QUOTA_EXCEEDED']);
+  const requests = [await identified(plan), await identified(plan), await identified(plan)] as const;
+  const outcomes = [];
+  for (const x of requests) outcomes.push(await outcome(step, x));
+  expect(outcomes).toEqual(['in', 'THROTTLED', 'QUOTA_EXCEEDED']);
   expect(counted).toEqual(['123456789012 plan1 key1', '123456789012 plan1 key1']);
+  expect(requests.map(({ countedAtMs }) => countedAtMs)).toEqual([clock.nowMs(), clock.nowMs(), -1]);
 });
 
 test('usage of a key whose plan has no quota is counted too', async () => {

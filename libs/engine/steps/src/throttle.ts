@@ -61,6 +61,12 @@ export const throttle =
     const planBucket = (x: Exchange) => planBucketName(x.apiKey!, x.usagePlan!.settings.usagePlanId);
     const spendQuota = (x: Exchange, nowMs: number) => quotas.spend(x.usagePlan!.settings, x.apiKey!.apiKeyId, nowMs);
 
+    /** The access log tells what was counted, so that it can be held against the sums. */
+    const count = (x: Exchange, nowMs: number): void => {
+      x.countedAtMs = nowMs;
+      usage.count(tenant, x.usagePlan!.settings.usagePlanId, x.apiKey!.apiKeyId, nowMs);
+    };
+
     const overQuota = (x: Exchange): Verdict =>
       x.fail(FAULTS.QUOTA_EXCEEDED, null, `spending the quota of plan ${x.usagePlan!.settings.usagePlanId}`);
     const overPlan = (x: Exchange, what: string): Verdict =>
@@ -79,12 +85,10 @@ export const throttle =
 
     /** The same as below for a request that has to wait somewhere; what it spent before is not spent again. */
     const withWaiting = async (x: Exchange, isQuotaSpent: boolean, isMethodSpent: boolean): Promise<Verdict> => {
-      const { usagePlanId } = x.usagePlan!.settings;
-      const { apiKeyId } = x.apiKey!;
       if (!isQuotaSpent) {
-        const answer = () => quotas.whenAnswered?.(usagePlanId, apiKeyId);
+        const answer = () => quotas.whenAnswered?.(x.usagePlan!.settings.usagePlanId, x.apiKey!.apiKeyId);
         if ((await settled(() => spendQuota(x, clock.nowMs()), answer)) === 'DENY') return overQuota(x);
-        usage.count(tenant, usagePlanId, apiKeyId, clock.nowMs());
+        count(x, clock.nowMs());
       }
       if (!isMethodSpent) {
         const answer = () => rates?.whenAnswered(planMethodBucket(x));
@@ -101,7 +105,7 @@ export const throttle =
         const quota = spendQuota(x, nowMs);
         if (quota === 'DENY') return overQuota(x);
         if (quota === 'WAIT') return withWaiting(x, false, false);
-        usage.count(tenant, x.usagePlan.settings.usagePlanId, x.apiKey!.apiKeyId, nowMs);
+        count(x, nowMs);
         const method = takePlanMethod(x, nowMs);
         if (method === 'DENY') return overPlan(x, 'the method ');
         if (method === 'WAIT') return withWaiting(x, true, false);
