@@ -1,7 +1,7 @@
 import { Controller, Get, HttpException, Inject, Req } from '@nestjs/common';
 import type { Diagnostic } from '@gatehouse/compiler';
 import { DEFAULT_POOL, poolOfLabels } from '@gatehouse/contracts';
-import { queryMetrics, type MetricSeries } from '@gatehouse/control-metering';
+import { queryMetrics, queryUsage, type MetricSeries, type UsagePage } from '@gatehouse/control-metering';
 import type { NodeAdmin, RolloutReport } from '@gatehouse/control-nodes';
 import { diagnoseStage, poolOfApi } from '@gatehouse/control-publish';
 import { Authenticator } from '@gatehouse/control-wire';
@@ -32,6 +32,8 @@ const metricsQuery = z.object({
   to: z.iso.datetime({ offset: true }).optional(),
   period: z.enum(['MINUTE', 'HOUR', 'DAY']).default('MINUTE'),
 });
+
+const usageQuery = z.object({ from: z.string(), to: z.string(), position: z.string().optional() });
 
 /** The admin API. Callers sign as for API Gateway and see their own tenant only. */
 @Controller('admin/v1')
@@ -81,6 +83,16 @@ export class AdminController {
       const end = to === undefined ? new Date(this.clock.nowMs()) : new Date(to);
       const start = from === undefined ? new Date(end.getTime() - DEFAULT_RANGE_MS) : new Date(from);
       return queryMetrics(this.store, tenant, { ...filters, from: start, to: end, period: period satisfies MetricPeriod });
+    });
+  }
+
+  /** What was counted, by plan, key and day; `position` asks for the next page. */
+  @Get('usage')
+  usage(@Req() request: FastifyRequest): Promise<UsagePage> {
+    return this.answer(request, async ({ tenant }) => {
+      const query = usageQuery.safeParse(request.query);
+      if (!query.success) throw badRequest(z.prettifyError(query.error));
+      return queryUsage(this.store, tenant, query.data);
     });
   }
 

@@ -140,6 +140,7 @@ export type {
   NodeReport,
   QuotaExtension,
   UsageCount,
+  UsageKey,
 } from './metering/usage.js';
 export { pageRequest } from './ports/page-request.js';
 export * from './ports/store.js';

@@ -242,7 +242,7 @@ describe('x-gatehouse-wait: live', () => {
 });
 
 describe('what nodes report', () => {
-  test('is in GetUsage and /admin/v1/metrics of its tenant, and of nobody else', async () => {
+  test('is in GetUsage, /admin/v1/usage and /admin/v1/metrics of its tenant, and of nobody else', async () => {
     const { link } = await connect('DATA_PLANE');
     const api = tenant.apiGateway;
     const { restApiId } = await createMockApi(api);
@@ -279,6 +279,17 @@ describe('what nodes report', () => {
     // However often it is sent, it counts once.
     expect(await Promise.all([link.report(batch), link.report(batch)])).toEqual([true, true]);
     expect((await api.getUsage({ usagePlanId, startDate: day, endDate: day })).items).toEqual({ [keyId!]: [[4, 6]] });
+
+    const usage = { path: '/admin/v1/usage', query: { from: day, to: day } };
+    expect(await json(usage)).toEqual({
+      status: 200,
+      body: { tenant: tenant.account, items: [{ usagePlanId, apiKeyId: keyId, day, count: 4 }], position: null },
+    });
+    expect(await json(usage, await house.tenant())).toMatchObject({ status: 200, body: { items: [] } });
+    expect(await json({ ...usage, query: { from: day } })).toMatchObject({
+      status: 400,
+      body: { type: 'BadRequestException' },
+    });
 
     const query = { apiId: restApiId, stage: 'dev', resource: '/users', httpMethod: 'GET', period: 'MINUTE' };
     const series = await json({ path: '/admin/v1/metrics', query });
@@ -320,7 +331,7 @@ describe('what nodes report', () => {
 });
 
 describe('callers of the admin API', () => {
-  for (const path of ['/admin/v1/nodes', '/admin/v1/rollouts/x', '/admin/v1/metrics']) {
+  for (const path of ['/admin/v1/nodes', '/admin/v1/rollouts/x', '/admin/v1/metrics', '/admin/v1/usage']) {
     test(`${path} is 403 without a signature, and with that of a stranger`, async () => {
       expect(await json({ path, signature: null })).toEqual({
         status: 403,

@@ -17,6 +17,7 @@ export {
   type MetricSeries,
   type MetricsQuestion,
 } from './query-metrics.js';
+export { queryUsage, type UsagePage, type UsageQuestion } from './query-usage.js';
 export { QuotaGrants, type QuotaGrantFields, type QuotaGrantsOptions } from './quota-grants.js';
 export { createReportSink } from './report-sink.js';
 export { LeaseBookLost, WatchedLeaseBook, type WatchedLeaseBookOptions } from './watched-lease-book.js';

@@ -7,6 +7,8 @@ export interface UsageCount {
   readonly count: number;
 }
 
+export type UsageKey = Pick<UsageCount, 'usagePlanId' | 'apiKeyId' | 'day'>;
+
 /** Granted by UpdateUsage: what remains of the quota in the current period is set to this from then on. */
 export interface QuotaExtension {
   readonly usagePlanId: string;

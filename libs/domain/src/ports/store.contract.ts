@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ManualClock, Secret, SetDigest } from '@gatehouse/kernel';
 import type { Deployment, Stage } from '../deployments/deployment.js';
 import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../functions/function.js';
-import type { HistogramData, MetricSample, NodeReport } from '../metering/usage.js';
+import type { HistogramData, MetricSample, NodeReport, UsageKey } from '../metering/usage.js';
 import { entryForPool } from '../publish/placement.js';
 import type { EntryContent, ManifestEntry, NodeRecord } from '../publish/publish.js';
 import type { Method, Resource, RestApi } from '../rest-apis/rest-api.js';
@@ -1035,6 +1035,23 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
           expect(await tx.usage.extension(extension.usagePlanId, 'b', '2026-01-01')).toBeNull();
           expect(await tx.usage.extensionsBetween(extension.usagePlanId, null, '2026-01-01', '2026-01-01')).toEqual([extension]);
           expect(await tx.usage.extensionsBetween(extension.usagePlanId, 'a', '2026-01-02', '2026-02-01')).toEqual([]);
+        });
+        const other = newTenant();
+        const counted = [
+          { usagePlanId: 'plan', apiKeyId: 'a', day: '2026-01-01', count: 7 },
+          { usagePlanId: 'plan', apiKeyId: 'a', day: '2026-01-03', count: 2 },
+          { usagePlanId: 'plan', apiKeyId: 'b', day: '2026-01-02', count: 1 },
+          { usagePlanId: 'plan2', apiKeyId: 'a', day: '2026-01-02', count: 5 },
+        ] as const;
+        const strangers = [{ ...row('a', '2026-01-01', 9), tenant: other }];
+        const second = [{ ...row('a', '2026-01-02', 5), usagePlanId: 'plan2' }, row('a', '2026-01-04', 1)];
+        await store.metering.apply(report(tenant, 2, { usage: [...second, ...strangers] }));
+        await transact(tenant, async (tx) => {
+          const page = (after: UsageKey | null, limit: number) =>
+            tx.usage.countedBetween('2026-01-01', '2026-01-03', after, limit);
+          expect(await page(null, 10)).toEqual(counted);
+          expect(await page(null, 2)).toEqual(counted.slice(0, 2));
+          for (const [index, after] of counted.entries()) expect(await page(after, 10)).toEqual(counted.slice(index + 1));
         });
         const limits = { mode: 'FAST', fallback: 'OPEN' };
         const quota = (plan: string, key: string) => store.metering.quotaOf(tenant, plan, key, '2026-01-01');

@@ -12,7 +12,7 @@ import type { ApiKey, QuotaPeriod, UsagePlan, UsagePlanKey } from '../usage-plan
 import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../functions/function.js';
 import type { EntryContent, EntryKind, ManifestEntry, NodeRecord, NodeRefusal, Rollout } from '../publish/publish.js';
 import type { LeaseBook } from './lease-book.js';
-import type { MetricPeriod, MetricSample, NodeReport, QuotaExtension, UsageCount } from '../metering/usage.js';
+import type { MetricPeriod, MetricSample, NodeReport, QuotaExtension, UsageCount, UsageKey } from '../metering/usage.js';
 
 /** Thrown by `insert` when the key (or another unique property) is taken. */
 export class DuplicateKey extends Error {
@@ -152,6 +152,8 @@ export interface AccountRepository {
 export interface UsageRepository {
   /** By key, then day, both bounds included. */
   between(usagePlanId: string, apiKeyId: string | null, startDay: string, endDay: string): Promise<UsageCount[]>;
+  /** Of all plans and keys, by plan, key and day, both bounds included: at most `limit`, from the first one behind `after`. */
+  countedBetween(startDay: string, endDay: string, after: UsageKey | null, limit: number): Promise<UsageCount[]>;
   extension(usagePlanId: string, apiKeyId: string, periodStart: string): Promise<QuotaExtension | null>;
   /** Extensions of periods that start in the given days, both included; by key, then period. */
   extensionsBetween(usagePlanId: string, apiKeyId: string | null, startDay: string, endDay: string): Promise<QuotaExtension[]>;

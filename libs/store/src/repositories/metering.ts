@@ -5,6 +5,7 @@ import type {
   MetricsRepository,
   QuotaExtension,
   UsageCount,
+  UsageKey,
   UsageRepository,
 } from '@gatehouse/domain';
 import { columnText } from '../column-text.js';
@@ -20,6 +21,19 @@ export class PrismaUsage implements UsageRepository {
       orderBy: [{ apiKeyId: 'asc' }, { day: 'asc' }],
     });
     return found.map((row) => ({ usagePlanId, apiKeyId: row.apiKeyId, day: row.day, count: Number(row.count) }));
+  }
+
+  async countedBetween(startDay: string, endDay: string, after: UsageKey | null, limit: number): Promise<UsageCount[]> {
+    const found = await this.scope.tx.usageCount.findMany({
+      where: {
+        tenantId: this.scope.tenant,
+        day: { gte: columnText(startDay), lte: columnText(endDay) },
+        ...(after === null ? {} : { OR: behind(after) }),
+      },
+      orderBy: [{ usagePlanId: 'asc' }, { apiKeyId: 'asc' }, { day: 'asc' }],
+      take: limit,
+    });
+    return found.map(({ usagePlanId, apiKeyId, day, count }) => ({ usagePlanId, apiKeyId, day, count: Number(count) }));
   }
 
   async extension(usagePlanId: string, apiKeyId: string, periodStart: string): Promise<QuotaExtension | null> {
@@ -53,6 +67,16 @@ export class PrismaUsage implements UsageRepository {
     const key = apiKeyId === null ? {} : { apiKeyId: columnText(apiKeyId) };
     return { tenantId: this.scope.tenant, usagePlanId: columnText(usagePlanId), ...key };
   }
+}
+
+/** The rows that sort after this one. */
+function behind(after: UsageKey) {
+  const [usagePlanId, apiKeyId, day] = [after.usagePlanId, after.apiKeyId, after.day].map(columnText) as [string, string, string];
+  return [
+    { usagePlanId: { gt: usagePlanId } },
+    { usagePlanId, apiKeyId: { gt: apiKeyId } },
+    { usagePlanId, apiKeyId, day: { gt: day } },
+  ];
 }
 
 export class PrismaMetrics implements MetricsRepository {

@@ -1,4 +1,12 @@
-import type { HistogramData, MetricPeriod, MetricSample, NodeReport, QuotaExtension, UsageCount } from '../../metering/usage.js';
+import type {
+  HistogramData,
+  MetricPeriod,
+  MetricSample,
+  NodeReport,
+  QuotaExtension,
+  UsageCount,
+  UsageKey,
+} from '../../metering/usage.js';
 import { readLimitSettings } from '../../usage-plans/limit-settings.js';
 import type { TenantId } from '../../tenancy/tenant.js';
 import type { UsagePlan } from '../../usage-plans/usage-plan.js';
@@ -93,6 +101,17 @@ export class InMemoryMeteringLog implements MeteringLog {
       .map(({ tenant: _, ...count }) => count);
   }
 
+  countedBetween(tenant: TenantId, startDay: string, endDay: string, after: UsageKey | null, limit: number): UsageCount[] {
+    const order = (a: UsageKey, b: UsageKey) =>
+      compareText(a.usagePlanId, b.usagePlanId) || compareText(a.apiKeyId, b.apiKeyId) || compareText(a.day, b.day);
+    return [...this.usage.values()]
+      .filter((row) => row.tenant === tenant && row.day >= startDay && row.day <= endDay)
+      .filter((row) => after === null || order(row, after) > 0)
+      .sort(order)
+      .slice(0, limit)
+      .map(({ tenant: _, ...count }) => count);
+  }
+
   #addSample(sample: OwnedSample): void {
     const isDropped = sample.startSeconds < this.#minutesFromSeconds;
     const startSeconds = startOf(sample.startSeconds, isDropped ? HOUR_SECONDS : 60);
@@ -166,6 +185,9 @@ export class InMemoryUsage implements UsageRepository {
   ) {}
   async between(usagePlanId: string, apiKeyId: string | null, startDay: string, endDay: string) {
     return this.log.usageBetween(this.tenant, usagePlanId, apiKeyId, startDay, endDay);
+  }
+  async countedBetween(startDay: string, endDay: string, after: UsageKey | null, limit: number) {
+    return this.log.countedBetween(this.tenant, startDay, endDay, after, limit);
   }
   async extension(usagePlanId: string, apiKeyId: string, periodStart: string) {
     return copyOf(this.extensions.get(keyText(usagePlanId, apiKeyId, periodStart)));
