@@ -6,6 +6,8 @@
  *
  * A small answer leaves in one write together with its head. Nothing is ever written in front of an answer that is due.
  */
+import { Buffer } from 'node:buffer';
+import { performance } from 'node:perf_hooks';
 import { isBodyless, letGo, refuseRequest, renderBug, visibleHeaders } from '@gatehouse/engine-accept';
 import { HeaderBlock, type Exchange } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';

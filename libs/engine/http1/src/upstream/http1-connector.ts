@@ -8,6 +8,7 @@
  *   bounds    connections and waiting calls per origin, origins, size of the head. Bodies are streams: what is not read is not
  *             received; a body that came whole with its head is handed on as bytes.
  */
+import { performance } from 'node:perf_hooks';
 import type { CallerPresence, Connector, UpstreamAnswer, UpstreamFailure, UpstreamRequest } from '@gatehouse/engine-exchange';
 import type { Destinations } from '@gatehouse/engine-upstream';
 import { DEFAULT_CHUNKED_LIMITS, type ChunkedLimits, type HeadLimits } from '../head-limits.js';
@@ -97,10 +98,10 @@ export class Http1Connector implements Connector {
 
   /** Lets running calls end, then closes all connections. */
   async close(): Promise<void> {
-    const origins = [...this.origins];
-    this.origins.clear();
     this.tenants.clear();
-    await Promise.all(origins.map((origin) => origin.close()));
+    // Swept until the last has ended: time limits hold for what is under way.
+    await Promise.all([...this.origins].map((origin) => origin.close()));
+    this.origins.clear();
     if (this.sweeper !== null) clearInterval(this.sweeper);
     this.sweeper = null;
   }

@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import type { HeaderBlock, UpstreamRequest } from '@gatehouse/engine-exchange';
 import { isToken } from '../header-lines.js';
 import { writeHeaderLines, writeSharedLines } from '../write.js';

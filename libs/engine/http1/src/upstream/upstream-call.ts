@@ -1,3 +1,5 @@
+import { Buffer } from 'node:buffer';
+import { performance } from 'node:perf_hooks';
 import type { CallerPresence, FailureReason, UpstreamAnswer, UpstreamFailure, UpstreamRequest } from '@gatehouse/engine-exchange';
 import { GATEWAY_STATUS, TIMEOUT, type Destination, type FailureKind, type UpstreamAddress } from '@gatehouse/engine-upstream';
 import type { ResponseHead } from '../response-head.js';

@@ -6,6 +6,7 @@
  *
  * All connections read into one buffer: a read is looked at, and what is kept of it copied, before the next one happens.
  */
+import { Buffer } from 'node:buffer';
 import { RESET, UNREADABLE, type FailureKind, type UpstreamAddress } from '@gatehouse/engine-upstream';
 import type { Readable } from 'node:stream';
 import type { Socket } from 'node:net';
@@ -169,11 +170,20 @@ export class UpstreamConnection implements AnswerSource {
         this.begin(head, bytes, at);
         return;
       }
-      if (head.status === 101 || ++this.interimCount > INTERIM_MAX) {
-        this.fail(head.status === 101 ? 'an upgrade nobody asked for' : 'too many interim answers');
+      const fault = this.interimFault(head);
+      if (fault !== null) {
+        this.fail(fault);
         return;
       }
     }
+  }
+
+  /** An interim answer is read as strictly as the final one, and then dropped. */
+  private interimFault(head: ResponseHead): string | null {
+    if (head.status === 101) return 'an upgrade nobody asked for';
+    if (++this.interimCount > INTERIM_MAX) return 'too many interim answers';
+    const framing = frameResponse(head, this.call!.request.httpMethod);
+    return framing instanceof Refusal ? `unreadable interim answer: ${REFUSALS[framing.reason].meaning}` : null;
   }
 
   private begin(head: ResponseHead, bytes: Buffer, at: number): void {
