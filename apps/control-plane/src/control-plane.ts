@@ -5,8 +5,10 @@ import { Authenticator, AwsEndpoint } from '@gatehouse/control-wire';
 import type { Store } from '@gatehouse/domain';
 import { randomIds, type Clock } from '@gatehouse/kernel';
 import { MetricsRegistry } from '@gatehouse/telemetry';
+import { openTelemetry, traceServer, type ServerSpan } from '@gatehouse/otel';
 import { createStore, openRedis, RedisLeaseBook } from '@gatehouse/store';
 import type { Logger } from 'pino';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Config } from './config.js';
 import { createHttpServer } from './http-server.js';
@@ -22,8 +24,19 @@ export interface ControlPlane {
   close(): Promise<void>;
 }
 
+/** Probes are nobody's trace. */
+function spanOf({ method, url = '' }: IncomingMessage): ServerSpan | null {
+  return /^\/(healthz|readyz)/.test(url) ? null : { name: `admin ${method}`, attributes: {} };
+}
+
 /** Binds every port to its adapter and listens. Rejects when the database cannot be reached or a port is taken. */
 export async function startControlPlane(config: Config, { clock, log }: { clock: Clock; log: Logger }): Promise<ControlPlane> {
+  const metrics = new MetricsRegistry();
+  const telemetry = await openTelemetry({
+    serviceName: 'gatehouse-control-plane',
+    registry: metrics,
+    environment: process.env,
+  });
   const store = await createStore({ databaseUrl: config.databaseUrl, masterKey: config.masterKey });
   // Strict limits stay in PostgreSQL: a Redis that fails over may have forgotten what it confirmed (ADR 0006).
   const redisBook = config.redisUrl === '' ? null : new RedisLeaseBook(config.redisUrl, { onLost: () => leases.fastLost() });
@@ -50,7 +63,6 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
     clock,
     log,
   });
-  const metrics = new MetricsRegistry();
   watchNodeLink(metrics, nodes.counts);
   const nodeAdmin = createNodeAdmin({ tenants: store.tenants, nodes: store.nodes, server: nodes });
   const authenticator = new Authenticator({ directory: store.directory, clock, regions: 'any' });
@@ -70,6 +82,7 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
   const maintenance = await startMaintenance({ ...queue, store, clock, log });
 
   const grpcPort = await nodes.listen(config.bind, config.grpcPort);
+  if (telemetry.tracing !== null) traceServer(http.getHttpServer(), telemetry.tracing, spanOf);
   await http.listen(config.adminPort, config.bind);
   return {
     store,
@@ -83,6 +96,7 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
       leases.close();
       await redisBook?.close();
       await store.close();
+      await telemetry.close();
     },
   };
 }

@@ -7,13 +7,14 @@
 import { serveSnapshots, type ControlLink } from '@gatehouse/engine-control-link';
 import { BucketRegistry, QuotaLedger, RateLeases, UsageJournal } from '@gatehouse/engine-limits';
 import type { Clock } from '@gatehouse/kernel';
+import { openTelemetry } from '@gatehouse/otel';
 import { inTurns, MetricsRegistry, prometheusSlices, watchProcess } from '@gatehouse/telemetry';
 import type { Logger } from 'pino';
 import { startAdminServer } from './admin-server.js';
 import type { Config } from './config.js';
 import { fallbackCounters, onPort, openLink, usageFolder, watchNode } from './control-half.js';
 import { Reporter } from './reporter.js';
-import { BUCKETS_MAX, LAST_REPORT_MS, Serving } from './serving.js';
+import { BUCKETS_MAX, LAST_REPORT_MS, SERVICE_NAME, Serving } from './serving.js';
 import { WorkerFolders } from './worker-folders.js';
 
 export interface DataPlane {
@@ -37,6 +38,7 @@ export async function startDataPlane(
   const { clock, log } = dependencies;
   const metrics = new MetricsRegistry();
   const stopWatching = watchProcess(metrics);
+  const telemetry = await openTelemetry({ serviceName: SERVICE_NAME, registry: metrics, environment: process.env });
   /** Neither is there before the world is read from disk. */
   let link: ControlLink | null = null;
   let serving: Serving | null = null;
@@ -60,7 +62,18 @@ export async function startDataPlane(
   const quotas = new QuotaLedger({ requestMore: (question) => void link?.requestQuota(question), onFallback });
   const rates = new RateLeases({ request: (questions) => void link?.requestRates(questions), onFallback });
   const buckets = new BucketRegistry(BUCKETS_MAX);
-  const opening = new Serving({ config, adminPort: admin.port, sharesPort: false, quotas, rates, buckets, metrics, clock, log });
+  const opening = new Serving({
+    config,
+    adminPort: admin.port,
+    sharesPort: false,
+    quotas,
+    rates,
+    buckets,
+    metrics,
+    tracing: telemetry.tracing,
+    clock,
+    log,
+  });
   serving = opening;
   const opened = await openLink(config, admin.port, {
     apply: (change, getBlob) => opening.adopt(change, getBlob),
@@ -113,6 +126,7 @@ export async function startDataPlane(
       await opened.close();
       await Promise.all([opening.close(), admin.close()]);
       stopWatching();
+      await telemetry.close();
     },
     abandon: () => undefined,
   };

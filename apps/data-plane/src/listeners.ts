@@ -11,7 +11,7 @@ import { Http2Sessions } from '@gatehouse/engine-http2';
 import type { WorldKeeper } from '@gatehouse/engine-link';
 import type { Recorder } from '@gatehouse/engine-record';
 import type { Clock } from '@gatehouse/kernel';
-import type { MetricsRegistry } from '@gatehouse/telemetry';
+import type { MetricsRegistry, Tracing } from '@gatehouse/telemetry';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { openTlsPort } from './tls-port.js';
@@ -29,6 +29,7 @@ export interface ListenerDependencies {
   readonly recorder: Recorder;
   readonly clock: Clock;
   readonly metrics: MetricsRegistry;
+  readonly tracing?: Tracing | null;
   readonly log: Logger;
   readonly onBug: (bug: unknown) => void;
   /** Other processes listen on the same port; the kernel spreads connections over them. */
@@ -47,8 +48,8 @@ async function openReference(config: Config, { sharesPort, ...rest }: ListenerDe
 }
 
 async function openPlainSockets(config: Config, dependencies: ListenerDependencies): Promise<Listeners> {
-  const { worlds, recorder, clock, metrics, log, onBug, sharesPort } = dependencies;
-  const common = { worlds, recorder, clock, onBug, baseDomain: config.baseDomain };
+  const { worlds, recorder, clock, metrics, tracing = null, log, onBug, sharesPort } = dependencies;
+  const common = { worlds, recorder, clock, tracing, onBug, baseDomain: config.baseDomain };
   const refused = metrics.counter(
     'gatehouse_http_refused_total',
     'Requests and connections refused before they were a request: unreadable, too slow, too many, no memory',

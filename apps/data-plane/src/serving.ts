@@ -10,14 +10,16 @@ import type { Writable } from 'node:stream';
 import type { GetBlob, ManifestChange, Refusal } from '@gatehouse/engine-control-link';
 import type { BucketRegistry, QuotaLedger, RateLeases, UsageJournal } from '@gatehouse/engine-limits';
 import { WorldKeeper } from '@gatehouse/engine-link';
-import { AccessLog, RequestRecorder } from '@gatehouse/engine-record';
+import { AccessLog, RequestRecorder, TracingRecorder } from '@gatehouse/engine-record';
 import type { Clock } from '@gatehouse/kernel';
-import type { MetricsRegistry } from '@gatehouse/telemetry';
+import type { MetricsRegistry, Tracing } from '@gatehouse/telemetry';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { closeConnectors, openConnectors, type Connectors } from './connectors.js';
 import { openListeners, type Listeners } from './listeners.js';
 
+/** In traces and pushed metrics; the variable OTEL_SERVICE_NAME replaces it. */
+export const SERVICE_NAME = 'gatehouse-data-plane';
 /** Token buckets kept; see BucketRegistry for what happens beyond. */
 export const BUCKETS_MAX = 200_000;
 /** For requests under way when the node stops; the longest integration timeout is 29 s. */
@@ -34,6 +36,8 @@ export interface ServingOptions {
   readonly rates?: RateLeases;
   readonly buckets: Pick<BucketRegistry, 'bucket'>;
   readonly metrics: MetricsRegistry;
+  /** `null` on a node that does not trace. */
+  readonly tracing: Tracing | null;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -49,8 +53,9 @@ export class Serving {
   constructor(private readonly options: ServingOptions) {
     const { config, adminPort, quotas, rates, buckets, metrics, clock, log } = options;
     this.connectors = openConnectors(config, adminPort);
-    const usage: Pick<UsageJournal, 'count'> = {
-      count: (tenant, planId, keyId, nowMs) => this.journal!.count(tenant, planId, keyId, nowMs),
+    const usage: Pick<UsageJournal, 'count' | 'settle'> = {
+      count: (tenant, planId, keyId, nowMs) => this.journal!.countSoon(tenant, planId, keyId, nowMs),
+      settle: (countedAtMs) => this.journal!.settle(countedAtMs),
     };
     this.keeper = new WorldKeeper({
       bindings: {
@@ -73,7 +78,7 @@ export class Serving {
 
   /** Takes requests from here on and counts them in `journal`; returns the port. Rejects when it is in use. */
   async open(journal: UsageJournal, port: number): Promise<number> {
-    const { config, sharesPort, metrics, clock, log } = this.options;
+    const { config, sharesPort, metrics, tracing, clock, log } = this.options;
     for (const problem of journal.problems) log.error({ problem }, 'usage journal');
     this.journal = journal;
     const dropped = metrics.counter(
@@ -86,13 +91,14 @@ export class Serving {
       bugs.add(1);
       log.error({ err: bug, doing }, 'bug');
     };
-    const recorder = new RequestRecorder({
+    const requests = new RequestRecorder({
       clock,
       accessLog: this.accessLog,
       onBug: (x) => noteBug(x.faultCause, x.faultDoing),
     });
+    const recorder = tracing === null ? requests : new TracingRecorder(requests, tracing);
     const onBug = (bug: unknown) => log.error({ err: bug }, 'a request could not be served');
-    const dependencies = { worlds: this.keeper, recorder, clock, metrics, log, onBug, sharesPort };
+    const dependencies = { worlds: this.keeper, recorder, clock, metrics, tracing, log, onBug, sharesPort };
     this.listeners = await openListeners({ ...config, port }, dependencies);
     return this.listeners.port;
   }

@@ -21,6 +21,7 @@ import {
 } from '@gatehouse/engine-control-link';
 import { QuotaShares, UsageJournal, type CountedUsage, type PlanQuota, type UsageBatch } from '@gatehouse/engine-limits';
 import type { Clock } from '@gatehouse/kernel';
+import { openTelemetry, type OpenedTelemetry } from '@gatehouse/otel';
 import { MetricsRegistry, watchProcess } from '@gatehouse/telemetry';
 import type { Logger } from 'pino';
 import { startAdminServer, type AdminServer } from './admin-server.js';
@@ -32,7 +33,7 @@ import { ManifestSpread, type Taker } from './manifest-spread.js';
 import { NodeMetrics } from './node-metrics.js';
 import { Reporter } from './reporter.js';
 import { reservePort } from './reserve-port.js';
-import { DRAIN_MS, LAST_REPORT_MS } from './serving.js';
+import { DRAIN_MS, LAST_REPORT_MS, SERVICE_NAME } from './serving.js';
 import { WorkerFolders } from './worker-folders.js';
 import { WorkerProcesses, type WorkerProcess } from './worker-processes.js';
 
@@ -79,6 +80,7 @@ class Supervisor implements DataPlane {
   /** Reports on their way. */
   private readonly relaying = new Set<Promise<void>>();
   private parts: NodeParts | null = null;
+  private telemetry: OpenedTelemetry | null = null;
   private admin: AdminServer | null = null;
   private getBlob: GetBlob = () => Promise.resolve(null);
   private isStopping = false;
@@ -118,6 +120,8 @@ class Supervisor implements DataPlane {
 
   async start(): Promise<void> {
     const { config, clock, log, metrics } = this;
+    // Of this process alone: each worker sends what it counted itself.
+    this.telemetry = await openTelemetry({ serviceName: SERVICE_NAME, registry: metrics, environment: process.env });
     this.admin = await onPort('GATEHOUSE_NODE_ADMIN_PORT', () =>
       startAdminServer({
         bind: config.bind,
@@ -169,6 +173,7 @@ class Supervisor implements DataPlane {
     }
     await this.admin?.close();
     this.stopWatching();
+    await this.telemetry?.close();
   }
 
   abandon(): void {

@@ -2,13 +2,14 @@
 import { readStoredBlob, type Report } from '@gatehouse/engine-control-link';
 import { BucketRegistry, provisionalPart, QuotaLedger, SplitBuckets, UsageJournal } from '@gatehouse/engine-limits';
 import { systemClock as clock } from '@gatehouse/kernel';
+import { openTelemetry } from '@gatehouse/otel';
 import { inTurns, MetricsRegistry, partsOf, watchProcess } from '@gatehouse/telemetry';
 import { readDataPlaneConfig } from './config.js';
 import { linkFolder } from './control-half.js';
 import type { FromWorker, ToWorker } from './ipc.js';
 import { openNodeLog } from './node-log.js';
 import { Reporter } from './reporter.js';
-import { BUCKETS_MAX, LAST_REPORT_MS, Serving } from './serving.js';
+import { BUCKETS_MAX, LAST_REPORT_MS, SERVICE_NAME, Serving } from './serving.js';
 
 const [slot, workerCount, adminPort] = process.argv.slice(2).map(Number) as [number, number, number];
 const config = readDataPlaneConfig(process.env);
@@ -20,13 +21,24 @@ const say = (message: FromWorker): void => {
 
 const metrics = new MetricsRegistry();
 watchProcess(metrics);
+const telemetry = await openTelemetry({ serviceName: SERVICE_NAME, registry: metrics, environment: process.env });
 const quotas = new QuotaLedger({
   requestMore: (question) => say({ kind: 'question', question }),
   provisional: (limit) => provisionalPart(limit, workerCount),
 });
 quotas.connected(); // to the supervisor, which speaks for the control plane while that is away
 const buckets = new SplitBuckets(new BucketRegistry(BUCKETS_MAX), workerCount);
-const serving = new Serving({ config, adminPort, sharesPort: true, quotas, buckets, metrics, clock, log });
+const serving = new Serving({
+  config,
+  adminPort,
+  sharesPort: true,
+  quotas,
+  buckets,
+  metrics,
+  tracing: telemetry.tracing,
+  clock,
+  log,
+});
 
 const wantedBlobs = new Map<string, PromiseWithResolvers<boolean>>();
 const getBlob = async (digest: string): Promise<Uint8Array | null> => {
@@ -88,6 +100,7 @@ async function stop(reason: string): Promise<void> {
   const flushed = reporter?.flush() ?? Promise.resolve();
   await Promise.race([flushed, new Promise((resolve) => setTimeout(resolve, LAST_REPORT_MS))]);
   await serving.close();
+  await telemetry.close();
   process.exit(0);
 }
 

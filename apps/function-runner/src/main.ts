@@ -1,7 +1,10 @@
 import { ControlLink } from '@gatehouse/engine-control-link';
 import { ConfigError, systemClock } from '@gatehouse/kernel';
+import { openTelemetry, traceServer, type ServerSpan } from '@gatehouse/otel';
+import { MetricsRegistry } from '@gatehouse/telemetry';
 import { pino } from 'pino';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import path from 'node:path';
 import { ManifestCatalog } from './catalog.js';
 import { readRunnerConfig, type Config } from './config.js';
@@ -11,11 +14,23 @@ const SOFTWARE_VERSION = '0.1.0';
 /** Below the launcher's own patience. */
 const DRAIN_MS = 10_000;
 
+const INVOCATION = /^\/2015-03-31\/functions\/([^/]{1,400})\/invocations/;
+
+function spanOf({ url }: IncomingMessage): ServerSpan | null {
+  const name = INVOCATION.exec(url ?? '')?.[1];
+  return name === undefined ? null : { name: 'invoke', attributes: { 'faas.invoked_name': name.replaceAll('%3A', ':') } };
+}
+
 async function run(config: Config): Promise<void> {
   // Packages are read under other user ids; whatever is nobody's business is made with a mode of its own.
   process.umask(0o022);
   const log = pino({ base: { app: 'function-runner' } });
   const catalog = new ManifestCatalog();
+  const telemetry = await openTelemetry({
+    serviceName: 'gatehouse-function-runner',
+    registry: new MetricsRegistry(),
+    environment: process.env,
+  });
   const link = await ControlLink.open({
     address: config.controlAddress,
     token: config.nodeToken,
@@ -44,6 +59,7 @@ async function run(config: Config): Promise<void> {
     log,
     isReady: () => link.status.complete,
   });
+  if (telemetry.tracing !== null) traceServer(runner.server, telemetry.tracing, spanOf);
   runner.server.listen(config.port, config.bind);
   await once(runner.server, 'listening');
   link.connect();
@@ -55,6 +71,7 @@ async function run(config: Config): Promise<void> {
       log.info({ reason }, 'function runner stops');
       await runner.close(DRAIN_MS);
       await link.close();
+      await telemetry.close();
       process.exit(0);
     })();
   };

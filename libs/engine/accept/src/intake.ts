@@ -16,8 +16,10 @@ import {
 } from '@gatehouse/engine-exchange';
 import { BUILT_IN_FAULTS, FAULTS } from '@gatehouse/engine-faults';
 import type { WorldKeeper } from '@gatehouse/engine-link';
+import { writeAmznTrace, type Tracing } from '@gatehouse/telemetry';
 import { renderBug } from './finish.js';
 import { Randomness } from './randomness.js';
+import { beginTrace } from './request-trace.js';
 import { parseHost, resolveTarget, type Target } from './target.js';
 import { completeTrace } from './trace-header.js';
 
@@ -25,6 +27,8 @@ export interface IntakeOptions {
   readonly worlds: Pick<WorldKeeper, 'current' | 'stage'>;
   /** E.g. `localhost`: APIs answer on `{apiId}.execute-api.localhost`. */
   readonly baseDomain: string;
+  /** Absent: traces of callers pass through untouched. */
+  readonly tracing?: Tracing | null;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -34,10 +38,12 @@ const KNOWN_HOSTS_MAX = 4_096;
 export class Intake {
   private readonly baseSuffix: string;
   private readonly random = new Randomness();
+  private readonly tracing: Tracing | null;
   private readonly knownHosts = new Map<string, string | null>();
 
   constructor(private readonly options: IntakeOptions) {
     this.baseSuffix = `.${options.baseDomain.toLowerCase()}`;
+    this.tracing = options.tracing ?? null;
   }
 
   /** Ids, trace header, times. `x.requestHeaders` must be there. `url` for the record; a stage's path replaces it. */
@@ -50,6 +56,13 @@ export class Intake {
     x.extendedRequestId = `${this.random.base64(15)}=`;
     x.userAgent = identity.userAgent;
     x.traceId = completeTrace(identity.trace, nowMs, this.random);
+    if (this.tracing !== null) this.joinTrace(x, this.tracing, identity.trace);
+  }
+
+  private joinTrace(x: Exchange, tracing: Tracing, incoming: string | null): void {
+    const trace = beginTrace(tracing, x.requestHeaders, incoming, x.traceId, this.random);
+    x.trace = trace;
+    x.traceId = writeAmznTrace({ traceId: trace.traceId, spanId: trace.upstreamSpanId, isSampled: trace.isSampled });
   }
 
   /** As `start`, awaited. */

@@ -13,6 +13,7 @@ import type { HeaderBlock } from './header-block.js';
 import type { RawHeaders } from './headers.js';
 import type { Program } from './program.js';
 import { parseQuery } from './query.js';
+import type { RequestTrace } from './trace.js';
 import { FAULT, type Verdict } from './verdict.js';
 import type { LinkedRoute, LinkedStage, UsagePlanView, WorldView } from './views.js';
 
@@ -47,6 +48,8 @@ export class Exchange implements CallerPresence {
   requestBlock: HeaderBlock | null = null;
   /** Completed trace header. */
   traceId = '';
+  /** `null` unless this node traces. */
+  trace: RequestTrace | null = null;
   requestBody: RequestBody | null = null;
   /** Bytes the body may have; counted while it streams. */
   bodyLimitBytes = Number.POSITIVE_INFINITY;
@@ -167,6 +170,7 @@ export class Exchange implements CallerPresence {
     this.requestHeaders = NO_HEADERS;
     this.requestBlock = null;
     this.traceId = '';
+    this.trace = null;
     this.requestBody = null;
     this.bodyLimitBytes = Number.POSITIVE_INFINITY;
     this.bufferedBody = null;

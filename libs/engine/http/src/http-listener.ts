@@ -6,7 +6,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { FAULTS } from '@gatehouse/engine-faults';
-import { Intake, letGo, refuseRequest, renderBug } from '@gatehouse/engine-accept';
+import { Intake, type IntakeOptions, letGo, refuseRequest, renderBug } from '@gatehouse/engine-accept';
 import { ExchangePool, type Exchange } from '@gatehouse/engine-exchange';
 import type { WorldKeeper } from '@gatehouse/engine-link';
 import type { Recorder } from '@gatehouse/engine-record';
@@ -15,7 +15,7 @@ import { acceptRequest, hasKnownFraming } from './accept.js';
 import { Call, Connection } from './connection.js';
 import { deliver } from './deliver.js';
 
-export interface HttpListenerOptions {
+export interface HttpListenerOptions extends Pick<IntakeOptions, 'tracing'> {
   readonly worlds: Pick<WorldKeeper, 'current' | 'stage'>;
   readonly recorder: Recorder;
   readonly clock: Clock;

@@ -2,7 +2,7 @@
  * HTTP/2 in front of the engine, with node:http2 underneath: one Exchange per stream, from its head to its record. Listens on
  * nothing: whoever accepted a socket and knows that it speaks HTTP/2 hands it over.
  */
-import { Intake, letGo, refuseRequest, renderBug, visibleHeaders } from '@gatehouse/engine-accept';
+import { Intake, type IntakeOptions, letGo, refuseRequest, renderBug, visibleHeaders } from '@gatehouse/engine-accept';
 import { ExchangePool, type Exchange, type FaultKind } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import type { WorldKeeper } from '@gatehouse/engine-link';
@@ -15,7 +15,7 @@ import { CallerStream, SMALL_BODY_BYTES_MAX, stopRequest } from './caller-stream
 import { DEFAULT_HTTP2_LIMITS, type Http2Limits } from './limits.js';
 import { readRequestHead, type RequestHead } from './request-head.js';
 
-export interface Http2SessionsOptions extends Partial<Http2Limits> {
+export interface Http2SessionsOptions extends Partial<Http2Limits>, Pick<IntakeOptions, 'tracing'> {
   readonly worlds: Pick<WorldKeeper, 'current' | 'stage'>;
   readonly recorder: Recorder;
   readonly clock: Clock;

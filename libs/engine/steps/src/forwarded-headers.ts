@@ -45,6 +45,7 @@ function passedHeaders(x: Exchange, apiId: string): RawHeaders {
   for (let i = 0; i < requestHeaders.length; i += 2) {
     const lowerName = requestHeaders[i]!.toLowerCase();
     if (NOT_PASSED.has(lowerName) || REWRITTEN.has(lowerName)) continue;
+    if (lowerName === 'traceparent' && x.trace !== null) continue; // ours goes out instead, new with every request
     if (lowerName === 'authorization' && isSigV4(requestHeaders[i + 1]!)) continue;
     if (lowerName === 'content-type') hasContentType = true;
     headers.push(requestHeaders[i]!, requestHeaders[i + 1]!);

@@ -93,11 +93,13 @@ function headerMaps(x: Exchange): [Values, MultiValues] {
   for (let i = 0; i < x.requestHeaders.length; i += 2) {
     const lowerName = x.requestHeaders[i]!.toLowerCase();
     if (NOT_IN_EVENTS.has(lowerName)) continue;
+    if (lowerName === 'traceparent' && x.trace !== null) continue;
     if (lowerName === 'authorization' && isSigV4(x.requestHeaders[i + 1]!)) continue;
     add(x.requestHeaders[i]!, x.requestHeaders[i + 1]!);
   }
   add('Host', lastHeader(x.requestHeaders, 'host') ?? x.host);
   add('X-Amzn-Trace-Id', x.traceId);
+  if (x.trace !== null) add('traceparent', x.trace.traceparent);
   add('X-Forwarded-For', forwardedFor(x));
   add('X-Forwarded-Port', x.forwardedPort);
   add('X-Forwarded-Proto', x.forwardedProto);

@@ -163,6 +163,7 @@ function finishCall(
     const text = value === undefined ? null : headerText(value);
     if (text !== null) putMapped(headers, name, lowerName, text);
   }
+  if (x.trace !== null) putMapped(headers, 'traceparent', 'traceparent', x.trace.traceparent);
   let separator = url.includes('?') ? '&' : '?';
   if (callerQuery !== '') {
     url += separator + callerQuery;
@@ -219,7 +220,7 @@ function mapFunctionRequest(settings: RouteSettings, integration: FunctionProxyI
         tenant: stage.tenant,
         traceId: x.traceId,
         block: null,
-        headers: callerHeaders,
+        headers: x.trace === null ? callerHeaders : [...callerHeaders, 'traceparent', x.trace.traceparent],
         body: Buffer.from(event(x), 'utf8'),
         timeoutMs: integration.timeoutMs,
       };
