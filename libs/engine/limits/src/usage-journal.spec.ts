@@ -142,6 +142,109 @@ test('a file that grows is rewritten short, and says the same', () => {
   expect(journal.rotate().counts).toEqual(expected);
 });
 
+describe('requests that share a write', () => {
+  const onDisk = (): string =>
+    readdirSync(folder)
+      .map((name) => readFileSync(join(folder, name), 'utf8'))
+      .join('');
+  const soon = (journal: UsageJournal, apiKeyId: string, nowMs = NOON_MS): void =>
+    journal.countSoon('tenant', 'plan', apiKeyId, nowMs);
+
+  test('are in the file when the first of them is settled', () => {
+    const journal = new UsageJournal(folder, 1);
+    soon(journal, 'a', NOON_MS);
+    soon(journal, 'b', NOON_MS + 1);
+    expect(onDisk()).toBe('');
+    journal.settle(NOON_MS - 1); // of a request that was counted before, and written
+    expect(onDisk()).toBe('');
+    journal.settle(NOON_MS);
+    expect(
+      onDisk()
+        .split('\n')
+        .filter((line) => /^\d/.test(line)),
+    ).toEqual(['0', '1']);
+  });
+
+  test('are in the file at the end of the turn when nobody settles them', async () => {
+    const journal = new UsageJournal(folder, 1);
+    soon(journal, 'a');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(onDisk()).toContain('\n0\n');
+    soon(journal, 'a');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(onDisk()).toContain('\n0\n0\n');
+  });
+
+  test('are in the file of their batch when it is closed, and when the journal is', () => {
+    const journal = new UsageJournal(folder, 1);
+    soon(journal, 'a');
+    journal.rotate();
+    soon(journal, 'b');
+    journal.close();
+    const counts = new UsageJournal(folder, 2).pending().map((batch) => batch.counts);
+    expect(counts).toEqual([[counted('a', 1)], [counted('b', 1)]]);
+  });
+
+  test('a file is not written anew in the middle of a count, or its key would be in it twice', () => {
+    const journal = new UsageJournal(folder, 1, { compactAtBytes: 40_000 });
+    for (let i = 0; i < 20_250; i++) soon(journal, 'a'); // 40,500 bytes: with those that are not written yet, beyond the limit
+    const long = 'longer'.repeat(3_000);
+    soon(journal, long);
+    soon(journal, 'b');
+    journal.settle(NOON_MS);
+    const [batch] = new UsageJournal(folder, 2).pending();
+    expect(batch!.counts.map(({ apiKeyId, count: n }) => [apiKeyId, n])).toEqual([
+      ['a', 20_250],
+      [long, 1],
+      ['b', 1],
+    ]);
+    journal.close();
+  });
+
+  test('whatever the order, the steps of the clock, long names and files written anew: after a crash all that was settled is counted, and nothing twice', () => {
+    const action = fc.record({
+      what: fc.constantFrom('soon', 'soon', 'soon', 'now', 'settle', 'rotate'),
+      key: fc.constantFrom('a', 'b', 'c', 'long'.repeat(3_000), 'longer'.repeat(3_000)),
+      times: fc.constantFrom(1, 1, 1, 2, 50, 2_500, 5_000),
+      stepMs: fc.integer({ min: -3, max: 3 }),
+    });
+    fc.assert(
+      fc.property(
+        fc.array(action, { maxLength: 40 }),
+        fc.constantFrom(200, 20_000, 40_000, 1_000_000),
+        (actions, compactAtBytes) => {
+          const own = mkdtempSync(join(folder, 'run-'));
+          const journal = new UsageJournal(own, 1, { compactAtBytes });
+          let nowMs = NOON_MS;
+          const countedOf = new Map<string, number>();
+          let settledOf = new Map<string, number>();
+          let countedAtMs = -1;
+          for (const { what, key, times, stepMs } of actions) {
+            nowMs += stepMs;
+            if (what === 'settle') journal.settle(countedAtMs);
+            else if (what === 'rotate') journal.rotate();
+            else {
+              countedAtMs = nowMs;
+              for (let i = 0; i < times; i++) journal[what === 'now' ? 'count' : 'countSoon']('tenant', 'plan', key, nowMs);
+              countedOf.set(key, (countedOf.get(key) ?? 0) + times);
+            }
+            if (what !== 'soon') settledOf = new Map(countedOf);
+          }
+          const after = new UsageJournal(own, 2);
+          const foundOf = new Map<string, number>();
+          for (const { apiKeyId, count: n } of after.pending().flatMap(({ counts }) => counts))
+            foundOf.set(apiKeyId, (foundOf.get(apiKeyId) ?? 0) + n);
+          expect([journal.problems, after.problems]).toEqual([[], []]);
+          for (const [key, n] of settledOf) expect(foundOf.get(key)).toBeGreaterThanOrEqual(n);
+          for (const [key, n] of foundOf) expect(n).toBeLessThanOrEqual(countedOf.get(key)!);
+          journal.close();
+        },
+      ),
+      { numRuns: 150, seed: 20_260_101 },
+    );
+  });
+});
+
 test('when the disk refuses, counting goes on in memory and says so', () => {
   const journal = new UsageJournal(folder, 1);
   rmSync(folder, { recursive: true });
@@ -201,14 +304,15 @@ test('killed with SIGKILL again and again, with batches and receipts lost, every
   await run(100, 'drain', Number.POSITIVE_INFINITY, hear(false));
 
   expect(readdirSync(folder)).toEqual([]);
-  expect([...sums.keys()].sort()).toEqual([...answered.keys()].sort());
+  for (const key of answered.keys()) expect(sums.has(key)).toBe(true);
   let unanswered = 0;
   for (const [key, sum] of sums) {
-    expect(sum).toBeGreaterThanOrEqual(answered.get(key)!);
-    unanswered += sum - answered.get(key)!;
+    const answeredCount = answered.get(key) ?? 0;
+    expect(sum).toBeGreaterThanOrEqual(answeredCount);
+    unanswered += sum - answeredCount;
   }
-  // Counted, and killed before the answer was out: at most one request per kill.
-  expect(unanswered).toBeLessThanOrEqual(kills.length);
+  // Counted, and killed before the answer was out: at most those of one turn per kill.
+  expect(unanswered).toBeLessThanOrEqual(7 * kills.length);
 });
 
 describe('a file of another folder', () => {

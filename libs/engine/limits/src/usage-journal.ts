@@ -2,7 +2,7 @@
  * Usage that survives `kill -9`, counted exactly once.
  *
  * One append-only file per batch, `{epoch}-{sequence}.usage`, in the node's folder. Each counted request adds one line before
- * its answer goes out; the name of the file is the name of the batch forever, so a batch may be sent as often as it takes.
+ * its answer goes out (`countSoon` and `settle`: requests that one turn of the event loop brings share a write); the name of the file is the name of the batch forever, so a batch may be sent as often as it takes.
  *
  *   gatehouse usage 1
  *   k {"tenant":"...","usagePlanId":"...","apiKeyId":"...","day":"2026-01-01"}    key 0: keys are numbered in order
@@ -45,6 +45,8 @@ const DAY_MS = 86_400_000;
 const PROBLEMS_KEPT = 20;
 /** Batches without a receipt; from there on `isDue` is false and counts stay in the current file. */
 const PENDING_BATCHES_MAX = 1_000;
+/** Lines that wait for the write they share. */
+const UNWRITTEN_BYTES_MAX = 16 * 1024;
 /** A file that grew to this is written anew with one line per key. */
 const COMPACT_AT_BYTES = 16 * 1024 * 1024;
 
@@ -80,6 +82,12 @@ export class UsageJournal {
   private readonly newest = new Map<string, Map<string, Counter>>();
   /** Without a receipt yet, oldest first. */
   private readonly waiting = new Map<string, UsageBatch>();
+  /** Lines that are in no file yet, in order. */
+  private readonly unwritten = Buffer.allocUnsafeSlow(UNWRITTEN_BYTES_MAX);
+  private unwrittenBytes = 0;
+  /** The earliest `nowMs` of a request among them. */
+  private unwrittenSinceMs = Number.POSITIVE_INFINITY;
+  private isWriteScheduled = false;
   private day = '';
   private dayStartMs = Number.NaN;
 
@@ -95,12 +103,36 @@ export class UsageJournal {
     for (const batch of this.readLeftovers()) this.waiting.set(nameOf(batch.epoch, batch.sequence), batch);
   }
 
-  /** Counts one request. Call it before the answer goes out. Never throws. */
+  /** Counts one request; it is in the file on return. Call it before the answer goes out. Never throws. */
   count(tenant: string, usagePlanId: string, apiKeyId: string, nowMs: number): void {
+    this.add(tenant, usagePlanId, apiKeyId, nowMs);
+    this.write();
+  }
+
+  /** The same, but it is in the file at the end of this turn of the event loop, or after `settle(nowMs)`. */
+  countSoon(tenant: string, usagePlanId: string, apiKeyId: string, nowMs: number): void {
+    this.add(tenant, usagePlanId, apiKeyId, nowMs);
+    if (nowMs < this.unwrittenSinceMs) this.unwrittenSinceMs = nowMs;
+    if (this.isWriteScheduled) return;
+    this.isWriteScheduled = true;
+    setImmediate(() => {
+      this.isWriteScheduled = false;
+      this.write();
+    });
+  }
+
+  /** To be called before the answer to a request counted at `countedAtMs` goes out. Mostly an earlier turn has written it. */
+  settle(countedAtMs: number): void {
+    // A request that is unwritten was not counted before the earliest of those.
+    if (countedAtMs >= this.unwrittenSinceMs) this.write();
+  }
+
+  private add(tenant: string, usagePlanId: string, apiKeyId: string, nowMs: number): void {
     if (!(nowMs >= this.dayStartMs && nowMs < this.dayStartMs + DAY_MS)) {
       this.dayStartMs = Math.floor(nowMs / DAY_MS) * DAY_MS;
       this.day = new Date(this.dayStartMs).toISOString().slice(0, 10);
     }
+    if (this.unwrittenBytes > UNWRITTEN_BYTES_MAX / 2) this.write();
     const newest = this.newest.get(usagePlanId)?.get(apiKeyId) ?? null;
     const counter = newest !== null && newest.day === this.day ? newest : this.counterOf(newest, tenant, usagePlanId, apiKeyId);
     counter.count++;
@@ -117,6 +149,7 @@ export class UsageJournal {
    * counts and needs no acknowledgement: a name for metrics that travel alone.
    */
   rotate(): UsageBatch {
+    this.write(); // a crash must find in the file what the batch says
     if (this.fd !== -1) closeSync(this.fd);
     const batch: UsageBatch = {
       epoch: this.epoch,
@@ -187,6 +220,7 @@ export class UsageJournal {
 
   /** Leaves everything on disk for the next start. */
   close(): void {
+    this.write();
     if (this.fd !== -1) closeSync(this.fd);
     this.fd = -1;
     this.isMemoryOnly = true;
@@ -225,11 +259,44 @@ export class UsageJournal {
 
   private append(line: Buffer): void {
     if (this.isMemoryOnly) return;
+    if (line.length > UNWRITTEN_BYTES_MAX - this.unwrittenBytes) {
+      this.writeUnwritten();
+      if (line.length > UNWRITTEN_BYTES_MAX) {
+        this.writeBytes(line, line.length);
+        return;
+      }
+    }
+    // A line is a few bytes: a loop is faster than Buffer.copy.
+    const { unwritten } = this;
+    let at = this.unwrittenBytes;
+    for (let i = 0; i < line.length; i++) unwritten[at++] = line[i]!;
+    this.unwrittenBytes = at;
+  }
+
+  /** Not between a count and its line: a file that is written anew says what the counters say. */
+  private write(): void {
+    this.writeUnwritten();
+    if (this.fileBytes < this.compactAtBytes || this.isMemoryOnly) return;
     try {
-      const written = writeSync(this.fd, line);
-      if (written !== line.length) throw new Error(`${written} of ${line.length} bytes written`);
+      this.compact();
+    } catch (cause) {
+      this.fail('write', cause);
+    }
+  }
+
+  private writeUnwritten(): void {
+    const bytes = this.unwrittenBytes;
+    this.unwrittenBytes = 0;
+    this.unwrittenSinceMs = Number.POSITIVE_INFINITY;
+    if (bytes > 0) this.writeBytes(this.unwritten, bytes);
+  }
+
+  private writeBytes(lines: Buffer, bytes: number): void {
+    if (this.isMemoryOnly) return;
+    try {
+      const written = writeSync(this.fd, lines, 0, bytes);
+      if (written !== bytes) throw new Error(`${written} of ${bytes} bytes written`);
       this.fileBytes += written;
-      if (this.fileBytes >= this.compactAtBytes) this.compact();
     } catch (cause) {
       // No further write to this file: whatever is torn stays the last line, which readers drop.
       this.fail('write', cause);

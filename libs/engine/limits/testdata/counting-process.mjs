@@ -1,4 +1,4 @@
-// A node in miniature, to be killed: counts requests, says each on its pipe after counting it, offers its batches until
+// A node in miniature, to be killed: counts requests, says each on its pipe when it may be answered, offers its batches until
 // they are acknowledged. Arguments: folder, epoch, `count` or `drain`. Run by usage-journal.spec.ts.
 import { writeSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -20,15 +20,26 @@ if (mode === 'drain' && journal.pending().length === 0) process.exit(0);
 
 let requests = 0;
 function serve() {
+  // Some share a write, as the requests of one turn of a node do; others are written one by one.
+  const mayBeAnswered = [];
   for (let i = 0; i < 7; i++) {
     const apiKeyId = `key ${(requests * 31) % 5}`;
-    journal.count('123456789012', 'plan', apiKeyId, noonMs + requests);
-    say({ answered: apiKeyId });
+    const nowMs = noonMs + requests;
+    journal[i < 5 ? 'countSoon' : 'count']('123456789012', 'plan', apiKeyId, nowMs);
+    mayBeAnswered.push([apiKeyId, nowMs]);
     if (++requests % 50 === 0) {
       journal.rotate();
       for (const batch of journal.pending()) say({ batch });
     }
+    if (i % 3 === 0) continue;
+    for (const [answered, countedAtMs] of mayBeAnswered.splice(0)) {
+      journal.settle(countedAtMs);
+      say({ answered });
+    }
   }
-  setImmediate(serve);
+  setImmediate(() => {
+    for (const [answered] of mayBeAnswered) say({ answered });
+    serve();
+  });
 }
 if (mode === 'count') serve();

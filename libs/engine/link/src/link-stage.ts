@@ -33,6 +33,8 @@ import {
   mapResponse,
   readBody,
   selectResponse,
+  settleUsage,
+  settlingFaults,
   throttle,
   type Limits,
 } from '@gatehouse/engine-steps';
@@ -109,6 +111,7 @@ function buildRouterFor(snapshot: StageSnapshot): Router {
 function linkProgram(settings: RouteSettings, faults: FaultResponder, bindings: LinkBindings): Program {
   const request = mapRequest(settings);
   const { connector, responseSteps, responseBody } = linkIntegration(settings, bindings);
+  const settle = settleUsage(bindings.limits)(settings);
   return freeze({
     requestSteps: [
       limitBody(settings),
@@ -119,10 +122,10 @@ function linkProgram(settings: RouteSettings, faults: FaultResponder, bindings: 
       request.step,
       connector === null ? null : integrate(connector),
     ].filter((step) => step !== null),
-    responseSteps,
+    responseSteps: settle === null ? responseSteps : [settle, ...responseSteps],
     requestBody: request.body,
     responseBody,
-    faults,
+    faults: settlingFaults(settle, faults),
     bugFault: FAULTS.BUG,
   });
 }

@@ -333,3 +333,42 @@ test('a persistent map agrees with a plain one, and its earlier forms do not cha
     }),
   );
 });
+
+test('a request that its key pays for is counted for good before its answer, whether a mock, a backend or a fault gives it', async () => {
+  const mock = revisionOf('paid').routes[0]!.integration;
+  const proxy = {
+    type: 'HTTP_PROXY',
+    uri: 'http://upstream.example',
+    httpMethod: 'GET',
+    timeoutMs: 1_000,
+    requestParameters: {},
+    insecureSkipVerification: false,
+  } as const;
+  const answering: Connector = { call: () => Promise.resolve({ status: 200, headers: [], body: null }) };
+  const plan = { usagePlanId: 'p', tenant: '123456789012', throttle: null, quota: null };
+  const settings = { ...plan, apiStages: [{ apiId: 'abc123defg', stage: 'dev', methodThrottles: {} }] };
+  const key = { apiKeyId: 'k', tenant: plan.tenant, valueDigest: sha256Hex('v'), enabled: true, usagePlanIds: ['p'] };
+  for (const [integration, http, status] of [
+    [mock, noBackend, 200],
+    [proxy, answering, 200],
+    [proxy, noBackend, 500],
+  ] as const) {
+    const happened: string[] = [];
+    const usage = { count: () => void happened.push('counted'), settle: () => void happened.push('for good') };
+    const routes = [routeSnapshot({ apiKeyRequired: true, integration })];
+    const { stage } = linkStage(stageSnapshot({ routes }), 'digest', {
+      ...bindings,
+      http,
+      limits: { ...bindings.limits, usage },
+    });
+    const x = new Exchange();
+    x.httpMethod = 'GET';
+    x.resourcePath = '/';
+    x.requestHeaders = ['x-api-key', 'v'];
+    x.world = { revision: 1, apiKey: () => key, usagePlan: () => ({ settings, methodThrottles: () => new Map() }) };
+    x.stage = stage;
+    x.route = stage.match(x);
+    await runProgram(x.route!.program, x);
+    expect([x.status >= 500 ? 500 : x.status, ...happened]).toEqual([status, 'counted', 'for good']);
+  }
+});

@@ -8,4 +8,5 @@ export { mapRequest, sourceArn, type RequestMapping } from './map-request.js';
 export { mapResponse, type ResponseMapping } from './map-response.js';
 export { readBody } from './read-body.js';
 export { selectResponse } from './select-response.js';
+export { settleUsage, settlingFaults } from './settle-usage.js';
 export { throttle, type Limits } from './throttle.js';

@@ -14,6 +14,7 @@ type Steps = typeof import('./index.js');
 type Exchanges = typeof import('@gatehouse/engine-exchange');
 type Limits = typeof import('@gatehouse/engine-limits');
 type Kernel = typeof import('@gatehouse/kernel');
+type LimitParts = import('./index.js').Limits;
 type Step = import('@gatehouse/engine-exchange').Step;
 type Exchange = import('@gatehouse/engine-exchange').Exchange;
 
@@ -104,7 +105,11 @@ const throttleWith = (parts: object): Step =>
   needed(throttle({ buckets, quotas, usage: uncounted, clock: systemClock, ...parts })({ stage, route }));
 const spend = throttleWith({});
 const spendShared = throttleWith({ rates });
-const spendAndCount = throttleWith({ usage: journal });
+const shared: LimitParts['usage'] = {
+  count: (...request) => journal.countSoon(...request),
+  settle: (countedAtMs) => journal.settle(countedAtMs),
+};
+const spendAndCount = throttleWith({ usage: shared });
 
 const labels = { tenant: TENANT, apiId: stage.apiId, stage: stage.stage, resource: route.path, httpMethod: route.httpMethod };
 const series = new MetricsRegistry().series(labels, nowMs);
@@ -134,6 +139,7 @@ const callers = Array.from({ length: CALLERS }, (_, i) => {
 /** As the listener does it, with another latency each time. */
 function begin(x: Exchange, i: number): void {
   x.receivedAtMs = Date.now();
+  x.countedAtMs = -1;
   x.startedAtMs = performance.now() - (i % 97) / 31;
   x.integrationLatencyMs = (i % 89) / 37;
 }
@@ -176,7 +182,14 @@ await measure('nothing', begin); // its own share is taken off the others
 await measure('identify key', (x, i) => (begin(x, i), identify(x)));
 await measure('quota and throttle, of this process', (x, i) => (begin(x, i), spend(x)));
 await measure('quota and throttle, over all nodes', (x, i) => (begin(x, i), spendShared(x)));
-await measure('journal', (x, i) => (begin(x, i), journal.count(TENANT, plan.usagePlanId, x.apiKey!.apiKeyId, x.receivedAtMs)));
+await measure(
+  'journal, a write of its own',
+  (x, i) => (begin(x, i), journal.count(TENANT, plan.usagePlanId, x.apiKey!.apiKeyId, x.receivedAtMs)),
+);
+await measure(
+  'journal, a turn of requests shares a write',
+  (x, i) => (begin(x, i), shared.count(TENANT, plan.usagePlanId, x.apiKey!.apiKeyId, x.receivedAtMs)),
+);
 await measure('metrics', (x, i) => (begin(x, i), plainRecorder.record(x)));
 await measure('metrics and access line', (x, i) => (begin(x, i), lineRecorder.record(x)));
 await measure('metrics, access line and log', (x, i) => (begin(x, i), recorder.record(x)));

@@ -22,8 +22,11 @@ import type { Clock } from '@gatehouse/kernel';
 export interface Limits {
   readonly buckets: Pick<BucketRegistry, 'bucket'>;
   readonly quotas: Pick<QuotaLedger, 'spend'> & Partial<Pick<QuotaLedger, 'whenAnswered'>>;
-  /** Told of every request a quota admitted, and of every one of a key whose plan has none. */
-  readonly usage: Pick<UsageJournal, 'count'>;
+  /**
+   * Told of every request a quota admitted, and of every one of a key whose plan has none. With `settle`, a request is counted for
+   * good only after it (`settle-usage.ts`).
+   */
+  readonly usage: Pick<UsageJournal, 'count'> & Partial<Pick<UsageJournal, 'settle'>>;
   readonly clock: Clock;
   /** Without it every bucket is this process's own. */
   readonly rates?: Pick<RateLeases, 'tryTake' | 'whenAnswered'>;
