@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { APIGatewayClient, GetRestApisCommand, GetUsageCommand } from '@aws-sdk/client-api-gateway';
@@ -86,6 +86,47 @@ test('redeploying under load fails no request, and each answer belongs to one de
   expect(traffic.answered).toBeGreaterThan(20);
   api.sent += traffic.answered;
   await usageEquals(api.planId, api.keyId, api.sent);
+});
+
+test('verify-usage proves that the sums equal the access log, and finds the one line that is missing', async () => {
+  const api = await apiWithKey(gatehouse);
+  for (let i = 0; i < 20; i++) await fetch(api.url, { headers: { 'x-api-key': api.keyValue } });
+  await usageEquals(api.planId, api.keyId, api.sent + 20);
+  const day = new Date().toISOString().slice(0, 10);
+  const yesterday = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10);
+  const log = path.join(gatehouse.home, 'logs', 'access.log');
+  const verify = async (file: string) => {
+    const args = [
+      'run',
+      '--silent',
+      'admin',
+      '--',
+      'verify-usage',
+      '--from',
+      yesterday,
+      '--to',
+      day,
+      '--json',
+      '--access-log',
+      file,
+    ];
+    const env = { ...process.env, NODE_OPTIONS: '', ...gatehouse.env() };
+    const { stdout } = await run('npm', args, { cwd: gatehouse.checkout, env }).catch((error: { stdout: string }) => error);
+    return JSON.parse(stdout) as unknown;
+  };
+  expect(await verify(log)).toMatchObject({ isEqual: true, differences: [], unreadable: [] });
+
+  const lines = readFileSync(log, 'utf8').split('\n');
+  lines.splice(
+    lines.findLastIndex((line) => line.includes(`"usagePlanId":"${api.planId}"`)),
+    1,
+  );
+  const shorter = path.join(gatehouse.home, 'shorter.log');
+  writeFileSync(shorter, lines.join('\n'));
+  expect(await verify(shorter)).toMatchObject({
+    isEqual: false,
+    differences: [{ usagePlanId: api.planId, apiKeyId: api.keyId, inLog: api.sent + 19, inSums: api.sent + 20 }],
+  });
 });
 
 test('a control plane killed with kill -9 costs no request, comes back, and loses no usage', async () => {

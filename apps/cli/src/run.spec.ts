@@ -1,0 +1,108 @@
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { Secret, systemClock } from '@gatehouse/kernel';
+import { readClaim, SignatureVerifier } from '@gatehouse/sigv4';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { HELP, run } from './run.js';
+
+const SECRET = 'a-secret-of-a-test';
+const counted = { usagePlanId: 'plan', apiKeyId: 'key', day: '2026-01-05', count: 1 };
+const verifier = new SignatureVerifier(systemClock);
+
+/** Answers as the admin API does, to whoever signed as API Gateway's clients do. */
+const server = http.createServer((request, response) => {
+  const signed = {
+    method: request.method!,
+    rawUrl: request.url!,
+    headers: request.headers as Record<string, string>,
+    body: Buffer.alloc(0),
+  };
+  const credential = { secret: new Secret(SECRET), enabled: true, session: null };
+  const policy = { services: ['apigateway'], isValidRegion: () => true };
+  const read = readClaim(signed);
+  const fault = 'fault' in read ? read.fault : verifier.verify(signed, read.claim, credential, policy);
+  response.statusCode = fault === null ? 200 : 403;
+  response.end(JSON.stringify(fault ?? { tenant: 't', items: [counted], position: null }));
+});
+
+const folder = mkdtempSync(path.join(tmpdir(), 'gatehouse-cli-'));
+const equal = path.join(folder, 'equal.log');
+let environment: Record<string, string>;
+beforeAll(async () => {
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  environment = {
+    AWS_ENDPOINT_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    AWS_ACCESS_KEY_ID: 'AKIATEST',
+    AWS_SECRET_ACCESS_KEY: SECRET,
+  };
+  writeFileSync(equal, `{"tenant":"t","apiKeyId":"key","usagePlanId":"plan","usageDay":"2026-01-05"}\n`);
+  writeFileSync(path.join(folder, 'empty.log'), '');
+});
+afterAll(() => {
+  server.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function called(args: readonly string[], over: Record<string, string> = {}) {
+  let stdout = '';
+  let stderr = '';
+  const output = { stdout: { write: (text: string) => (stdout += text) }, stderr: { write: (text: string) => (stderr += text) } };
+  const code = await run(args, { ...environment, ...over }, output);
+  return { code, stdout, stderr };
+}
+
+const DAYS = ['--from', '2026-01-05', '--to', '2026-01-05'];
+
+test('equal sums end with 0, a difference with 1', async () => {
+  const { code, stdout } = await called(['verify-usage', ...DAYS, '--access-log', equal]);
+  expect([code, stdout]).toEqual([0, expect.stringContaining('Equal, for every plan, key and day.')]);
+  expect(await called(['verify-usage', ...DAYS, '--access-log', path.join(folder, 'empty.log')])).toMatchObject({ code: 1 });
+});
+
+test('files of one pattern are all read, and one that is given twice counts once', async () => {
+  const { code, stdout } = await called(['verify-usage', ...DAYS, '--access-log', equal, path.join(folder, 'empty.log'), equal]);
+  expect([code, stdout]).toEqual([0, expect.stringContaining('access log  1 requests')]);
+});
+
+test('--json prints the whole report', async () => {
+  const { stdout } = await called(['verify-usage', ...DAYS, '--access-log', equal, '--json']);
+  expect(JSON.parse(stdout)).toMatchObject({ isEqual: true, inLog: 1, inSums: 1, differences: [] });
+});
+
+test('--help prints the help', async () => expect(await called(['--help'])).toEqual({ code: 0, stdout: HELP, stderr: '' }));
+
+for (const [what, args, over, message] of [
+  ['no command', [], {}, 'Which command? There is one: verify-usage; got ""'],
+  [
+    'a day that is none',
+    ['verify-usage', '--from', '2026-02-30'],
+    {},
+    '--from: expected a day like 2026-01-31, got "2026-02-30"',
+  ],
+  [
+    'an end before the start',
+    ['verify-usage', '--from', '2026-01-02', '--to', '2026-01-01'],
+    {},
+    '--to: expected a day that is not',
+  ],
+  ['no log', ['verify-usage', ...DAYS], {}, '--access-log: expected at least one file'],
+  ['an unknown option', ['verify-usage', '--all'], {}, "Unknown option '--all'"],
+  ['no credentials', ['verify-usage', ...DAYS, '--access-log', equal], { AWS_ACCESS_KEY_ID: '' }, 'AWS_ACCESS_KEY_ID'],
+  ['a wrong secret', ['verify-usage', ...DAYS, '--access-log', equal], { AWS_SECRET_ACCESS_KEY: 'wrong' }, 'answers 403'],
+  [
+    'a control plane that is not there',
+    ['verify-usage', ...DAYS, '--access-log', equal],
+    { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' },
+    'No answer from the control plane at http://127.0.0.1:1',
+  ],
+  ['a log that is not there', ['verify-usage', ...DAYS, '--access-log', '/none/access.log'], {}, 'ENOENT'],
+] as [string, string[], Record<string, string>, string][]) {
+  test(`what cannot be found out ends with 2 and says why: ${what}`, async () => {
+    const { code, stderr, stdout } = await called(args, over);
+    expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(message)]);
+  });
+}

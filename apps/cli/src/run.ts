@@ -1,0 +1,93 @@
+/** The command line. Exit code 0: done, and equal; 1: there is a difference; 2: it could not be found out. */
+import { realpath } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { ConfigError, readConfig, secretSetting, stringSetting, systemClock } from '@gatehouse/kernel';
+import { signedGet } from './signed-get.js';
+import { usageText, verifyUsage, type UsagePage } from './verify-usage.js';
+
+export interface Output {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: { write(text: string): unknown };
+}
+
+const SETTINGS = {
+  endpoint: stringSetting('AWS_ENDPOINT_URL', 'the control plane', 'http://127.0.0.1:7080'),
+  region: stringSetting('AWS_REGION', 'region that requests are signed for', 'us-east-1'),
+  accessKeyId: stringSetting('AWS_ACCESS_KEY_ID', 'access key of the tenant'),
+  secretAccessKey: secretSetting('AWS_SECRET_ACCESS_KEY', 'its secret'),
+  sessionToken: stringSetting('AWS_SESSION_TOKEN', 'of temporary credentials', ''),
+};
+
+export const HELP = `npm run admin -- verify-usage --from YYYY-MM-DD --to YYYY-MM-DD --access-log <file...> [--tenant id] [--json]
+
+Holds the usage sums of the control plane against the access logs of the nodes, for every plan, key and UTC day.
+
+  --from, --to     first and last day, both included
+  --access-log     logs of all nodes that served in the period, plain or gzip, rotated ones too; may be repeated
+  --tenant         fails unless the credentials are this tenant's
+  --json           the report as JSON, with every difference
+  --help           this text
+
+Which tenant: the one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Which control plane: AWS_ENDPOINT_URL
+(${SETTINGS.endpoint.fallback}). "npm start" writes all of them to .gatehouse/env.
+
+Nodes report within seconds: let them, before the current day is compared.
+Exit code 0: equal. 1: there is a difference. 2: it could not be found out.
+`;
+
+const OPTIONS = {
+  from: { type: 'string' },
+  to: { type: 'string' },
+  'access-log': { type: 'string', multiple: true },
+  tenant: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false, short: 'h' },
+} as const;
+
+export async function run(args: readonly string[], environment: NodeJS.ProcessEnv, output: Output): Promise<number> {
+  try {
+    const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+    if (values.help) {
+      output.stdout.write(HELP);
+      return 0;
+    }
+    const [command, ...moreFiles] = positionals; // a shell puts the second file of --access-log logs/* there
+    const files = [...(values['access-log'] ?? []), ...moreFiles];
+    const problems = [
+      ...(command === 'verify-usage' ? [] : [`Which command? There is one: verify-usage; got "${command ?? ''}"`]),
+      ...periodProblems(values.from, values.to),
+      ...(files.length > 0 ? [] : ['--access-log: expected at least one file']),
+    ];
+    if (problems.length > 0) throw new Error(`${problems.join('\n')}\n\n${HELP}`);
+    const access = readConfig(SETTINGS, environment);
+    const ask = (query: Readonly<Record<string, string>>) =>
+      signedGet(access, '/admin/v1/usage', query, systemClock) as Promise<UsagePage>;
+    const period = { from: values.from!, to: values.to! };
+    const report = await verifyUsage(period, await eachOnce(files), ask, values.tenant);
+    output.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : usageText(report));
+    return report.isEqual ? 0 : 1;
+  } catch (cause) {
+    output.stderr.write(`${cause instanceof ConfigError ? cause.message : (cause as Error).message.trimEnd()}\n`);
+    return 2;
+  }
+}
+
+function periodProblems(from: string | undefined, to: string | undefined): string[] {
+  const problems = [
+    ...(isDay(from) ? [] : [`--from: expected a day like 2026-01-31, got "${from ?? ''}"`]),
+    ...(isDay(to) ? [] : [`--to: expected a day like 2026-01-31, got "${to ?? ''}"`]),
+  ];
+  if (problems.length === 0 && from! > to!) problems.push('--to: expected a day that is not before --from');
+  return problems;
+}
+
+function isDay(text: string | undefined): boolean {
+  if (text === undefined || !/^\d{4}-\d{2}-\d{2}$/.test(text)) return false;
+  const ms = Date.parse(`${text}T00:00:00Z`);
+  return !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(text);
+}
+
+/** A file that is given twice would count twice. */
+async function eachOnce(files: readonly string[]): Promise<string[]> {
+  return [...new Set(await Promise.all(files.map((file) => realpath(file))))];
+}
