@@ -13,8 +13,9 @@ export { refuse, Refusal, REFUSALS, type Peer, type RefusalReason } from './refu
 export { RequestHeadParser, type RequestHead, type TargetForm } from './request-head.js';
 export { ResponseHeadParser, type ResponseHead } from './response-head.js';
 export { ChunkedEncoder, writeRequestHead, writeResponseHead } from './write.js';
-export { DEFAULT_LISTENER_LIMITS, type ListenerLimits } from './listener/listener-core.js';
+export { DEFAULT_LISTENER_LIMITS, type ListenerLimits, type UpgradeRequest } from './listener/listener-core.js';
 export { Http1Listener, type Http1ListenerOptions } from './listener/http1-listener.js';
 export { MemoryWatch, type MemoryWatchOptions } from './listener/memory-watch.js';
 export type { ConnectionRefusal } from './listener/connection-refusals.js';
+export type { ClientCertificate } from './upstream/upstream-tls.js';
 export { Http1Connector, type Http1ConnectorOptions } from './upstream/http1-connector.js';

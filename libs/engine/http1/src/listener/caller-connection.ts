@@ -91,7 +91,7 @@ export class CallerConnection implements BodySource {
     this.isEncrypted = 'encrypted' in socket;
     this.parser = new RequestHeadParser(core.limits.head);
     this.deadlineAtMs = nowMs + core.limits.headTimeoutMs;
-    for (const event of Object.keys(this.listeners)) socket.on(event, this.listeners[event]!);
+    this.attach();
   }
 
   get isServing(): boolean {
@@ -144,10 +144,7 @@ export class CallerConnection implements BodySource {
     if (verdict === HTTP2_MAYBE) return true;
     if (verdict !== HTTP2_YES) return false;
     const { socket } = this;
-    this.held = null;
-    this.state = CLOSING;
-    this.deadlineAtMs = NEVER;
-    for (const event of Object.keys(this.listeners)) socket.off(event, this.listeners[event]!);
+    this.letGoOfSocket();
     socket.pause();
     socket.unshift(chunk);
     this.core.handOver(this);
@@ -171,6 +168,7 @@ export class CallerConnection implements BodySource {
       this.refuse(refusalOf(framing));
       return;
     }
+    if (framing.upgrade !== null && this.isUpgraded(head, framing.upgrade, chunk.subarray(at))) return;
     const nowMs = performance.now();
     const x = this.core.acquire();
     this.x = x;
@@ -196,6 +194,37 @@ export class CallerConnection implements BodySource {
     if (end < chunk.length) this.held = chunk.subarray(end);
     if (framing.body === 'none') this.deadlineAtMs = NEVER; // the request is whole: what follows has its own limits
     this.run(x, head.host, head.target);
+  }
+
+  /** Somebody else speaks another protocol on the socket from here on. */
+  private isUpgraded({ method, target, host, headers }: RequestHead, protocol: string, leftover: Buffer): boolean {
+    const { core, socket } = this;
+    if (core.onUpgrade === undefined) return false;
+    // Nothing may come to us, nor get lost, while it changes hands.
+    socket.pause();
+    this.detach();
+    const isTaken = core.onUpgrade({ httpMethod: method, target, host, headers, protocol, socket, leftover });
+    if (isTaken) {
+      this.letGoOfSocket();
+      core.forget(this);
+    } else this.attach();
+    socket.resume();
+    return isTaken;
+  }
+
+  private attach(): void {
+    for (const event of Object.keys(this.listeners)) this.socket.on(event, this.listeners[event]!);
+  }
+
+  private detach(): void {
+    for (const event of Object.keys(this.listeners)) this.socket.off(event, this.listeners[event]!);
+  }
+
+  private letGoOfSocket(): void {
+    this.held = null;
+    this.state = CLOSING;
+    this.deadlineAtMs = NEVER;
+    this.detach();
   }
 
   /** Where the next request starts; -1 when the body is broken. */

@@ -18,6 +18,7 @@ import {
   HTTP2_YES,
   type ListenerCore,
   type ListenerLimits,
+  type UpgradeRequest,
 } from './listener-core.js';
 import { MemoryWatch } from './memory-watch.js';
 
@@ -30,6 +31,11 @@ export interface Http1ListenerOptions extends IntakeOptions, Partial<ListenerLim
   readonly onRefused?: (refusal: ConnectionRefusal) => void;
   /** Takes connections that open with HTTP/2's preface; their first bytes are still to be read. Without it they are refused. */
   readonly onHttp2?: (socket: Socket) => void;
+  /**
+   * Asked about each request with an Upgrade; who answers true has taken the socket and owes its caller the answer (101 or
+   * another). Otherwise Upgrade is ignored, as it may be (RFC 9110 §7.8).
+   */
+  readonly onUpgrade?: (request: UpgradeRequest) => boolean;
   readonly memory?: MemoryWatch;
 }
 
@@ -43,6 +49,7 @@ export class Http1Listener implements ListenerCore {
   readonly clock: Clock;
   readonly dateLine = new DateLine();
   readonly onBug: ((bug: unknown) => void) | undefined;
+  readonly onUpgrade: ((request: UpgradeRequest) => boolean) | undefined;
   isClosing = false;
 
   private readonly server: Server;
@@ -61,6 +68,7 @@ export class Http1Listener implements ListenerCore {
     this.intake = new Intake(options);
     this.clock = options.clock;
     this.onBug = options.onBug;
+    this.onUpgrade = options.onUpgrade;
     this.memory = options.memory ?? new MemoryWatch();
     this.server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => this.accept(socket));
     const { headTimeoutMs, requestTimeoutMs, keepAliveMs, stalledCallerMs } = this.limits;

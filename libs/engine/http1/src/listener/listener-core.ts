@@ -2,6 +2,7 @@ import type { Intake } from '@gatehouse/engine-accept';
 import type { Exchange } from '@gatehouse/engine-exchange';
 import type { Clock } from '@gatehouse/kernel';
 import { DEFAULT_CHUNKED_LIMITS, DEFAULT_HEAD_LIMITS, type ChunkedLimits, type HeadLimits } from '../head-limits.js';
+import type { Socket } from 'node:net';
 import type { DateLine } from './answer-head.js';
 import type { CallerConnection } from './caller-connection.js';
 import type { ConnectionRefusal } from './connection-refusals.js';
@@ -42,6 +43,20 @@ export const HTTP2_NO = 0;
 export const HTTP2_MAYBE = 1;
 export const HTTP2_YES = 2;
 
+/** A request that asks to speak another protocol on its connection, before anything was made of it. */
+export interface UpgradeRequest {
+  readonly httpMethod: string;
+  readonly target: string;
+  readonly host: string;
+  /** Name, value, ...; all of them, framing included. */
+  readonly headers: readonly string[];
+  /** Value of Upgrade. */
+  readonly protocol: string;
+  readonly socket: Socket;
+  /** What came behind the head already; the socket flows once `onUpgrade` has returned. */
+  readonly leftover: Buffer;
+}
+
 /** The listener as its connections need it. */
 export interface ListenerCore {
   readonly limits: ListenerLimits;
@@ -53,6 +68,8 @@ export interface ListenerCore {
   /** Memory is short: new requests are refused. */
   readonly isShedding: boolean;
   readonly onBug: ((bug: unknown) => void) | undefined;
+  /** True: the socket is whoever took it's. */
+  readonly onUpgrade: ((request: UpgradeRequest) => boolean) | undefined;
   acquire(): Exchange;
   /** Records and takes back; to be called once per Exchange. */
   finished(x: Exchange): void;

@@ -1,0 +1,118 @@
+// What is this listener's own. What every engine does with callers and upstreams: tools/engine-conformance.
+import { WorldKeeper } from '@gatehouse/engine-link';
+import { BucketRegistry, QuotaLedger } from '@gatehouse/engine-limits';
+import { canonicalJson, sha256Hex, systemClock } from '@gatehouse/kernel';
+import { callOnce, RawCaller, stageSnapshot } from '@gatehouse/testkit';
+import { once } from 'node:events';
+import { afterEach, expect, test } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
+import { Http1Listener, MemoryWatch, type Http1ListenerOptions, type UpgradeRequest } from '../index.js';
+
+const HOST = 'abc123defg.execute-api.localhost';
+const closing: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function listen(over: Partial<Http1ListenerOptions> = {}): Promise<Http1Listener> {
+  const noBackend = { call: () => Promise.resolve({ failure: 'NETWORK' as const, cause: null }) };
+  const worlds = new WorldKeeper({
+    bindings: {
+      limits: {
+        buckets: new BucketRegistry(10),
+        quotas: new QuotaLedger({ requestMore: () => undefined }),
+        usage: { count: () => undefined },
+        clock: systemClock,
+      },
+      http: noBackend,
+      insecureHttp: noBackend,
+      functions: noBackend,
+      metrics: { series: () => ({ record: () => undefined }) },
+    },
+  });
+  const snapshot = stageSnapshot();
+  const bytes = Buffer.from(canonicalJson(snapshot));
+  const id = `${snapshot.apiId}/${snapshot.stage}`;
+  const entry = { kind: 'STAGE' as const, id, tenant: snapshot.tenant, digest: sha256Hex(bytes), inline: '' };
+  await worlds.adopt({ revision: 1, entries: [entry], removed: [] }, () => bytes);
+  const recorder = { record: () => undefined };
+  const listener = new Http1Listener({ worlds, recorder, clock: systemClock, baseDomain: 'localhost', ...over });
+  await listener.listen(0, '127.0.0.1');
+  closing.push(() => listener.close({ deadlineMs: 0 }));
+  return listener;
+}
+
+/** The request as the `ws` library reads it. */
+function asIncomingMessage({ httpMethod, target, headers }: UpgradeRequest): never {
+  const byName: Record<string, string> = {};
+  for (let i = 0; i < headers.length; i += 2) byName[headers[i]!.toLowerCase()] = headers[i + 1]!;
+  return { method: httpMethod, url: target, headers: byName } as never;
+}
+
+test('an upgrade hands the socket over: the ws library speaks WebSocket on it, frames that came early included', async () => {
+  const sockets = new WebSocketServer({ noServer: true });
+  sockets.on('connection', (socket) => socket.on('message', (data) => socket.send(`echo ${String(data)}`)));
+  const listener = await listen({
+    onUpgrade: (request) => {
+      if (request.protocol !== 'websocket') return false;
+      sockets.handleUpgrade(asIncomingMessage(request), request.socket, request.leftover, (socket) =>
+        sockets.emit('connection', socket),
+      );
+      return true;
+    },
+  });
+  const socket = new WebSocket(`ws://127.0.0.1:${listener.port}/`, { headers: { Host: HOST } });
+  await once(socket, 'open');
+  socket.send('one');
+  expect(String((await once(socket, 'message'))[0])).toBe('echo one');
+  const closed = once(socket, 'close');
+  socket.close(1000);
+  expect((await closed)[0]).toBe(1000);
+
+  const early = await RawCaller.connect(listener.port);
+  const handshake =
+    'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OTAxMjM0NQ==\r\n';
+  early.send(`GET / HTTP/1.1\r\nHost: ${HOST}\r\n${handshake}\r\n\x81\x83\0\0\0\0two`);
+  expect(await early.until('echo two')).toMatch(/^HTTP\/1\.1 101 /);
+  early.close();
+});
+
+test('an upgrade nobody takes is an ordinary request', async () => {
+  const listener = await listen({ onUpgrade: () => false });
+  const headers = ['Connection', 'Upgrade', 'Upgrade', 'websocket'];
+  expect((await callOnce(listener.port, { path: '/dev', host: HOST, headers })).status).toBe(200);
+});
+
+test('a caller that repeats its head is served each time, and one that changes a byte of it by its new head', async () => {
+  const listener = await listen();
+  const caller = await RawCaller.connect(listener.port);
+  const head = (path: string, host = HOST): string => `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nX-Same: 1\r\n\r\n`;
+  const other = HOST.replace('abc', 'abd'); // of the same length
+  for (const [text, status] of [
+    [head('/dev'), 200],
+    [head('/dev'), 200],
+    [head('/nowhere'), 403],
+    [head('/dev', other), 403],
+    [head('/dev'), 200],
+  ] as const) {
+    const before = (await caller.until('')).length;
+    caller.send(text);
+    let received = '';
+    while (!received.includes('\r\n\r\n')) received = (await caller.until('\r\n\r\n')).slice(before) || (await nextTurn());
+    expect(received.slice(0, 12)).toBe(`HTTP/1.1 ${status}`);
+  }
+  caller.close();
+});
+
+const nextTurn = (): Promise<string> => new Promise((resolve) => setImmediate(() => resolve('')));
+
+test('memory that is short refuses requests until it is well below the mark again', () => {
+  let share = 0.5;
+  const memory = new MemoryWatch({ high: 0.9, low: 0.8, usedShare: () => share });
+  const seen = [0.5, 0.91, 0.85, 0.79, 0.85].map((next) => {
+    share = next;
+    memory.look();
+    return memory.isHigh;
+  });
+  expect(seen).toEqual([false, true, true, false, false]);
+});
