@@ -74,10 +74,10 @@ function someExchange(): Exchange {
   if (random(2) === 0) x.apiKey = { apiKeyId: someText() } as Exchange['apiKey'];
   if (random(2) === 0) {
     x.usagePlan = { settings: { usagePlanId: someText() } } as Exchange['usagePlan'];
-    if (random(2) === 0) x.countedAtMs = Date.UTC(2026, 0, 1) + random(4) * 43_200_000 - random(2);
+    if (x.apiKey !== null && random(2) === 0) x.countedAtMs = Date.UTC(2026, 0, 1) + random(4) * 43_200_000 - random(2);
   }
   if (random(3) > 0) x.stage = { snapshot: { tenant: someText(), apiId: someText(), stage: someText() } } as LinkedStage;
-  if (x.stage !== null && random(2) === 0) x.route = { settings: { path: someText() } } as LinkedRoute;
+  if (x.stage !== null && random(2) === 0) x.route = { settings: { path: someText(), httpMethod: random(2) === 0 ? x.httpMethod : 'ANY' } } as LinkedRoute;
   if (random(3) === 0) x.fail({ name: someText() } as FaultKind, random(2) === 0 ? null : someText().slice(0, 1_024), someText());
   return x;
 }
@@ -101,7 +101,7 @@ test('hundredths of a millisecond are printed as JSON prints the number', () => 
 
 test('requests of one route, of another one and of the stage alone each name their own place', () => {
   const stage = { snapshot: { tenant: 't', apiId: 'a', stage: 's' } } as LinkedStage;
-  const routes = ['/one', '/two'].map((path) => ({ settings: { path } }) as LinkedRoute);
+  const routes = ['/one', '/two'].map((path) => ({ settings: { path, httpMethod: 'GET' } }) as LinkedRoute);
   const x = new Exchange();
   x.stage = stage;
   const resources = [routes[0]!, routes[1]!, null, routes[0]!].map((route) => {
@@ -109,4 +109,18 @@ test('requests of one route, of another one and of the stage alone each name the
     return (JSON.parse(accessLine(x, 1)) as { resource: string | null }).resource;
   });
   expect(resources).toEqual(['/one', '/two', null, '/one']);
+});
+
+test('requests of one key name the plan and the day they were counted for, whatever those of before were', () => {
+  const apiKey = { apiKeyId: 'k' } as Exchange['apiKey'];
+  const x = new Exchange();
+  x.apiKey = apiKey;
+  const days = [1, 1, 2, 1].map((day) => Date.UTC(2026, 0, day));
+  const said = ['p', 'q', 'q', 'p'].map((usagePlanId, i) => {
+    x.usagePlan = { settings: { usagePlanId } } as Exchange['usagePlan'];
+    x.countedAtMs = days[i]!;
+    const line = JSON.parse(accessLine(x, 1)) as { apiKeyId: string; usagePlanId: string; usageDay: string };
+    return `${line.apiKeyId} ${line.usagePlanId} ${line.usageDay}`;
+  });
+  expect(said).toEqual(['k p 2026-01-01', 'k q 2026-01-01', 'k q 2026-01-02', 'k p 2026-01-01']);
 });

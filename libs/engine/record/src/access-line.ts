@@ -2,26 +2,43 @@
  * A finished request as one line of JSON, written by hand: building an object for JSON.stringify costs five times as much. Of the
  * caller's text only path and User-Agent are in it, cut; never headers, query, bodies or key values.
  */
+import type { ApiKeyEntry } from '@gatehouse/contracts';
 import type { Exchange } from '@gatehouse/engine-exchange';
 
 const TEXT_LENGTH_MAX = 1_024;
+/** Text that needs no escape. Surrogates are left to JSON.stringify: it escapes those without a partner. */
+const NOTHING_TO_ESCAPE = /^[ !#-[\]-~\xa0-\u2027\u202a-\ud7ff\ue000-\uffff]*$/;
+// DEL, C1 and the two line separators: JSON leaves them as they are, terminals and line readers do not.
+const UNPRINTABLE = /[\x7f-\x9f\u2028\u2029]/g;
 
 /** Few and long pieces: each costs when the line is put together. */
 export function accessLine(x: Exchange, latencyMs: number): string {
   return (
-    `${openingText(x.receivedAtMs)}${escaped(x.requestId)}${placeText(x)}${escaped(x.httpMethod)}` +
-    `","path":"${escaped(x.path.slice(0, TEXT_LENGTH_MAX))}${statusText(x.status)}${millisecondsText(latencyMs)}` +
+    `${openingText(x.receivedAtMs)}${escaped(x.requestId)}${placeText(x)}` +
+    `${escaped(x.path.slice(0, TEXT_LENGTH_MAX))}${statusText(x.status)}${millisecondsText(latencyMs)}` +
     `,"integrationLatencyMs":${x.integrationLatencyMs < 0 ? 'null' : millisecondsText(x.integrationLatencyMs)}` +
     `,"sourceIp":"${escaped(x.sourceIp)}","userAgent":"${escaped(x.userAgent.slice(0, TEXT_LENGTH_MAX))}` +
-    `${x.apiKey === null ? '","apiKeyId":null' : `","apiKeyId":"${escaped(x.apiKey.apiKeyId)}"`}` +
-    `${x.countedAtMs < 0 ? ',"usagePlanId":null,"usageDay":null,"bytes":' : countedText(x)}` +
-    `${x.deliveredBytes}${x.fault === null ? '}' : faultText(x)}`
+    `${x.countedAtMs < 0 ? uncountedText(x) : countedText(x)}${x.deliveredBytes}${x.fault === null ? '}' : faultText(x)}`
   );
 }
 
+function uncountedText({ apiKey }: Exchange): string {
+  return `","apiKeyId":${quotedOrNull(apiKey?.apiKeyId)},"usagePlanId":null,"usageDay":null,"bytes":`;
+}
+
+/** What the requests of a key on a day have in common. Goes with the published key. */
+const countedTexts = new WeakMap<ApiKeyEntry, { readonly usagePlanId: string; readonly day: string; readonly text: string }>();
+
 /** The request is in the sums of this plan, its key and this UTC day, whatever became of it later. */
-function countedText(x: Exchange): string {
-  return `,"usagePlanId":"${escaped(x.usagePlan!.settings.usagePlanId)}","usageDay":"${dayText(x.countedAtMs)}","bytes":`;
+function countedText({ apiKey, usagePlan, countedAtMs }: Exchange): string {
+  const { usagePlanId } = usagePlan!.settings;
+  const day = dayText(countedAtMs);
+  let known = countedTexts.get(apiKey!);
+  if (known === undefined || known.day !== day || known.usagePlanId !== usagePlanId) {
+    const text = `","apiKeyId":${quoted(apiKey!.apiKeyId)},"usagePlanId":${quoted(usagePlanId)},"usageDay":"${day}","bytes":`;
+    countedTexts.set(apiKey!, (known = { usagePlanId, day, text }));
+  }
+  return known.text;
 }
 
 const DAY_MS = 86_400_000;
@@ -47,21 +64,41 @@ function causeText(cause: unknown): string | null {
   return (cause instanceof Error ? cause.message : String(cause)).slice(0, TEXT_LENGTH_MAX);
 }
 
-/** What all requests of a route, or of a stage without a route, have in common. Goes with what was linked. */
-const placeTexts = new WeakMap<object, string>();
-const NOWHERE = '","tenant":null,"api":null,"stage":null,"resource":null,"httpMethod":"';
+/** What all requests of a route, or of a stage without a route, have in common: up to the method, and with the published one. */
+class Place {
+  readonly httpMethod: string | null;
+  readonly text: string;
 
-function placeText({ stage, route }: Exchange): string {
+  constructor(
+    readonly toMethod: string,
+    httpMethod: string | undefined,
+  ) {
+    this.httpMethod = httpMethod ?? null;
+    this.text = `${toMethod}${escaped(httpMethod ?? '')}","path":"`;
+  }
+}
+
+const NOWHERE = new Place('","tenant":null,"api":null,"stage":null,"resource":null,"httpMethod":"', undefined);
+/** By what was linked, with which it goes. */
+const places = new WeakMap<object, Place>();
+
+function placeText(x: Exchange): string {
+  const place = placeOf(x);
+  return x.httpMethod === place.httpMethod ? place.text : `${place.toMethod}${escaped(x.httpMethod)}","path":"`;
+}
+
+function placeOf({ stage, route }: Exchange): Place {
   if (stage === null) return NOWHERE;
   const linked = route ?? stage;
-  const known = placeTexts.get(linked);
+  const known = places.get(linked);
   if (known !== undefined) return known;
   const { tenant, apiId, stage: stageName } = stage.snapshot;
-  const text =
+  const toMethod =
     `","tenant":${quotedOrNull(tenant)},"api":${quotedOrNull(apiId)},"stage":${quotedOrNull(stageName)}` +
     `,"resource":${quotedOrNull(route?.settings.path)},"httpMethod":"`;
-  placeTexts.set(linked, text);
-  return text;
+  const place = new Place(toMethod, route?.settings.httpMethod);
+  places.set(linked, place);
+  return place;
 }
 
 let knownTimeMs = Number.NaN;
@@ -98,11 +135,6 @@ function quotedOrNull(text: string | null | undefined): string {
 function quoted(text: string): string {
   return `"${escaped(text)}"`;
 }
-
-/** Surrogates are left to JSON.stringify: it escapes those without a partner. */
-const NOTHING_TO_ESCAPE = /^[ !#-[\]-~\xa0-\u2027\u202a-\ud7ff\ue000-\uffff]*$/;
-// DEL, C1 and the two line separators: JSON leaves them as they are, terminals and line readers do not.
-const UNPRINTABLE = /[\x7f-\x9f\u2028\u2029]/g;
 
 /** What stands between the quotes. */
 function escaped(text: string): string {

@@ -133,13 +133,13 @@ const callers = Array.from({ length: CALLERS }, (_, i) => {
   x.status = 200;
   x.deliveredBytes = 1234;
   identify(x);
+  x.countedAtMs = nowMs;
   return x;
 });
 
 /** As the listener does it, with another latency each time. */
 function begin(x: Exchange, i: number): void {
   x.receivedAtMs = Date.now();
-  x.countedAtMs = -1;
   x.startedAtMs = performance.now() - (i % 97) / 31;
   x.integrationLatencyMs = (i % 89) / 37;
 }
