@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 /** JSON with object keys in code point order and no `undefined` members: equal values give equal text. */
 export function canonicalJson(value: unknown): string {
@@ -18,5 +18,5 @@ function sorted(value: unknown): unknown {
 
 /** Lower-case hex SHA-256: the name of a snapshot, a function package, an API key value. */
 export function sha256Hex(bytes: string | Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  return hash('sha256', bytes, 'hex');
 }
