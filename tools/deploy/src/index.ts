@@ -1,0 +1,1 @@
+export { readDeployed, settingsOf, templatesOf } from './deployed.js';
