@@ -1,9 +1,11 @@
 /**
- * Calls HTTP backends over plain sockets: one pool of keep-alive connections per origin.
+ * Calls HTTP backends over plain sockets: one pool of keep-alive connections per origin, or of HTTP/2 sessions where an origin on
+ * TLS chooses that (ALPN).
  *
  *   retry     a GET, HEAD, OPTIONS, PUT or DELETE without a body, once, on a connection of its own, when a pooled connection broke
  *             before the first byte of the answer: its server may have closed it while the request was on its way
- *             (RFC 9110 §9.2.2). Nothing else is ever sent twice.
+ *             (RFC 9110 §9.2.2). On HTTP/2 also what the upstream says it has not looked at (RFC 9113 §8.7), if its body is none or
+ *             bytes. Nothing else is ever sent twice.
  *   time      `timeoutMs` covers everything from connecting to the last byte of the body.
  *   bounds    connections and waiting calls per origin, origins, size of the head. Bodies are streams: what is not read is not
  *             received; a body that came whole with its head is handed on as bytes.
@@ -16,6 +18,7 @@ import { Origin, type OriginSettings } from './origin.js';
 import { splitOrigin } from './origin-url.js';
 import { RunningCalls } from './running-calls.js';
 import { letGoOfRequestBody, UpstreamCall } from './upstream-call.js';
+import { UpstreamTls, type ClientCertificate } from './upstream-tls.js';
 
 export interface Http1ConnectorOptions {
   /** Where calls go, and which upstreams are left alone for now; may be shared by several connectors. */
@@ -31,6 +34,13 @@ export interface Http1ConnectorOptions {
   readonly connectTimeoutMs?: number;
   /** Do not check certificates: the integration's `insecureSkipVerification`. */
   readonly skipsVerification?: boolean;
+  /** Authorities besides those that Node trusts. */
+  readonly trustedCaPem?: readonly string[];
+  /**
+   * What to show an upstream that asks who calls, `null` for nothing. Asked for each new connection: the same object as long as the
+   * certificate is the same, for it is prepared once per object.
+   */
+  readonly clientCertificate?: (tenant: string, host: string) => ClientCertificate | null;
   readonly headLimits?: HeadLimits;
   readonly chunkedLimits?: ChunkedLimits;
 }
@@ -62,7 +72,11 @@ export class Http1Connector implements Connector {
       waitingMax: options.waitingPerOriginMax ?? 4_096,
       idleConnectionMs: options.idleConnectionMs ?? 10_000,
       connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
-      skipsVerification: options.skipsVerification ?? false,
+      tls: new UpstreamTls({
+        skipsVerification: options.skipsVerification ?? false,
+        trustedCaPem: options.trustedCaPem ?? [],
+        clientCertificate: options.clientCertificate ?? null,
+      }),
       headLimits: options.headLimits ?? UPSTREAM_HEAD_LIMITS,
       chunkedLimits: options.chunkedLimits ?? DEFAULT_CHUNKED_LIMITS,
     };

@@ -1,4 +1,10 @@
-/** One origin as one tenant calls it: idle connections by address, newest first; those in use; and the calls that wait for one. */
+/**
+ * One origin as one tenant calls it: idle connections by address, newest first; those in use; and the calls that wait for one.
+ *
+ * On TLS each new connection's ALPN says whether it is one of HTTP/1.1, for this pool, or of HTTP/2, for `SessionPool`. An origin may
+ * change its mind, or have servers of both kinds: what there is, is used. While a new connection may be one of HTTP/2, calls to the
+ * same address wait for it, and make no others.
+ */
 import {
   BREAKER_OPEN,
   CONNECT_FAILED,
@@ -9,37 +15,43 @@ import {
   type Refusal,
   type UpstreamAddress,
 } from '@gatehouse/engine-upstream';
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls } from 'node:tls';
+import { connect as connectTcp, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { ChunkedLimits, HeadLimits } from '../head-limits.js';
 import type { OriginUrl } from './origin-url.js';
 import { outgoingHead } from './request-head.js';
+import { SessionPool, type SessionPoolOwner } from './session-pool.js';
+import { namedTlsFailure } from './tls-failures.js';
 import type { UpstreamCall } from './upstream-call.js';
 import { READ_BUFFER, UpstreamConnection, type ConnectionOwner } from './upstream-connection.js';
+import { UnusableClientCertificate, type UpstreamTls } from './upstream-tls.js';
 
 /** Addresses tried for one call. */
 const CONNECT_TRIES_MAX = 3;
 /** When a call that found the queue full may try again. */
 const QUEUE_RETRY_MS = 1_000;
 
+/** When a call may go out again that an upstream refused and left the connection open: it was full a moment ago. */
+const FULL_RETRY_MS = 20;
+
 export interface OriginSettings {
   readonly connectionsMax: number;
   readonly waitingMax: number;
   readonly idleConnectionMs: number;
   readonly connectTimeoutMs: number;
-  readonly skipsVerification: boolean;
+  readonly tls: UpstreamTls;
   readonly headLimits: HeadLimits;
   readonly chunkedLimits: ChunkedLimits;
 }
 
-/** A connection on its way, and the call it is made for. */
+/** A connection on its way. */
 interface Connecting {
   readonly socket: Socket;
-  readonly call: UpstreamCall;
+  readonly address: UpstreamAddress;
   readonly deadlineAtMs: number;
 }
 
-export class Origin implements ConnectionOwner {
+export class Origin implements ConnectionOwner, SessionPoolOwner {
   /** A count; the connector's. */
   lastUse = 0;
   /** Of the last sweep. */
@@ -51,6 +63,12 @@ export class Origin implements ConnectionOwner {
   private idleCount = 0;
   private readonly connecting = new Set<Connecting>();
   private readonly waiting: UpstreamCall[] = [];
+  /** `null` until there was one. */
+  private sessions: SessionPool | null = null;
+  /** A new connection may carry many calls: unknown, or the last one did. */
+  private mayShare: boolean;
+  private hasClientCertificate = false;
+  private isMakingRoom = false;
   private isClosing = false;
   private onClosed: (() => void) | null = null;
 
@@ -62,6 +80,7 @@ export class Origin implements ConnectionOwner {
     readonly destination: Destination,
     private readonly settings: OriginSettings,
   ) {
+    this.mayShare = url.isTls;
     this.hostLine = `Host: ${url.hostHeader}\r\n`;
   }
 
@@ -85,9 +104,41 @@ export class Origin implements ConnectionOwner {
     if (connection !== undefined) {
       this.idleCount--;
       this.send(call, connection);
-    } else if (this.connectionCount < this.settings.connectionsMax || this.closeAnIdleOne()) this.connect(call, picked);
-    else if (this.waiting.length < this.settings.waitingMax) this.waiting.push(call);
+    } else this.place(call, picked);
+  }
+
+  /** Where a call goes that found no idle connection. */
+  private place(call: UpstreamCall, address: UpstreamAddress): void {
+    if (this.takesNow(call, address)) return;
+    if (this.waiting.length < this.settings.waitingMax) this.waiting.push(call);
     else call.failed('UNAVAILABLE', new Error('too many calls wait for this upstream'), null, QUEUE_RETRY_MS);
+  }
+
+  private takesNow(call: UpstreamCall, address: UpstreamAddress): boolean {
+    if (this.sendToSession(call, address)) return true;
+    if (this.mayConnect(address)) {
+      this.connect(call, address);
+      return true;
+    }
+    return this.sendToSession(call, null);
+  }
+
+  private sendToSession(call: UpstreamCall, address: UpstreamAddress | null): boolean {
+    const session = this.sessions?.withRoom(address) ?? null;
+    if (session === null) return false;
+    this.sessions!.send(call, session);
+    return true;
+  }
+
+  private mayConnect(address: UpstreamAddress): boolean {
+    if (this.mayShare && this.expectsRoom(address)) return false;
+    return this.connectionCount < this.settings.connectionsMax || this.closeAnIdleOne();
+  }
+
+  /** A connection on its way there may soon take many calls. */
+  private expectsRoom(address: UpstreamAddress): boolean {
+    for (const attempt of this.connecting) if (attempt.address === address) return true;
+    return this.sessions?.hasNew(address) ?? false;
   }
 
   private refuse(call: UpstreamCall, refusal: Refusal): void {
@@ -127,12 +178,14 @@ export class Origin implements ConnectionOwner {
         connections[0]!.destroy();
       if (connections.length === 0) this.idle.delete(address);
     }
+    this.sessions?.retire();
   }
 
   /** Resolves when running calls have ended. */
   async close(): Promise<void> {
     this.isClosing = true;
     for (const connections of this.idle.values()) for (const connection of [...connections]) connection.destroy();
+    this.wake();
     if (this.connectionCount > 0) await new Promise<void>((resolve) => (this.onClosed = resolve));
   }
 
@@ -141,7 +194,9 @@ export class Origin implements ConnectionOwner {
     if (this.idleCount === 0) return false;
     for (const connections of this.idle.values()) {
       if (connections.length === 0) continue;
+      this.isMakingRoom = true;
       connections[0]!.destroy();
+      this.isMakingRoom = false;
       return true;
     }
     return false;
@@ -176,16 +231,52 @@ export class Origin implements ConnectionOwner {
       if (call.mayRetry(connection)) {
         call.isRetry = true;
         this.connect(call, connection.address); // not from the pool: another idle connection may be as stale
-      } else call.failed('NETWORK', cause, kind);
+      } else call.failed('NETWORK', this.named(cause), kind);
     }
     this.connectionGone();
   }
 
   private connectionGone(): void {
     this.connectionCount--;
-    const next = this.nextWaiting();
-    if (next !== null) this.connect(next, next.address!);
-    else if (this.connectionCount === 0) this.onClosed?.();
+    if (this.isMakingRoom) return;
+    this.wake();
+    if (this.connectionCount === 0) this.onClosed?.();
+  }
+
+  /** Those who wait, first come first served, as far as there is room. */
+  private wake(): void {
+    for (let next = this.nextWaiting(); next !== null; next = this.nextWaiting()) {
+      if (this.takesNow(next, next.address!)) continue;
+      this.waiting.unshift(next);
+      return;
+    }
+    if (this.isClosing) this.sessions?.closeUnused();
+  }
+
+  // SessionPoolOwner
+
+  sessionsChanged(): void {
+    if (this.waiting.length > 0 || this.isClosing) this.wake();
+  }
+
+  sessionGone(): void {
+    this.connectionGone();
+  }
+
+  resend(call: UpstreamCall, isFull: boolean): void {
+    if (!isFull) {
+      this.place(call, call.address!);
+      return;
+    }
+    this.connectionCount++; // it keeps a place, so that `close` waits for it
+    setTimeout(() => {
+      if (!call.isOver) this.place(call, call.address!);
+      this.connectionGone();
+    }, FULL_RETRY_MS);
+  }
+
+  named(cause: unknown): unknown {
+    return this.url.isTls && cause instanceof Error ? namedTlsFailure(cause, this.hasClientCertificate) : cause;
   }
 
   /** What waited and is still wanted. */
@@ -210,24 +301,75 @@ export class Origin implements ConnectionOwner {
   private connect(call: UpstreamCall, address: UpstreamAddress): void {
     this.connectionCount++;
     call.connectTries++;
+    if (this.url.isTls) {
+      this.connectTls(call, address);
+      return;
+    }
     let connection: UpstreamConnection | null = null;
     const socket = this.openSocket(address.address, (byteCount, bytes) => connection?.read(byteCount, bytes) ?? false);
-    const attempt = { socket, call, deadlineAtMs: performance.now() + this.settings.connectTimeoutMs };
+    this.follow(socket, 'connect', call, address, () => {
+      connection = new UpstreamConnection(socket, address, this);
+      this.connected(connection, call);
+    });
+  }
+
+  /** Without `onread`: HTTP/2 needs its socket to itself. */
+  private connectTls(call: UpstreamCall, address: UpstreamAddress): void {
+    const socket = this.openTls(call, address);
+    if (socket === null) return;
+    this.follow(socket, 'secureConnect', call, address, () => {
+      this.mayShare = socket.alpnProtocol === 'h2';
+      if (this.mayShare) this.connectedSession(socket, call, address);
+      else {
+        const connection = new UpstreamConnection(socket, address, this);
+        socket.on('data', (chunk: Buffer) => {
+          if (!connection.read(chunk.length, chunk)) socket.pause();
+        });
+        this.connected(connection, call);
+      }
+      this.wake();
+    });
+  }
+
+  private connected(connection: UpstreamConnection, call: UpstreamCall): void {
+    if (call.isOver) this.released(connection);
+    else this.send(call, connection);
+  }
+
+  private connectedSession(socket: TLSSocket, call: UpstreamCall, address: UpstreamAddress): void {
+    const { url, settings } = this;
+    this.sessions ??= new SessionPool(this, {
+      authority: url.hostHeader,
+      idleMs: settings.idleConnectionMs,
+      headLimits: settings.headLimits,
+    });
+    const session = this.sessions.add(socket, address);
+    if (!call.isOver) this.sessions.send(call, session);
+  }
+
+  private follow(
+    socket: Socket,
+    readyEvent: 'connect' | 'secureConnect',
+    call: UpstreamCall,
+    address: UpstreamAddress,
+    ready: () => void,
+  ): void {
+    const attempt = { socket, address, deadlineAtMs: performance.now() + this.settings.connectTimeoutMs };
     this.connecting.add(attempt);
     const failed = (cause: Error): void => {
       if (!this.connecting.delete(attempt)) return;
+      this.mayShare = false; // who waited for it need not wait for one another
       if (!call.isOver) this.notConnected(call, address, cause);
       this.connectionGone();
     };
+    const closed = (): void => failed(new Error('the upstream closed the connection'));
     socket.once('error', failed);
-    socket.once('close', () => failed(new Error('the upstream closed the connection')));
-    socket.once(this.url.isTls ? 'secureConnect' : 'connect', () => {
+    socket.once('close', closed);
+    socket.once(readyEvent, () => {
       if (!this.connecting.delete(attempt)) return;
-      socket.removeAllListeners('close');
-      connection = new UpstreamConnection(socket, address, this);
+      socket.off('close', closed);
+      ready();
       socket.off('error', failed);
-      if (call.isOver) this.released(connection);
-      else this.send(call, connection);
     });
   }
 
@@ -236,7 +378,7 @@ export class Origin implements ConnectionOwner {
     const another =
       call.connectTries < CONNECT_TRIES_MAX ? this.destination.pickAnother(address, CONNECT_FAILED, performance.now()) : null;
     if (another === null) {
-      call.failed(reasonOf(cause), named(cause), CONNECT_FAILED);
+      call.failed(reasonOf(cause), this.named(cause), CONNECT_FAILED);
       return;
     }
     call.address = another;
@@ -244,22 +386,28 @@ export class Origin implements ConnectionOwner {
   }
 
   private openSocket(address: string, read: (byteCount: number, bytes: Buffer) => boolean): Socket {
-    const { host, port, isTls } = this.url;
-    const options = {
+    return connectTcp({
       host: address,
-      port,
+      port: this.url.port,
       noDelay: true,
       onread: { buffer: READ_BUFFER, callback: (byteCount: number, bytes: Uint8Array) => read(byteCount, bytes as Buffer) },
-    };
-    if (!isTls) return connectTcp(options);
-    // The certificate is checked against the name in the URL. An address is no name for SNI (RFC 6066 §3).
-    const servername = isIP(host) === 0 ? host : '';
-    return connectTls({
-      ...options,
-      servername,
-      rejectUnauthorized: !this.settings.skipsVerification,
-      checkServerIdentity: (_name, certificate) => checkServerIdentity(host, certificate),
     });
+  }
+
+  /** `null` when our own certificate is of no use: then the call has failed. */
+  private openTls(call: UpstreamCall, address: UpstreamAddress): TLSSocket | null {
+    const { url, tenant } = this;
+    const { tls } = this.settings;
+    try {
+      const certificate = tls.certificateFor(tenant, url.host);
+      this.hasClientCertificate = certificate !== null;
+      return tls.connect(address.address, url, certificate);
+    } catch (cause) {
+      if (!(cause instanceof UnusableClientCertificate)) throw cause;
+      call.failed('NETWORK', cause, null);
+      this.connectionGone();
+      return null;
+    }
   }
 }
 
@@ -272,25 +420,4 @@ class ConnectTimeout extends Error {
 
 function reasonOf(cause: Error): 'TIMEOUT' | 'NETWORK' {
   return cause instanceof ConnectTimeout || (cause as NodeJS.ErrnoException).code === 'ETIMEDOUT' ? 'TIMEOUT' : 'NETWORK';
-}
-
-/** What OpenSSL and Node call the reasons for which a certificate is refused, in words. */
-const CERTIFICATE_CAUSES: Readonly<Record<string, string>> = {
-  CERT_HAS_EXPIRED: "the upstream's certificate has expired",
-  CERT_NOT_YET_VALID: "the upstream's certificate is not valid yet",
-  ERR_TLS_CERT_ALTNAME_INVALID: "the upstream's certificate is for another name",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "the upstream's certificate is signed by itself",
-  SELF_SIGNED_CERT_IN_CHAIN: "the upstream's certificate is of an unknown authority",
-  UNABLE_TO_GET_ISSUER_CERT: "the upstream's certificate is of an unknown authority",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "the upstream's certificate is of an unknown authority",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "the upstream's certificate is of an unknown authority",
-  CERT_REVOKED: "the upstream's certificate is revoked",
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'the upstream asks for a client certificate',
-  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: 'the upstream refused the TLS handshake',
-};
-
-function named(cause: Error): Error {
-  const { code } = cause as NodeJS.ErrnoException;
-  const words = code === undefined ? undefined : CERTIFICATE_CAUSES[code];
-  return words === undefined ? cause : new Error(`${words} (${code})`, { cause });
 }

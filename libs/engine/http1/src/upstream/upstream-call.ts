@@ -2,8 +2,7 @@ import { Buffer } from 'node:buffer';
 import { performance } from 'node:perf_hooks';
 import type { CallerPresence, FailureReason, UpstreamAnswer, UpstreamFailure, UpstreamRequest } from '@gatehouse/engine-exchange';
 import { GATEWAY_STATUS, TIMEOUT, type Destination, type FailureKind, type UpstreamAddress } from '@gatehouse/engine-upstream';
-import type { ResponseHead } from '../response-head.js';
-import type { AnswerBody } from './answer-body.js';
+import type { Readable } from 'node:stream';
 import type { RunningCalls } from './running-calls.js';
 import type { UpstreamConnection } from './upstream-connection.js';
 
@@ -28,19 +27,23 @@ const NO_REQUEST: UpstreamRequest = {
 };
 const NOBODY: CallerPresence = { isCallerGone: true, onCallerLeft: null, signal: AbortSignal.abort() };
 
+type AnswerHead = Pick<UpstreamAnswer, 'status' | 'headers' | 'block'>;
+
 /** One call from its request to the last byte of its answer. Settles once; a later end only ends the body. */
 export class UpstreamCall {
-  /** On the clock of `performance.now()`. */
-  readonly deadlineAtMs: number;
+  /** On the clock of `performance.now()`; infinite while another keeps the time. */
+  deadlineAtMs: number;
   connection: UpstreamConnection | null = null;
   isRetry = false;
+  /** How often an upstream said that it had not looked at it. */
+  refusalCount = 0;
   /** Where it was sent, and the epoch that goes with the report; `null` while nothing is to be reported. */
   address: UpstreamAddress | null = null;
   epoch = 0;
   connectTries = 0;
   /** Of `RunningCalls`. */
   slot = 0;
-  body: AnswerBody | null = null;
+  body: Readable | null = null;
   isOver = false;
   private status = 0;
   private isSettled = false;
@@ -49,7 +52,7 @@ export class UpstreamCall {
     public request: UpstreamRequest,
     /** Path and query as they go out. */
     readonly target: string,
-    private caller: CallerPresence,
+    public caller: CallerPresence,
     /** Never called before the constructor's caller has returned. */
     private readonly done: (outcome: UpstreamAnswer | UpstreamFailure, caller: CallerPresence) => void,
     private readonly calls: RunningCalls,
@@ -60,15 +63,32 @@ export class UpstreamCall {
     caller.onCallerLeft = () => this.end('ABORTED', new Error('the caller left'));
   }
 
-  /** A connection that had carried answers before broke without a byte of this one: its server may have closed it before it saw the request. */
-  mayRetry(connection: UpstreamConnection): boolean {
-    const { request } = this;
-    return (
-      !this.isSettled && !this.isRetry && connection.isStaleSuspect && request.body === null && IDEMPOTENT.has(request.httpMethod)
-    );
+  /** A stream of HTTP/2 keeps the time and watches the caller, until `takeBack` or the end. */
+  handOver(): void {
+    this.deadlineAtMs = Number.POSITIVE_INFINITY;
   }
 
-  answered({ status, headers, block }: ResponseHead, body: AnswerBody | Buffer | null): void {
+  takeBack(): void {
+    this.deadlineAtMs = this.startedAtMs + this.request.timeoutMs;
+    this.caller.onCallerLeft = () => this.end('ABORTED', new Error('the caller left'));
+  }
+
+  /** Nothing of its answer was handed on, and its body can be sent once more. */
+  get isRepeatable(): boolean {
+    const { body } = this.request;
+    return !this.isSettled && (body === null || Buffer.isBuffer(body));
+  }
+
+  get isIdempotent(): boolean {
+    return this.request.body === null && IDEMPOTENT.has(this.request.httpMethod);
+  }
+
+  /** A connection that had carried answers before broke without a byte of this one: its server may have closed it before it saw the request. */
+  mayRetry(connection: UpstreamConnection): boolean {
+    return connection.isStaleSuspect && !this.isRetry && this.isRepeatable && this.isIdempotent;
+  }
+
+  answered({ status, headers, block }: AnswerHead, body: Readable | Buffer | null): void {
     const { caller } = this;
     this.isSettled = true;
     this.status = status;

@@ -44,6 +44,7 @@ export class Http2Upstream implements CallOwner {
   private readonly calls = new Set<UpstreamCall>();
   private readonly streamsMax: number;
   private peerStreamsMax = STREAMS_UNTIL_SETTINGS;
+  private hasSettings = false;
   private isGoingAway = false;
   /** Streams beyond it were not looked at. */
   private lastStreamId = Number.POSITIVE_INFINITY;
@@ -82,6 +83,7 @@ export class Http2Upstream implements CallOwner {
       if (!session.destroyed) session.setLocalWindowSize(CONNECTION_WINDOW_BYTES); // 'connect' comes in either case
     });
     session.on('remoteSettings', ({ maxConcurrentStreams }) => {
+      this.hasSettings = true;
       this.peerStreamsMax = maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
       this.options.onChange?.();
     });
@@ -105,6 +107,11 @@ export class Http2Upstream implements CallOwner {
 
   get hasRoom(): boolean {
     return this.isOpen && this.probe === null && this.calls.size < Math.min(this.streamsMax, this.peerStreamsMax);
+  }
+
+  /** How many calls the upstream takes is not known yet: further ones may be refused. */
+  get isNew(): boolean {
+    return this.isOpen && !this.hasSettings;
   }
 
   get callCount(): number {
