@@ -18,6 +18,8 @@ import { NEED_MORE } from '../head-collector.js';
 import { Refusal } from '../refusals.js';
 import { RequestHeadParser, type RequestHead } from '../request-head.js';
 import { ChunkedEncoder } from '../write.js';
+import { AnswerBody } from '../upstream/answer-body.js';
+import { CHUNKS } from '../upstream/chunk-pool.js';
 import { answerHead, frameAnswer, type AnswerFraming } from './answer-head.js';
 import { refusalAnswer, refusalOf, type ConnectionRefusal } from './connection-refusals.js';
 import { HTTP2_MAYBE, HTTP2_YES, type ListenerCore } from './listener-core.js';
@@ -382,16 +384,17 @@ export class CallerConnection implements BodySource {
     };
     this.onDrain = () => body.resume();
     this.onGone = () => end(false);
+    const write = chunkWriter(socket, body);
     body.on('data', (chunk: Buffer) => {
       if (isOver) return;
       x.deliveredBytes += chunk.length;
       if (encoder === null) {
-        if (!socket.write(chunk)) body.pause();
+        if (!write(chunk)) body.pause();
         return;
       }
       socket.cork();
       socket.write(encoder.prefix(chunk.length), 'latin1');
-      const isTaken = socket.write(chunk);
+      const isTaken = write(chunk);
       socket.uncork();
       if (!isTaken) body.pause();
     });
@@ -529,6 +532,13 @@ export class CallerConnection implements BodySource {
     x.callerLeft();
     this.onGone?.();
   }
+}
+
+/** Writes the chunks of `body`; those of an upstream's answer are used again once they are out. */
+function chunkWriter(socket: Socket, body: Readable): (chunk: Buffer) => boolean {
+  if (!(body instanceof AnswerBody) || body.readableLength > 0) return (chunk) => socket.write(chunk);
+  body.isPooled = true;
+  return (chunk) => socket.write(chunk, () => CHUNKS.giveBack(chunk));
 }
 
 /** An IPv4 address on a dual-stack socket is shown as what it is. */

@@ -12,6 +12,8 @@ const BUFFERED_BYTES_MAX = 65_536;
 /** An upstream's body on its way in, read no faster than its reader takes it. Destroying it ends the call. */
 export class AnswerBody extends Readable {
   isWhole = false;
+  /** Its chunks come from the pool: the one reader gives each back. What came before it was set does not. */
+  isPooled = false;
 
   constructor(private readonly source: AnswerSource) {
     super({ highWaterMark: BUFFERED_BYTES_MAX });

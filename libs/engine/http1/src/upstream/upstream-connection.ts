@@ -18,10 +18,11 @@ import { REFUSALS, Refusal } from '../refusals.js';
 import { ResponseHeadParser, type ResponseHead } from '../response-head.js';
 import { ChunkedEncoder } from '../write.js';
 import { AnswerBody, type AnswerSource } from './answer-body.js';
+import { CHUNK_BYTES, CHUNKS } from './chunk-pool.js';
 import type { OutgoingHead } from './request-head.js';
 import type { UpstreamCall } from './upstream-call.js';
 
-export const READ_BUFFER = Buffer.allocUnsafeSlow(65_536);
+export const READ_BUFFER = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 
 /** A body up to this size goes out in one write with its head. */
 const JOINED_BYTES_MAX = 16_384;
@@ -267,7 +268,8 @@ export class UpstreamConnection implements AnswerSource {
 
   private take(bytes: Buffer, from: number, to: number): void {
     if (from === to || this.body === null) return;
-    if (!this.body.push(copyOf(bytes, from, to))) this.isReadingPaused = true;
+    const piece = this.body.isPooled ? CHUNKS.copyOf(bytes, from, to) : copyOf(bytes, from, to);
+    if (!this.body.push(piece)) this.isReadingPaused = true;
   }
 
   resumeReading(): void {
