@@ -1,4 +1,5 @@
 /** What every listener does with an Exchange whose program has run: the response's own headers, and letting bodies go. */
+import { Buffer } from 'node:buffer';
 import { setHeader, type Exchange, type RawHeaders } from '@gatehouse/engine-exchange';
 import { BUILT_IN_FAULTS, FAULTS } from '@gatehouse/engine-faults';
 import { Readable } from 'node:stream';

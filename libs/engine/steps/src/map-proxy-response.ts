@@ -1,3 +1,4 @@
+import { Buffer } from 'node:buffer';
 import { CONTINUE, HeaderBlock, lastHeader, type RawHeaders, type Step, type UpstreamAnswer } from '@gatehouse/engine-exchange';
 import { addProxyHeader } from './response-headers.js';
 
