@@ -18,6 +18,10 @@ import {
 } from 'node:http2';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Server, Socket } from 'node:net';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { Readable } from 'node:stream';
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
@@ -431,3 +435,39 @@ test('an upstream that speaks neither protocol is named', async () => {
   const { port } = await listen(createTlsServer({ ...made.good, ALPNProtocols: ['ftp'] }));
   expect(causeOf(await new Calls(port).call())).toBe('NETWORK the upstream speaks neither HTTP/2 nor HTTP/1.1 (TLS alert 120)');
 });
+
+for (const [what, certificate, cause] of [
+  [
+    'of an authority it does not know',
+    made.unknownAuthority,
+    'the upstream refused our client certificate: of an authority it does not know (TLS alert 48)',
+  ],
+  ['that has expired', made.expired, 'the upstream refused our client certificate: expired (TLS alert 45)'],
+] as const) {
+  // node:tls refuses without an alert, so openssl is the server here.
+  test(`an upstream that refuses a client certificate ${what}: the cause says so`, async () => {
+    const { port } = await opensslServer();
+    const calls = new Calls(port, withCertificate(certificate));
+    expect(causeOf(await calls.call())).toBe(`NETWORK ${cause}`);
+    await settled(() => calls.connectionCount === 0);
+  });
+}
+
+async function opensslServer(): Promise<{ port: number }> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'gatehouse-openssl-'));
+  for (const [name, text] of Object.entries({ ca: made.authority, crt: made.good.cert, key: made.good.key }))
+    writeFileSync(path.join(folder, name), text);
+  const args = ['s_server', '-accept', '127.0.0.1:0', '-cert', 'crt', '-key', 'key', '-CAfile', 'ca', '-Verify', '1'];
+  const server = spawn('openssl', [...args, '-verify_return_error'], { cwd: folder, stdio: ['pipe', 'pipe', 'ignore'] });
+  closing.push(() => {
+    server.kill();
+    rmSync(folder, { recursive: true });
+  });
+  let printed = '';
+  for await (const chunk of server.stdout) {
+    printed += String(chunk);
+    const port = /ACCEPT \S+:(\d+)/.exec(printed)?.[1];
+    if (port !== undefined) return { port: Number(port) };
+  }
+  throw new Error(`openssl s_server did not start: ${printed}`);
+}
