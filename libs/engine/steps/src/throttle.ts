@@ -35,90 +35,116 @@ export interface Limits {
 export const throttle =
   (limits: Limits): StepFactory =>
   ({ stage, route }) => {
-    const { buckets, quotas, usage, clock, rates } = limits;
-    const { throttle: methodThrottle } = route;
-    const { accountThrottle, tenant } = stage;
-    if (!route.apiKeyRequired && methodThrottle === null && accountThrottle === null) return null;
-    const planMethod = `${route.path}/${route.httpMethod}`;
-    const stageName = `${stage.apiId}/${stage.stage}`;
-    const methodBucket = `method ${stageName} ${planMethod}`;
-    const accountBucket = `account ${tenant}`;
-
-    const take = (name: string, settings: ThrottleSettings, mode: PlanLimits, nowMs: number): LeaseVerdict => {
-      if (rates !== undefined) return rates.tryTake(name, settings, mode, nowMs);
-      return buckets.bucket(name, settings, nowMs).tryTake(nowMs) ? 'ALLOW' : 'DENY';
-    };
-
-    const takePlanMethod = (x: Exchange, nowMs: number): LeaseVerdict => {
-      const { settings } = x.usagePlan!;
-      const own = x.usagePlan!.methodThrottles(stage.apiId, stage.stage)?.get(planMethod);
-      if (own === undefined) return 'ALLOW';
-      return take(planMethodBucket(x), own, settings.limits ?? FAST_OPEN, nowMs);
-    };
-    const takePlan = (x: Exchange, nowMs: number): LeaseVerdict => {
-      const { throttle: planThrottle, limits: mode } = x.usagePlan!.settings;
-      return planThrottle === null ? 'ALLOW' : take(planBucket(x), planThrottle, mode ?? FAST_OPEN, nowMs);
-    };
-    const planMethodBucket = (x: Exchange) =>
-      `key-method ${x.usagePlan!.settings.usagePlanId} ${x.apiKey!.apiKeyId} ${stageName} ${planMethod}`;
-    const planBucket = (x: Exchange) => planBucketName(x.apiKey!, x.usagePlan!.settings.usagePlanId);
-    const spendQuota = (x: Exchange, nowMs: number) => quotas.spend(x.usagePlan!.settings, x.apiKey!.apiKeyId, nowMs);
-
-    /** The access log tells what was counted, so that it can be held against the sums. */
-    const count = (x: Exchange, nowMs: number): void => {
-      x.countedAtMs = nowMs;
-      usage.count(tenant, x.usagePlan!.settings.usagePlanId, x.apiKey!.apiKeyId, nowMs);
-    };
-
-    const overQuota = (x: Exchange): Verdict =>
-      x.fail(FAULTS.QUOTA_EXCEEDED, null, `spending the quota of plan ${x.usagePlan!.settings.usagePlanId}`);
-    const overPlan = (x: Exchange, what: string): Verdict =>
-      x.fail(FAULTS.THROTTLED, null, `throttling ${what}by plan ${x.usagePlan!.settings.usagePlanId}`);
-
-    const afterPlan = (x: Exchange, nowMs: number): Verdict => {
-      if (methodThrottle !== null && !buckets.bucket(methodBucket, methodThrottle, nowMs).tryTake(nowMs)) {
-        return x.fail(FAULTS.THROTTLED, null, 'throttling the method');
-      }
-      // An account has no tags: it is fast and open.
-      if (accountThrottle !== null && take(accountBucket, accountThrottle, FAST_OPEN, nowMs) !== 'ALLOW') {
-        return x.fail(FAULTS.THROTTLED, null, 'throttling the account');
-      }
-      return CONTINUE;
-    };
-
-    /** The same as below for a request that has to wait somewhere; what it spent before is not spent again. */
-    const withWaiting = async (x: Exchange, isQuotaSpent: boolean, isMethodSpent: boolean): Promise<Verdict> => {
-      if (!isQuotaSpent) {
-        const answer = () => quotas.whenAnswered?.(x.usagePlan!.settings.usagePlanId, x.apiKey!.apiKeyId);
-        if ((await settled(() => spendQuota(x, clock.nowMs()), answer)) === 'DENY') return overQuota(x);
-        count(x, clock.nowMs());
-      }
-      if (!isMethodSpent) {
-        const answer = () => rates?.whenAnswered(planMethodBucket(x));
-        if ((await settled(() => takePlanMethod(x, clock.nowMs()), answer)) === 'DENY') return overPlan(x, 'the method ');
-      }
-      const answer = () => rates?.whenAnswered(planBucket(x));
-      if ((await settled(() => takePlan(x, clock.nowMs()), answer)) === 'DENY') return overPlan(x, '');
-      return afterPlan(x, clock.nowMs());
-    };
-
-    return (x) => {
-      const nowMs = clock.nowMs();
-      if (x.usagePlan !== null) {
-        const quota = spendQuota(x, nowMs);
-        if (quota === 'DENY') return overQuota(x);
-        if (quota === 'WAIT') return withWaiting(x, false, false);
-        count(x, nowMs);
-        const method = takePlanMethod(x, nowMs);
-        if (method === 'DENY') return overPlan(x, 'the method ');
-        if (method === 'WAIT') return withWaiting(x, true, false);
-        const plan = takePlan(x, nowMs);
-        if (plan === 'DENY') return overPlan(x, '');
-        if (plan === 'WAIT') return withWaiting(x, true, true);
-      }
-      return afterPlan(x, nowMs);
-    };
+    if (!route.apiKeyRequired && route.throttle === null && stage.accountThrottle === null) return null;
+    const own = new RouteThrottle(limits, stage, route);
+    return (x) => own.admit(x);
   };
+
+type Linked = Parameters<StepFactory>[0];
+
+/** A class: a node links a million routes, and as closures these functions cost each of them a kilobyte. */
+class RouteThrottle {
+  private readonly planMethod: string;
+  private readonly stageName: string;
+  private readonly methodBucket: string;
+  private readonly accountBucket: string;
+
+  constructor(
+    private readonly limits: Limits,
+    private readonly stage: Linked['stage'],
+    private readonly route: Linked['route'],
+  ) {
+    this.planMethod = `${route.path}/${route.httpMethod}`;
+    this.stageName = `${stage.apiId}/${stage.stage}`;
+    this.methodBucket = route.throttle === null ? '' : `method ${this.stageName} ${this.planMethod}`;
+    this.accountBucket = stage.accountThrottle === null ? '' : `account ${stage.tenant}`;
+  }
+
+  admit(x: Exchange): Verdict | Promise<Verdict> {
+    const nowMs = this.limits.clock.nowMs();
+    if (x.usagePlan !== null) {
+      const quota = this.spendQuota(x, nowMs);
+      if (quota === 'DENY') return overQuota(x);
+      if (quota === 'WAIT') return this.withWaiting(x, false, false);
+      this.count(x, nowMs);
+      const method = this.takePlanMethod(x, nowMs);
+      if (method === 'DENY') return overPlan(x, 'the method ');
+      if (method === 'WAIT') return this.withWaiting(x, true, false);
+      const plan = this.takePlan(x, nowMs);
+      if (plan === 'DENY') return overPlan(x, '');
+      if (plan === 'WAIT') return this.withWaiting(x, true, true);
+    }
+    return this.afterPlan(x, nowMs);
+  }
+
+  /** The same as above for a request that has to wait somewhere; what it spent before is not spent again. */
+  private async withWaiting(x: Exchange, isQuotaSpent: boolean, isMethodSpent: boolean): Promise<Verdict> {
+    const { clock, quotas, rates } = this.limits;
+    if (!isQuotaSpent) {
+      const answer = () => quotas.whenAnswered?.(x.usagePlan!.settings.usagePlanId, x.apiKey!.apiKeyId);
+      if ((await settled(() => this.spendQuota(x, clock.nowMs()), answer)) === 'DENY') return overQuota(x);
+      this.count(x, clock.nowMs());
+    }
+    if (!isMethodSpent) {
+      const answer = () => rates?.whenAnswered(this.planMethodBucket(x));
+      if ((await settled(() => this.takePlanMethod(x, clock.nowMs()), answer)) === 'DENY') return overPlan(x, 'the method ');
+    }
+    const answer = () => rates?.whenAnswered(planBucket(x));
+    if ((await settled(() => this.takePlan(x, clock.nowMs()), answer)) === 'DENY') return overPlan(x, '');
+    return this.afterPlan(x, clock.nowMs());
+  }
+
+  private afterPlan(x: Exchange, nowMs: number): Verdict {
+    const { throttle: method } = this.route;
+    const { accountThrottle } = this.stage;
+    if (method !== null && !this.limits.buckets.bucket(this.methodBucket, method, nowMs).tryTake(nowMs))
+      return x.fail(FAULTS.THROTTLED, null, 'throttling the method');
+    // An account has no tags: it is fast and open.
+    if (accountThrottle !== null && this.take(this.accountBucket, accountThrottle, FAST_OPEN, nowMs) !== 'ALLOW')
+      return x.fail(FAULTS.THROTTLED, null, 'throttling the account');
+    return CONTINUE;
+  }
+
+  private spendQuota(x: Exchange, nowMs: number): LeaseVerdict {
+    return this.limits.quotas.spend(x.usagePlan!.settings, x.apiKey!.apiKeyId, nowMs);
+  }
+
+  /** The access log tells what was counted, so that it can be held against the sums. */
+  private count(x: Exchange, nowMs: number): void {
+    x.countedAtMs = nowMs;
+    this.limits.usage.count(this.stage.tenant, x.usagePlan!.settings.usagePlanId, x.apiKey!.apiKeyId, nowMs);
+  }
+
+  private takePlanMethod(x: Exchange, nowMs: number): LeaseVerdict {
+    const { settings } = x.usagePlan!;
+    const own = x.usagePlan!.methodThrottles(this.stage.apiId, this.stage.stage)?.get(this.planMethod);
+    if (own === undefined) return 'ALLOW';
+    return this.take(this.planMethodBucket(x), own, settings.limits ?? FAST_OPEN, nowMs);
+  }
+
+  private takePlan(x: Exchange, nowMs: number): LeaseVerdict {
+    const { throttle: planThrottle, limits: mode } = x.usagePlan!.settings;
+    return planThrottle === null ? 'ALLOW' : this.take(planBucket(x), planThrottle, mode ?? FAST_OPEN, nowMs);
+  }
+
+  private take(name: string, settings: ThrottleSettings, mode: PlanLimits, nowMs: number): LeaseVerdict {
+    const { rates, buckets } = this.limits;
+    if (rates !== undefined) return rates.tryTake(name, settings, mode, nowMs);
+    return buckets.bucket(name, settings, nowMs).tryTake(nowMs) ? 'ALLOW' : 'DENY';
+  }
+
+  private planMethodBucket(x: Exchange): string {
+    return `key-method ${x.usagePlan!.settings.usagePlanId} ${x.apiKey!.apiKeyId} ${this.stageName} ${this.planMethod}`;
+  }
+}
+
+const planBucket = (x: Exchange): string => planBucketName(x.apiKey!, x.usagePlan!.settings.usagePlanId);
+
+const overQuota = (x: Exchange): Verdict =>
+  x.fail(FAULTS.QUOTA_EXCEEDED, null, `spending the quota of plan ${x.usagePlan!.settings.usagePlanId}`);
+
+const overPlan = (x: Exchange, what: string): Verdict =>
+  x.fail(FAULTS.THROTTLED, null, `throttling ${what}by plan ${x.usagePlan!.settings.usagePlanId}`);
 
 /** Lives as long as the published key: a name that is put together for each request is hashed for each request, too. */
 const planBucketNames = new WeakMap<ApiKeyEntry, { readonly usagePlanId: string; readonly name: string }>();
