@@ -1,12 +1,12 @@
 /**
  * Places shared by the tenants of a node, so that none can take all of them.
  *
- *   one tenant   at most a twentieth of all places
+ *   one tenant   at most a quarter of all places: a node is often one team's
  *   reserve      a thousandth of all places is every tenant's own, also when all others are taken
  *
- * So there are at most `max` places and the reserves: with 20,000 places 1,000 for a tenant, 20 of them certain.
+ * So there are at most `max` places and the reserves: with 20,000 places 5,000 for a tenant, 20 of them certain.
  */
-const TENANT_SHARE = 20;
+const TENANT_SHARE = 4;
 const RESERVE_SHARE = 1_000;
 
 export class TenantBudget {

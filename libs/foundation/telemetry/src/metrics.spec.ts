@@ -121,12 +121,12 @@ describe('the bound on series', () => {
 
   test('gives no tenant so much that another one has none', () => {
     const registry = new MetricsRegistry({ seriesMax: 1_000, bucketedSeriesMax: 1_000 });
-    for (let tenant = 0; tenant < 30; tenant++) {
-      for (let i = 0; i < 100; i++) registry.series(labels(`/${i}`, { tenant: `greedy ${tenant}` }), START_MS);
+    for (let tenant = 0; tenant < 10; tenant++) {
+      for (let i = 0; i < 300; i++) registry.series(labels(`/${i}`, { tenant: `greedy ${tenant}` }), START_MS);
     }
     const own = (tenant: string) =>
       registry.allSeries().filter((series) => series.labels.tenant === tenant && series.labels.resource !== '*');
-    expect(own('greedy 0')).toHaveLength(50);
+    expect(own('greedy 0')).toHaveLength(250);
     const late = registry.series(labels('/late', { tenant: 'modest' }), START_MS);
     expect(late.labels.resource).toBe('/late');
     expect(late.totals.latencyBuckets).not.toBeNull();
@@ -135,7 +135,7 @@ describe('the bound on series', () => {
 
   test('gives places of idle methods back to their tenant', () => {
     const registry = new MetricsRegistry({ seriesMax: 1_000 });
-    for (let i = 0; i < 50; i++) registry.series(labels(`/${i}`), START_MS);
+    for (let i = 0; i < 250; i++) registry.series(labels(`/${i}`), START_MS);
     expect(registry.series(labels('/more'), START_MS).labels.resource).toBe('*');
     expect(registry.series(labels('/other'), START_MS + 61 * MINUTE_MS).labels.resource).toBe('/other');
   });
