@@ -13,6 +13,7 @@ import {
   LinkRefusal,
   STREAM_BODY,
   type RawHeaders,
+  type RequestTrace,
 } from '@gatehouse/engine-exchange';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { Readable } from 'node:stream';
@@ -43,6 +44,7 @@ interface Case {
   readonly query?: string;
   readonly body?: string;
   readonly stage?: Partial<StageSnapshot>;
+  readonly trace?: RequestTrace;
 }
 
 function run(integration: IntegrationSnapshot, options: Case = {}): Exchange {
@@ -56,6 +58,7 @@ function run(integration: IntegrationSnapshot, options: Case = {}): Exchange {
   x.forwardedProto = 'http';
   x.traceId = 'Root=1-2-3;Parent=4;Sampled=0';
   x.requestHeaders = options.headers ?? [];
+  x.trace = options.trace ?? null;
   x.rawQuery = options.query ?? '';
   x.requestId = 'request-1';
   x.stage = {
@@ -445,4 +448,24 @@ test('a mock without a matching template takes the status from the body', () => 
 test('an integration the compiler refused is a configuration error that names nothing to the caller', () => {
   const x = run({ type: 'REFUSE', reason: 'template holds $input' });
   expect([x.fault!.name, x.faultMessage]).toEqual(['API_CONFIGURATION_ERROR', 'Internal server error']);
+});
+
+const TRACE: RequestTrace = {
+  traceId: '0af7651916cd43dd8448eb211c80319c',
+  spanId: '00f067aa0ba902b7',
+  upstreamSpanId: 'b7ad6b7169203331',
+  parent: null,
+  isSampled: true,
+  traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+};
+
+test("a node that traces sends its own traceparent in place of the caller's, a mapped one too; others pass it on", () => {
+  const headers = ['Traceparent', 'of the caller'];
+  const mapped = { ...PROXY, requestParameters: { 'integration.request.header.traceparent': "'mapped'" } };
+  const sent = (integration: IntegrationSnapshot, trace?: RequestTrace) => {
+    const request = run(integration, { headers, ...(trace !== undefined && { trace }) }).upstreamRequest!;
+    return allHeaders([...(request.block?.fields ?? []), ...request.headers], 'traceparent');
+  };
+  expect(sent(PROXY)).toEqual(['of the caller']);
+  for (const integration of [PROXY, mapped, HTTP]) expect(sent(integration, TRACE)).toEqual([TRACE.traceparent]);
 });
