@@ -1,15 +1,20 @@
 #!/usr/bin/env node
-// `npm run bench -- proxy`
+// `npm run bench -- proxy` and `npm run bench -- scale`
 import path from 'node:path';
 import { help, readOptions } from '../src/options.mjs';
 import { benchProxies } from '../src/bench-proxies.mjs';
+import { benchScale } from '../src/bench-scale.mjs';
 
 const root = path.resolve(import.meta.dirname, '../../..');
 
 try {
-  const options = readOptions(process.argv.slice(2));
-  if (options.help) process.stdout.write(help());
-  else await benchProxies(root, options);
+  const args = process.argv.slice(2);
+  if (args[0] === 'scale') benchScale(root, args.slice(1));
+  else {
+    const options = readOptions(args);
+    if (options.help) process.stdout.write(help());
+    else await benchProxies(root, options);
+  }
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;

@@ -24,7 +24,12 @@ function gatehouseNode({ name, title, api, settings, accessLog }) {
         ...(certificate === null ? {} : { GATEHOUSE_TLS_PORT: String(tlsPort), GATEHOUSE_TLS_DIR: certificate.folder }),
         ...settings,
       };
-      return servers.start(core, [process.execPath, '--enable-source-maps', '--use-largepages=silent', MAIN], environment, folder);
+      return servers.start(
+        core,
+        [process.execPath, '--enable-source-maps', '--use-largepages=silent', MAIN],
+        environment,
+        folder,
+      );
     },
   };
 }
