@@ -43,7 +43,7 @@ const MEMORY_MS = 5_000;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export class CallerConnection implements BodySource {
-  private readonly sourceIp: string;
+  readonly socket: OwnedSocket;
   private readonly portText: string;
   private readonly isEncrypted: boolean;
   private state = IDLE;
@@ -74,21 +74,15 @@ export class CallerConnection implements BodySource {
   private seenWrittenBytes = 0;
   private stalledSinceMs = 0;
 
-  /** Ours on the socket, to be taken off when somebody else takes it over. */
-  private readonly listeners: Readonly<Record<string, (chunk: Buffer) => void>> = {
-    data: (chunk: Buffer) => this.received(chunk),
-    end: () => this.ended(),
-    drain: () => this.drained(),
-    error: () => undefined, // 'close' follows
-    close: () => this.closed(),
-  };
-
   constructor(
-    readonly socket: Socket,
+    socket: Socket,
+    /** IPv4 or IPv6, plain. */
+    readonly sourceIp: string,
     private readonly core: ListenerCore,
     nowMs: number,
   ) {
-    this.sourceIp = plainAddress(socket.remoteAddress ?? '');
+    this.socket = socket as OwnedSocket;
+    this.socket[CONNECTION] = this;
     this.portText = String(socket.localPort ?? '');
     this.isEncrypted = 'encrypted' in socket;
     this.parser = new RequestHeadParser(core.limits.head);
@@ -102,7 +96,7 @@ export class CallerConnection implements BodySource {
 
   // Bytes in
 
-  private received(chunk: Buffer): void {
+  received(chunk: Buffer): void {
     switch (this.state) {
       case SERVING:
         if (this.body !== null && !this.body.isComplete && !this.isInputOver) this.readBody(this.body, chunk);
@@ -149,7 +143,8 @@ export class CallerConnection implements BodySource {
     this.letGoOfSocket();
     socket.pause();
     socket.unshift(chunk);
-    this.core.handOver(this);
+    this.core.handedOver(this);
+    this.core.acceptHttp2(socket);
     return true;
   }
 
@@ -208,18 +203,18 @@ export class CallerConnection implements BodySource {
     const isTaken = core.onUpgrade({ httpMethod: method, target, host, headers, protocol, socket, leftover });
     if (isTaken) {
       this.letGoOfSocket();
-      core.forget(this);
+      core.handedOver(this);
     } else this.attach();
     socket.resume();
     return isTaken;
   }
 
   private attach(): void {
-    for (const event of Object.keys(this.listeners)) this.socket.on(event, this.listeners[event]!);
+    for (const [event, listener] of LISTENERS) this.socket.on(event, listener);
   }
 
   private detach(): void {
-    for (const event of Object.keys(this.listeners)) this.socket.off(event, this.listeners[event]!);
+    for (const [event, listener] of LISTENERS) this.socket.off(event, listener);
   }
 
   private letGoOfSocket(): void {
@@ -403,7 +398,7 @@ export class CallerConnection implements BodySource {
     body.on('close', () => end(body.readableEnded && (framing !== 'length' || x.deliveredBytes === x.responseBodyBytes)));
   }
 
-  private drained(): void {
+  drained(): void {
     this.onDrain?.();
     if (this.state <= HEAD) this.pump();
   }
@@ -511,7 +506,7 @@ export class CallerConnection implements BodySource {
    * The caller has ended its side. Most that do so are gone altogether and TCP cannot tell the difference, so unless the operator
    * says otherwise the request ends here (nginx and Node do the same).
    */
-  private ended(): void {
+  ended(): void {
     this.isInputOver = true;
     if (this.state === SERVING) {
       const isWhole = this.body === null || this.body.isComplete;
@@ -520,7 +515,7 @@ export class CallerConnection implements BodySource {
     else if (this.state !== CLOSING) this.endSoon();
   }
 
-  private closed(): void {
+  closed(): void {
     this.callerLeft();
     this.core.forget(this);
   }
@@ -534,14 +529,44 @@ export class CallerConnection implements BodySource {
   }
 }
 
+const CONNECTION = Symbol('caller connection');
+
+interface OwnedSocket extends Socket {
+  [CONNECTION]: CallerConnection;
+}
+
+/** The same functions for every socket: closures of its own would cost each idle connection half a kilobyte. */
+const LISTENERS: readonly (readonly [event: string, listener: (this: OwnedSocket, chunk: Buffer) => void])[] = [
+  [
+    'data',
+    function (chunk) {
+      this[CONNECTION].received(chunk);
+    },
+  ],
+  [
+    'end',
+    function () {
+      this[CONNECTION].ended();
+    },
+  ],
+  [
+    'drain',
+    function () {
+      this[CONNECTION].drained();
+    },
+  ],
+  ['error', () => undefined], // 'close' follows
+  [
+    'close',
+    function () {
+      this[CONNECTION].closed();
+    },
+  ],
+];
+
 /** Writes the chunks of `body`; those of an upstream's answer are used again once they are out. */
 function chunkWriter(socket: Socket, body: Readable): (chunk: Buffer) => boolean {
   if (!(body instanceof AnswerBody) || body.readableLength > 0) return (chunk) => socket.write(chunk);
   body.isPooled = true;
   return (chunk) => socket.write(chunk, () => CHUNKS.giveBack(chunk));
-}
-
-/** An IPv4 address on a dual-stack socket is shown as what it is. */
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice(7) : address;
 }

@@ -108,7 +108,7 @@ export class Http1Listener implements ListenerCore {
 
   /** A connected socket of ours, or a TLS socket whose handshake is done. */
   accept(socket: Socket): void {
-    const address = socket.remoteAddress ?? '';
+    const address = plainAddress(socket.remoteAddress ?? '');
     const count = (this.countByAddress.get(address) ?? 0) + 1;
     const { connectionsMax, connectionsPerAddressMax } = this.limits;
     if (this.connectionCount >= connectionsMax || count > connectionsPerAddressMax || this.isClosing) {
@@ -117,8 +117,7 @@ export class Http1Listener implements ListenerCore {
     }
     this.connectionCount++;
     this.countByAddress.set(address, count);
-    socket.once('close', () => this.gone(address));
-    this.connections.add(new CallerConnection(socket, this, performance.now()));
+    this.connections.add(new CallerConnection(socket, address, this, performance.now()));
   }
 
   /** Takes no new connections, ends idle ones, lets requests finish; what is left at the deadline is cut. Resolves when all are recorded. */
@@ -159,6 +158,7 @@ export class Http1Listener implements ListenerCore {
 
   forget(connection: CallerConnection): void {
     this.connections.delete(connection);
+    this.gone(connection.sourceIp);
     this.lookForQuiet();
   }
 
@@ -169,9 +169,15 @@ export class Http1Listener implements ListenerCore {
     return length === PREFACE.length ? HTTP2_YES : HTTP2_MAYBE;
   }
 
-  handOver(connection: CallerConnection): void {
+  handedOver(connection: CallerConnection): void {
+    const { socket, sourceIp } = connection;
     this.connections.delete(connection);
-    this.options.onHttp2!(connection.socket);
+    socket.once('close', () => this.gone(sourceIp));
+    this.lookForQuiet();
+  }
+
+  acceptHttp2(socket: Socket): void {
+    this.options.onHttp2!(socket);
   }
 
   private gone(address: string): void {
@@ -196,4 +202,9 @@ export class Http1Listener implements ListenerCore {
   private lookForQuiet(): void {
     if (this.onQuiet !== null && this.servingCount === 0 && this.connections.size === 0) this.onQuiet();
   }
+}
+
+/** An IPv4 address on a dual-stack socket is shown as what it is. */
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') ? address.slice(7) : address;
 }

@@ -77,6 +77,7 @@ export interface ListenerCore {
   refused(refusal: ConnectionRefusal): void;
   forget(connection: CallerConnection): void;
   looksLikeHttp2(chunk: Buffer): typeof HTTP2_NO | typeof HTTP2_MAYBE | typeof HTTP2_YES;
-  /** The socket of this connection belongs to the HTTP/2 side now. */
-  handOver(connection: CallerConnection): void;
+  /** The socket is somebody else's now; it counts as a connection until it closes. */
+  handedOver(connection: CallerConnection): void;
+  acceptHttp2(socket: Socket): void;
 }
