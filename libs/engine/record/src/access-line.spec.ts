@@ -77,7 +77,8 @@ function someExchange(): Exchange {
     if (x.apiKey !== null && random(2) === 0) x.countedAtMs = Date.UTC(2026, 0, 1) + random(4) * 43_200_000 - random(2);
   }
   if (random(3) > 0) x.stage = { snapshot: { tenant: someText(), apiId: someText(), stage: someText() } } as LinkedStage;
-  if (x.stage !== null && random(2) === 0) x.route = { settings: { path: someText(), httpMethod: random(2) === 0 ? x.httpMethod : 'ANY' } } as LinkedRoute;
+  if (x.stage !== null && random(2) === 0)
+    x.route = { settings: { path: someText(), httpMethod: random(2) === 0 ? x.httpMethod : 'ANY' } } as LinkedRoute;
   if (random(3) === 0) x.fail({ name: someText() } as FaultKind, random(2) === 0 ? null : someText().slice(0, 1_024), someText());
   return x;
 }
