@@ -10,6 +10,7 @@ const pools: pg.Pool[] = [];
 const openBook = () => {
   const pool = new pg.Pool({ connectionString: postgres.url, max: 8 });
   pool.on('connect', (client) => client.on('error', () => {})); // the server may close it before the pool has
+  pool.on('error', () => {}); // told of the same for clients that wait in it
   pools.push(pool);
   return new PostgresLeaseBook(pool);
 };

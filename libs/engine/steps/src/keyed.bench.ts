@@ -5,18 +5,22 @@
  * collection hides bytes.
  * Quota, throttle and journal are the real ones; 64 callers, each with a key of its own, take turns.
  */
+import type { RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
+import type * as exchangeModule from '@gatehouse/engine-exchange';
+import type * as limitsModule from '@gatehouse/engine-limits';
+import type * as kernelModule from '@gatehouse/kernel';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 
 type Steps = typeof import('./index.js');
-type Exchanges = typeof import('@gatehouse/engine-exchange');
-type Limits = typeof import('@gatehouse/engine-limits');
-type Kernel = typeof import('@gatehouse/kernel');
+type Exchanges = typeof exchangeModule;
+type Limits = typeof limitsModule;
+type Kernel = typeof kernelModule;
 type LimitParts = import('./index.js').Limits;
-type Step = import('@gatehouse/engine-exchange').Step;
-type Exchange = import('@gatehouse/engine-exchange').Exchange;
+type Step = exchangeModule.Step;
+type Exchange = exchangeModule.Exchange;
 
 /** What this project may not import, as far as it is used here. */
 interface Recorders {
@@ -59,14 +63,14 @@ const route = {
   httpMethod: 'GET',
   apiKeyRequired: true,
   throttle: null,
-} as unknown as import('@gatehouse/contracts').RouteSnapshot;
+} as unknown as RouteSnapshot;
 const stage = {
   tenant: TENANT,
   apiId: 'abc123defg',
   stage: 'prod',
   apiKeySource: 'HEADER',
   accountThrottle: null,
-} as unknown as import('@gatehouse/contracts').StageSnapshot;
+} as unknown as StageSnapshot;
 const plan = {
   usagePlanId: 'plan01',
   tenant: TENANT,
