@@ -90,10 +90,6 @@ export class CallerConnection implements BodySource {
     this.attach();
   }
 
-  get isServing(): boolean {
-    return this.x !== null;
-  }
-
   // Bytes in
 
   received(chunk: Buffer): void {
@@ -110,7 +106,7 @@ export class CallerConnection implements BodySource {
         if (this.lateBytes > LATE_BODY_BYTES_MAX) this.socket.destroy();
         break;
       default:
-        this.held = this.held === null ? chunk : Buffer.concat([this.held, chunk]);
+        this.hold(chunk);
         this.pump();
     }
   }
@@ -126,6 +122,7 @@ export class CallerConnection implements BodySource {
       this.readHead(chunk);
     }
     this.isPumping = false;
+    if (this.held === null && this.state <= HEAD) this.resumeReading();
   }
 
   private hold(chunk: Buffer): void {

@@ -106,6 +106,33 @@ test('a caller that repeats its head is served each time, and one that changes a
 
 const nextTurn = (): Promise<string> => new Promise((resolve) => setImmediate(() => resolve('')));
 
+test('a caller that pipelines and reads nothing is not read from either; all its answers come when it reads', async () => {
+  const count = 250_000; // more than the kernel holds for either side
+  const listener = await listen();
+  const caller = await RawCaller.connect(listener.port);
+  caller.socket.pause();
+  caller.send(`GET /dev HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`.repeat(count));
+  let left = -1;
+  while (left !== caller.socket.writableLength) {
+    left = caller.socket.writableLength;
+    await new Promise((resolve) => setTimeout(resolve, 100)); // no event says "nothing moved"
+  }
+  expect(left).toBeGreaterThan(0);
+  let answers = 0;
+  let rest = '';
+  const all = new Promise<void>((resolve) => {
+    caller.socket.on('data', (text) => {
+      const parts = (rest + String(text)).split('HTTP/1.1 200 OK');
+      answers += parts.length - 1;
+      rest = parts.at(-1)!.slice(-20);
+      if (answers === count) resolve();
+    });
+  });
+  caller.socket.resume();
+  await all;
+  caller.close();
+});
+
 test('memory that is short refuses requests until it is well below the mark again', () => {
   let share = 0.5;
   const memory = new MemoryWatch({ high: 0.9, low: 0.8, usedShare: () => share });
