@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { expect } from 'vitest';
-import { makeCertificates } from './certificates.js';
+import { makeCertificates } from '@gatehouse/testkit';
 import { conform, forEveryEngine, type House } from './conform.js';
 import { stageOf, type Gate } from './gate.js';
 

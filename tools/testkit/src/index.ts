@@ -1,3 +1,4 @@
+export { makeCertificates, type Certificate, type Certificates } from './certificates.js';
 export { startPostgres, type TestPostgres } from './postgres.js';
 export { startRedis, type TestRedis } from './redis.js';
 export { callOnce, RawCaller, startCall, type CallerRequest, type CallerResponse } from './caller.js';

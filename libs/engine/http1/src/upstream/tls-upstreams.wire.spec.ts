@@ -26,7 +26,7 @@ import { Readable } from 'node:stream';
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { Http1Connector, type Http1ConnectorOptions } from '../index.js';
-import { makeCertificates, type Certificate } from '../testing/certificates.js';
+import { makeCertificates, type Certificate } from '@gatehouse/testkit';
 
 const TENANT = '123456789012';
 const made = makeCertificates();
