@@ -70,9 +70,8 @@ export class CallerConnection implements BodySource {
   /** When the connection's patience ends, on the clock of `performance.now()`. */
   private deadlineAtMs: number;
   private lateBytes = 0;
-  /** Of the last look: whether a caller takes what is written. */
-  private seenWrittenBytes = 0;
-  private stalledSinceMs = 0;
+  /** The caller has not taken all that is written, and the socket's timeout runs. */
+  private isWritingWatched = false;
 
   constructor(
     socket: Socket,
@@ -218,6 +217,7 @@ export class CallerConnection implements BodySource {
     this.held = null;
     this.state = CLOSING;
     this.deadlineAtMs = NEVER;
+    this.socket.setTimeout(0);
     this.detach();
   }
 
@@ -473,9 +473,10 @@ export class CallerConnection implements BodySource {
 
   /** Asked now and then. */
   sweep(nowMs: number): void {
-    if (nowMs > this.deadlineAtMs) this.outOfTime();
-    else if (this.socket.writableLength > 0) this.lookForStall(nowMs);
-    else this.stalledSinceMs = 0;
+    this.watchWriting(this.socket.writableLength > 0);
+    // An answer on its way has all the time its caller needs to take it, as long as it takes something.
+    if (this.isWritingWatched && this.state === CLOSING) this.deadlineAtMs = nowMs + LATE_BODY_MS;
+    else if (nowMs > this.deadlineAtMs) this.outOfTime();
     if (this.state === IDLE && nowMs > this.deadlineAtMs - this.core.limits.keepAliveMs + MEMORY_MS) this.parser.forget();
   }
 
@@ -486,12 +487,16 @@ export class CallerConnection implements BodySource {
     else this.socket.destroy();
   }
 
-  private lookForStall(nowMs: number): void {
-    const written = this.socket.bytesWritten - this.socket.writableLength;
-    if (this.stalledSinceMs === 0 || written !== this.seenWrittenBytes) {
-      this.seenWrittenBytes = written;
-      this.stalledSinceMs = nowMs;
-    } else if (nowMs - this.stalledSinceMs > this.core.limits.stalledCallerMs) this.socket.destroy();
+  /** By the socket's own timeout: it alone sees how far a single large write has come. */
+  private watchWriting(isWriting: boolean): void {
+    if (isWriting === this.isWritingWatched) return;
+    this.isWritingWatched = isWriting;
+    this.socket.setTimeout(isWriting ? this.core.limits.stalledCallerMs : 0);
+  }
+
+  /** Nothing moved in either direction for `stalledCallerMs`. */
+  stalled(): void {
+    if (this.socket.writableLength > 0) this.socket.destroy();
   }
 
   /** No new requests: what is in flight gets its answer, with `Connection: close`. */
@@ -550,6 +555,12 @@ const LISTENERS: readonly (readonly [event: string, listener: (this: OwnedSocket
     'drain',
     function () {
       this[CONNECTION].drained();
+    },
+  ],
+  [
+    'timeout',
+    function () {
+      this[CONNECTION].stalled();
     },
   ],
   ['error', () => undefined], // 'close' follows

@@ -2,7 +2,7 @@
 import { WorldKeeper } from '@gatehouse/engine-link';
 import { BucketRegistry, QuotaLedger } from '@gatehouse/engine-limits';
 import { canonicalJson, sha256Hex, systemClock } from '@gatehouse/kernel';
-import { callOnce, RawCaller, stageSnapshot } from '@gatehouse/testkit';
+import { callOnce, RawCaller, routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { once } from 'node:events';
 import { afterEach, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -14,8 +14,9 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-async function listen(over: Partial<Http1ListenerOptions> = {}): Promise<Http1Listener> {
-  const noBackend = { call: () => Promise.resolve({ failure: 'NETWORK' as const, cause: null }) };
+/** Every proxied call is answered with `body`. */
+async function listen(over: Partial<Http1ListenerOptions> = {}, body = Buffer.alloc(0)): Promise<Http1Listener> {
+  const backend = { call: () => Promise.resolve({ status: 200, headers: [], body }) };
   const worlds = new WorldKeeper({
     bindings: {
       limits: {
@@ -24,13 +25,21 @@ async function listen(over: Partial<Http1ListenerOptions> = {}): Promise<Http1Li
         usage: { count: () => undefined },
         clock: systemClock,
       },
-      http: noBackend,
-      insecureHttp: noBackend,
-      functions: noBackend,
+      http: backend,
+      insecureHttp: backend,
+      functions: backend,
       metrics: { series: () => ({ record: () => undefined }) },
     },
   });
-  const snapshot = stageSnapshot();
+  const integration = {
+    type: 'HTTP_PROXY',
+    uri: 'http://backend/',
+    httpMethod: 'ANY',
+    timeoutMs: 5_000,
+    requestParameters: {},
+    insecureSkipVerification: false,
+  } as const;
+  const snapshot = stageSnapshot({ routes: [routeSnapshot(), routeSnapshot({ path: '/large', integration })] });
   const bytes = Buffer.from(canonicalJson(snapshot));
   const id = `${snapshot.apiId}/${snapshot.stage}`;
   const entry = { kind: 'STAGE' as const, id, tenant: snapshot.tenant, digest: sha256Hex(bytes), inline: '' };
@@ -133,6 +142,24 @@ test('a caller that pipelines and reads nothing is not read from either; all its
   await all;
   caller.close();
 });
+
+// Longer than a connection that only waits for its caller's end is given.
+for (const [what, stalledCallerMs, isWhole] of [
+  ['a caller that takes the last answer of its connection late gets it whole', 60_000, true],
+  ['a caller that takes nothing is cut, in the last answer as in any other', 400, false],
+] as const) {
+  test(what, async () => {
+    const body = Buffer.alloc(24 * 1024 * 1024, 'a'); // more than the kernel holds for either side
+    const listener = await listen({ stalledCallerMs }, body);
+    const caller = await RawCaller.connect(listener.port);
+    caller.socket.pause();
+    caller.send(`GET /dev/large HTTP/1.1\r\nHost: ${HOST}\r\nConnection: close\r\n\r\n`);
+    await new Promise((resolve) => setTimeout(resolve, 6_500));
+    caller.socket.resume();
+    const text = await caller.untilClosed();
+    expect(text.length - text.indexOf('\r\n\r\n') - 4 === body.length).toBe(isWhole);
+  });
+}
 
 test('memory that is short refuses requests until it is well below the mark again', () => {
   let share = 0.5;
