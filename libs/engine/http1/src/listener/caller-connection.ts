@@ -21,7 +21,7 @@ import { ChunkedEncoder } from '../write.js';
 import { AnswerBody } from '../upstream/answer-body.js';
 import { CHUNKS } from '../upstream/chunk-pool.js';
 import { answerHead, frameAnswer, type AnswerFraming } from './answer-head.js';
-import { refusalAnswer, refusalOf, type ConnectionRefusal } from './connection-refusals.js';
+import { refusalAnswer, type ConnectionRefusal } from './connection-refusals.js';
 import { HTTP2_MAYBE, HTTP2_YES, type ListenerCore } from './listener-core.js';
 import { IncomingBody, type BodySource } from './request-body.js';
 
@@ -149,7 +149,7 @@ export class CallerConnection implements BodySource {
     if (head === NEED_MORE) {
       if (this.state === IDLE) this.deadlineAtMs = performance.now() + this.core.limits.headTimeoutMs;
       this.state = HEAD;
-    } else if (head instanceof Refusal) this.refuse(refusalOf(head));
+    } else if (head instanceof Refusal) this.refuse(head.reason);
     else if (this.core.isShedding) this.refuse('OVERLOADED');
     else this.begin(head, chunk, this.parser.consumedBytes);
   }
@@ -158,7 +158,7 @@ export class CallerConnection implements BodySource {
     const { lines } = head;
     const framing = (lines.framing ??= frameRequest(head));
     if (framing instanceof Refusal) {
-      this.refuse(refusalOf(framing));
+      this.refuse(framing.reason);
       return;
     }
     if (framing.upgrade !== null && this.isUpgraded(head, framing.upgrade, chunk.subarray(at))) return;
@@ -228,7 +228,7 @@ export class CallerConnection implements BodySource {
     x.requestBody = body;
     const end = body.takeFirst(chunk, at);
     if (end instanceof Refusal) {
-      this.refuse(refusalOf(end));
+      this.refuse(end.reason);
       return -1;
     }
     if (body.isComplete) this.bodyComplete();
@@ -238,7 +238,7 @@ export class CallerConnection implements BodySource {
   private readBody(body: IncomingBody, chunk: Buffer): void {
     const end = body.take(chunk, 0);
     if (end instanceof Refusal) {
-      this.refuse(refusalOf(end));
+      this.refuse(end.reason);
       return;
     }
     if (body.isComplete) this.bodyComplete();

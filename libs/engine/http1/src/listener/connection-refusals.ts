@@ -1,5 +1,5 @@
 /** What a connection answers when there is no Exchange to do it: the codec's refusals, and the listener's own. */
-import { REFUSALS, type Refusal, type RefusalReason } from '../refusals.js';
+import { REFUSALS, type RefusalReason } from '../refusals.js';
 
 const OWN = {
   /** Head or body did not come in time. */
@@ -30,10 +30,6 @@ const TEXTS: Readonly<Record<number, readonly [reason: string, errorType: string
 
 /** Made once: a flood of bad requests costs one write each. */
 const ANSWERS: ReadonlyMap<string, string> = new Map(Object.entries(TABLE).map(([name, { status }]) => [name, answer(status)]));
-
-export function refusalOf(refusal: Refusal): ConnectionRefusal {
-  return refusal.reason;
-}
 
 /** A whole answer, to be written as latin1; the connection ends behind it. */
 export function refusalAnswer(refusal: ConnectionRefusal): string {
