@@ -188,10 +188,13 @@ function refusingProgram(reason: string, faults: FaultResponder): Program {
   });
 }
 
+/** The lists are copied: one that was filled element by element has room for sixteen more, in every route. */
 function freeze(program: Program): Program {
-  Object.freeze(program.requestSteps);
-  Object.freeze(program.responseSteps);
-  return Object.freeze(program);
+  return Object.freeze({
+    ...program,
+    requestSteps: Object.freeze(program.requestSteps.slice()),
+    responseSteps: Object.freeze(program.responseSteps.slice()),
+  });
 }
 
 /** How much a linked stage weighs in the node's budget. */

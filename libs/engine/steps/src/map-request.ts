@@ -24,7 +24,6 @@ import {
   type RawHeaders,
   type RouteSettings,
   type Step,
-  type UpstreamAnswer,
   type Verdict,
 } from '@gatehouse/engine-exchange';
 import { mockAnswer } from '@gatehouse/engine-connectors';
@@ -87,7 +86,7 @@ function mapProxyRequest({ stage }: RouteSettings, integration: HttpProxyIntegra
 
 function mapHttpRequest({ stage }: RouteSettings, integration: HttpIntegrationSnapshot): RequestMapping {
   const call = compileCall(integration, stage);
-  const choose = compileRequestTemplates(integration.requestTemplates, integration.passthroughBehavior);
+  const choose = compileRequestTemplates(integration.requestTemplates, integration.passthroughBehavior, utf8);
   return {
     body: bodyMode(call.mappings),
     step: (x) => {
@@ -96,8 +95,7 @@ function mapHttpRequest({ stage }: RouteSettings, integration: HttpIntegrationSn
       const template = choose(x);
       if (template === UNSUPPORTED) return x.fail(FAULTS.UNSUPPORTED_MEDIA_TYPE, null, 'choosing a request template');
       const headers = ownHeaders(x, stage.apiId);
-      const sent =
-        template === PASSTHROUGH ? requestBody(x, headers) : () => (template.bytes.length === 0 ? null : template.bytes);
+      const sent = template === PASSTHROUGH ? requestBody(x, headers) : () => (template.length === 0 ? null : template);
       return finishCall(call, x, null, headers, '', body, sent);
     },
   };
@@ -131,6 +129,8 @@ function compileCall(
 function bodyMode(mappings: ParameterMappings): BodyMode {
   return mappings.usesBody ? { type: 'buffer', reason: 'a parameter mapping reads the body' } : STREAM_BODY;
 }
+
+const utf8 = (text: string): Buffer => Buffer.from(text, 'utf8');
 
 type SentBody = () => ReturnType<Exchange['openBody']>;
 
@@ -194,6 +194,8 @@ export function sourceArn({ stage, route }: RouteSettings): string {
   return `arn:aws:execute-api:${stage.region}:${stage.tenant}:${stage.apiId}/${stage.stage}/${httpMethod}${route.path}`;
 }
 
+const FUNCTION_BODY: BodyMode = { type: 'buffer', reason: 'a proxy event holds the whole body' };
+
 function mapFunctionRequest(settings: RouteSettings, integration: FunctionProxyIntegrationSnapshot): RequestMapping {
   const { stage, route } = settings;
   if (integration.httpMethod !== 'POST') {
@@ -212,7 +214,7 @@ function mapFunctionRequest(settings: RouteSettings, integration: FunctionProxyI
     stage.tenant,
   ];
   return {
-    body: { type: 'buffer', reason: 'a proxy event holds the whole body' },
+    body: FUNCTION_BODY,
     step: (x) => {
       x.upstreamRequest = {
         httpMethod: 'POST',
@@ -229,17 +231,16 @@ function mapFunctionRequest(settings: RouteSettings, integration: FunctionProxyI
   };
 }
 
+const MOCK_BODY: BodyMode = { type: 'buffer', reason: 'without a template a mock takes its status from the body' };
+
 function mapMockRequest(integration: MockIntegrationSnapshot): RequestMapping {
-  const choose = compileRequestTemplates(integration.requestTemplates, integration.passthroughBehavior);
-  const answers = new Map<string, UpstreamAnswer | null>(
-    Object.values(integration.requestTemplates).map((text) => [text, mockAnswer(text)]),
-  );
+  const choose = compileRequestTemplates(integration.requestTemplates, integration.passthroughBehavior, mockAnswer);
   return {
-    body: { type: 'buffer', reason: 'without a template a mock takes its status from the body' },
+    body: MOCK_BODY,
     step: (x) => {
       const template = choose(x);
       if (template === UNSUPPORTED) return x.fail(FAULTS.UNSUPPORTED_MEDIA_TYPE, null, 'choosing a request template');
-      x.upstreamAnswer = template === PASSTHROUGH ? mockAnswer(x.bufferedBody!.toString('utf8')) : answers.get(template.text)!;
+      x.upstreamAnswer = template === PASSTHROUGH ? mockAnswer(x.bufferedBody!.toString('utf8')) : template;
       if (x.upstreamAnswer === null)
         return x.fail(FAULTS.API_CONFIGURATION_ERROR, null, 'reading the statusCode of a mock template');
       return CONTINUE;

@@ -27,7 +27,7 @@ import { FAULTS } from '@gatehouse/engine-faults';
 import { BODY_BYTES_MAX } from './limit-body.js';
 import { BROKEN_JSON, compileBodySource, parseBody, type ParsedBody } from './json-body.js';
 import { declaredBytes } from './map-proxy-response.js';
-import { compileResponseTemplates, type StaticTemplate } from './templates.js';
+import { compileResponseTemplates, type ResponseTemplate } from './templates.js';
 
 export interface ResponseMapping {
   readonly step: Step;
@@ -40,7 +40,7 @@ interface LinkedResponse {
   readonly status: number;
   readonly headers: readonly { readonly name: string; readonly source: ResponseSource }[];
   readonly usesBody: boolean;
-  readonly template: (x: Exchange) => StaticTemplate | null;
+  readonly template: (x: Exchange) => ResponseTemplate | null;
 }
 
 /** Throws LinkRefusal. `hasBackend` is false for a mock. */
@@ -126,7 +126,12 @@ function linkResponse(response: IntegrationResponseSnapshot, stageVariables: Rea
     const target = mappedResponseHeaderName(name);
     if (target !== null) headers.push({ name: target, source });
   }
-  return { status: response.statusCode, headers, usesBody, template: compileResponseTemplates(response.responseTemplates) };
+  return {
+    status: response.statusCode,
+    headers: headers.slice(),
+    usesBody,
+    template: compileResponseTemplates(response.responseTemplates),
+  };
 }
 
 function compileResponseSource(

@@ -30,6 +30,8 @@ export interface ParameterMappings {
 
 const DESTINATION = /^integration\.request\.(header|querystring|path)\.([a-zA-Z0-9._$-]+)$/;
 
+const NO_PATH: ReadonlyMap<string, MappedSource> = new Map();
+
 /** Throws LinkRefusal. */
 export function compileMappings(
   parameters: Readonly<Record<string, string>>,
@@ -49,7 +51,7 @@ export function compileMappings(
     else if (match[1] === 'querystring') query.push({ prefix: `${encodeURIComponent(name)}=`, source });
     else path.set(name, source);
   }
-  return { headers, query, path, usesBody };
+  return { headers, query, path: path.size === 0 ? NO_PATH : path, usesBody };
 }
 
 function compileMappedSource(

@@ -13,14 +13,15 @@ const EMPTY = Buffer.alloc(0);
 
 /** Holds the body in memory for the steps behind it; `null` for a program that streams. */
 export function readBody(mode: BodyMode): Step | null {
-  if (mode.type === 'stream') return null;
-  return (x) => {
-    const { requestBody } = x;
-    if (requestBody !== null && requestBody.atHand === null) return read(x);
-    x.bufferedBody = requestBody === null ? EMPTY : requestBody.atHand;
-    return CONTINUE;
-  };
+  return mode.type === 'stream' ? null : hold;
 }
+
+const hold: Step = (x) => {
+  const { requestBody } = x;
+  if (requestBody !== null && requestBody.atHand === null) return read(x);
+  x.bufferedBody = requestBody === null ? EMPTY : requestBody.atHand;
+  return CONTINUE;
+};
 
 async function read(x: Exchange): Promise<Verdict> {
   try {

@@ -4,50 +4,78 @@ import { acceptedTypes } from './media-types.js';
 
 const JSON_TYPE = 'application/json';
 
-/** A template's text, ready to send. Templates here are static; those with Velocity in them never reach a program. */
-export interface StaticTemplate {
-  readonly mediaType: string;
-  readonly text: string;
-  readonly bytes: Buffer;
+/** One template, ready: its media type in lower case, and what was made of its text. */
+interface Linked<T> {
+  readonly lowerType: string;
+  readonly content: T;
 }
 
-/** Keys as the owner wrote them, in the owner's order, compared in lower case. */
-function linkTemplates(templates: StaticTemplates): ReadonlyMap<string, StaticTemplate> {
-  return new Map(
-    Object.entries(templates).map(([type, text]) => [
-      type.toLowerCase(),
-      { mediaType: type, text, bytes: Buffer.from(text, 'utf8') },
-    ]),
-  );
+/**
+ * Templates here are static; those with Velocity in them never reach a program. Keys as the owner wrote them, in the owner's
+ * order, compared in lower case. A list, not a map: a route has one or two of them, and a map alone weighs 230 bytes.
+ */
+function linkTemplates<T>(templates: StaticTemplates, prepare: (text: string, type: string) => T): readonly Linked<T>[] {
+  const linked: Linked<T>[] = [];
+  for (const [type, text] of Object.entries(templates)) {
+    const lowerType = type.toLowerCase();
+    const present = linked.findIndex((template) => template.lowerType === lowerType);
+    linked[present === -1 ? linked.length : present] = { lowerType, content: prepare(text, type) };
+  }
+  return linked.slice(); // without the room that it has to grow
+}
+
+function ofType<T>(templates: readonly Linked<T>[], lowerType: string): Linked<T> | null {
+  for (let i = 0; i < templates.length; i++) if (templates[i]!.lowerType === lowerType) return templates[i]!;
+  return null;
 }
 
 export const PASSTHROUGH = 'passthrough';
 export const UNSUPPORTED = 'unsupported';
 
-/** What becomes of a request body (data-plane reference §3.9). */
-export type RequestTemplateChoice = StaticTemplate | typeof PASSTHROUGH | typeof UNSUPPORTED;
-
-export function compileRequestTemplates(
+/**
+ * What becomes of a request body (data-plane reference §3.9): the chosen template, as `prepare` made it of its text, or one of
+ * the two words.
+ */
+export function compileRequestTemplates<T extends object | null>(
   templates: StaticTemplates,
   behavior: PassthroughBehavior,
-): (x: Exchange) => RequestTemplateChoice {
-  const byType = linkTemplates(templates);
-  const catchAll = byType.get('$default');
-  const otherwise = behavior === 'NEVER' || (behavior === 'WHEN_NO_TEMPLATES' && byType.size > 0) ? UNSUPPORTED : PASSTHROUGH;
-  if (byType.size === 0) return () => otherwise;
-  return (x) => byType.get(mediaType(x.requestHeaders) ?? JSON_TYPE) ?? catchAll ?? otherwise;
+  prepare: (text: string) => T,
+): (x: Exchange) => T | typeof PASSTHROUGH | typeof UNSUPPORTED {
+  const linked = linkTemplates(templates, prepare);
+  const otherwise = behavior === 'NEVER' || (behavior === 'WHEN_NO_TEMPLATES' && linked.length > 0) ? UNSUPPORTED : PASSTHROUGH;
+  if (linked.length === 0) return otherwise === UNSUPPORTED ? unsupported : passThrough;
+  const catchAll = ofType(linked, '$default');
+  return (x) => {
+    const template = ofType(linked, mediaType(x.requestHeaders) ?? JSON_TYPE) ?? catchAll;
+    return template === null ? otherwise : template.content;
+  };
+}
+
+const unsupported = (): typeof UNSUPPORTED => UNSUPPORTED;
+const passThrough = (): typeof PASSTHROUGH => PASSTHROUGH;
+
+export interface ResponseTemplate {
+  /** As the owner wrote it. */
+  readonly mediaType: string;
+  readonly bytes: Buffer;
 }
 
 /** By Accept, else JSON, else the first; `null` when there are none and the body passes through (data-plane reference §3.11). */
-export function compileResponseTemplates(templates: StaticTemplates): (x: Exchange) => StaticTemplate | null {
-  const byType = linkTemplates(templates);
-  const fallback = byType.get(JSON_TYPE) ?? byType.values().next().value ?? null;
-  if (byType.size <= 1) return () => fallback;
+export function compileResponseTemplates(templates: StaticTemplates): (x: Exchange) => ResponseTemplate | null {
+  const linked = linkTemplates(templates, (text, type): ResponseTemplate => ({
+    mediaType: type,
+    bytes: Buffer.from(text, 'utf8'),
+  }));
+  if (linked.length === 0) return noTemplate;
+  const fallback = (ofType(linked, JSON_TYPE) ?? linked[0]!).content;
+  if (linked.length === 1) return () => fallback;
   return (x) => {
     for (const type of acceptedTypes(x.requestHeaders)) {
-      const template = byType.get(type);
-      if (template !== undefined) return template;
+      const template = ofType(linked, type);
+      if (template !== null) return template.content;
     }
     return fallback;
   };
 }
+
+const noTemplate = (): null => null;
