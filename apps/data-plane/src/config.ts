@@ -72,7 +72,7 @@ const SETTINGS = {
   ),
   connectionsMax: integerSetting(
     'GATEHOUSE_CONNECTIONS_MAX',
-    'connections of callers, per worker',
+    'connections of callers, per worker; fewer where file descriptors are few',
     { min: 1, max: 1_000_000 },
     DEFAULT_LISTENER_LIMITS.connectionsMax,
   ),

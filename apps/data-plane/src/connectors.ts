@@ -1,9 +1,10 @@
 /** What calls upstreams. */
 import { FunctionConnector, HttpConnector } from '@gatehouse/engine-connectors';
 import type { Connector } from '@gatehouse/engine-exchange';
-import { Http1Connector } from '@gatehouse/engine-http1';
+import { ConnectionBudget, Http1Connector } from '@gatehouse/engine-http1';
 import { openDestinations, TenantAddressRules } from '@gatehouse/engine-upstream';
 import type { Config } from './config.js';
+import { descriptorLimit, descriptorShares } from './descriptors.js';
 
 interface ClosableConnector extends Connector {
   close(): Promise<void>;
@@ -32,9 +33,10 @@ export function openConnectors(config: Config, adminPort: number): Connectors {
     };
   }
   const destinations = openDestinations({ rules });
+  const common = { destinations, budget: new ConnectionBudget(descriptorShares(descriptorLimit()).upstreams) };
   return {
-    http: new Http1Connector({ destinations }),
-    insecureHttp: new Http1Connector({ destinations, skipsVerification: true }),
+    http: new Http1Connector(common),
+    insecureHttp: new Http1Connector({ ...common, skipsVerification: true }),
     functions,
   };
 }

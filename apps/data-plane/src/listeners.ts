@@ -14,6 +14,7 @@ import type { Clock } from '@gatehouse/kernel';
 import type { MetricsRegistry, Tracing } from '@gatehouse/telemetry';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
+import { descriptorLimit, descriptorShares } from './descriptors.js';
 import { openTlsPort } from './tls-port.js';
 
 export interface Listeners {
@@ -54,9 +55,10 @@ async function openPlainSockets(config: Config, dependencies: ListenerDependenci
     'gatehouse_http_refused_total',
     'Requests and connections refused before they were a request: unreadable, too slow, too many, no memory',
   );
+  const connectionsMax = callersMax(config, log);
   const http1: Http1Listener = new Http1Listener({
     ...common,
-    connectionsMax: config.connectionsMax,
+    connectionsMax,
     connectionsPerAddressMax: config.connectionsPerAddressMax,
     onRefused: () => refused.add(1),
     onHttp2: (socket) => http2.accept(socket),
@@ -67,14 +69,17 @@ async function openPlainSockets(config: Config, dependencies: ListenerDependenci
   const tls =
     config.tlsDir === ''
       ? null
-      : await openTlsPort(config, {
-          sharesPort,
-          clock,
-          metrics,
-          log,
-          onHttp1: (s) => http1.accept(s),
-          onHttp2: (s) => http2.accept(s),
-        });
+      : await openTlsPort(
+          { ...config, connectionsMax },
+          {
+            sharesPort,
+            clock,
+            metrics,
+            log,
+            onHttp1: (s) => http1.accept(s),
+            onHttp2: (s) => http2.accept(s),
+          },
+        );
   return {
     port: http1.port,
     tlsPort: tls?.port ?? null,
@@ -83,6 +88,15 @@ async function openPlainSockets(config: Config, dependencies: ListenerDependenci
       await Promise.all([http1.close(options), http2.close(options)]);
     },
   };
+}
+
+/** As configured, or fewer where descriptors are few. */
+function callersMax({ connectionsMax }: Config, log: Logger): number {
+  const limit = descriptorLimit();
+  const { callers } = descriptorShares(limit);
+  if (callers >= connectionsMax) return connectionsMax;
+  log.warn({ connectionsMax: callers, configured: connectionsMax, descriptors: limit }, 'fewer connections: descriptors are few');
+  return callers;
 }
 
 function watchListeners(metrics: MetricsRegistry, http1: Http1Listener, http2: Http2Sessions): void {

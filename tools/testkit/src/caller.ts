@@ -121,11 +121,16 @@ export class RawCaller {
     return this.when(() => false);
   }
 
+  get receivedText(): string {
+    return this.received;
+  }
+
   close(): void {
     this.socket.destroy();
   }
 
-  private when(done: (text: string) => boolean): Promise<string> {
+  /** Everything received so far, once it is as wanted (or the connection is closed). */
+  when(done: (text: string) => boolean): Promise<string> {
     return new Promise((resolve) => {
       this.waiting.push({ done, resolve });
       this.check();

@@ -17,5 +17,6 @@ export { DEFAULT_LISTENER_LIMITS, type ListenerLimits, type UpgradeRequest } fro
 export { Http1Listener, type Http1ListenerOptions } from './listener/http1-listener.js';
 export { MemoryWatch, type MemoryWatchOptions } from './listener/memory-watch.js';
 export type { ConnectionRefusal } from './listener/connection-refusals.js';
+export { ConnectionBudget } from './upstream/descriptors.js';
 export type { ClientCertificate } from './upstream/upstream-tls.js';
 export { Http1Connector, type Http1ConnectorOptions } from './upstream/http1-connector.js';

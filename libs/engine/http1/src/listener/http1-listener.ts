@@ -40,6 +40,8 @@ export interface Http1ListenerOptions extends IntakeOptions, Partial<ListenerLim
 }
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
+/** Told so at once; what comes on top of them is closed unheard. */
+const TURNED_AWAY_MAX = 16;
 const SWEEP_MS_MAX = 1_000;
 const SWEEP_MS_MIN = 20;
 
@@ -71,6 +73,8 @@ export class Http1Listener implements ListenerCore {
     this.onUpgrade = options.onUpgrade;
     this.memory = options.memory ?? new MemoryWatch();
     this.server = createServer({ noDelay: true, allowHalfOpen: true }, (socket) => this.accept(socket));
+    this.server.maxConnections = this.limits.connectionsMax + TURNED_AWAY_MAX;
+    this.server.on('drop', () => this.refused('TOO_MANY_CONNECTIONS'));
     const { headTimeoutMs, requestTimeoutMs, keepAliveMs, stalledCallerMs } = this.limits;
     const shortest = Math.min(headTimeoutMs, requestTimeoutMs, keepAliveMs, stalledCallerMs);
     const everyMs = Math.max(SWEEP_MS_MIN, Math.min(SWEEP_MS_MAX, shortest / 4));

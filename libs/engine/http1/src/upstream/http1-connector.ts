@@ -14,6 +14,7 @@ import { performance } from 'node:perf_hooks';
 import type { CallerPresence, Connector, UpstreamAnswer, UpstreamFailure, UpstreamRequest } from '@gatehouse/engine-exchange';
 import type { Destinations } from '@gatehouse/engine-upstream';
 import { DEFAULT_CHUNKED_LIMITS, type ChunkedLimits, type HeadLimits } from '../head-limits.js';
+import { ConnectionBudget } from './descriptors.js';
 import { Origin, type OriginSettings } from './origin.js';
 import { splitOrigin } from './origin-url.js';
 import { RunningCalls } from './running-calls.js';
@@ -32,6 +33,8 @@ export interface Http1ConnectorOptions {
   /** Unused connections are closed after this. */
   readonly idleConnectionMs?: number;
   readonly connectTimeoutMs?: number;
+  /** Over several connectors. Absent: as many connections as there are descriptors. */
+  readonly budget?: ConnectionBudget;
   /** Do not check certificates: the integration's `insecureSkipVerification`. */
   readonly skipsVerification?: boolean;
   /** Authorities besides those that Node trusts. */
@@ -72,6 +75,8 @@ export class Http1Connector implements Connector {
       waitingMax: options.waitingPerOriginMax ?? 4_096,
       idleConnectionMs: options.idleConnectionMs ?? 10_000,
       connectTimeoutMs: options.connectTimeoutMs ?? 10_000,
+      budget: options.budget ?? new ConnectionBudget(Number.POSITIVE_INFINITY),
+      closeAnIdleOne: () => this.closeAnIdleOne(),
       tls: new UpstreamTls({
         skipsVerification: options.skipsVerification ?? false,
         trustedCaPem: options.trustedCaPem ?? [],
@@ -142,6 +147,11 @@ export class Http1Connector implements Connector {
     byText.delete(oldest.text);
     if (byText.size === 0) this.tenants.delete(oldest.tenant);
     void oldest.close();
+  }
+
+  private closeAnIdleOne(): boolean {
+    for (const origin of this.origins) if (origin.closeAnIdleOne()) return true;
+    return false;
   }
 
   private startSweeping(): void {

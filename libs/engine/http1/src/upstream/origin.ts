@@ -18,6 +18,7 @@ import {
 import { connect as connectTcp, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ChunkedLimits, HeadLimits } from '../head-limits.js';
+import { namedShortage, SHORTAGE_RETRY_MS, type ConnectionBudget } from './descriptors.js';
 import type { OriginUrl } from './origin-url.js';
 import { outgoingHead } from './request-head.js';
 import { SessionPool, type SessionPoolOwner } from './session-pool.js';
@@ -39,6 +40,9 @@ export interface OriginSettings {
   readonly waitingMax: number;
   readonly idleConnectionMs: number;
   readonly connectTimeoutMs: number;
+  readonly budget: ConnectionBudget;
+  /** Another origin's, that nobody uses; false when there is none. */
+  readonly closeAnIdleOne: () => boolean;
   readonly tls: UpstreamTls;
   readonly headLimits: HeadLimits;
   readonly chunkedLimits: ChunkedLimits;
@@ -132,7 +136,15 @@ export class Origin implements ConnectionOwner, SessionPoolOwner {
 
   private mayConnect(address: UpstreamAddress): boolean {
     if (this.mayShare && this.expectsRoom(address)) return false;
-    return this.connectionCount < this.settings.connectionsMax || this.closeAnIdleOne();
+    if (this.connectionCount >= this.settings.connectionsMax && !this.closeAnIdleOne()) return false;
+    // Without a connection of its own there is none to wait for: `connect` says so to the call.
+    return this.connectionCount === 0 || this.hasDescriptor();
+  }
+
+  /** One is free, or was made free by closing what nobody uses. */
+  private hasDescriptor(): boolean {
+    const { budget, closeAnIdleOne } = this.settings;
+    return !budget.isSpent || closeAnIdleOne();
   }
 
   /** A connection on its way there may soon take many calls. */
@@ -189,8 +201,8 @@ export class Origin implements ConnectionOwner, SessionPoolOwner {
     if (this.connectionCount > 0) await new Promise<void>((resolve) => (this.onClosed = resolve));
   }
 
-  /** To another address than the one a call goes to. */
-  private closeAnIdleOne(): boolean {
+  /** Frees its descriptor at once. `false`: none was idle. */
+  closeAnIdleOne(): boolean {
     if (this.idleCount === 0) return false;
     for (const connections of this.idle.values()) {
       if (connections.length === 0) continue;
@@ -299,6 +311,10 @@ export class Origin implements ConnectionOwner, SessionPoolOwner {
   }
 
   private connect(call: UpstreamCall, address: UpstreamAddress): void {
+    if (!this.hasDescriptor()) {
+      call.failed('UNAVAILABLE', new Error('this node has as many connections to upstreams as it may'), null, SHORTAGE_RETRY_MS);
+      return;
+    }
     this.connectionCount++;
     call.connectTries++;
     if (this.url.isTls) {
@@ -354,10 +370,17 @@ export class Origin implements ConnectionOwner, SessionPoolOwner {
     address: UpstreamAddress,
     ready: () => void,
   ): void {
+    this.settings.budget.opened(socket);
     const attempt = { socket, address, deadlineAtMs: performance.now() + this.settings.connectTimeoutMs };
     this.connecting.add(attempt);
     const failed = (cause: Error): void => {
       if (!this.connecting.delete(attempt)) return;
+      const shortage = namedShortage(cause);
+      if (shortage !== null) {
+        if (!call.isOver) call.failed('UNAVAILABLE', shortage, null, SHORTAGE_RETRY_MS);
+        this.connectionGone();
+        return;
+      }
       this.mayShare = false; // who waited for it need not wait for one another
       if (!call.isOver) this.notConnected(call, address, cause);
       this.connectionGone();
