@@ -12,7 +12,7 @@ const BUFFERED_BYTES_MAX = 65_536;
 /** An upstream's body on its way in, read no faster than its reader takes it. Destroying it ends the call. */
 export class AnswerBody extends Readable {
   isWhole = false;
-  /** Its chunks come from the pool: the one reader gives each back. What came before it was set does not. */
+  /** It only passes through: its one reader gives what it has written back to the pool of chunks. */
   isPooled = false;
 
   constructor(private readonly source: AnswerSource) {

@@ -4,13 +4,14 @@
  *
  *   CONNECTING -> IDLE <-> CALLING        anything unexpected -> destroyed
  *
- * All connections read into one buffer: a read is looked at, and what is kept of it copied, before the next one happens.
+ * All connections read into one buffer: a read is looked at, and what is kept of it copied, before the next one happens. While a body
+ * only passes through, its connection reads into chunks of its own, which are handed on as they are.
  */
 import { Buffer } from 'node:buffer';
 import { RESET, UNREADABLE, type FailureKind, type UpstreamAddress } from '@gatehouse/engine-upstream';
 import type { Readable } from 'node:stream';
 import type { Socket } from 'node:net';
-import { CHUNK_DATA, CHUNKS_END, ChunkedDecoder } from '../chunked-decoder.js';
+import { CHUNK_DATA, CHUNKS_END, ChunkedDecoder, type ChunkVerdict } from '../chunked-decoder.js';
 import { frameResponse, type Framing } from '../framing.js';
 import { NEED_MORE } from '../head-collector.js';
 import type { ChunkedLimits, HeadLimits } from '../head-limits.js';
@@ -18,11 +19,12 @@ import { REFUSALS, Refusal } from '../refusals.js';
 import { ResponseHeadParser, type ResponseHead } from '../response-head.js';
 import { ChunkedEncoder } from '../write.js';
 import { AnswerBody, type AnswerSource } from './answer-body.js';
-import { CHUNK_BYTES, CHUNKS } from './chunk-pool.js';
+import { CHUNK_WORTH_BYTES, CHUNKS } from './chunk-pool.js';
 import type { OutgoingHead } from './request-head.js';
 import type { UpstreamCall } from './upstream-call.js';
 
-export const READ_BUFFER = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+/** One read of anything but a body that passes through. */
+export const READ_BUFFER = Buffer.allocUnsafeSlow(65_536);
 
 /** A body up to this size goes out in one write with its head. */
 const JOINED_BYTES_MAX = 16_384;
@@ -57,6 +59,9 @@ export class UpstreamConnection implements AnswerSource {
   private decoder: ChunkedDecoder | null = null;
   private leftBytes = 0;
   private isReadingPaused = false;
+  /** What the socket reads into; `null`: into `READ_BUFFER`. */
+  private chunk: Buffer | null = null;
+  private isChunkHandedOn = false;
 
   // The request in flight.
   private outgoing: Readable | null = null;
@@ -157,6 +162,21 @@ export class UpstreamConnection implements AnswerSource {
     return !this.isReadingPaused;
   }
 
+  /** Where the next read goes. Asked after each. */
+  nextBuffer(): Buffer {
+    const { chunk } = this;
+    if (this.body !== null && this.body.isPooled) {
+      if (chunk !== null && !this.isChunkHandedOn) return chunk;
+      this.isChunkHandedOn = false;
+      return (this.chunk = CHUNKS.take());
+    }
+    if (chunk !== null) {
+      if (!this.isChunkHandedOn) CHUNKS.giveBack(chunk);
+      this.chunk = null;
+    }
+    return READ_BUFFER;
+  }
+
   private readHead(bytes: Buffer): void {
     let at = 0;
     while (at < bytes.length && this.call !== null) {
@@ -248,28 +268,35 @@ export class UpstreamConnection implements AnswerSource {
     }
   }
 
+  /** What one read has of the body is moved together and handed on as one piece. */
   private readChunks(decoder: ChunkedDecoder, bytes: Buffer, from: number, to: number): void {
     const region = to === bytes.length ? bytes : bytes.subarray(0, to);
+    let verdict: ChunkVerdict;
+    let start = from;
+    let end = from;
     let at = from;
-    while (this.body !== null) {
-      const verdict = decoder.read(region, at);
-      if (verdict instanceof Refusal) {
-        this.fail(`unreadable answer: ${REFUSALS[verdict.reason].meaning}`);
-        return;
-      }
+    while ((verdict = decoder.read(region, at)) === CHUNK_DATA) {
       at = decoder.nextAt;
-      if (verdict === CHUNK_DATA) this.take(bytes, decoder.dataStart, decoder.dataEnd);
-      else {
-        if (verdict === CHUNKS_END) this.bodyEnded(at < to);
-        return;
-      }
+      if (end === start) start = end = decoder.dataStart;
+      else bytes.copyWithin(end, decoder.dataStart, decoder.dataEnd);
+      end += decoder.dataEnd - decoder.dataStart;
     }
+    this.take(bytes, start, end);
+    if (this.body === null) return;
+    if (verdict instanceof Refusal) this.fail(`unreadable answer: ${REFUSALS[verdict.reason].meaning}`);
+    else if (verdict === CHUNKS_END) this.bodyEnded(decoder.nextAt < to);
   }
 
   private take(bytes: Buffer, from: number, to: number): void {
     if (from === to || this.body === null) return;
-    const piece = this.body.isPooled ? CHUNKS.copyOf(bytes, from, to) : copyOf(bytes, from, to);
-    if (!this.body.push(piece)) this.isReadingPaused = true;
+    if (!this.body.push(this.pieceOf(bytes, from, to))) this.isReadingPaused = true;
+  }
+
+  /** What of a read outlives it. */
+  private pieceOf(bytes: Buffer, from: number, to: number): Buffer {
+    if (bytes !== this.chunk || to - from < CHUNK_WORTH_BYTES) return copyOf(bytes, from, to);
+    this.isChunkHandedOn = true;
+    return bytes.subarray(from, to);
   }
 
   resumeReading(): void {
