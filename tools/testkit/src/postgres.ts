@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
-import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { EmbeddedPostgres, findPrograms } from '@gatehouse/embedded-postgres';
+import { freePort } from './free-ports.js';
+import { processTree } from './process-tree.js';
 
 const PASSWORD = 'for-tests-only';
 const FOLDER_PREFIX = 'gatehouse-test-postgres-';
@@ -18,11 +19,22 @@ export interface TestPostgres {
   readonly url: string;
   /** Makes another empty database on the same server; returns its URL. */
   createDatabase(): Promise<string>;
+  /** `kill -9` of the server. Its sessions end with it; `restart` recovers what was committed, if it was told to be safe. */
+  kill(): Promise<void>;
+  /** Stops all its processes without closing anything, as a machine that hangs. */
+  pause(): void;
+  resume(): void;
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** A real PostgreSQL on a free port with data that goes away. Safe settings are off: it is fast and forgets all in a power cut. */
-export async function startPostgres(): Promise<TestPostgres> {
+/**
+ * A real PostgreSQL on a free port with data that goes away. Safe settings are off: it is fast and forgets all in a power cut, and
+ * the last moments in a `kill` unless `settings` say `synchronous_commit: 'on'`.
+ */
+export async function startPostgres({
+  settings = {},
+}: { readonly settings?: Readonly<Record<string, string>> } = {}): Promise<TestPostgres> {
   await removeLeftovers();
   const template = await makeTemplate();
   const folder = await mkdtemp(path.join(os.tmpdir(), `${FOLDER_PREFIX}${process.pid}-`));
@@ -30,7 +42,12 @@ export async function startPostgres(): Promise<TestPostgres> {
   await promisify(execFile)('chmod', ['755', folder]); // the server may run as another user, see embedded-postgres
   await promisify(execFile)('cp', ['-a', template, directory]);
   for (let attempt = 1; ; attempt++) {
-    const server = open(directory, await freePort());
+    const server = open(directory, await freePort(), settings);
+    let paused: readonly number[] = [];
+    const resume = (): void => {
+      for (const pid of paused.toReversed()) signal(pid, 'SIGCONT');
+      paused = [];
+    };
     try {
       await server.start();
     } catch (error) {
@@ -40,7 +57,21 @@ export async function startPostgres(): Promise<TestPostgres> {
     return {
       url: await server.createDatabase('test'),
       createDatabase: () => server.createDatabase(`test_${randomBytes(6).toString('hex')}`),
+      kill: async () => {
+        resume();
+        const pid = serverPid(directory);
+        signal(pid, 'SIGKILL');
+        while (existsSync(`/proc/${pid}/exe`)) await new Promise((resolve) => setTimeout(resolve, 10));
+      },
+      pause: () => {
+        // The server first: it starts no further process then.
+        paused = processTree(serverPid(directory));
+        for (const pid of paused) signal(pid, 'SIGSTOP');
+      },
+      resume,
+      restart: () => server.start(),
       stop: async () => {
+        resume();
         await server.stop();
         await rm(folder, { recursive: true, force: true });
       },
@@ -48,7 +79,19 @@ export async function startPostgres(): Promise<TestPostgres> {
   }
 }
 
-function open(directory: string, port: number): EmbeddedPostgres {
+function serverPid(directory: string): number {
+  return Number(readFileSync(path.join(directory, 'postmaster.pid'), 'utf8').split('\n')[0]);
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // it ended meanwhile
+  }
+}
+
+function open(directory: string, port: number, settings: Readonly<Record<string, string>> = {}): EmbeddedPostgres {
   return new EmbeddedPostgres({
     directory,
     logFile: path.join(path.dirname(directory), 'postgres.log'),
@@ -61,6 +104,7 @@ function open(directory: string, port: number): EmbeddedPostgres {
       full_page_writes: 'off',
       shared_buffers: '32MB',
       max_connections: '200',
+      ...settings,
     },
   });
 }
@@ -98,12 +142,4 @@ async function removeLeftovers(): Promise<void> {
       // of another user, or removed by another process at this moment
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

