@@ -92,16 +92,16 @@ async function listenInFrontOf(port: number): Promise<Http1Listener> {
   return listener;
 }
 
-/** Takes some, rests, takes on: so bodies wait in the gateway. */
-function callSlowly(port: number, query: string): Promise<Buffer> {
+/** Takes some, rests, takes on: so bodies wait in the gateway. At first it rests for `restMs`. */
+function callSlowly(port: number, query: string, restMs = 2): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const request = get({ port, host: '127.0.0.1', path: `/dev?${query}`, headers: { Host: HOST } }, (response) => {
       const pieces: Buffer[] = [];
       response.on('data', (piece: Buffer) => {
         pieces.push(piece);
-        if (pieces.length % 8 !== 0) return;
+        if (pieces.length % 8 !== 1) return;
         response.pause();
-        setTimeout(() => response.resume(), 2);
+        setTimeout(() => response.resume(), pieces.length === 1 ? restMs : 2);
       });
       response.on('end', () => resolve(Buffer.concat(pieces)));
       response.on('error', reject);
@@ -128,4 +128,12 @@ test.each([
     );
     got.forEach((body, i) => expect(body.equals(bodyOf(asked[i]!.number, asked[i]!.bytes))).toBe(true));
   }
+});
+
+test('what the kernel does not take at once stays as it is until it does', async () => {
+  const listener = await listenInFrontOf(await upstream());
+  const bytes = 12_000_000; // more than the kernel holds for both sides
+  const query = (number: number): string => `number=${number}&bytes=${bytes}&piece=65536&framing=length`;
+  const got = await Promise.all([1, 2].map((number) => callSlowly(listener.port, query(number), 300)));
+  expect(got.map((body, i) => body.equals(bodyOf(i + 1, bytes)))).toEqual([true, true]);
 });
