@@ -4,6 +4,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { Secret, systemClock } from '@gatehouse/kernel';
 import { readClaim, SignatureVerifier } from '@gatehouse/sigv4';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -14,7 +15,14 @@ const counted = { usagePlanId: 'plan', apiKeyId: 'key', day: '2026-01-05', count
 const verifier = new SignatureVerifier(systemClock);
 
 /** Answers as the admin API does, to whoever signed as API Gateway's clients do. */
-const server = http.createServer((request, response) => {
+const server = http.createServer(async (request, response) => {
+  if (request.url!.startsWith('/admin/v1/tenants/')) {
+    const allowed = request.headers.authorization === `Bearer ${SECRET}`;
+    response.statusCode = allowed ? 200 : 403;
+    const asked = `${request.method} ${request.url} ${await text(request)}`.trim();
+    response.end(JSON.stringify(allowed ? { tenant: asked, pool: 'eu', isDefault: request.method === 'DELETE' } : {}));
+    return;
+  }
   const signed = {
     method: request.method!,
     rawUrl: request.url!,
@@ -76,7 +84,7 @@ test('--json prints the whole report', async () => {
 test('--help prints the help', async () => expect(await called(['--help'])).toEqual({ code: 0, stdout: HELP, stderr: '' }));
 
 for (const [what, args, over, message] of [
-  ['no command', [], {}, 'Which command? There is one: verify-usage; got ""'],
+  ['no command', [], {}, 'Which command? There are verify-usage and placement; got ""'],
   [
     'a day that is none',
     ['verify-usage', '--from', '2026-02-30'],
@@ -106,3 +114,24 @@ for (const [what, args, over, message] of [
     expect([code, stdout, stderr]).toEqual([2, '', expect.stringContaining(message)]);
   });
 }
+
+test("placement asks, changes and clears with the operator token, and not with a tenant's keys", async () => {
+  const token = { GATEHOUSE_OPERATOR_TOKEN: SECRET, AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' };
+  const of = ['placement', '--tenant', '111111111111'];
+  const at = '/admin/v1/tenants/111111111111/placement';
+  expect(await called(of, token)).toEqual({ code: 0, stdout: `Tenant GET ${at} is served by pool eu.\n`, stderr: '' });
+  const { stdout } = await called([...of, '--pool', 'eu', '--json'], token);
+  expect(JSON.parse(stdout)).toEqual({ tenant: `PUT ${at} {"pool":"eu"}`, pool: 'eu', isDefault: false });
+  expect((await called([...of, '--clear'], token)).stdout).toContain(
+    `DELETE ${at} is served by pool eu, as nothing else is said`,
+  );
+  expect(await called([...of], { GATEHOUSE_OPERATOR_TOKEN: 'other' })).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('answers 403'),
+  });
+  expect(await called(of)).toMatchObject({ code: 2, stderr: expect.stringContaining('GATEHOUSE_OPERATOR_TOKEN is not set') });
+  expect(await called(['placement', '--pool', 'eu', '--clear'], token)).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^--tenant: .*\n--pool and --clear: /),
+  });
+});

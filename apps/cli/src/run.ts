@@ -2,6 +2,7 @@
 import { realpath } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { ConfigError, readConfig, secretSetting, stringSetting, systemClock } from '@gatehouse/kernel';
+import { placement, placementText } from './placement.js';
 import { signedGet } from './signed-get.js';
 import { usageText, verifyUsage, type UsagePage } from './verify-usage.js';
 
@@ -10,8 +11,15 @@ export interface Output {
   readonly stderr: { write(text: string): unknown };
 }
 
+const endpoint = stringSetting('AWS_ENDPOINT_URL', 'the control plane', 'http://127.0.0.1:7080');
+
+const OPERATOR_SETTINGS = {
+  endpoint,
+  operatorToken: secretSetting('GATEHOUSE_OPERATOR_TOKEN', 'the token of the control plane that opens what tenants may not do'),
+};
+
 const SETTINGS = {
-  endpoint: stringSetting('AWS_ENDPOINT_URL', 'the control plane', 'http://127.0.0.1:7080'),
+  endpoint,
   region: stringSetting('AWS_REGION', 'region that requests are signed for', 'us-east-1'),
   accessKeyId: stringSetting('AWS_ACCESS_KEY_ID', 'access key of the tenant'),
   secretAccessKey: secretSetting('AWS_SECRET_ACCESS_KEY', 'its secret'),
@@ -19,8 +27,9 @@ const SETTINGS = {
 };
 
 export const HELP = `npm run admin -- verify-usage --from YYYY-MM-DD --to YYYY-MM-DD --access-log <file...> [--tenant id] [--json]
+npm run admin -- placement --tenant id [--pool name | --clear] [--json]
 
-Holds the usage sums of the control plane against the access logs of the nodes, for every plan, key and UTC day.
+verify-usage: holds the usage sums of the control plane against the access logs of the nodes, for every plan, key and UTC day.
 
   --from, --to     first and last day, both included
   --access-log     logs of all nodes that served in the period, plain or gzip, rotated ones too; may be repeated
@@ -32,6 +41,14 @@ Which tenant: the one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Which cont
 (${SETTINGS.endpoint.fallback}). "npm start" writes all of them to .gatehouse/env.
 
 Nodes report within seconds: let them, before the current day is compared.
+
+placement: says which pool's nodes serve a tenant, and changes it.
+
+  --tenant         account id of the tenant
+  --pool           all its APIs go there, but those whose own tag gatehouse:pool says otherwise
+  --clear          back to the default pool
+
+It takes GATEHOUSE_OPERATOR_TOKEN, which no tenant has.
 Exit code 0: equal. 1: there is a difference. 2: it could not be found out.
 `;
 
@@ -40,6 +57,8 @@ const OPTIONS = {
   to: { type: 'string' },
   'access-log': { type: 'string', multiple: true },
   tenant: { type: 'string' },
+  pool: { type: 'string' },
+  clear: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false, short: 'h' },
 } as const;
@@ -52,9 +71,10 @@ export async function run(args: readonly string[], environment: NodeJS.ProcessEn
       return 0;
     }
     const [command, ...moreFiles] = positionals; // a shell puts the second file of --access-log logs/* there
+    if (command === 'placement') return await runPlacement(values, environment, output);
     const files = [...(values['access-log'] ?? []), ...moreFiles];
     const problems = [
-      ...(command === 'verify-usage' ? [] : [`Which command? There is one: verify-usage; got "${command ?? ''}"`]),
+      ...(command === 'verify-usage' ? [] : [`Which command? There are verify-usage and placement; got "${command ?? ''}"`]),
       ...periodProblems(values.from, values.to),
       ...(files.length > 0 ? [] : ['--access-log: expected at least one file']),
     ];
@@ -70,6 +90,21 @@ export async function run(args: readonly string[], environment: NodeJS.ProcessEn
     output.stderr.write(`${cause instanceof ConfigError ? cause.message : (cause as Error).message.trimEnd()}\n`);
     return 2;
   }
+}
+
+async function runPlacement(
+  { tenant, pool, clear, json }: { tenant?: string; pool?: string; clear: boolean; json: boolean },
+  environment: NodeJS.ProcessEnv,
+  output: Output,
+): Promise<number> {
+  const problems = [
+    ...(tenant === undefined ? ['--tenant: expected the account id of a tenant'] : []),
+    ...(pool !== undefined && clear ? ['--pool and --clear: expected one of them'] : []),
+  ];
+  if (problems.length > 0) throw new Error(`${problems.join('\n')}\n\n${HELP}`);
+  const answer = await placement(readConfig(OPERATOR_SETTINGS, environment), tenant!, clear ? null : pool);
+  output.stdout.write(json ? `${JSON.stringify(answer, null, 2)}\n` : placementText(answer));
+  return 0;
 }
 
 function periodProblems(from: string | undefined, to: string | undefined): string[] {

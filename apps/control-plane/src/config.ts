@@ -1,4 +1,4 @@
-import { portSetting, readConfig, secretSetting, stringSetting, type Setting, type Values } from '@gatehouse/kernel';
+import { portSetting, readConfig, Secret, secretSetting, stringSetting, type Setting, type Values } from '@gatehouse/kernel';
 import { parseRedisUrl } from '@gatehouse/store';
 
 /** What whoever opens the database needs. */
@@ -22,10 +22,24 @@ const redisUrlSetting: Setting<string> = {
   },
 };
 
+const OPERATOR_TOKEN_CHARS_MIN = 16;
+
+/** Shown by whoever runs the installation; no tenant has it. */
+const operatorTokenSetting: Setting<Secret | null> = {
+  variable: 'GATEHOUSE_OPERATOR_TOKEN',
+  description: 'who shows it may place tenants: a long random text; without it nobody may',
+  fallback: null,
+  parse: (text) => {
+    if (text.length < OPERATOR_TOKEN_CHARS_MIN) throw new Error(`expected at least ${OPERATOR_TOKEN_CHARS_MIN} characters`);
+    return new Secret(text);
+  },
+};
+
 const SETTINGS = {
   ...STORE_SETTINGS,
   redisUrl: redisUrlSetting,
   nodeToken: secretSetting('GATEHOUSE_NODE_TOKEN', 'shared by control planes, nodes and function runners'),
+  operatorToken: operatorTokenSetting,
   bind: stringSetting('GATEHOUSE_BIND', 'address to listen on', '127.0.0.1'),
   adminPort: portSetting('GATEHOUSE_ADMIN_PORT', 'HTTP: AWS tools and the admin API', 7080),
   grpcPort: portSetting('GATEHOUSE_GRPC_PORT', 'gRPC: nodes and function runners', 7090),

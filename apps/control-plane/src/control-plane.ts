@@ -74,7 +74,17 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
     onBug: ({ error, caller, ...where }) => log.error({ err: error, tenant: caller?.tenant, ...where }, 'operation failed'),
   });
   const readiness = createReadiness({ healthy: () => store.healthy(), manifest: store.manifest, nodes: nodeAdmin });
-  const http = await createHttpServer({ authenticator, endpoint, nodeAdmin, store: store.tenants, readiness, metrics, clock });
+  const http = await createHttpServer({
+    authenticator,
+    endpoint,
+    nodeAdmin,
+    store: store.tenants,
+    directory: store.directory,
+    operatorToken: config.operatorToken,
+    readiness,
+    metrics,
+    clock,
+  });
   const queue =
     config.redisUrl === ''
       ? { databaseUrl: config.databaseUrl }

@@ -3,23 +3,27 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { NodeAdmin } from '@gatehouse/control-nodes';
 import { Authenticator, AwsEndpoint, BODY_LIMIT_MAX_BYTES } from '@gatehouse/control-wire';
-import type { TenantStore } from '@gatehouse/domain';
-import type { Clock } from '@gatehouse/kernel';
+import type { TenantDirectory, TenantStore } from '@gatehouse/domain';
+import type { Clock, Secret } from '@gatehouse/kernel';
 import type { MetricsRegistry } from '@gatehouse/telemetry';
 import type { FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
 import { AdminController } from './admin.controller.js';
 import { AWS_WIRE_PATH, AwsWireController } from './aws-wire.controller.js';
+import { OperatorController } from './operator.controller.js';
 import { HealthController } from './health.controller.js';
 import type { Readiness } from './readiness.js';
 import { receiveBody } from './receive-body.js';
-import { CLOCK, METRICS, NODE_ADMIN, READINESS, TENANT_STORE } from './tokens.js';
+import { CLOCK, METRICS, NODE_ADMIN, OPERATOR_TOKEN, READINESS, TENANT_DIRECTORY, TENANT_STORE } from './tokens.js';
 
 export interface HttpParts {
   readonly authenticator: Authenticator;
   readonly endpoint: AwsEndpoint;
   readonly nodeAdmin: NodeAdmin;
   readonly store: TenantStore;
+  readonly directory: TenantDirectory;
+  /** `null`: nobody is the operator. */
+  readonly operatorToken: Secret | null;
   readonly readiness: Readiness;
   readonly metrics: MetricsRegistry;
   readonly clock: Clock;
@@ -30,12 +34,14 @@ class HttpModule {
   static of(parts: HttpParts): DynamicModule {
     return {
       module: HttpModule,
-      controllers: [AdminController, AwsWireController, HealthController],
+      controllers: [AdminController, OperatorController, AwsWireController, HealthController],
       providers: [
         { provide: Authenticator, useValue: parts.authenticator },
         { provide: AwsEndpoint, useValue: parts.endpoint },
         { provide: NODE_ADMIN, useValue: parts.nodeAdmin },
         { provide: TENANT_STORE, useValue: parts.store },
+        { provide: TENANT_DIRECTORY, useValue: parts.directory },
+        { provide: OPERATOR_TOKEN, useValue: parts.operatorToken },
         { provide: READINESS, useValue: parts.readiness },
         { provide: METRICS, useValue: parts.metrics },
         { provide: CLOCK, useValue: parts.clock },

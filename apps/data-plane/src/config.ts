@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import {
   booleanSetting,
   integerSetting,
+  labelsSetting,
   portSetting,
   readConfig,
   secretSetting,
@@ -10,7 +11,7 @@ import {
   type Setting,
   type Values,
 } from '@gatehouse/kernel';
-import { labelsSetting, siblingsSetting, snapshotKeySetting } from './sibling-settings.js';
+import { siblingsSetting, snapshotKeySetting } from './sibling-settings.js';
 
 const WORKERS_MAX = 99;
 
@@ -54,7 +55,7 @@ const SETTINGS = {
     'gRPC address of the control plane, host:port; of several ones, separated by commas',
     '127.0.0.1:7090',
   ),
-  labels: labelsSetting,
+  labels: labelsSetting('GATEHOUSE_NODE_LABELS', 'pool names the pool of tenants and APIs the node serves'),
   siblings: siblingsSetting,
   snapshotKey: snapshotKeySetting,
   workers: workersSetting,

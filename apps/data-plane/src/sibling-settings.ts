@@ -1,13 +1,5 @@
 import type { Setting } from '@gatehouse/kernel';
 
-/** `pool=eu,region=eu-west-1` */
-export const labelsSetting: Setting<Readonly<Record<string, string>>> = {
-  variable: 'GATEHOUSE_NODE_LABELS',
-  description: 'name=value, separated by commas; pool names the pool of tenants and APIs the node serves',
-  fallback: {},
-  parse: (text) => Object.fromEntries(partsOf(text).map(labelOf)),
-};
-
 export const siblingsSetting: Setting<readonly string[]> = {
   variable: 'GATEHOUSE_SIBLINGS',
   description:
@@ -35,9 +27,3 @@ const partsOf = (text: string): string[] =>
     .split(',')
     .map((part) => part.trim())
     .filter((part) => part !== '');
-
-function labelOf(text: string): [string, string] {
-  const [, name, value] = /^([A-Za-z0-9._-]{1,64})=([A-Za-z0-9._-]{1,128})$/.exec(text) ?? [];
-  if (name === undefined || value === undefined || name === '__proto__') throw new Error(`expected name=value, got "${text}"`);
-  return [name, value];
-}

@@ -1,4 +1,12 @@
-import { integerSetting, portSetting, readConfig, secretSetting, stringSetting, type Values } from '@gatehouse/kernel';
+import {
+  integerSetting,
+  labelsSetting,
+  portSetting,
+  readConfig,
+  secretSetting,
+  stringSetting,
+  type Values,
+} from '@gatehouse/kernel';
 
 const SETTINGS = {
   nodeToken: secretSetting('GATEHOUSE_NODE_TOKEN', 'shared by control planes, nodes and function runners'),
@@ -6,6 +14,7 @@ const SETTINGS = {
   port: portSetting('GATEHOUSE_RUNNER_PORT', 'HTTP: Lambda Invoke, health', 7081),
   region: stringSetting('GATEHOUSE_REGION', 'stands in the ARNs of functions that do not exist', 'us-east-1'),
   controlAddress: stringSetting('GATEHOUSE_CONTROL_ADDRESS', "host:port of the control plane's gRPC listener", '127.0.0.1:7090'),
+  labels: labelsSetting('GATEHOUSE_NODE_LABELS', 'pool names the pool of tenants whose functions it runs'),
   dataDir: stringSetting('GATEHOUSE_DATA_DIR', 'folder of this runner alone: manifest, packages, scratch space, function logs'),
   functionConcurrency: integerSetting(
     'GATEHOUSE_FUNCTION_CONCURRENCY',

@@ -35,6 +35,7 @@ async function run(config: Config): Promise<void> {
     address: config.controlAddress,
     token: config.nodeToken,
     role: 'FUNCTION_RUNNER',
+    labels: config.labels,
     dataDir: path.join(config.dataDir, 'link'),
     snapshotFormats: [],
     softwareVersion: SOFTWARE_VERSION,

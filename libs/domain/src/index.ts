@@ -18,6 +18,7 @@ export { accountPatchRules } from './tenancy/account-patch.js';
 export { checkTags } from './tenancy/tags.js';
 export { tenantId, type Caller, type Credential, type Tenant, type TenantId } from './tenancy/tenant.js';
 export {
+  checkPool,
   DEFAULT_POOL,
   entryForPool,
   formerPoolsAfter,

@@ -34,6 +34,11 @@ export class PrismaDirectory implements TenantDirectory {
     return found.map(({ id, name, createdAtMs }) => ({ id: id as TenantId, name, createdAtMs: Number(createdAtMs) }));
   }
 
+  async find(id: TenantId): Promise<Tenant | null> {
+    const found = await this.prisma.tenant.findUnique({ where: { id: columnText(id) } });
+    return found === null ? null : { id, name: found.name, createdAtMs: Number(found.createdAtMs) };
+  }
+
   async credential(accessKeyId: string): Promise<Credential | null> {
     const found = await this.prisma.credential.findUnique({ where: { accessKeyId: columnText(accessKeyId) } });
     if (found === null) return null;

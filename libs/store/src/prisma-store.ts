@@ -19,6 +19,7 @@ import {
 } from './repositories/functions.js';
 import { PrismaMetrics, PrismaUsage } from './repositories/metering.js';
 import type { Transaction, TransactionScope } from './repositories/prisma-repository.js';
+import { PrismaPlacement } from './repositories/placement.js';
 import { PrismaBlobs, PrismaManifest } from './repositories/publish.js';
 import { PrismaMethods, PrismaResources, PrismaRestApis } from './repositories/rest-apis.js';
 import { PrismaApiKeys, PrismaUsagePlanKeys, PrismaUsagePlans } from './repositories/usage-plans.js';
@@ -131,6 +132,7 @@ class PrismaStore implements Store {
       functionStatements: new PrismaFunctionStatements(scope),
       blobs: new PrismaBlobs(scope, this.#clock),
       manifest: new PrismaManifest(scope, this.#clock),
+      placement: new PrismaPlacement(scope),
       usage: new PrismaUsage(scope),
       metrics: new PrismaMetrics(scope),
     };

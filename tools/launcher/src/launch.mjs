@@ -89,6 +89,7 @@ async function start(root, settings, state, secrets, children, postgres) {
     ...shared,
     DATABASE_URL: postgres.url,
     GATEHOUSE_MASTER_KEY: secrets.masterKey,
+    GATEHOUSE_OPERATOR_TOKEN: secrets.operatorToken,
     REDIS_URL: settings.redisUrl,
   };
   const tenant = secrets.tenant;
@@ -130,7 +131,7 @@ async function start(root, settings, state, secrets, children, postgres) {
     await demoAnswers(`${settings.gatewayUrl}/_aws/execute-api/${apiId}/dev/users`);
     step.done();
   }
-  announce(settings, state, tenant, apiId);
+  announce(settings, state, secrets, apiId);
   return backend;
 }
 
@@ -213,7 +214,7 @@ async function demoAnswers(url) {
   }
 }
 
-function announce(settings, state, tenant, apiId) {
+function announce(settings, state, { tenant, operatorToken }, apiId) {
   const demoUrl = `${settings.gatewayUrl}/_aws/execute-api/${apiId}/dev`;
   const exports = {
     AWS_ACCESS_KEY_ID: tenant.accessKeyId,
@@ -222,6 +223,7 @@ function announce(settings, state, tenant, apiId) {
     AWS_DEFAULT_REGION: settings.region,
     AWS_ENDPOINT_URL: settings.adminUrl,
     GATEHOUSE_ACCOUNT_ID: tenant.accountId,
+    GATEHOUSE_OPERATOR_TOKEN: operatorToken,
     GATEHOUSE_GATEWAY_URL: settings.gatewayUrl,
     ...(apiId === undefined ? {} : { GATEHOUSE_DEMO_API_ID: apiId, GATEHOUSE_DEMO_URL: demoUrl }),
   };

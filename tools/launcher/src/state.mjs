@@ -19,8 +19,15 @@ export class State {
   /** Secrets of this installation and credentials of its first tenant; made at the first start. */
   secrets() {
     const file = path.join(this.home, 'secrets.json');
-    if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
+    if (existsSync(file)) {
+      const kept = JSON.parse(readFileSync(file, 'utf8'));
+      if (kept.operatorToken !== undefined) return kept;
+      const secrets = { ...kept, operatorToken: randomBytes(32).toString('hex') }; // made by a version that had none
+      this.write('secrets.json', JSON.stringify(secrets, null, 2));
+      return secrets;
+    }
     const secrets = {
+      operatorToken: randomBytes(32).toString('hex'),
       nodeToken: randomBytes(32).toString('hex'),
       masterKey: randomBytes(32).toString('hex'),
       postgresPassword: randomBytes(24).toString('hex'),

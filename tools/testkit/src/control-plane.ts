@@ -26,6 +26,7 @@ export interface TestConfig {
   readonly redisUrl: string;
   readonly masterKey: Secret;
   readonly nodeToken: Secret;
+  readonly operatorToken: Secret;
   readonly bind: string;
   readonly adminPort: number;
   readonly grpcPort: number;
@@ -87,6 +88,7 @@ export async function startControlPlaneHouse<Plane extends RunningPlane>(
     redisUrl: '',
     masterKey: new Secret(randomBytes(32).toString('hex')),
     nodeToken: new Secret(randomBytes(16).toString('hex')),
+    operatorToken: new Secret(randomBytes(16).toString('hex')),
     bind: '127.0.0.1',
     adminPort: 0,
     grpcPort: 0,

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { Secret } from '@gatehouse/kernel';
 import {
   createMockApi,
+  packageOf,
   startControlPlaneHouse,
   type ControlPlaneHouse,
   type RawRequest,
@@ -168,6 +169,118 @@ describe('diagnostics of a stage', () => {
     const unknown = { status: 404, body: { type: 'NotFoundException', message: 'Invalid stage identifier specified' } };
     expect(await diagnostics(restApiId, await house.tenant())).toEqual(unknown);
     expect(await diagnostics('nosuchapi0')).toEqual(unknown);
+  });
+});
+
+describe('the placement of a tenant', () => {
+  const at = (account: string) => `/admin/v1/tenants/${account}/placement`;
+  const operator = { authorization: `Bearer ` };
+  beforeAll(() => void (operator.authorization += house.config.operatorToken.reveal()));
+  const asOperator = (method: string, body?: string, account = placed.account) =>
+    json({ method, path: at(account), headers: operator, signature: null, ...(body !== undefined && { body }) });
+  let placed: TestTenant;
+  beforeAll(async () => void (placed = await house.tenant()));
+
+  test('sends its stages, plans, keys and functions to the nodes and runners of the pool, and the others forget them', async () => {
+    const { restApiId } = await createMockApi(placed.apiGateway);
+    await placed.apiGateway.createDeployment({ restApiId, stageName: 'dev' });
+    const { id: keyId } = await placed.apiGateway.createApiKey({ name: 'k', enabled: true });
+    const { id: planId } = await placed.apiGateway.createUsagePlan({
+      name: 'p',
+      apiStages: [{ apiId: restApiId, stage: 'dev' }],
+    });
+    await placed.apiGateway.createUsagePlanKey({ usagePlanId: planId!, keyId: keyId!, keyType: 'API_KEY' });
+    await placed.lambda.createFunction({
+      FunctionName: 'hello',
+      Runtime: 'nodejs22.x',
+      Role: 'arn:aws:iam::111111111111:role/lambda',
+      Handler: 'index.handler',
+      Code: { ZipFile: await packageOf('index.mjs', 'export const handler = async () => 1;') },
+    });
+    const tagged = await createMockApi(placed.apiGateway);
+    const resourceArn = `arn:aws:apigateway:us-east-1::/restapis/${tagged.restApiId}`;
+    await placed.apiGateway.tagResource({ resourceArn, tags: { 'gatehouse:pool': 'default' } });
+    await placed.apiGateway.createDeployment({ restApiId: tagged.restApiId, stageName: 'dev' });
+
+    const moving = [`STAGE ${restApiId}/dev`, `USAGE_PLAN ${planId}`, `API_KEY ${keyId}`];
+    const staying = `STAGE ${tagged.restApiId}/dev`;
+    const hello = `FUNCTION ${placed.account}:hello:$LATEST`;
+    const worlds = { usual: new TextWorld(), usualRunner: new TextWorld(), ap: new TextWorld(), apRunner: new TextWorld() };
+    await connect('DATA_PLANE', { world: worlds.usual });
+    await connect('FUNCTION_RUNNER', { world: worlds.usualRunner });
+    await connect('DATA_PLANE', { world: worlds.ap, labels: { pool: 'ap' } });
+    await connect('FUNCTION_RUNNER', { world: worlds.apRunner, labels: { pool: 'ap' } });
+    const all = [...moving, staying, hello];
+    const held = () =>
+      Object.fromEntries(Object.entries(worlds).map(([name, world]) => [name, all.filter((key) => world.texts.has(key))]));
+    const atHome = { usual: [...moving, staying], usualRunner: [hello], ap: [], apRunner: [] };
+    await vi.waitFor(() => expect(held()).toEqual(atHome), WAIT);
+
+    const answer = { status: 200, body: { tenant: placed.account, pool: 'ap', isDefault: false } };
+    expect(await asOperator('PUT', '{"pool":"ap"}')).toEqual(answer);
+    // The tagged API names the default pool, and may call any function of its tenant there.
+    await vi.waitFor(
+      () => expect(held()).toEqual({ usual: [staying], usualRunner: [hello], ap: moving, apRunner: [hello] }),
+      WAIT,
+    );
+    expect(await asOperator('GET')).toEqual(answer);
+    await placed.apiGateway.deleteRestApi({ restApiId: tagged.restApiId });
+    await vi.waitFor(() => expect(held()).toEqual({ usual: [], usualRunner: [], ap: moving, apRunner: [hello] }), WAIT);
+
+    const home = { status: 200, body: { tenant: placed.account, pool: 'default', isDefault: true } };
+    expect(await asOperator('DELETE')).toEqual(home);
+    expect(await asOperator('GET')).toEqual(home);
+    await vi.waitFor(() => expect(held()).toEqual({ usual: moving, usualRunner: [hello], ap: [], apRunner: [] }), WAIT);
+  });
+
+  test("is the operator's alone: no tenant reads or changes it, not even its own", async () => {
+    const denied = {
+      status: 403,
+      body: { type: 'AccessDeniedException', message: expect.stringContaining('Only the operator') },
+    };
+    const missing = {
+      status: 403,
+      body: { type: 'MissingAuthenticationTokenException', message: 'Missing Authentication Token' },
+    };
+    for (const method of ['GET', 'PUT', 'DELETE']) {
+      const request = { method, path: at(placed.account), ...(method === 'PUT' && { body: '{"pool":"eu"}' }) };
+      expect(await json(request, placed)).toEqual(denied);
+      expect(await json({ ...request, headers: { authorization: 'Bearer wrong' }, signature: null })).toEqual(denied);
+      expect(await json({ ...request, signature: null })).toEqual(missing);
+    }
+    expect((await asOperator('GET')).body).toMatchObject({ isDefault: true });
+  });
+
+  test.each([
+    ['no JSON', 'pool', 'Invalid body: expected JSON like {"pool": "eu"}'],
+    ['another member', '{"pool":"eu","zone":"a"}', 'Unrecognized key: "zone"'],
+    ['no text', '{"pool":7}', 'expected string, received number'],
+    ['what no node can be named', '{"pool":"e u"}', 'Invalid value for /pool: expected the name of a pool'],
+    ['nothing', '{"pool":""}', 'Invalid value for /pool: expected the name of a pool'],
+  ])('with %s is refused', async (_name, body, message) => {
+    expect(await asOperator('PUT', body)).toEqual({
+      status: 400,
+      body: { type: 'BadRequestException', message: expect.stringContaining(message) },
+    });
+  });
+
+  test('of nobody is not found', async () => {
+    for (const account of ['999999999999', 'x', '%2F']) expect((await asOperator('GET', undefined, account)).status).toBe(404);
+  });
+
+  test('whatever is published while the tenant moves goes where it moved to', async () => {
+    const { restApiId } = await createMockApi(placed.apiGateway);
+    await Promise.all([
+      ...['a', 'b', 'c', 'd'].map((stageName) => placed.apiGateway.createDeployment({ restApiId, stageName })),
+      asOperator('PUT', '{"pool":"ap"}'),
+      ...['e', 'f', 'g', 'h'].map((stageName) => placed.apiGateway.createDeployment({ restApiId, stageName })),
+    ]);
+    const rows = await house.query<{ pools: string[] }>(
+      `SELECT DISTINCT pools FROM manifest_entries WHERE tenant_id = $1 AND kind = 'STAGE' AND NOT removed`,
+      [placed.account],
+    );
+    expect(rows).toEqual([{ pools: ['ap'] }]);
+    await asOperator('DELETE');
   });
 });
 

@@ -1,8 +1,7 @@
-export { poolOfApi } from './placement.js';
+export { placementOf, placeTenant, poolOfApi } from './placement.js';
 export {
   diagnoseStage,
   functionEntryId,
-  placeApi,
   publishApiKey,
   publishFunction,
   publishStage,

@@ -1,24 +1,120 @@
-import { DEFAULT_POOL, POOL_TAG, poolsOf, type TenantRepositories, type UsagePlan } from '@gatehouse/domain';
+/**
+ * Which pools' nodes are sent what:
+ *
+ *   STAGE       the pool of its API: its tag `gatehouse:pool`, else the tenant's pool, else `default`
+ *   USAGE_PLAN  those of the APIs it covers; the tenant's when it covers none
+ *   API_KEY     those of the plans it is in
+ *   FUNCTION    the tenant's, and those its tagged APIs name: whoever serves an API may call any function of its tenant
+ */
+import type { ApiKeyEntry, UsagePlanEntry } from '@gatehouse/contracts';
+import {
+  DEFAULT_POOL,
+  POOL_TAG,
+  poolsOf,
+  type ManifestEntry,
+  type TenantRepositories,
+  type TextMap,
+  type UsagePlan,
+} from '@gatehouse/domain';
 
-/** The pool whose nodes serve the API, by its tag `gatehouse:pool`. No such pool need exist: then nobody serves it. */
-export async function poolOfApi(tx: TenantRepositories, apiId: string): Promise<string> {
-  const api = await tx.restApis.find(apiId);
-  return api?.tags[POOL_TAG] || DEFAULT_POOL;
+/** APIs read at once. */
+const PAGE_LIMIT = 500;
+
+/** The pool of what says nothing itself. The placement stays as it is until the transaction ends. */
+async function poolOfTenant(tx: TenantRepositories): Promise<string> {
+  return (await tx.placement.read()) ?? DEFAULT_POOL;
 }
 
-/** Those of the APIs the plan covers: their nodes need it. */
+/** The pool whose nodes serve the API. No such pool need exist: then nobody serves it. */
+export async function poolOfApi(tx: TenantRepositories, apiId: string): Promise<string> {
+  const pool = await poolOfTenant(tx);
+  const api = await tx.restApis.find(apiId);
+  return api?.tags[POOL_TAG] || pool;
+}
+
 export async function poolsOfPlan(tx: TenantRepositories, plan: UsagePlan): Promise<string[]> {
   const pools = new Set<string>();
   for (const apiId of new Set(plan.apiStages.map((covered) => covered.apiId))) pools.add(await poolOfApi(tx, apiId));
-  return [...pools];
+  return pools.size === 0 ? [await poolOfTenant(tx)] : [...pools];
 }
 
 /** Those of the plans the key is in, as they are published. */
 export async function poolsOfPlans(tx: TenantRepositories, usagePlanIds: readonly string[]): Promise<string[]> {
+  const pool = await poolOfTenant(tx);
   const pools = new Set<string>();
   for (const id of usagePlanIds) {
     const content = (await tx.manifest.find('USAGE_PLAN', id))?.content;
-    for (const pool of content ? poolsOf(content) : [DEFAULT_POOL]) pools.add(pool);
+    for (const served of content ? poolsOf(content) : [pool]) pools.add(served);
   }
   return [...pools];
+}
+
+export async function poolsOfFunctions(tx: TenantRepositories): Promise<string[]> {
+  const pool = await poolOfTenant(tx);
+  return functionPools(pool, await tagsOfApis(tx));
+}
+
+/**
+ * Sends everything the tenant has published to where it belongs now, and tells the nodes that had it to forget it. The caller holds the
+ * placement (`placement.lock`) and has written it, or the tag that stands above it.
+ */
+export async function placeTenant(tx: TenantRepositories): Promise<void> {
+  const pool = await poolOfTenant(tx);
+  const tagged = await tagsOfApis(tx);
+  await tx.manifest.place((entries) => placementOf(entries, pool, tagged));
+}
+
+/** Of every entry whose kind is placed; `tagged` has the APIs that name a pool of their own. */
+export function placementOf(
+  entries: readonly ManifestEntry[],
+  pool: string,
+  tagged: ReadonlyMap<string, string>,
+): Map<ManifestEntry, readonly string[]> {
+  const ofApi = (apiId: string): string => tagged.get(apiId) ?? pool;
+  const plans = new Map<string, readonly string[]>();
+  for (const entry of entries) {
+    if (entry.kind !== 'USAGE_PLAN') continue;
+    const { apiStages } = inlineOf<UsagePlanEntry>(entry);
+    plans.set(entry.id, apiStages.length === 0 ? [pool] : apiStages.map(({ apiId }) => ofApi(apiId)));
+  }
+  const functions = functionPools(pool, tagged);
+  const placement = new Map<ManifestEntry, readonly string[]>();
+  for (const entry of entries) {
+    switch (entry.kind) {
+      case 'STAGE':
+        placement.set(entry, [ofApi(entry.id.slice(0, entry.id.indexOf('/')))]);
+        break;
+      case 'USAGE_PLAN':
+        placement.set(entry, plans.get(entry.id)!);
+        break;
+      case 'API_KEY':
+        placement.set(
+          entry,
+          inlineOf<ApiKeyEntry>(entry).usagePlanIds.flatMap((id) => plans.get(id) ?? [pool]),
+        );
+        break;
+      case 'FUNCTION':
+        placement.set(entry, functions);
+        break;
+    }
+  }
+  return placement;
+}
+
+const functionPools = (pool: string, tagged: ReadonlyMap<string, string>): string[] => [...new Set([pool, ...tagged.values()])];
+
+const inlineOf = <T>(entry: ManifestEntry): T => JSON.parse(entry.content!.inline) as T;
+
+/** API to pool, of those that name one. */
+async function tagsOfApis(tx: TenantRepositories): Promise<Map<string, string>> {
+  const tagged = new Map<string, string>();
+  for (let after: string | null = null; ;) {
+    const { items, next }: { items: readonly { id: string; tags: TextMap }[]; next: string | null } = await tx.restApis.page({
+      after,
+      limit: PAGE_LIMIT,
+    });
+    for (const { id, tags } of items) if (tags[POOL_TAG]) tagged.set(id, tags[POOL_TAG]);
+    if (next === null) return tagged;
+    after = next;
+  }
 }

@@ -1,7 +1,6 @@
 import { compileStage } from '@gatehouse/compiler';
 import {
   definitionDigest,
-  freezeDefinition,
   InMemoryStore,
   newStage,
   poolsOf,
@@ -9,12 +8,12 @@ import {
   type Deployment,
   type FunctionDefinition,
   type FunctionVersion,
+  type UsagePlan,
 } from '@gatehouse/domain';
 import { ManualClock, Secret } from '@gatehouse/kernel';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   functionEntryId,
-  placeApi,
   publishApiKey,
   publishFunction,
   publishStage,
@@ -22,6 +21,8 @@ import {
   unpublishApi,
   unpublishFunction,
 } from './publish.js';
+import { placeTenant } from './placement.js';
+import { oneMethodDefinition } from './testing/definition.js';
 import { sampleRestApi } from '@gatehouse/domain/samples';
 
 // The compiler is real unless a test breaks it: what it calls an error cannot be reached through a frozen definition.
@@ -29,45 +30,7 @@ vi.mock('@gatehouse/compiler', { spy: true });
 
 const tenant = tenantId('111111111111');
 const api = sampleRestApi();
-const definition = freezeDefinition(
-  api,
-  [{ apiId: api.id, id: 'root', parentId: null, pathPart: null, path: '/' }],
-  [
-    {
-      apiId: api.id,
-      resourceId: 'root',
-      httpMethod: 'GET',
-      authorizationType: 'NONE',
-      authorizerId: null,
-      authorizationScopes: [],
-      apiKeyRequired: false,
-      operationName: null,
-      requestValidatorId: null,
-      requestParameters: null,
-      requestModels: null,
-      methodResponses: {},
-      integration: {
-        type: 'HTTP_PROXY',
-        httpMethod: 'GET',
-        uri: 'http://backend.example/',
-        connectionType: 'INTERNET',
-        connectionId: null,
-        credentials: null,
-        requestParameters: null,
-        requestTemplates: null,
-        passthroughBehavior: 'WHEN_NO_MATCH',
-        contentHandling: null,
-        timeoutInMillis: 29_000,
-        cacheNamespace: 'root',
-        cacheKeyParameters: [],
-        tlsConfig: null,
-        responseTransferMode: null,
-        integrationTarget: null,
-        integrationResponses: {},
-      },
-    },
-  ],
-);
+const definition = oneMethodDefinition(api);
 const deployment: Deployment = {
   apiId: api.id,
   id: 'dep001',
@@ -78,6 +41,18 @@ const deployment: Deployment = {
 };
 const stage = newStage(api.id, 'dev', deployment.id, {}, 0);
 
+const emptyPlan: UsagePlan = {
+  id: 'plan12',
+  name: 'gold',
+  description: null,
+  apiStages: [],
+  throttle: null,
+  quota: null,
+  productCode: null,
+  createdAtMs: 0,
+  tags: {},
+};
+
 let store: InMemoryStore;
 beforeEach(async () => {
   vi.mocked(compileStage).mockReset();
@@ -87,15 +62,8 @@ beforeEach(async () => {
     await tx.deployments.insert(deployment);
     await tx.stages.insert(stage);
     await tx.usagePlans.insert({
-      id: 'plan12',
-      name: 'gold',
-      description: null,
+      ...emptyPlan,
       apiStages: [{ apiId: api.id, stage: 'dev', throttle: null }],
-      throttle: null,
-      quota: null,
-      productCode: null,
-      createdAtMs: 0,
-      tags: {},
     });
   });
 });
@@ -258,8 +226,15 @@ describe('placement', () => {
   const tag = (apiId: string, pool: string | null) =>
     store.tenants.transact(tenant, async (tx) => {
       const found = (await tx.restApis.lock(apiId))!;
+      await tx.placement.lock();
       await tx.restApis.replace({ ...found, tags: pool === null ? {} : { 'gatehouse:pool': pool } });
-      await placeApi(tx, apiId);
+      await placeTenant(tx);
+    });
+  const place = (pool: string | null) =>
+    store.tenants.transact(tenant, async (tx) => {
+      await tx.placement.lock();
+      await tx.placement.write(pool);
+      await placeTenant(tx);
     });
   const addKey = () =>
     store.tenants.transact(tenant, async (tx) => {
@@ -301,6 +276,35 @@ describe('placement', () => {
     await tag(api.id, null);
     const back = 'default was eu';
     expect(await placed()).toEqual({ 'STAGE api1234567/dev': back, 'USAGE_PLAN plan12': back, 'API_KEY key123': back });
+  });
+
+  test('a tenant that is placed takes along what is published and what comes later, but not an API with a tag of its own', async () => {
+    await publish();
+    await addKey();
+    const other = sampleRestApi({ id: 'other1', tags: { 'gatehouse:pool': 'us' } });
+    await store.tenants.transact(tenant, async (tx) => {
+      await tx.restApis.insert(other);
+      await tx.deployments.insert({ ...deployment, apiId: 'other1' });
+      await tx.stages.insert({ ...stage, apiId: 'other1' });
+      await publishStage(tx, { ...stage, apiId: 'other1' });
+    });
+    await place('eu');
+    const moved = 'eu was default';
+    expect(await placed()).toEqual({
+      'STAGE api1234567/dev': moved,
+      'USAGE_PLAN plan12': moved,
+      'API_KEY key123': moved,
+      'STAGE other1/dev': 'us',
+    });
+    const head = await store.manifest.head();
+    await place('eu');
+    expect(await store.manifest.head(), 'the same again is no change').toBe(head);
+    await publish({ ...stage, variables: { a: 'b' } });
+    await store.tenants.transact(tenant, (tx) => publishUsagePlan(tx, { ...emptyPlan, id: 'plan34' }));
+    expect(await placed()).toMatchObject({ 'STAGE api1234567/dev': moved, 'USAGE_PLAN plan34': 'eu' });
+    await place(null);
+    expect((await placed())['STAGE api1234567/dev']).toBe('default was eu');
+    expect((await placed())['STAGE other1/dev']).toBe('us');
   });
 
   test('a plan that covers APIs of two pools goes to both, and so do its keys, also those that were there before', async () => {

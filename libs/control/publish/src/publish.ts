@@ -23,7 +23,7 @@ import {
   type UsagePlan,
 } from '@gatehouse/domain';
 import { canonicalJson } from '@gatehouse/kernel';
-import { poolOfApi, poolsOfPlan, poolsOfPlans } from './placement.js';
+import { poolOfApi, poolsOfFunctions, poolsOfPlan, poolsOfPlans } from './placement.js';
 import { apiKeyEntry, functionEntry, usagePlanEntry } from './entries.js';
 
 async function compile(tx: TenantRepositories, stage: Stage): Promise<CompiledStage> {
@@ -104,28 +104,6 @@ export async function publishUsagePlan(tx: TenantRepositories, plan: UsagePlan):
   for (const apiKeyId of apiKeyIds) await publishApiKey(tx, apiKeyId);
 }
 
-/**
- * Sends an API to the pool its tag names now: its stages, and the plans and keys that cover them. The caller holds the API's lock and
- * has written the tag. Nodes of its former pool are told to forget what they do not serve any more.
- */
-export async function placeApi(tx: TenantRepositories, apiId: string): Promise<void> {
-  const pools = poolsField([await poolOfApi(tx, apiId)]);
-  const plans: UsagePlan[] = [];
-  for (const { id } of (await tx.usagePlans.usingApi(apiId)).sort((a, b) => (a.id < b.id ? -1 : 1))) {
-    const plan = await tx.usagePlans.lock(id);
-    if (plan !== null) plans.push(plan);
-  }
-  for (const { id } of plans) await lockKeysOf(tx, id);
-  for (const { stageName } of await tx.stages.ofApi(apiId)) {
-    const id = stageEntryId(apiId, stageName);
-    const content = (await tx.manifest.find('STAGE', id))?.content ?? null;
-    if (content === null) continue;
-    const { digest, blobBytes, inline } = content;
-    await tx.manifest.put('STAGE', id, { digest, blobBytes, inline, ...pools });
-  }
-  for (const plan of plans) await publishUsagePlan(tx, plan);
-}
-
 async function lockKeysOf(tx: TenantRepositories, usagePlanId: string): Promise<string[]> {
   const apiKeyIds = (await tx.usagePlanKeys.keysOfPlan(usagePlanId)).sort();
   for (const apiKeyId of apiKeyIds) await tx.apiKeys.lock(apiKeyId);
@@ -171,12 +149,14 @@ export async function publishFunction(
   const published = await tx.functionVersions.ofFunction(name);
   const aliases = await tx.functionAliases.ofFunction(name);
   const statements = await tx.functionStatements.ofFunction(name);
+  const pools = poolsField(await poolsOfFunctions(tx));
   for (const version of [definition.latest, ...published]) {
     if (only !== undefined && !only.includes(version.version)) continue;
     await tx.manifest.put('FUNCTION', functionEntryId(tx.tenant, name, version.version), {
       digest: version.codeDigest,
       blobBytes: version.codeBytes,
       inline: canonicalJson(functionEntry(tx.tenant, definition, version, aliases, statements)),
+      ...pools,
     });
   }
 }

@@ -1,9 +1,10 @@
-import { unpublishApi } from '@gatehouse/control-publish';
+import { placeTenant, unpublishApi } from '@gatehouse/control-publish';
 import {
   applyChanges,
   checkRestApi,
   limitExceeded,
   newRestApi,
+  POOL_TAG,
   readPatch,
   restApiPatchRules,
   unknownApi,
@@ -48,7 +49,9 @@ export class RestApis {
         createdAtMs: this.clock.nowMs(),
       };
       const api = newRestApi(request, identity, this.quotas, source);
+      if (namesPool(api)) await tx.placement.lock();
       await tx.restApis.insert(api);
+      if (namesPool(api)) await placeTenant(tx);
       await tx.resources.insert({ apiId: api.id, id: api.rootResourceId, parentId: null, pathPart: null, path: '/' });
       if (source !== null) await this.#copyContent(tx, source, api);
       return api;
@@ -76,9 +79,11 @@ export class RestApis {
   /** With everything that belongs to it; nodes stop serving its stages. */
   remove(tenant: TenantId, apiId: string): Promise<void> {
     return this.store.transact(tenant, async (tx) => {
-      await lockApi(tx, apiId);
+      const api = await lockApi(tx, apiId);
+      if (namesPool(api)) await tx.placement.lock();
       await unpublishApi(tx, apiId);
       await tx.restApis.remove(apiId);
+      if (namesPool(api)) await placeTenant(tx);
     });
   }
 
@@ -109,6 +114,9 @@ export class RestApis {
     }
   }
 }
+
+/** Then functions of its tenant go there, too, while it exists. */
+const namesPool = (api: RestApi): boolean => Boolean(api.tags[POOL_TAG]);
 
 /** An id no resource of the API has: the six characters AWS uses can collide. */
 export function freshId(ids: IdSource, taken: { has(id: string): boolean }): string {

@@ -1,4 +1,4 @@
-import { placeApi, publishUsagePlan } from '@gatehouse/control-publish';
+import { placeTenant, publishUsagePlan } from '@gatehouse/control-publish';
 import {
   badRequest,
   checkTags,
@@ -83,8 +83,10 @@ async function openRestApi(tx: TenantRepositories, apiId: string): Promise<Tagge
   return {
     tags: api.tags,
     write: async (tags) => {
+      const isMoving = tags[POOL_TAG] !== api.tags[POOL_TAG];
+      if (isMoving) await tx.placement.lock();
       await tx.restApis.replace({ ...api, tags });
-      if (tags[POOL_TAG] !== api.tags[POOL_TAG]) await placeApi(tx, apiId);
+      if (isMoving) await placeTenant(tx);
     },
   };
 }

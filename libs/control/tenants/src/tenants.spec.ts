@@ -132,6 +132,11 @@ describe('tags', () => {
 
   test.each([
     ['a reserved prefix', { 'aws:x': 'y' }, 'reserved prefix'],
+    [
+      'a pool no node can be named after',
+      { 'gatehouse:pool': 'e u' },
+      'Invalid value of tag "gatehouse:pool": expected the name of a pool',
+    ],
     ['an empty key', { '': 'y' }, 'must have 1 to 128 characters'],
     ['a long key', { ['k'.repeat(129)]: 'y' }, 'must have 1 to 128 characters'],
     ['a long value', { k: 'v'.repeat(257) }, 'must have at most 256 characters'],

@@ -729,6 +729,46 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
       expect(results.find((result) => result.status === 'rejected')?.reason).toBeInstanceOf(DuplicateKey);
     });
 
+    describe('the placement of a tenant', () => {
+      test("is nothing until it is said, the tenant's own, and nothing again", async () => {
+        const [tenant, other] = [newTenant(), newTenant()];
+        const write = (pool: string | null) =>
+          transact(tenant, async (tx) => {
+            const before = await tx.placement.lock();
+            await tx.placement.write(pool);
+            return before;
+          });
+        const read = (of: TenantId) => transact(of, (tx) => tx.placement.read());
+        expect(await read(tenant)).toBeNull();
+        expect(await write('eu')).toBeNull();
+        expect(await write('us')).toBe('eu');
+        expect([await read(tenant), await read(other)]).toEqual(['us', null]);
+        await write(null);
+        await write(null);
+        expect(await read(tenant)).toBeNull();
+      });
+
+      test('does not change under whoever publishes by it, and is seen by who comes after', async () => {
+        const tenant = newTenant();
+        const order: string[] = [];
+        const hasRead = Promise.withResolvers<void>();
+        const publishing = transact(tenant, async (tx) => {
+          await tx.placement.read();
+          hasRead.resolve();
+          await new Promise((resolve) => setTimeout(resolve, 50)); // long enough for the other one to overtake, if it could
+          order.push('published');
+        });
+        await hasRead.promise;
+        await transact(tenant, async (tx) => {
+          await tx.placement.lock();
+          order.push('placed');
+          await tx.placement.write('eu');
+        });
+        await publishing;
+        expect(order).toEqual(['published', 'placed']);
+      });
+    });
+
     describe('the manifest', () => {
       test('keeps the revision of an equal entry, and tells of changes and removals from any revision on', async () => {
         const tenant = newTenant();
@@ -808,6 +848,46 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         expect(entry?.content).not.toHaveProperty('pools');
         const told = (pool: string) => entryForPool(entry!, pool)?.content;
         expect([told('default'), told('eu'), told('never')]).toEqual([inline('3'), null, undefined]);
+      });
+
+      test('places the live entries of the tenant anew: those that move change once, nobody else does', async () => {
+        const [tenant, other] = [newTenant(), newTenant()];
+        await transact(other, (tx) => tx.manifest.put('STAGE', 'placed-other', inline('x')));
+        const first = await transact(tenant, async (tx) => {
+          await tx.manifest.put('STAGE', 'placed-gone', inline('0'));
+          await tx.manifest.remove('STAGE', 'placed-gone');
+          await tx.manifest.put('FUNCTION', 'placed-function', inline('1'));
+          await tx.manifest.put('API_KEY', 'placed-key', inline('2'));
+          return tx.manifest.put('STAGE', 'placed-stage', { ...inline('3'), pools: ['eu'] });
+        });
+        const seen: string[] = [];
+        await transact(tenant, (tx) =>
+          tx.manifest.place((entries) => {
+            seen.push(...entries.map(({ id }) => id).sort());
+            return new Map(
+              entries.flatMap((entry) => (entry.kind === 'API_KEY' ? [] : ([[entry, ['us', 'eu', 'us']]] as const))),
+            );
+          }),
+        );
+        expect(seen).toEqual(['placed-function', 'placed-key', 'placed-stage']);
+        expect(await store.manifest.head()).toBe(first + 2);
+        const changed = (await store.manifest.since(first, ['STAGE', 'USAGE_PLAN', 'API_KEY', 'FUNCTION']))!;
+        changed.sort((left, right) => (left.id < right.id ? -1 : 1));
+        expect(changed.map(({ id, content, formerPools }) => ({ id, ...content, formerPools }))).toEqual([
+          { id: 'placed-function', ...inline('1'), pools: ['eu', 'us'], formerPools: ['default'] },
+          { id: 'placed-stage', ...inline('3'), pools: ['eu', 'us'], formerPools: undefined },
+        ]);
+        await transact(tenant, (tx) =>
+          tx.manifest.place((entries) => new Map(entries.map((entry) => [entry, ['default']] as const))),
+        );
+        expect(await transact(tenant, (tx) => tx.manifest.find('STAGE', 'placed-stage'))).toMatchObject({
+          formerPools: ['eu', 'us'],
+        });
+        const before = await store.manifest.head();
+        await transact(tenant, (tx) =>
+          tx.manifest.place((entries) => new Map(entries.map((entry) => [entry, ['default']] as const))),
+        );
+        expect(await store.manifest.head(), 'those that are there already stay').toBe(before);
       });
 
       test('takes no revision for what was rolled back', async () => {
@@ -1128,6 +1208,7 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
       await expect(store.directory.create(tenant, [])).rejects.toThrow(DuplicateKey);
       await expect(store.directory.create({ ...tenant, id: other }, [credential])).rejects.toThrow(DuplicateKey);
       expect(await store.directory.list()).toEqual([tenant]);
+      expect([await store.directory.find(tenant.id), await store.directory.find(other)]).toEqual([tenant, null]);
       expect(revealed(await store.directory.credential(credential.accessKeyId))).toEqual(revealed(credential));
       expect(await store.directory.credential('AKIA\u0000')).toBeNull();
       expect(await store.healthy()).toBe(true);

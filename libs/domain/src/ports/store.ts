@@ -137,6 +137,11 @@ export interface ManifestRepository {
   /** Returns the revision of the removal, an earlier one included; the newest revision when there never was an entry. */
   remove(kind: EntryKind, id: string): Promise<number>;
   find(kind: EntryKind, id: string): Promise<ManifestEntry | null>;
+  /**
+   * Asks where each live entry of the tenant belongs, and moves those that are elsewhere, one revision each. An entry the answer does
+   * not name stays. `decide` sees the entries as they are while nobody else publishes, and may be called once alone.
+   */
+  place(decide: (entries: readonly ManifestEntry[]) => ReadonlyMap<ManifestEntry, readonly string[]>): Promise<void>;
   /** Keeps the newest of each deployment and stage; gone with the API. */
   recordRollout(rollout: Rollout): Promise<void>;
   /** By revision. */
@@ -147,6 +152,19 @@ export interface AccountRepository {
   /** The defaults when never changed. Locks. */
   read(): Promise<AccountSettings>;
   write(settings: AccountSettings): Promise<void>;
+}
+
+/**
+ * Where the tenant is served. Whoever publishes reads it before the first entry; whoever changes it, or a tag that stands above it,
+ * locks it first: so nothing is published by half of one placement and half of another.
+ */
+export interface PlacementRepository {
+  /** The tenant's pool; `null` when nothing is said. Shared with other readers, and unchanged, until the transaction ends. */
+  read(): Promise<string | null>;
+  /** Like `read`; nobody else reads or publishes for this tenant until the transaction ends. */
+  lock(): Promise<string | null>;
+  /** After `lock`. */
+  write(pool: string | null): Promise<void>;
 }
 
 export interface UsageRepository {
@@ -192,6 +210,7 @@ export interface TenantRepositories {
   readonly functionStatements: FunctionStatementRepository;
   readonly blobs: BlobRepository;
   readonly manifest: ManifestRepository;
+  readonly placement: PlacementRepository;
   readonly usage: UsageRepository;
   readonly metrics: MetricsRepository;
 }
@@ -209,6 +228,7 @@ export interface TenantStore {
 export interface TenantDirectory {
   create(tenant: Tenant, credentials: readonly Credential[]): Promise<void>;
   list(): Promise<Tenant[]>;
+  find(id: TenantId): Promise<Tenant | null>;
   credential(accessKeyId: string): Promise<Credential | null>;
 }
 

@@ -1,9 +1,17 @@
+import { badRequest } from '../errors.js';
 import type { EntryContent, ManifestEntry } from './publish.js';
 
 /** Serves what is bound to no pool; its nodes are those without a label `pool`. */
 export const DEFAULT_POOL = 'default';
-/** On a REST API: the pool whose nodes serve it. */
+/** On a REST API: the pool whose nodes serve it, wherever its tenant is placed. */
 export const POOL_TAG = 'gatehouse:pool';
+
+/** Throws unless a node can bear this name in its label `pool`; `what` says where it stands. */
+export function checkPool(pool: string, what: string): string {
+  if (!/^[A-Za-z0-9._-]{1,128}$/.test(pool))
+    throw badRequest(`Invalid ${what}: expected the name of a pool, 1 to 128 of A-Z a-z 0-9 . _ -, got "${pool}"`);
+  return pool;
+}
 
 export const poolsOf = (content: EntryContent): readonly string[] => content.pools ?? [DEFAULT_POOL];
 

@@ -1,4 +1,5 @@
 import { badRequest } from '../errors.js';
+import { checkPool, POOL_TAG } from '../publish/placement.js';
 import type { TextMap } from '../rest-apis/rest-api.js';
 
 /** API Gateway guide, "Tag restrictions". The wording of the refusals is ours. */
@@ -17,6 +18,7 @@ export function checkTags(tags: TextMap): TextMap {
     if (key.toLowerCase().startsWith('aws:')) throw badRequest(`Invalid tag key "${key}": aws: is a reserved prefix`);
     if (value.length > VALUE_CHARS_MAX)
       throw badRequest(`Invalid value of tag "${key}": must have at most ${VALUE_CHARS_MAX} characters`);
+    if (key === POOL_TAG) checkPool(value, `value of tag "${key}"`);
   }
   return tags;
 }

@@ -89,3 +89,26 @@ export function booleanSetting(variable: string, description: string, fallback: 
     },
   };
 }
+
+/** `pool=eu,region=eu-west-1` */
+export function labelsSetting(variable: string, description: string): Setting<Readonly<Record<string, string>>> {
+  return {
+    variable,
+    description: `${description}: name=value, separated by commas`,
+    fallback: {},
+    parse: (text) =>
+      Object.fromEntries(
+        text
+          .split(',')
+          .map((part) => part.trim())
+          .filter((part) => part !== '')
+          .map(labelOf),
+      ),
+  };
+}
+
+function labelOf(text: string): [string, string] {
+  const [, name, value] = /^([A-Za-z0-9._-]{1,64})=([A-Za-z0-9._-]{1,128})$/.exec(text) ?? [];
+  if (name === undefined || value === undefined || name === '__proto__') throw new Error(`expected name=value, got "${text}"`);
+  return [name, value];
+}

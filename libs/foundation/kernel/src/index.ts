@@ -4,6 +4,7 @@ export {
   booleanSetting,
   ConfigError,
   integerSetting,
+  labelsSetting,
   portSetting,
   readConfig,
   secretSetting,

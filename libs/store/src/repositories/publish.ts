@@ -1,5 +1,6 @@
 import {
   formerPoolsAfter,
+  poolsField,
   poolsOf,
   type BlobRepository,
   type EntryContent,
@@ -66,6 +67,29 @@ export class PrismaManifest implements ManifestRepository {
     return row === null ? null : toEntry(row, this.scope.sealer);
   }
 
+  async place(decide: Parameters<ManifestRepository['place']>[0]): Promise<void> {
+    const { tx, tenant, sealer } = this.scope;
+    await tx.$queryRaw`SELECT 1 FROM "manifest_counter" FOR UPDATE`;
+    const rows = await tx.manifestEntry.findMany({ where: { tenantId: tenant, removed: false } });
+    const moves = [];
+    for (const [entry, decided] of decide(rows.map((row) => toEntry(row, sealer)))) {
+      const { digest, blobBytes, inline } = entry.content!;
+      const content: EntryContent = { digest, blobBytes, inline, ...poolsField(decided) };
+      if (isSame(entry.content, content)) continue;
+      moves.push({ kind: entry.kind, id: entry.id, pools: content.pools ?? [], former: formerPoolsAfter(entry, content) });
+    }
+    if (moves.length === 0) return;
+    // One statement however many: a tenant may have 100,000 keys, and all others wait for the counter meanwhile.
+    const first = await this.#take(moves.length);
+    await tx.$executeRaw`
+      UPDATE "manifest_entries" AS entry
+      SET "pools" = moved.pools, "former_pools" = moved.former, "revision" = ${first} + moved.index, "changed_at_ms" = ${this.clock.nowMs()}
+      FROM ROWS FROM (json_to_recordset(${JSON.stringify(moves)}::json) AS (kind text, id text, pools text[], former text[]))
+        WITH ORDINALITY AS moved(kind, id, pools, former, index)
+      WHERE entry."tenant_id" = ${tenant} AND entry."kind" = moved.kind AND entry."id" = moved.id`;
+    await this.#announce();
+  }
+
   async recordRollout({ apiId, deploymentId, stageName, revision, publishedAtMs }: Rollout): Promise<void> {
     const key = { tenantId: this.scope.tenant, apiId, deploymentId, stageName };
     const values = { revision, publishedAtMs };
@@ -85,11 +109,10 @@ export class PrismaManifest implements ManifestRepository {
   /** Holds the counter until the commit: nobody sees a later revision before this one. */
   async #write(kind: EntryKind, id: string, content: EntryContent | null, present: ManifestEntry | null): Promise<number> {
     const { tx, tenant, sealer } = this.scope;
-    const [counter] = await tx.$queryRaw<[{ revision: bigint }]>`
-      UPDATE "manifest_counter" SET "revision" = "revision" + 1 RETURNING "revision"`;
+    const revision = (await this.#take(1)) + 1n;
     const key = { tenantId: tenant, kind, id };
     const values = {
-      revision: counter.revision,
+      revision,
       removed: content === null,
       digest: content?.digest ?? null,
       blobBytes: content?.blobBytes ?? 0,
@@ -99,9 +122,20 @@ export class PrismaManifest implements ManifestRepository {
       changedAtMs: this.clock.nowMs(),
     };
     await tx.manifestEntry.upsert({ where: { tenantId_kind_id: key }, create: { ...key, ...values }, update: values });
-    if (!this.#isAnnounced) await tx.$executeRaw`SELECT pg_notify(${MANIFEST_CHANNEL}, '')`;
+    await this.#announce();
+    return Number(revision);
+  }
+
+  /** Takes the next `count` revisions and returns the one before them. */
+  async #take(count: number): Promise<bigint> {
+    const [counter] = await this.scope.tx.$queryRaw<[{ revision: bigint }]>`
+      UPDATE "manifest_counter" SET "revision" = "revision" + ${count} RETURNING "revision"`;
+    return counter.revision - BigInt(count);
+  }
+
+  async #announce(): Promise<void> {
+    if (!this.#isAnnounced) await this.scope.tx.$executeRaw`SELECT pg_notify(${MANIFEST_CHANNEL}, '')`;
     this.#isAnnounced = true;
-    return Number(counter.revision);
   }
 }
 

@@ -16,6 +16,7 @@ import {
   InMemoryFunctionStatements,
   InMemoryFunctionVersions,
   InMemoryMethods,
+  InMemoryPlacement,
   InMemoryResources,
   InMemoryRestApis,
   InMemoryStages,
@@ -87,6 +88,7 @@ export class InMemoryStore implements Store {
         functionStatements: new InMemoryFunctionStatements(tables),
         blobs,
         manifest,
+        placement: new InMemoryPlacement(tables),
         usage: new InMemoryUsage(this.metering, tenant, tables.quotaExtensions),
         metrics: new InMemoryMetrics(this.metering, tenant),
       });
@@ -122,6 +124,10 @@ class InMemoryDirectory implements TenantDirectory {
 
   async list(): Promise<Tenant[]> {
     return [...this.#tenants.values()].sort((left, right) => compareText(left.id, right.id)).map(copyOf);
+  }
+
+  async find(id: TenantId): Promise<Tenant | null> {
+    return copyOf(this.#tenants.get(id) ?? null);
   }
 
   async credential(accessKeyId: string): Promise<Credential | null> {

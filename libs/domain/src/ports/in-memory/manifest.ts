@@ -1,6 +1,6 @@
 import { canonicalJson, SetDigest, sha256Hex, type Clock } from '@gatehouse/kernel';
 import type { TenantId } from '../../tenancy/tenant.js';
-import { formerPoolsAfter, formerPoolsField } from '../../publish/placement.js';
+import { formerPoolsAfter, formerPoolsField, poolsField } from '../../publish/placement.js';
 import type { EntryContent, EntryKind, ManifestEntry, Rollout } from '../../publish/publish.js';
 import type { BlobRepository, ManifestLog, ManifestRepository } from '../store.js';
 import type { OpenTables } from './repositories.js';
@@ -148,6 +148,18 @@ export class InMemoryManifest implements ManifestRepository {
     return entryOf(found);
   }
 
+  async place(decide: Parameters<ManifestRepository['place']>[0]): Promise<void> {
+    await this.#hold();
+    const keys = new Set([...this.log.entries.keys(), ...this.#staged.keys()]);
+    const live = [...keys]
+      .map((key) => this.#read(key)!)
+      .filter(({ tenant, content }) => tenant === this.tenant && content !== null);
+    for (const [{ kind, id, content }, pools] of decide(live.map(entryOf))) {
+      const { digest, blobBytes, inline } = content!;
+      await this.put(kind, id, { digest, blobBytes, inline, ...poolsField(pools) });
+    }
+  }
+
   async recordRollout(rollout: Rollout): Promise<void> {
     if (this.tables.restApis.get(keyText(rollout.apiId)) === null) throw new Error(`no REST API ${rollout.apiId} to publish`);
     this.tables.rollouts.set(keyText(rollout.apiId, rollout.deploymentId, rollout.stageName), copyOf(rollout));
@@ -177,13 +189,17 @@ export class InMemoryManifest implements ManifestRepository {
     return this.#staged.get(key) ?? this.log.entries.get(key);
   }
 
-  async #write(kind: EntryKind, id: string, content: EntryContent | null): Promise<number> {
+  async #hold(): Promise<void> {
     if (this.#isOver) throw new Error('the manifest was written after its transaction ended; is an await missing?');
     this.#holding ??= this.log.hold().then((release) => {
       this.#revision = this.log.revision;
       return release;
     });
     await this.#holding;
+  }
+
+  async #write(kind: EntryKind, id: string, content: EntryContent | null): Promise<number> {
+    await this.#hold();
     const key = keyText(this.tenant, kind, id);
     const present = this.#read(key);
     if (content === null && present === undefined) return this.#revision;

@@ -16,6 +16,7 @@ import {
   type FunctionStatementRepository,
   type FunctionVersionRepository,
   type MethodRepository,
+  type PlacementRepository,
   type Repository,
   type ResourceRepository,
   type RestApiRepository,
@@ -28,6 +29,7 @@ import { ageText, copyOf, keyText, pageOf, Rows, sortedBy } from './rows.js';
 /** All tables of one tenant, as of its last commit. */
 export interface Tables {
   account: Map<string, AccountSettings>;
+  placement: Map<string, string>;
   restApis: Map<string, RestApi>;
   resources: Map<string, Resource>;
   methods: Map<string, Method>;
@@ -47,6 +49,7 @@ export interface Tables {
 export function emptyTables(): Tables {
   return {
     account: new Map(),
+    placement: new Map(),
     restApis: new Map(),
     resources: new Map(),
     methods: new Map(),
@@ -439,5 +442,20 @@ export class InMemoryAccount implements AccountRepository {
   }
   async write(settings: AccountSettings) {
     this.tables.account.set('', copyOf(settings));
+  }
+}
+
+/** A tenant's transactions run one after the other, so reading locks enough. */
+export class InMemoryPlacement implements PlacementRepository {
+  constructor(private readonly tables: OpenTables) {}
+  async read() {
+    return this.tables.placement.get('');
+  }
+  lock() {
+    return this.read();
+  }
+  async write(pool: string | null) {
+    if (pool === null) this.tables.placement.delete('');
+    else this.tables.placement.set('', pool);
   }
 }
