@@ -39,6 +39,32 @@ const engineSetting: Setting<(typeof ENGINES)[number]> = {
   },
 };
 
+const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
+
+const upstreamTlsMinSetting: Setting<(typeof TLS_VERSIONS)[number]> = {
+  variable: 'GATEHOUSE_UPSTREAM_TLS_MIN',
+  description: 'oldest version of TLS spoken with upstreams: TLSv1.2 or TLSv1.3',
+  fallback: 'TLSv1.2',
+  parse: (text) => {
+    const version = TLS_VERSIONS.find((name) => name === text);
+    if (version !== undefined) return version;
+    throw new Error(`expected ${TLS_VERSIONS.join(' or ')}, got "${text}"`);
+  },
+};
+
+const upstreamCertHostsSetting: Setting<readonly string[]> = {
+  variable: 'GATEHOUSE_UPSTREAM_CERT_HOSTS',
+  description:
+    'hosts that are shown the certificate, separated by commas, *.example.com for all below; without it every upstream that asks',
+  fallback: [],
+  parse: (text) =>
+    text.split(',').map((part) => {
+      const host = part.trim().toLowerCase();
+      if (/^(\*\.)?[a-z0-9.:_-]+$/.test(host)) return host;
+      throw new Error(`expected host names separated by commas, got "${text}"`);
+    }),
+};
+
 const SETTINGS = {
   nodeToken: secretSetting('GATEHOUSE_NODE_TOKEN', 'shared by control planes, nodes and function runners'),
   bind: stringSetting('GATEHOUSE_BIND', 'address to listen on', '127.0.0.1'),
@@ -84,6 +110,19 @@ const SETTINGS = {
     DEFAULT_LISTENER_LIMITS.connectionsPerAddressMax,
   ),
   engine: engineSetting,
+  upstreamCa: stringSetting(
+    'GATEHOUSE_UPSTREAM_CA',
+    'PEM file of authorities that upstreams on TLS may be signed by, besides the usual ones; read again when it changes',
+    '',
+  ),
+  upstreamCert: stringSetting(
+    'GATEHOUSE_UPSTREAM_CERT',
+    'PEM file of the certificate (chain, leaf first) shown to upstreams that ask for one, whichever tenant calls',
+    '',
+  ),
+  upstreamKey: stringSetting('GATEHOUSE_UPSTREAM_KEY', 'PEM file of its private key', ''),
+  upstreamCertHosts: upstreamCertHostsSetting,
+  upstreamTlsMin: upstreamTlsMinSetting,
   allowsPrivateUpstreams: booleanSetting(
     'GATEHOUSE_ALLOW_PRIVATE_UPSTREAMS',
     'integrations may call loopback and private addresses; for one machine or trusted tenants only',

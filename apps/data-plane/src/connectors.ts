@@ -3,8 +3,10 @@ import { FunctionConnector, HttpConnector } from '@gatehouse/engine-connectors';
 import type { Connector } from '@gatehouse/engine-exchange';
 import { ConnectionBudget, Http1Connector } from '@gatehouse/engine-http1';
 import { openDestinations, TenantAddressRules } from '@gatehouse/engine-upstream';
+import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { descriptorLimit, descriptorShares } from './descriptors.js';
+import { UpstreamTlsSettings } from './upstream-tls.js';
 
 interface ClosableConnector extends Connector {
   close(): Promise<void>;
@@ -15,9 +17,11 @@ export interface Connectors {
   readonly http: ClosableConnector;
   readonly insecureHttp: ClosableConnector;
   readonly functions: FunctionConnector;
+  /** `null` with the reference engine, which has no such settings. */
+  readonly tls: UpstreamTlsSettings | null;
 }
 
-export function openConnectors(config: Config, adminPort: number): Connectors {
+export function openConnectors(config: Config, adminPort: number, log: Logger): Connectors {
   const rules = new TenantAddressRules({
     allow: config.allowsPrivateUpstreams ? ['loopback', 'private'] : [],
     // Ours, and reached with the node token only: no business of a tenant's integration.
@@ -30,18 +34,28 @@ export function openConnectors(config: Config, adminPort: number): Connectors {
       http: new HttpConnector({ addressRules }),
       insecureHttp: new HttpConnector({ addressRules, skipsVerification: true }),
       functions,
+      tls: null,
     };
   }
   const destinations = openDestinations({ rules });
-  const common = { destinations, budget: new ConnectionBudget(descriptorShares(descriptorLimit()).upstreams) };
+  const tls = new UpstreamTlsSettings(config, log);
+  const common = {
+    destinations,
+    budget: new ConnectionBudget(descriptorShares(descriptorLimit()).upstreams),
+    trustedCaPem: tls.trustedCaPem,
+    clientCertificate: tls.clientCertificate,
+    minTlsVersion: config.upstreamTlsMin,
+  };
   return {
     http: new Http1Connector(common),
     insecureHttp: new Http1Connector({ ...common, skipsVerification: true }),
     functions,
+    tls,
   };
 }
 
-export async function closeConnectors({ http, insecureHttp, functions }: Connectors): Promise<void> {
+export async function closeConnectors({ http, insecureHttp, functions, tls }: Connectors): Promise<void> {
+  tls?.close();
   await Promise.all([http.close(), insecureHttp.close(), functions.close()]);
 }
 

@@ -52,14 +52,17 @@ export class Serving {
 
   constructor(private readonly options: ServingOptions) {
     const { config, adminPort, quotas, rates, buckets, metrics, clock, log } = options;
-    this.connectors = openConnectors(config, adminPort);
+    this.connectors = openConnectors(config, adminPort, log);
+    const { http, insecureHttp, functions } = this.connectors;
     const usage: Pick<UsageJournal, 'count' | 'settle'> = {
       count: (tenant, planId, keyId, nowMs) => this.journal!.countSoon(tenant, planId, keyId, nowMs),
       settle: (countedAtMs) => this.journal!.settle(countedAtMs),
     };
     this.keeper = new WorldKeeper({
       bindings: {
-        ...this.connectors,
+        http,
+        insecureHttp,
+        functions,
         limits: { buckets, quotas, usage, clock, ...(rates === undefined ? {} : { rates }) },
         metrics,
       },

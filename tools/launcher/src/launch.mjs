@@ -80,6 +80,7 @@ async function start(root, settings, state, secrets, children, postgres) {
     GATEHOUSE_CONTROL_ADDRESS: `${settings.bind}:${settings.ports.GATEHOUSE_GRPC_PORT}`,
     GATEHOUSE_PORT: String(settings.ports.GATEHOUSE_PORT),
     GATEHOUSE_TLS_DIR: settings.tlsDir,
+    ...settings.upstreamTls,
     GATEHOUSE_TLS_PORT: String(settings.ports.GATEHOUSE_TLS_PORT),
     GATEHOUSE_NODE_ADMIN_PORT: String(settings.ports.GATEHOUSE_NODE_ADMIN_PORT),
     GATEHOUSE_RUNNER_PORT: String(settings.ports.GATEHOUSE_RUNNER_PORT),

@@ -9,6 +9,9 @@ const VARIABLES = [
   ['GATEHOUSE_PORT', 'data-plane node, HTTP: callers of your APIs', '8080'],
   ['GATEHOUSE_TLS_DIR', 'folder of certificates; without it no HTTPS', ''],
   ['GATEHOUSE_TLS_PORT', 'data-plane node, HTTPS: callers of your APIs', '8443'],
+  ['GATEHOUSE_UPSTREAM_CA', 'PEM file of authorities that HTTPS backends may be signed by, besides the usual ones', ''],
+  ['GATEHOUSE_UPSTREAM_CERT', 'PEM file of the certificate shown to HTTPS backends that ask for one', ''],
+  ['GATEHOUSE_UPSTREAM_KEY', 'PEM file of its private key', ''],
   ['GATEHOUSE_NODE_ADMIN_PORT', 'data-plane node: health and metrics', '8081'],
   ['GATEHOUSE_WORKERS', 'processes that serve the data-plane port; auto is one per core', '1'],
   ['GATEHOUSE_RUNNER_PORT', 'function runner', '7081'],
@@ -19,6 +22,7 @@ const VARIABLES = [
   ['GATEHOUSE_BASE_DOMAIN', 'APIs answer as {api}.execute-api.<this>', 'localhost'],
   ['REDIS_URL', 'a Redis for the queue and for leases; PostgreSQL without it', ''],
 ];
+const UPSTREAM_FILES = ['GATEHOUSE_UPSTREAM_CA', 'GATEHOUSE_UPSTREAM_CERT', 'GATEHOUSE_UPSTREAM_KEY'];
 const PORTS = VARIABLES.map(([name]) => name).filter((name) => name.endsWith('_PORT'));
 
 /** What `npm start -- --help` prints. */
@@ -45,6 +49,7 @@ export function readSettings(root, environment) {
   if (!['0', '1'].includes(value.GATEHOUSE_DEMO)) problems.push(`GATEHOUSE_DEMO: expected 0 or 1, got "${value.GATEHOUSE_DEMO}"`);
   if (problems.length > 0) throw new Error(problems.join('\n'));
   const home = path.resolve(root, value.GATEHOUSE_HOME);
+  const placeOf = (name) => (value[name] === '' ? '' : path.resolve(root, value[name]));
   return {
     home,
     bind: value.GATEHOUSE_BIND,
@@ -53,7 +58,8 @@ export function readSettings(root, environment) {
     redisUrl: value.REDIS_URL,
     demo: value.GATEHOUSE_DEMO === '1',
     workers: value.GATEHOUSE_WORKERS,
-    tlsDir: value.GATEHOUSE_TLS_DIR === '' ? '' : path.resolve(root, value.GATEHOUSE_TLS_DIR),
+    tlsDir: placeOf('GATEHOUSE_TLS_DIR'),
+    upstreamTls: Object.fromEntries(UPSTREAM_FILES.map((name) => [name, placeOf(name)])),
     ports,
     adminUrl: `http://${value.GATEHOUSE_BIND}:${value.GATEHOUSE_ADMIN_PORT}`,
     gatewayUrl: `http://${value.GATEHOUSE_BIND}:${value.GATEHOUSE_PORT}`,

@@ -20,8 +20,9 @@ export interface NodeProcessOptions {
 
 export interface RecordedRequest {
   readonly status: number;
-  readonly fault: string | null;
-  readonly cause: string | null;
+  /** Absent when all went well. */
+  readonly fault?: string;
+  readonly cause?: string | null;
 }
 
 export class NodeProcess {
@@ -51,16 +52,18 @@ export class NodeProcess {
         GATEHOUSE_ALLOW_PRIVATE_UPSTREAMS: 'true',
         ...environment,
       },
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     const logged: Record<string, unknown>[] = [];
+    let complaints = '';
+    child.stderr!.on('data', (chunk: Buffer) => (complaints += chunk.toString()));
     const listening = new Promise<{ port: number; adminPort: number }>((resolve, reject) => {
       createInterface(child.stdout!).on('line', (text) => {
         const line = JSON.parse(text) as Record<string, unknown>;
         logged.push(line);
         if (line['msg'] === 'listening') resolve(line as { port: number; adminPort: number } & typeof line);
       });
-      child.once('exit', () => reject(new Error(`the node ended: ${JSON.stringify(logged)}`)));
+      child.once('close', () => reject(new Error(`the node ended: ${complaints}`)));
     });
     try {
       const { port, adminPort } = await listening;

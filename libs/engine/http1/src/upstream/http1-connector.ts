@@ -11,6 +11,7 @@
  *             received; a body that came whole with its head is handed on as bytes.
  */
 import { performance } from 'node:perf_hooks';
+import type { SecureVersion } from 'node:tls';
 import type { CallerPresence, Connector, UpstreamAnswer, UpstreamFailure, UpstreamRequest } from '@gatehouse/engine-exchange';
 import type { Destinations } from '@gatehouse/engine-upstream';
 import { DEFAULT_CHUNKED_LIMITS, type ChunkedLimits, type HeadLimits } from '../head-limits.js';
@@ -37,8 +38,9 @@ export interface Http1ConnectorOptions {
   readonly budget?: ConnectionBudget;
   /** Do not check certificates: the integration's `insecureSkipVerification`. */
   readonly skipsVerification?: boolean;
-  /** Authorities besides those that Node trusts. */
-  readonly trustedCaPem?: readonly string[];
+  /** Authorities besides those that Node trusts. A function is asked for each new connection: the same array as long as they are the same. */
+  readonly trustedCaPem?: readonly string[] | (() => readonly string[]);
+  readonly minTlsVersion?: SecureVersion;
   /**
    * What to show an upstream that asks who calls, `null` for nothing. Asked for each new connection: the same object as long as the
    * certificate is the same, for it is prepared once per object.
@@ -68,6 +70,7 @@ export class Http1Connector implements Connector {
   private uses = 0;
 
   constructor(options: Http1ConnectorOptions) {
+    const { trustedCaPem = [] } = options;
     this.destinations = options.destinations;
     this.originsMax = options.originsMax ?? 1_000;
     this.settings = {
@@ -79,7 +82,8 @@ export class Http1Connector implements Connector {
       closeAnIdleOne: () => this.closeAnIdleOne(),
       tls: new UpstreamTls({
         skipsVerification: options.skipsVerification ?? false,
-        trustedCaPem: options.trustedCaPem ?? [],
+        trustedCaPem: typeof trustedCaPem === 'function' ? trustedCaPem : () => trustedCaPem,
+        minVersion: options.minTlsVersion ?? 'TLSv1.2',
         clientCertificate: options.clientCertificate ?? null,
       }),
       headLimits: options.headLimits ?? UPSTREAM_HEAD_LIMITS,

@@ -8,6 +8,7 @@ import {
   type ConnectionOptions,
   type SecureContext,
   type SecureContextOptions,
+  type SecureVersion,
   type TLSSocket,
 } from 'node:tls';
 import type { OriginUrl } from './origin-url.js';
@@ -21,8 +22,9 @@ export interface ClientCertificate {
 export interface UpstreamTlsOptions {
   /** Do not check certificates: the integration's `insecureSkipVerification`. Nothing else turns the check off. */
   readonly skipsVerification: boolean;
-  /** Authorities besides those that Node trusts. */
-  readonly trustedCaPem: readonly string[];
+  /** Authorities besides those that Node trusts. Asked for each new connection: the same array as long as they are the same. */
+  readonly trustedCaPem: () => readonly string[];
+  readonly minVersion: SecureVersion;
   /**
    * What to show an upstream that asks who calls, `null` for nothing. Asked for each new connection: the same object as long as the
    * certificate is the same, for it is prepared once per object.
@@ -33,7 +35,9 @@ export interface UpstreamTlsOptions {
 /** How one connector's TLS connections are made. What OpenSSL prepares for them is made once, not per connection. */
 export class UpstreamTls {
   private anonymous: SecureContext | null = null;
-  private readonly contexts = new WeakMap<ClientCertificate, SecureContext>();
+  private contexts = new WeakMap<ClientCertificate, SecureContext>();
+  /** With whom they were made. */
+  private trusted: readonly string[] | null = null;
 
   constructor(private readonly options: UpstreamTlsOptions) {}
 
@@ -59,17 +63,23 @@ export class UpstreamTls {
   }
 
   private contextOf(certificate: ClientCertificate | null): SecureContext {
-    if (certificate === null) return (this.anonymous ??= createSecureContext(this.trust()));
+    const trusted = this.options.trustedCaPem();
+    if (trusted !== this.trusted) {
+      this.trusted = trusted;
+      this.anonymous = null;
+      this.contexts = new WeakMap();
+    }
+    if (certificate === null) return (this.anonymous ??= createSecureContext(this.common(trusted)));
     const known = this.contexts.get(certificate);
     if (known !== undefined) return known;
-    const context = withCertificate(certificate, this.trust());
+    const context = withCertificate(certificate, this.common(trusted));
     this.contexts.set(certificate, context);
     return context;
   }
 
-  private trust(): SecureContextOptions {
-    const { trustedCaPem } = this.options;
-    return trustedCaPem.length === 0 ? {} : { ca: [...getCACertificates('default'), ...trustedCaPem] };
+  private common(trusted: readonly string[]): SecureContextOptions {
+    const { minVersion } = this.options;
+    return trusted.length === 0 ? { minVersion } : { minVersion, ca: [...getCACertificates('default'), ...trusted] };
   }
 }
 
@@ -80,9 +90,9 @@ export class UnusableClientCertificate extends Error {
   }
 }
 
-function withCertificate({ certPem, keyPem }: ClientCertificate, trust: SecureContextOptions): SecureContext {
+function withCertificate({ certPem, keyPem }: ClientCertificate, common: SecureContextOptions): SecureContext {
   try {
-    return createSecureContext({ ...trust, cert: certPem, key: keyPem.reveal() });
+    return createSecureContext({ ...common, cert: certPem, key: keyPem.reveal() });
   } catch (cause) {
     throw new UnusableClientCertificate(cause);
   }
