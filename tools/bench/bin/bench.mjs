@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-// `npm run bench -- proxy` and `npm run bench -- scale`
+// `npm run bench -- proxy`, `npm run bench -- scale` and `npm run bench -- rollout`
 import path from 'node:path';
 import { help, readOptions } from '../src/options.mjs';
 import { benchProxies } from '../src/bench-proxies.mjs';
+import { benchRollout } from '../src/bench-rollout.mjs';
 import { benchScale } from '../src/bench-scale.mjs';
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -10,6 +11,7 @@ const root = path.resolve(import.meta.dirname, '../../..');
 try {
   const args = process.argv.slice(2);
   if (args[0] === 'scale') benchScale(root, args.slice(1));
+  else if (args[0] === 'rollout') await benchRollout(root, args.slice(1));
   else {
     const options = readOptions(args);
     if (options.help) process.stdout.write(help());

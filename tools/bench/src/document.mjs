@@ -65,10 +65,8 @@ function caption({ at, revision, machine, settings }) {
 
 /** Also printed by `--profile`. */
 export function profileText({ hottest, parts, scavenges }) {
-  const { perSecond, medianMs, maxMs } = scavenges;
   return [
-    `Young garbage is collected ${perSecond} times a second; a collection takes ${medianMs} ms (median; longest ${maxMs} ms).`,
-    '',
+    ...(scavenges === undefined ? [] : scavengeLines(scavenges)),
     '| time | part |',
     '|---:|---|',
     ...parts.map(({ percent, name }) => `| ${percent.toFixed(1)} % | ${name} |`),
@@ -77,4 +75,11 @@ export function profileText({ hottest, parts, scavenges }) {
     '|---:|---|---|',
     ...hottest.map(({ percent, name, place }) => `| ${percent.toFixed(1)} % | \`${name}\` | ${place} |`),
   ].join('\n');
+}
+
+function scavengeLines({ perSecond, medianMs, maxMs }) {
+  return [
+    `Young garbage is collected ${perSecond} times a second; a collection takes ${medianMs} ms (median; longest ${maxMs} ms).`,
+    '',
+  ];
 }

@@ -1,9 +1,10 @@
 // Where our node spends its time: V8's sampling profiler, switched on in the running process.
 import path from 'node:path';
+import { openInspector } from './inspector.mjs';
 import { median } from './summary.mjs';
 
-/** Node's inspector after SIGUSR1 listens here, always. */
-const INSPECTOR = 'http://127.0.0.1:9229';
+/** Node's inspector after SIGUSR1 listens here, unless it is told otherwise. */
+const INSPECTOR_PORT = 9229;
 const SAMPLE_US = 200;
 const FUNCTIONS_SHOWN = 20;
 
@@ -18,7 +19,7 @@ const WATCH_GC = `{
 /** Profiles the process `pid` while `work` runs: hottest functions, time by part, pauses for garbage collection. */
 export async function profileNode(pid, root, work) {
   process.kill(pid, 'SIGUSR1');
-  const session = await connect();
+  const session = await openInspector(INSPECTOR_PORT, '/data-plane/dist/main.js');
   try {
     await session.send('Runtime.evaluate', { expression: WATCH_GC });
     await session.send('Profiler.enable');
@@ -86,41 +87,4 @@ function shares(profile, labelOf) {
   return [...totals]
     .sort(([, a], [, b]) => b - a)
     .map(([key, us]) => ({ ...JSON.parse(key), percent: Math.round((us * 1000) / totalUs) / 10 }));
-}
-
-async function connect() {
-  const socket = new WebSocket(await inspectorUrl());
-  await new Promise((resolve, reject) => {
-    socket.addEventListener('open', resolve, { once: true });
-    socket.addEventListener('error', () => reject(new Error('The inspector of the node refused the connection')), { once: true });
-  });
-  const waiting = new Map();
-  let lastId = 0;
-  socket.addEventListener('message', ({ data }) => {
-    const { id, result, error } = JSON.parse(data);
-    if (error !== undefined) waiting.get(id)?.reject(new Error(error.message));
-    else waiting.get(id)?.resolve(result);
-    waiting.delete(id);
-  });
-  return {
-    send: (method, params = {}) =>
-      new Promise((resolve, reject) => {
-        const id = ++lastId;
-        waiting.set(id, { resolve, reject });
-        socket.send(JSON.stringify({ id, method, params }));
-      }),
-    close: () => socket.close(),
-  };
-}
-
-async function inspectorUrl() {
-  for (let tries = 0; tries < 100; tries++) {
-    const list = await fetch(`${INSPECTOR}/json/list`)
-      .then((response) => response.json())
-      .catch(() => []);
-    const own = list.find(({ url }) => url?.endsWith('/data-plane/dist/main.js'));
-    if (own !== undefined) return own.webSocketDebuggerUrl;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`No inspector at ${INSPECTOR}: is the port taken by another process?`);
 }

@@ -1,26 +1,13 @@
 // A fixed rate, whatever the answers do: request i is due at start + i / rate, and its latency counts from then, so that a proxy that stops for a
 // while is charged for every request that had to wait (no coordinated omission).
-//
-// Node's timers know whole milliseconds only. A second thread sleeps in Atomics.wait, which knows microseconds, and wakes this one.
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { percentile } from '../summary.mjs';
 import { RawConnection, requestBytes } from './raw-connection.mjs';
+import { everyTick } from './ticker.mjs';
 
-const TICK_MS = 0.2;
 /** The first requests find cold connections: their latency does not count. */
 const UNCOUNTED_MS = 1_000;
 
-if (isMainThread) generate(JSON.parse(process.argv[2]));
-else tick(new Int32Array(workerData));
-
-/** Wakes the main thread every TICK_MS, never twice for one turn of it. */
-function tick(isPending) {
-  const never = new Int32Array(new SharedArrayBuffer(4));
-  for (;;) {
-    Atomics.wait(never, 0, 0, TICK_MS);
-    if (Atomics.exchange(isPending, 0, 1) === 0) parentPort.postMessage(null);
-  }
-}
+generate(JSON.parse(process.argv[2]));
 
 function generate({ target, rate, connections, seconds }) {
   const bytes = requestBytes(target);
@@ -35,12 +22,7 @@ function generate({ target, rate, connections, seconds }) {
   let counted = 0;
   let errors = 0;
 
-  const isPending = new Int32Array(new SharedArrayBuffer(4));
-  const worker = new Worker(import.meta.filename, { workerData: isPending.buffer });
-  worker.on('message', () => {
-    Atomics.store(isPending, 0, 0);
-    sendDue();
-  });
+  everyTick(sendDue);
 
   function sendDue() {
     const nowMs = performance.now();

@@ -8,13 +8,18 @@ export class RawConnection {
   #head = '';
   #bodyLeft = -1;
   #done = null;
+  /** Why the last answer was none, for people. */
+  problem = '';
 
   /** `readBytes`: size of its one read buffer. */
   constructor(port, readBytes) {
     const onread = { buffer: Buffer.allocUnsafe(readBytes), callback: (count, buffer) => this.#read(count, buffer) };
     this.socket = net.connect({ port, host: '127.0.0.1', noDelay: true, onread });
-    this.socket.on('error', () => {});
-    this.socket.on('close', () => this.#finish(false));
+    this.socket.on('error', (error) => (this.problem ||= error.code ?? error.message));
+    this.socket.on('close', () => {
+      this.problem ||= 'closed without an answer';
+      this.#finish(false);
+    });
   }
 
   /** False once the other side has closed. */
@@ -37,6 +42,7 @@ export class RawConnection {
       if (end < 0) return true;
       const length = HEAD.exec(this.#head.slice(0, end + 2))?.[1];
       if (length === undefined) {
+        this.problem = this.#head.slice(0, this.#head.indexOf('\r\n'));
         this.socket.destroy();
         return false;
       }

@@ -1,0 +1,197 @@
+// What is measured, one function per part; each gets the running fleet and returns plain figures.
+import { setTimeout as sleep } from 'node:timers/promises';
+import { median, percentile } from '../summary.mjs';
+import { createAndDelete, deploy, eachOf } from './apis.mjs';
+import { VersionProbe } from './probe.mjs';
+
+/** Between two deployments whose time to live is measured. */
+const REST_MS = 20;
+const SAMPLES_IN_A_ROW = 5;
+const CYCLES_PARALLEL = 4;
+/** Calls under way at once; above that the rate is missed and says so. */
+const CHANGES_PENDING_MAX = 32;
+/** Of a window that follows another kind: what was still under way is not counted for either. */
+const SETTLE_MS = 500;
+
+/** Deployments one after the other, each waited for until every node serves it. */
+export async function deployToLive({ clients, nodePorts, load, versions }, { apiId, count, mark }) {
+  const probes = nodePorts.map((port) => new VersionProbe(port, apiId));
+  const fromCallMs = [];
+  const fromAnswerMs = [];
+  const answerMs = [];
+  try {
+    load.mark(mark);
+    for (let index = 0; index < count; index++) {
+      const version = ++versions.last;
+      const calledMs = performance.now();
+      // Asked while the call is under way: a node may serve the new version before the caller has the answer.
+      const live = Promise.all(probes.map((probe) => probe.liveAtMs(version)));
+      live.catch(() => undefined); // when the call fails first
+      await deploy(clients[index % clients.length], apiId, version);
+      const answeredMs = performance.now();
+      const liveMs = Math.max(...(await live));
+      fromCallMs.push(liveMs - calledMs);
+      fromAnswerMs.push(Math.max(0, liveMs - answeredMs));
+      answerMs.push(answeredMs - calledMs);
+      await sleep(REST_MS);
+    }
+  } finally {
+    load.mark('');
+    for (const probe of probes) probe.close();
+  }
+  return { count, answer: spread(answerMs), liveFromCall: spread(fromCallMs), liveFromAnswer: spread(fromAnswerMs) };
+}
+
+/** Deployments as fast as they are answered; samples of every process before, between and after. */
+export async function deployInARow({ clients, nodePorts, load, versions, watched }, { apiId, count }) {
+  const answerMs = [];
+  const samples = [await sampleAll(watched, 0)];
+  const startedMs = performance.now();
+  let pausedMs = 0;
+  load.mark('deployments in a row');
+  for (let done = 0; done < count;) {
+    const calledMs = performance.now();
+    await deploy(clients[done % clients.length], apiId, ++versions.last);
+    answerMs.push(performance.now() - calledMs);
+    if (++done % Math.ceil(count / SAMPLES_IN_A_ROW) !== 0 && done !== count) continue;
+    const before = performance.now();
+    samples.push(await sampleAll(watched, done));
+    pausedMs += performance.now() - before;
+  }
+  const seconds = (performance.now() - startedMs - pausedMs) / 1000;
+  const probes = nodePorts.map((port) => new VersionProbe(port, apiId));
+  await Promise.all(probes.map((probe) => probe.liveAtMs(versions.last)));
+  for (const probe of probes) probe.close();
+  load.mark('');
+  return { count, perSecond: count / seconds, answer: spread(answerMs), growth: growths(samples) };
+}
+
+/** Windows without and with changes take turns, so that a slow minute of the machine hits both. Latencies are the load's. */
+export async function changesUnderLoad({ clients, load, versions, watched }, { apiIds, perSecond, rounds, seconds, mark }) {
+  let changes = 0;
+  let changingMs = 0;
+  let cpuUs = 0;
+  const cpuOf = () => watched.map((process) => process.cpuUs());
+  const cpu = { idle: watched.map(() => 0), changing: watched.map(() => 0) };
+  const count = (kind, before) => cpuOf().forEach((us, index) => (cpu[kind][index] += us - before[index]));
+  for (let round = 0; round < rounds; round++) {
+    await sleep(SETTLE_MS);
+    load.mark(`${mark} idle`);
+    cpuUs = cpuOf();
+    await sleep(seconds * 1000);
+    load.mark('');
+    count('idle', cpuUs);
+    const window = { from: performance.now() + SETTLE_MS, to: performance.now() + SETTLE_MS + seconds * 1000 };
+    setTimeout(() => {
+      load.mark(`${mark} changing`);
+      cpuUs = cpuOf();
+    }, SETTLE_MS);
+    const made = await changeSteadily(clients, apiIds, perSecond, versions, window);
+    count('changing', cpuUs);
+    load.mark('');
+    changes += made;
+    changingMs += window.to - window.from;
+  }
+  const windowsMs = rounds * seconds * 1000;
+  const busy = (kind, index) => (cpu[kind][index] / 1000 / windowsMs) * 100;
+  return {
+    apis: apiIds.length,
+    perSecond: (changes * 1000) / changingMs,
+    busyPercent: watched.map(({ name }, index) => ({ name, idle: busy('idle', index), changing: busy('changing', index) })),
+  };
+}
+
+/** Starts a deployment whenever one is due until `to`, resolves when all are answered; returns how many were made from `from` on. */
+async function changeSteadily(clients, apiIds, perSecond, versions, { from, to }) {
+  const pending = new Set();
+  const failures = [];
+  let made = 0;
+  let started = 0;
+  for (let dueMs = performance.now(); dueMs < to; dueMs += 1000 / perSecond) {
+    const earlyMs = dueMs - performance.now();
+    if (earlyMs > 0) await sleep(earlyMs);
+    if (pending.size >= CHANGES_PENDING_MAX) await Promise.race(pending);
+    const call = deploy(clients[started % clients.length], apiIds[started % apiIds.length], ++versions.last)
+      .then(() => {
+        const nowMs = performance.now();
+        if (nowMs >= from && nowMs < to) made++;
+      })
+      .catch((error) => failures.push(error))
+      .finally(() => pending.delete(call));
+    started++;
+    pending.add(call);
+  }
+  await Promise.all(pending);
+  if (failures.length > 0) throw failures[0];
+  return made;
+}
+
+/** APIs that are created, deployed and deleted; samples of every process before, between and after. */
+export async function createDeleteCycles({ clients, upstreamUrl, load, watched }, { count, samplesCount = 5 }) {
+  const samples = [];
+  const startedMs = performance.now();
+  load.mark('create and delete');
+  // What the first ones fill (code, pools, caches of one kind each) is not growth.
+  const warmUp = Math.ceil(count / 10);
+  let done = 0;
+  const run = (from, to) =>
+    eachOf(
+      Array.from({ length: to - from }, (_, index) => from + index),
+      CYCLES_PARALLEL,
+      (index) => createAndDelete(clients[index % clients.length], upstreamUrl, index),
+    );
+  await run(0, warmUp);
+  samples.push(await sampleAll(watched, 0));
+  for (let part = 1; part <= samplesCount; part++) {
+    const to = Math.round((count * part) / samplesCount);
+    await run(warmUp + done, warmUp + to);
+    done = to;
+    samples.push(await sampleAll(watched, done));
+  }
+  load.mark('');
+  return { count, perSecond: (count + warmUp) / ((performance.now() - startedMs) / 1000), growth: growths(samples) };
+}
+
+async function sampleAll(watched, done) {
+  const processes = [];
+  for (const process of watched) processes.push({ name: process.name, ...(await process.sample()) });
+  return { done, processes };
+}
+
+/** By process: first and last sample, and the slope of the live heap per change, by least squares. */
+export function growths(samples) {
+  return samples[0].processes.map(({ name }, index) => {
+    const series = samples.map(({ done, processes }) => ({ done, ...processes[index] }));
+    const slope = (member) => slopeOf(series.map((sample) => [sample.done, sample[member]]));
+    return {
+      name,
+      before: series[0],
+      after: series.at(-1),
+      heapBytesEach: slope('heapBytes'),
+      externalBytesEach: slope('externalBytes'),
+      residentBytesEach: slope('residentBytes'),
+      descriptorsEach: slope('descriptors'),
+      series,
+    };
+  });
+}
+
+/** Of the straight line nearest to the points. */
+export function slopeOf(points) {
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const meanX = mean(points.map(([x]) => x));
+  const meanY = mean(points.map(([, y]) => y));
+  const spreadX = points.reduce((sum, [x]) => sum + (x - meanX) ** 2, 0);
+  return spreadX === 0 ? 0 : points.reduce((sum, [x, y]) => sum + (x - meanX) * (y - meanY), 0) / spreadX;
+}
+
+/** Milliseconds. */
+export function spread(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return { p50: percentile(sorted, 0.5), p99: percentile(sorted, 0.99), max: sorted.at(-1) ?? 0 };
+}
+
+/** The p99 of windows with changes over that of the idle window before each: the median of the pairs. */
+export function pairedRatio(idle, changing) {
+  return median(changing.windows.map(({ p99Us }, index) => p99Us / idle.windows[index].p99Us));
+}
