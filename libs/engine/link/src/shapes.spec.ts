@@ -31,7 +31,7 @@ const PLAN = {
   quota: { limit: 1, offset: 0, period: 'DAY' },
   apiStages: [{ apiId: 'a', stage: 's', methodThrottles: { '/GET': { ratePerSecond: 1, burst: 1 } } }],
 };
-const KEY = { apiKeyId: 'k', tenant: 't', valueDigest: 'd', enabled: true, usagePlanIds: ['p'] };
+const KEY = { apiKeyId: 'k', tenant: 't', valueDigest: 'd0'.repeat(32), enabled: true, usagePlanIds: ['p'] };
 
 const CONTENTS = [
   ['stage', STAGE, checkStage],

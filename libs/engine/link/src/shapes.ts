@@ -16,6 +16,7 @@ function claim(expected: string, holds: (value: unknown) => boolean): Check {
 }
 
 const text = claim('a string', (value) => typeof value === 'string');
+const sha256 = claim('a SHA-256 in hex', (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value));
 const flag = claim('true or false', (value) => typeof value === 'boolean');
 const number = claim('a number', (value) => typeof value === 'number');
 const milliseconds = claim('a positive number', (value) => typeof value === 'number' && value > 0);
@@ -127,7 +128,7 @@ export const checkUsagePlan: Check = record({
 export const checkApiKey: Check = record({
   apiKeyId: text,
   tenant: text,
-  valueDigest: text,
+  valueDigest: sha256,
   enabled: flag,
   usagePlanIds: list(text),
 });

@@ -244,7 +244,8 @@ test('programs and stages are frozen', () => {
 
 // Keys and plans
 
-const KEY: ApiKeyEntry = { apiKeyId: 'k1', tenant: '1', valueDigest: 'd1', enabled: true, usagePlanIds: ['p1'] };
+const [D1, D2] = [sha256Hex('value 1'), sha256Hex('value 2')];
+const KEY: ApiKeyEntry = { apiKeyId: 'k1', tenant: '1', valueDigest: D1, enabled: true, usagePlanIds: ['p1'] };
 const PLAN: UsagePlanEntry = {
   usagePlanId: 'p1',
   tenant: '1',
@@ -273,7 +274,7 @@ test('keys and plans are found by their own tenant only', async () => {
   const node = keeper();
   await node.adopt(change(1, [keyEntry(KEY), planEntry(PLAN)]), none);
   const world = node.current;
-  expect([world.apiKey('1', 'd1')?.apiKeyId, world.apiKey('2', 'd1'), world.apiKey('1', 'd2')]).toEqual(['k1', null, null]);
+  expect([world.apiKey('1', D1)?.apiKeyId, world.apiKey('2', D1), world.apiKey('1', D2)]).toEqual(['k1', null, null]);
   expect([world.usagePlan('1', 'p1')?.settings, world.usagePlan('2', 'p1')]).toEqual([PLAN, null]);
   expect([world.usagePlan('1', 'p1')!.methodThrottles('a', 's'), world.usagePlan('1', 'p1')!.methodThrottles('a', 't')]).toEqual([
     new Map(),
@@ -284,19 +285,19 @@ test('keys and plans are found by their own tenant only', async () => {
 test('a key that changes its value or is removed is not found by the old one', async () => {
   const node = keeper();
   await node.adopt(change(1, [keyEntry(KEY)]), none);
-  await node.adopt(change(2, [keyEntry({ ...KEY, valueDigest: 'd2', enabled: false })]), none);
-  expect([node.current.apiKey('1', 'd1'), node.current.apiKey('1', 'd2')?.enabled]).toEqual([null, false]);
+  await node.adopt(change(2, [keyEntry({ ...KEY, valueDigest: D2, enabled: false })]), none);
+  expect([node.current.apiKey('1', D1), node.current.apiKey('1', D2)?.enabled]).toEqual([null, false]);
   await node.adopt(change(3, [], [{ kind: 'API_KEY', id: 'k1' }]), none);
-  expect(node.current.apiKey('1', 'd2')).toBe(null);
+  expect(node.current.apiKey('1', D2)).toBe(null);
 });
 
 test('a value that moves from one key to another in one change belongs to the new one, in either order', async () => {
   for (const flip of [false, true]) {
     const node = keeper();
     await node.adopt(change(1, [keyEntry(KEY)]), none);
-    const entries = [keyEntry({ ...KEY, valueDigest: 'd2' }), keyEntry({ ...KEY, apiKeyId: 'k2' })];
+    const entries = [keyEntry({ ...KEY, valueDigest: D2 }), keyEntry({ ...KEY, apiKeyId: 'k2' })];
     await node.adopt(change(2, flip ? entries.reverse() : entries), none);
-    expect([node.current.apiKey('1', 'd1')?.apiKeyId, node.current.apiKey('1', 'd2')?.apiKeyId]).toEqual(['k2', 'k1']);
+    expect([node.current.apiKey('1', D1)?.apiKeyId, node.current.apiKey('1', D2)?.apiKeyId]).toEqual(['k2', 'k1']);
   }
 });
 
@@ -309,7 +310,7 @@ test('content that names another tenant or id, or is no JSON, is refused and cha
     keyEntry(KEY, { inline: '{' }),
   ];
   expect((await node.adopt(change(2, bad), none)).length).toBe(3);
-  expect(node.current.apiKey('1', 'd1')).toEqual(KEY);
+  expect(node.current.apiKey('1', D1)).toEqual(KEY);
 });
 
 test('a persistent map agrees with a plain one, and its earlier forms do not change', () => {

@@ -12,7 +12,7 @@ import { LinkRefusal, type LinkedStage } from '@gatehouse/engine-exchange';
 import { linkStage, routeCount, type LinkBindings } from './link-stage.js';
 import { readSnapshot, type SnapshotName } from './read-snapshot.js';
 import { checkApiKey, checkUsagePlan, type Check } from './shapes.js';
-import { digestKey, LinkedUsagePlan, World } from './world.js';
+import { LinkedUsagePlan, World } from './world.js';
 
 /** One published thing; the shape control-link hands over. */
 export interface WorldEntry {
@@ -216,8 +216,7 @@ export class WorldKeeper {
 /** What a change does to the maps of a World. */
 class Edits {
   readonly stages = new Map<string, SnapshotName | null>();
-  private readonly keysById = new Map<string, ApiKeyEntry | null>();
-  private readonly keysByDigest = new Map<string, ApiKeyEntry | null>();
+  private readonly keys = new Map<string, ApiKeyEntry | null>();
   private readonly plans = new Map<string, LinkedUsagePlan | null>();
 
   constructor(private readonly before: World) {}
@@ -225,7 +224,7 @@ class Edits {
   remove(kind: WorldEntry['kind'], id: string): void {
     if (kind === 'STAGE') this.stages.set(id, null);
     else if (kind === 'USAGE_PLAN') this.plans.set(id, null);
-    else if (kind === 'API_KEY') this.forgetKey(id);
+    else if (kind === 'API_KEY') this.keys.set(id, null);
   }
 
   /** The name of a stage, which its caller puts in once it is linked; `null` for what is in already. Throws for bad content. */
@@ -242,10 +241,7 @@ class Edits {
         return null;
       }
       case 'API_KEY': {
-        const key = parseInline<ApiKeyEntry>(entry, 'apiKeyId', checkApiKey);
-        this.forgetKey(entry.id);
-        this.keysById.set(entry.id, key);
-        this.keysByDigest.set(digestKey(key.tenant, key.valueDigest), key);
+        this.keys.set(entry.id, parseInline<ApiKeyEntry>(entry, 'apiKeyId', checkApiKey));
         return null;
       }
       case 'FUNCTION':
@@ -255,23 +251,7 @@ class Edits {
 
   apply(revision: number): World {
     const { before } = this;
-    return new World(
-      revision,
-      before.stages.with(this.stages),
-      before.keysById.with(this.keysById),
-      before.keysByDigest.with(this.keysByDigest),
-      before.plans.with(this.plans),
-    );
-  }
-
-  private forgetKey(id: string): void {
-    const key = this.keysById.get(id) ?? this.before.keysById.get(id);
-    if (key === null) return;
-    this.keysById.set(id, null);
-    const place = digestKey(key.tenant, key.valueDigest);
-    // Another key may have taken the value over in this very change.
-    if ((this.keysByDigest.get(place) ?? this.before.keysByDigest.get(place))?.apiKeyId === id)
-      this.keysByDigest.set(place, null);
+    return new World(revision, before.stages.with(this.stages), before.keys.with(this.keys), before.plans.with(this.plans));
   }
 }
 

@@ -1,29 +1,23 @@
 /** What a node serves at one revision: an index of all stages, keys and plans. Immutable; the next one shares what did not change. */
 import type { ApiKeyEntry, ThrottleSettings, UsagePlanEntry } from '@gatehouse/contracts';
 import type { UsagePlanView, WorldView } from '@gatehouse/engine-exchange';
+import { KeyTable } from './key-table.js';
 import { PersistentMap } from './persistent-map.js';
 import type { SnapshotName } from './read-snapshot.js';
 
 export class World implements WorldView {
-  static readonly EMPTY = new World(
-    0,
-    PersistentMap.empty(),
-    PersistentMap.empty(),
-    PersistentMap.empty(),
-    PersistentMap.empty(),
-  );
+  static readonly EMPTY = new World(0, PersistentMap.empty(), KeyTable.EMPTY, PersistentMap.empty());
 
   constructor(
     readonly revision: number,
     /** By `{apiId}/{stage}`. */
     readonly stages: PersistentMap<SnapshotName>,
-    readonly keysById: PersistentMap<ApiKeyEntry>,
-    readonly keysByDigest: PersistentMap<ApiKeyEntry>,
+    readonly keys: KeyTable,
     readonly plans: PersistentMap<LinkedUsagePlan>,
   ) {}
 
   apiKey(tenant: string, valueDigest: string): ApiKeyEntry | null {
-    return this.keysByDigest.get(digestKey(tenant, valueDigest));
+    return this.keys.find(tenant, valueDigest);
   }
 
   /** A plan of another tenant does not exist. */
@@ -33,23 +27,28 @@ export class World implements WorldView {
   }
 }
 
-export function digestKey(tenant: string, valueDigest: string): string {
-  return `${tenant} ${valueDigest}`;
-}
+type ThrottlesOfStages = Map<string, Map<string, ReadonlyMap<string, ThrottleSettings>>>;
 
 export class LinkedUsagePlan implements UsagePlanView {
-  /** By API, then stage: names that are joined for each request would be hashed for each request. */
-  private readonly stages = new Map<string, Map<string, ReadonlyMap<string, ThrottleSettings>>>();
+  /**
+   * By API, then stage: names that are joined for each request would be hashed for each request. Made at the first request of a
+   * key of the plan: most plans of a large node are not in use, and the maps outweigh all else of them.
+   */
+  private stages: ThrottlesOfStages | null = null;
 
-  constructor(readonly settings: UsagePlanEntry) {
-    for (const { apiId, stage, methodThrottles } of settings.apiStages) {
-      let stages = this.stages.get(apiId);
-      if (stages === undefined) this.stages.set(apiId, (stages = new Map()));
-      stages.set(stage, new Map(Object.entries(methodThrottles)));
-    }
-  }
+  constructor(readonly settings: UsagePlanEntry) {}
 
   methodThrottles(apiId: string, stage: string): ReadonlyMap<string, ThrottleSettings> | null {
-    return this.stages.get(apiId)?.get(stage) ?? null;
+    return (this.stages ??= throttlesOf(this.settings)).get(apiId)?.get(stage) ?? null;
   }
+}
+
+function throttlesOf({ apiStages }: UsagePlanEntry): ThrottlesOfStages {
+  const byApi: ThrottlesOfStages = new Map();
+  for (const { apiId, stage, methodThrottles } of apiStages) {
+    let stages = byApi.get(apiId);
+    if (stages === undefined) byApi.set(apiId, (stages = new Map()));
+    stages.set(stage, new Map(Object.entries(methodThrottles)));
+  }
+  return byApi;
 }

@@ -34,16 +34,15 @@ interface Telemetry {
   MetricsRegistry: new () => { series(labels: object, nowMs: number): NonNullable<Exchange['route']>['metrics'] };
 }
 interface Linking {
-  World: { new (...parts: unknown[]): NonNullable<Exchange['world']>; EMPTY: { stages: unknown; keysById: unknown } & Worlds };
+  World: { new (...parts: unknown[]): NonNullable<Exchange['world']>; EMPTY: { stages: unknown } & Worlds };
   LinkedUsagePlan: new (settings: object) => unknown;
-  digestKey(tenant: string, digest: string): string;
 }
 interface Worlds {
-  keysByDigest: Entries;
+  keys: Entries;
   plans: Entries;
 }
 interface Entries {
-  with(edits: readonly (readonly [string, unknown])[]): Entries;
+  with(edits: ReadonlyMap<string, unknown>): Entries;
 }
 
 const built = async (path: string): Promise<unknown> => import(new URL(`../${path}.js`, import.meta.url).href);
@@ -53,7 +52,7 @@ const { BucketRegistry, QuotaLedger, RateLeases, UsageJournal } = (await built('
 const { sha256Hex, systemClock } = (await built('../../foundation/kernel/dist/index')) as Kernel;
 const { AccessLog, RequestRecorder } = (await built('../record/dist/index')) as Recorders;
 const { MetricsRegistry } = (await built('../../foundation/telemetry/dist/index')) as Telemetry;
-const { World, LinkedUsagePlan, digestKey } = (await built('../link/dist/world')) as Linking;
+const { World, LinkedUsagePlan } = (await built('../link/dist/world')) as Linking;
 
 const CALLERS = 64;
 const TENANT = '123456789012';
@@ -90,9 +89,8 @@ const { EMPTY } = World;
 const world = new World(
   1,
   EMPTY.stages,
-  EMPTY.keysById,
-  EMPTY.keysByDigest.with(keys.map((key) => [digestKey(TENANT, key.valueDigest), key] as const)),
-  EMPTY.plans.with([[plan.usagePlanId, new LinkedUsagePlan(plan)]]),
+  EMPTY.keys.with(new Map(keys.map((key) => [key.apiKeyId, key]))),
+  EMPTY.plans.with(new Map([[plan.usagePlanId, new LinkedUsagePlan(plan)]])),
 );
 
 const nowMs = Date.now();

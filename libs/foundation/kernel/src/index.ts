@@ -13,6 +13,7 @@ export {
   type Settings,
   type Values,
 } from './config.js';
+export { digitsOfValue, readWhole, valueOfDigits, writeWhole } from './digits.js';
 export { randomIds, SequentialIds, type IdSource } from './ids.js';
 export { Secret } from './secret.js';
 export { SET_DIGEST_BUCKETS, SetDigest } from './set-digest.js';
