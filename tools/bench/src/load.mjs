@@ -68,12 +68,12 @@ function percentiles(times) {
   return { p50Us: percentile(times, 0.5), p99Us: percentile(times, 0.99), p999Us: percentile(times, 0.999) };
 }
 
-/** One of our own load programs in `generators/`; resolves with the JSON that it prints. */
-export async function generate(name, settings, seconds) {
+/** One of our own load programs in `generators/`; resolves with the JSON that it prints. `priority`: as of `putFirst`. */
+export async function generate(name, settings, seconds, priority = 0) {
   const script = path.join(import.meta.dirname, 'generators', name);
   // Its young garbage is collected rarely, and little of it is alive then: pauses of the generator would be taken for the proxy's.
   const command = [process.execPath, '--max-semi-space-size=64', script, JSON.stringify({ ...settings, seconds })];
-  return JSON.parse(await run(command));
+  return JSON.parse(await run(priority === 0 ? command : ['chrt', '-f', String(priority), ...command]));
 }
 
 function headerArgs(headers) {
