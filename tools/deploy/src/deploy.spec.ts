@@ -1,13 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import Ajv from 'ajv';
 import { DockerfileParser } from 'dockerfile-ast';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { millisecondsOf, readDeployed, settingsOf, templatesOf } from './deployed.js';
+import { millisecondsOf, readDeployed, ROOT, settingsOf, templatesOf } from './deployed.js';
 
-const ROOT = path.resolve(import.meta.dirname, '../../..');
 const APPS = ['control-plane', 'data-plane', 'function-runner'] as const;
 const SERVING = 'apps/data-plane/src/serving.ts';
 const DRAIN_SECONDS = (millisecondsOf(SERVING, 'DRAIN_MS') + millisecondsOf(SERVING, 'LAST_REPORT_MS')) / 1_000;
@@ -70,6 +69,15 @@ describe('compose.yaml', () => {
   };
   const ours = Object.entries(services).filter(([, { image }]) => image.startsWith('gatehouse/'));
 
+  test('is a Compose file', () => {
+    const file = path.join(ROOT, 'node_modules/dclint/schemas/compose.schema.json');
+    // It names draft 7 with https, which this validator does not know; its formats (durations) are Go's.
+    const schema = { ...(JSON.parse(readFileSync(file, 'utf8')) as object), $schema: 'http://json-schema.org/draft-07/schema#' };
+    const isCompose = new Ajv({ unknownFormats: 'ignore', logger: false }).compile(schema);
+    isCompose(parse(text, { merge: true }));
+    expect(isCompose.errors).toBeNull();
+    expect(isCompose({ services: { node: { image: 'x', helthcheck: {} } } })).toBe(false);
+  });
   test('has two control planes, three nodes, what they need, and a balancer', () =>
     expect(Object.keys(services).sort()).toEqual([
       'balancer',
@@ -119,7 +127,9 @@ test('HAProxy balances over the nodes by their readiness', () => {
   expect(text).toContain('httpchk GET /readyz');
   const haproxy = ['/usr/sbin/haproxy', '/usr/local/sbin/haproxy'].find((file) => existsSync(file));
   // Its own opinion, where it is installed; it throws for a file it does not take.
-  if (haproxy !== undefined) execFileSync(haproxy, ['-c', '-f', path.join(ROOT, 'deploy/haproxy.cfg')], { stdio: 'pipe' });
+  if (haproxy === undefined && process.env['GATEHOUSE_CHECK_ALL'] === '1') throw new Error('HAProxy is not installed');
+  if (haproxy === undefined) console.warn('haproxy.cfg was NOT read by HAProxy: it is not installed.');
+  else execFileSync(haproxy, ['-c', '-f', path.join(ROOT, 'deploy/haproxy.cfg')], { stdio: 'pipe' });
 });
 
 describe('the chart', () => {

@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 
-const ROOT = path.resolve(import.meta.dirname, '../../..');
+/** The root of the repository. */
+export const ROOT = path.resolve(import.meta.dirname, '../../..');
 
 /** Text of a file below `deploy/`. */
 export const readDeployed = (file: string): string => readFileSync(path.join(ROOT, 'deploy', file), 'utf8');
