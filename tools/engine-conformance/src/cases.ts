@@ -13,6 +13,8 @@ export interface Case {
   readonly where: string;
   readonly fault: number;
   readonly bytes: string;
+  /** The same before the escapes are read. */
+  readonly lines: readonly string[];
   readonly expected: string;
 }
 
@@ -37,7 +39,7 @@ export function readCases(file: string): Case[] {
     if (fault === 0) throw new Error(`${file}:${start}: which fault?`);
     if (kind === 'bytes') template = block;
     else if (kind === 'expect')
-      cases.push({ title, where: `${file}:${start + 1}`, fault, bytes: bytesOf(template, ''), expected: block[0]! });
+      cases.push({ title, where: `${file}:${start + 1}`, fault, ...contentOf(template, ''), expected: block[0]! });
     else if (kind === 'variants') {
       for (const [i, variant] of block.entries()) {
         const arrow = variant.lastIndexOf(' -> ');
@@ -47,7 +49,7 @@ export function readCases(file: string): Case[] {
           title: `${title}: ${text}`,
           where: `${file}:${start + 1 + i}`,
           fault,
-          bytes: bytesOf(template, text),
+          ...contentOf(template, text),
           expected,
         });
       }
@@ -56,12 +58,13 @@ export function readCases(file: string): Case[] {
   return cases;
 }
 
-function bytesOf(template: readonly string[], variant: string): string {
-  return template
-    .map((line) => line.replace('{}', () => variant))
+function contentOf(template: readonly string[], variant: string): Pick<Case, 'bytes' | 'lines'> {
+  const lines = template.map((line) => line.replace('{}', () => variant));
+  const bytes = lines
     .map((line) => (line.endsWith('\\') && !line.endsWith('\\\\') ? line.slice(0, -1) : `${line}\r\n`))
     .map(unescaped)
     .join('');
+  return { bytes, lines };
 }
 
 const ESCAPES: Readonly<Record<string, string>> = { r: '\r', n: '\n', t: '\t', '\\': '\\' };

@@ -73,7 +73,7 @@ const REFERENCE: Engine = {
   deviations: REFERENCE_DEVIATIONS,
 };
 
-const PLAIN: Engine = {
+export const PLAIN: Engine = {
   name: 'plain sockets',
   listener: (options) => new Http1Listener(options),
   connector: ({ rules, names, settings, ...options }) => {

@@ -4,6 +4,28 @@ export { installFromDebian, onPath } from './programs.js';
 export { startPostgres, type TestPostgres } from './postgres.js';
 export { startRedis, type TestRedis } from './redis.js';
 export { callOnce, RawCaller, startCall, type CallerRequest, type CallerResponse } from './caller.js';
+export {
+  ACK,
+  CONTINUATION,
+  DATA,
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  GOAWAY,
+  HEADERS,
+  headers,
+  hpack,
+  PADDED,
+  PING,
+  PREFACE,
+  PRIORITY,
+  RawHttp2Caller,
+  RST_STREAM,
+  SETTINGS,
+  uint32,
+  WINDOW_UPDATE,
+  type Frame,
+} from './raw-http2-caller.js';
 export { ScriptedUpstream, type UpstreamCall } from './upstream.js';
 export { RawUpstream, type RawScript, type RawUpstreamCall, type RawUpstreamOptions } from './raw-upstream.js';
 export { routeSnapshot, stageSnapshot } from './snapshots.js';

@@ -1,11 +1,10 @@
 // Faults 27 and 28: callers that write their frames by hand. Counts are bounded, never times: how much a flood got done, how much
 // was read of it, and that the connection ends with the reason.
-import { routeSnapshot, ScriptedUpstream, stageSnapshot, type UpstreamCall } from '@gatehouse/testkit';
-import { constants } from 'node:http2';
-import { expect, test } from 'vitest';
-import type { Http2SessionsOptions } from './index.js';
-import { afterwards, Gate, HOST, proxyTo } from './testing/gate.js';
 import {
+  routeSnapshot,
+  ScriptedUpstream,
+  stageSnapshot,
+  type UpstreamCall,
   ACK,
   CONTINUATION,
   DATA,
@@ -24,7 +23,11 @@ import {
   SETTINGS,
   uint32,
   WINDOW_UPDATE,
-} from './testing/raw-http2-caller.js';
+} from '@gatehouse/testkit';
+import { constants } from 'node:http2';
+import { expect, test } from 'vitest';
+import type { Http2SessionsOptions } from './index.js';
+import { afterwards, Gate, HOST, proxyTo } from './testing/gate.js';
 
 const GET = [':method', 'GET', ':scheme', 'http', ':path', '/dev/x', ':authority', HOST];
 const POST = [':method', 'POST', ...GET.slice(2)];

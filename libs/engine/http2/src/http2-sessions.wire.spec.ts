@@ -18,7 +18,14 @@ import { Exchange } from '@gatehouse/engine-exchange';
 import { answerHead } from './answer-head.js';
 import { CallerStream } from './caller-stream.js';
 import { DEFAULT_HTTP2_LIMITS } from './limits.js';
+import { once } from 'node:events';
+import { expect, test } from 'vitest';
+import type { RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
 import {
+  routeSnapshot,
+  ScriptedUpstream,
+  stageSnapshot,
+  type UpstreamCall,
   DATA,
   END_HEADERS,
   END_STREAM,
@@ -30,11 +37,7 @@ import {
   RawHttp2Caller,
   RST_STREAM,
   SETTINGS,
-} from './testing/raw-http2-caller.js';
-import { once } from 'node:events';
-import { expect, test } from 'vitest';
-import type { RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
-import { routeSnapshot, ScriptedUpstream, stageSnapshot, type UpstreamCall } from '@gatehouse/testkit';
+} from '@gatehouse/testkit';
 import type { Http2SessionsOptions } from './index.js';
 import { afterwards, Gate, HOST, proxyTo } from './testing/gate.js';
 

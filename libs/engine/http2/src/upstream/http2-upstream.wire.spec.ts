@@ -1,4 +1,5 @@
 // Calls to upstreams that speak HTTP/2, on real sockets: node:http2's server, and frames written by hand where it is too polite.
+import { END_HEADERS, frame, GOAWAY, HEADERS, hpack, SETTINGS, uint32 } from '@gatehouse/testkit';
 import type { CallerPresence, UpstreamAnswer, UpstreamRequest } from '@gatehouse/engine-exchange';
 import { readAll } from '@gatehouse/engine-exchange';
 import { execFileSync } from 'node:child_process';
@@ -18,7 +19,6 @@ import { Readable } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { Http2Upstream, type Http2Failure, type Http2UpstreamOptions } from '../index.js';
-import { END_HEADERS, frame, GOAWAY, HEADERS, hpack, SETTINGS, uint32 } from '../testing/raw-http2-caller.js';
 
 const closing: (() => Promise<unknown> | void)[] = [];
 afterEach(async () => {
