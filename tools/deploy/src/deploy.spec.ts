@@ -40,8 +40,10 @@ describe.each(APPS)('the image of %s', (app) => {
     expect(last('HEALTHCHECK')).toContain('/healthz');
   });
   test('builds and starts what is there', () => {
-    const [, main] = JSON.parse(last('CMD')!) as string[];
-    expect(existsSync(path.join(ROOT, main!.replace('/dist/', '/src/').replace(/\.js$/, '.ts')))).toBe(true);
+    const [program, ...args] = JSON.parse(last('CMD')!) as string[];
+    const main = args.at(-1)!;
+    expect([program, args.slice(0, -1)]).toEqual(['node', JSON.parse(readDeployed('node-options.json'))]);
+    expect(existsSync(path.join(ROOT, main.replace('/dist/', '/src/').replace(/\.js$/, '.ts')))).toBe(true);
     expect(lines.some(([name, args]) => name === 'RUN' && args.includes(`nx run app-${app}:build`))).toBe(true);
   });
   test('bakes no secret in', () => {

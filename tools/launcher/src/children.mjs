@@ -1,11 +1,9 @@
 // The processes of the embedded default: started, watched, restarted when they die, stopped in order.
 import { spawn } from 'node:child_process';
-import { openSync } from 'node:fs';
+import { openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { isOurs } from './state.mjs';
 
-// Node's own code on large pages, where the kernel grants them: about 6 % of a proxied request on the machines measured.
-const NODE_OPTIONS = ['--enable-source-maps', '--use-largepages=silent'];
 /** Longer than the node takes to drain, so that no request is cut. */
 const STOP_DEADLINE_MS = 35_000;
 
@@ -16,6 +14,7 @@ export class Children {
   constructor(root, state) {
     this.root = root;
     this.state = state;
+    this.nodeOptions = JSON.parse(readFileSync(path.join(root, 'deploy/node-options.json'), 'utf8'));
   }
 
   /** Processes that a killed launcher left behind; they end by themselves when it dies, this makes sure. */
@@ -37,7 +36,7 @@ export class Children {
     const log = openSync(path.join(this.state.home, 'logs', `${name}.log`), 'a');
     // Its own process group: Ctrl-C reaches the launcher alone, which then stops everything in order. The ipc channel tells the
     // child when the launcher is gone, however that happened.
-    const child = spawn(process.execPath, [...NODE_OPTIONS, main], {
+    const child = spawn(process.execPath, [...this.nodeOptions, main], {
       cwd: this.root,
       detached: true,
       env: { PATH: process.env.PATH, HOME: process.env.HOME, LANG: process.env.LANG ?? 'C.UTF-8', ...environment },

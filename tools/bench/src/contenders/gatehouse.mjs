@@ -1,6 +1,7 @@
 // Our node, each form a process of its own that joined the running product. All forms have the same two APIs; they differ in the API that
 // is called, and in these settings.
 import path from 'node:path';
+import { NODE_OPTIONS } from '../node-options.mjs';
 import { freePorts } from '../servers.mjs';
 
 const MAIN = path.resolve(import.meta.dirname, '../../../../apps/data-plane/dist/main.js');
@@ -24,12 +25,7 @@ function gatehouseNode({ name, title, api, settings, accessLog }) {
         ...(certificate === null ? {} : { GATEHOUSE_TLS_PORT: String(tlsPort), GATEHOUSE_TLS_DIR: certificate.folder }),
         ...settings,
       };
-      return servers.start(
-        core,
-        [process.execPath, '--enable-source-maps', '--use-largepages=silent', MAIN],
-        environment,
-        folder,
-      );
+      return servers.start(core, [process.execPath, ...NODE_OPTIONS, MAIN], environment, folder);
     },
   };
 }

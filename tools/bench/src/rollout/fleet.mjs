@@ -8,13 +8,13 @@ import path from 'node:path';
 import { APIGatewayClient } from '@aws-sdk/client-api-gateway';
 import { EmbeddedPostgres } from '@gatehouse/embedded-postgres';
 import pg from 'pg';
+import { NODE_OPTIONS } from '../node-options.mjs';
 import { pin, processTree } from '../proc.mjs';
 import { answers, freePorts } from '../servers.mjs';
 import { Watched } from './watched.mjs';
 
 export const SERVING_CORE = 0;
 export const CHANGING_CORE = 1;
-const NODE_OPTIONS = ['--enable-source-maps', '--use-largepages=silent'];
 const READY_DEADLINE_MS = 60_000;
 const REGION = 'us-east-1';
 
