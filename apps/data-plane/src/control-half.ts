@@ -5,6 +5,7 @@ import { ControlLink, type ControlLinkOptions } from '@gatehouse/engine-control-
 import type { OnFallback, UsageJournal } from '@gatehouse/engine-limits';
 import type { MetricsRegistry } from '@gatehouse/telemetry';
 import type { Config } from './config.js';
+import type { WorkerFolders } from './worker-folders.js';
 
 const SOFTWARE_VERSION = '0.1.0';
 
@@ -62,6 +63,15 @@ export function fallbackCounters(metrics: MetricsRegistry): OnFallback {
   const open = metrics.counter('gatehouse_limits_fallback_open_total', text);
   const closed = metrics.counter('gatehouse_limits_fallback_closed_total', text);
   return (fallback) => (fallback === 'OPEN' ? open : closed).add(1);
+}
+
+/**
+ * Everything that earlier processes of this node counted has its receipt. Not while a worker of one of them may still count, nor when
+ * something of theirs cannot be read.
+ */
+export function isDrained(journal: UsageJournal, folders: WorkerFolders): boolean {
+  if (journal.problems.length > 0 || !folders.isEarlierTakenOver) return false;
+  return journal.pending().every(({ epoch }) => epoch === journal.epoch);
 }
 
 /** Says which variable to set when a port is taken. */

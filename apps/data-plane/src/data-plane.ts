@@ -12,9 +12,9 @@ import { inTurns, MetricsRegistry, prometheusSlices, watchProcess } from '@gateh
 import type { Logger } from 'pino';
 import { startAdminServer } from './admin-server.js';
 import type { Config } from './config.js';
-import { fallbackCounters, onPort, openLink, usageFolder, watchNode } from './control-half.js';
+import { fallbackCounters, isDrained, onPort, openLink, usageFolder, watchNode } from './control-half.js';
 import { Reporter } from './reporter.js';
-import { BUCKETS_MAX, LAST_REPORT_MS, SERVICE_NAME, Serving } from './serving.js';
+import { BUCKETS_MAX, LAST_REPORT_MS, LAST_WORDS_MS, LEASE_TICK_MS, SERVICE_NAME, Serving } from './serving.js';
 import { WorkerFolders } from './worker-folders.js';
 
 export interface DataPlane {
@@ -25,11 +25,6 @@ export interface DataPlane {
   /** Before the process ends at once: leaves nothing running that it started. */
   abandon(): void;
 }
-
-/** Shares of throttles are renewed, and leases that rest given back, this often. */
-const LEASE_TICK_MS = 1_000;
-/** For leases given back at the end to leave; one that does not is free after the next start. */
-const LAST_WORDS_MS = 50;
 
 export async function startDataPlane(
   config: Config,
@@ -108,7 +103,7 @@ export async function startDataPlane(
     quotas.tick(clock.nowMs());
     rates.tick(clock.nowMs());
     // Said again and again: it is cheap, and whoever kept the book may have lost it.
-    if (journal.problems.length === 0 && journal.pending().every(({ epoch }) => epoch === opened.epoch)) opened.journalDrained();
+    if (isDrained(journal, folders)) opened.journalDrained();
   }, LEASE_TICK_MS);
 
   return {

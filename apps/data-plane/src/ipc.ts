@@ -1,6 +1,6 @@
 /** What supervisor and worker say to each other. The channel keeps order and loses nothing while both live. */
-import type { ManifestChange, Refusal, Report } from '@gatehouse/engine-control-link';
-import type { QuotaAnswer, QuotaQuestion, QuotaRecall } from '@gatehouse/engine-limits';
+import type { LeaseBookState, ManifestChange, Refusal, Report } from '@gatehouse/engine-control-link';
+import type { QuotaAnswer, QuotaQuestion, QuotaRecall, RateAnswer, RateQuestion } from '@gatehouse/engine-limits';
 import type { MetricsPage } from '@gatehouse/telemetry';
 
 export type ToWorker =
@@ -8,10 +8,13 @@ export type ToWorker =
   | { readonly kind: 'change'; readonly id: number; readonly change: ManifestChange }
   /** Once: opens the journal in `folder` and listens. Answered by `serving` or `failed`. */
   | { readonly kind: 'serve'; readonly port: number; readonly epoch: number; readonly folder: string }
-  /** Whether the control plane is reached: without it, what is counted stays in the worker's current file. */
+  /** Whether the control plane is reached: without it no lease can be had, and what is counted stays in the worker's current file. */
   | { readonly kind: 'connected'; readonly isConnected: boolean }
+  /** After `connected`, and when it changes. */
+  | { readonly kind: 'books'; readonly state: LeaseBookState }
   | { readonly kind: 'blob'; readonly digest: string; readonly isOnDisk: boolean }
   | { readonly kind: 'grant'; readonly answer: QuotaAnswer }
+  | { readonly kind: 'rates'; readonly answers: readonly RateAnswer[] }
   /** Answered by `recalled`. */
   | { readonly kind: 'recall'; readonly recall: QuotaRecall }
   /** The report of that name in the worker's journal arrived. */
@@ -34,6 +37,7 @@ export type FromWorker =
   /** The blob is absent or damaged on disk; answered by `blob`. */
   | { readonly kind: 'wantBlob'; readonly digest: string }
   | { readonly kind: 'question'; readonly question: QuotaQuestion }
+  | { readonly kind: 'rateQuestions'; readonly questions: readonly RateQuestion[] }
   | {
       readonly kind: 'recalled';
       readonly recall: QuotaRecall;

@@ -24,6 +24,10 @@ export const SERVICE_NAME = 'gatehouse-data-plane';
 export const BUCKETS_MAX = 200_000;
 /** For requests under way when the node stops; the longest integration timeout is 29 s. */
 export const DRAIN_MS = 30_000;
+/** Shares of throttles are renewed, and leases that rest given back, this often. */
+export const LEASE_TICK_MS = 1_000;
+/** For leases given back at the end to leave; one that does not is free after the next start. */
+export const LAST_WORDS_MS = 50;
 /** For the last reports' receipts. */
 export const LAST_REPORT_MS = 3_000;
 
@@ -32,8 +36,7 @@ export interface ServingOptions {
   readonly adminPort: number;
   readonly sharesPort: boolean;
   readonly quotas: Pick<QuotaLedger, 'spend' | 'whenAnswered'>;
-  /** Absent: throttles are each process's own. */
-  readonly rates?: RateLeases;
+  readonly rates: RateLeases;
   readonly buckets: Pick<BucketRegistry, 'bucket'>;
   readonly metrics: MetricsRegistry;
   /** `null` on a node that does not trace. */
@@ -63,7 +66,7 @@ export class Serving {
         http,
         insecureHttp,
         functions,
-        limits: { buckets, quotas, usage, clock, ...(rates === undefined ? {} : { rates }) },
+        limits: { buckets, quotas, rates, usage, clock },
         metrics,
       },
       onRefusal: (stage, reason) => log.error({ ...stage, reason }, 'stage could not be linked'),

@@ -2,7 +2,7 @@
  * A node whose requests are served by several processes. The supervisor is the node to everybody else: one control stream, one
  * disk store, one admin port, one reporter. It serves no request itself.
  *
- *   control stream <-> supervisor --changes, quota shares--> worker 1..n (fork, one channel each)  <- one port, SO_REUSEPORT
+ *   control stream <-> supervisor --changes, leases--------> worker 1..n (fork, one channel each)  <- one port, SO_REUSEPORT
  *                                 <--reports, questions----
  *
  *   start   port is free -> admin port (not ready) -> workers -> world from disk, in every worker -> listeners -> control stream
@@ -15,25 +15,34 @@ import {
   serveSnapshots,
   type ControlLink,
   type GetBlob,
+  type LeaseBookState,
   type LinkEntry,
   type ManifestChange,
   type Report,
 } from '@gatehouse/engine-control-link';
-import { QuotaShares, UsageJournal, type CountedUsage, type PlanQuota, type UsageBatch } from '@gatehouse/engine-limits';
+import {
+  BOTH_AVAILABLE,
+  QuotaShares,
+  RateShares,
+  UsageJournal,
+  type CountedUsage,
+  type PlanQuota,
+  type UsageBatch,
+} from '@gatehouse/engine-limits';
 import type { Clock } from '@gatehouse/kernel';
 import { openTelemetry, type OpenedTelemetry } from '@gatehouse/otel';
 import { MetricsRegistry, watchProcess } from '@gatehouse/telemetry';
 import type { Logger } from 'pino';
 import { startAdminServer, type AdminServer } from './admin-server.js';
 import type { Config } from './config.js';
-import { onPort, openLink, usageFolder, watchNode } from './control-half.js';
+import { isDrained, onPort, openLink, usageFolder, watchNode } from './control-half.js';
 import type { DataPlane } from './data-plane.js';
 import type { FromWorker } from './ipc.js';
 import { ManifestSpread, type Taker } from './manifest-spread.js';
 import { NodeMetrics } from './node-metrics.js';
 import { Reporter } from './reporter.js';
 import { reservePort } from './reserve-port.js';
-import { DRAIN_MS, LAST_REPORT_MS, SERVICE_NAME } from './serving.js';
+import { DRAIN_MS, LAST_REPORT_MS, LAST_WORDS_MS, LEASE_TICK_MS, SERVICE_NAME } from './serving.js';
 import { WorkerFolders } from './worker-folders.js';
 import { WorkerProcesses, type WorkerProcess } from './worker-processes.js';
 
@@ -74,6 +83,7 @@ class Supervisor implements DataPlane {
   private readonly nodeMetrics = new NodeMetrics(this.metrics, () => this.processes.all());
   private readonly spread: ManifestSpread;
   private readonly quotas: QuotaShares;
+  private readonly rates: RateShares;
   private readonly takers = new Map<WorkerProcess, Taker & { readonly process: WorkerProcess }>();
   private readonly planQuotas = new WeakMap<LinkEntry, { readonly quota: PlanQuota | null }>();
   private readonly firstServing = Promise.withResolvers<void>();
@@ -83,6 +93,8 @@ class Supervisor implements DataPlane {
   private telemetry: OpenedTelemetry | null = null;
   private admin: AdminServer | null = null;
   private getBlob: GetBlob = () => Promise.resolve(null);
+  private leaseTimer: NodeJS.Timeout | null = null;
+  private books: LeaseBookState = BOTH_AVAILABLE;
   private isStopping = false;
 
   constructor(
@@ -99,6 +111,11 @@ class Supervisor implements DataPlane {
       requestMore: (question) => void this.parts?.link.requestQuota(question),
       answer: (worker, answer) => this.process(worker)?.send({ kind: 'grant', answer }),
       recall: (worker, recall) => this.process(worker)?.send({ kind: 'recall', recall }),
+      nowMs: () => clock.nowMs(),
+    });
+    this.rates = new RateShares({
+      request: (questions) => void this.parts?.link.requestRates(questions),
+      answer: (worker, answers) => this.process(worker)?.send({ kind: 'rates', answers }),
       nowMs: () => clock.nowMs(),
     });
     this.processes = new WorkerProcesses({
@@ -139,6 +156,8 @@ class Supervisor implements DataPlane {
         return this.spread.apply(change);
       },
       onQuotaGrant: (grant) => this.quotas.granted(grant),
+      onRateLeases: (leases) => this.rates.granted(leases),
+      onLeaseBookState: (state) => this.bookState(state),
       onConnected: () => this.connected(),
       onDisconnected: () => this.disconnected(),
       clock,
@@ -157,10 +176,16 @@ class Supervisor implements DataPlane {
     link.connect();
     reporter.start();
     folders.watch((batch) => this.relay(batch, [], () => undefined));
+    this.leaseTimer = setInterval(() => {
+      this.quotas.tick(clock.nowMs());
+      this.rates.tick(clock.nowMs());
+      if (isDrained(journal, folders)) link.journalDrained(); // again and again: see data-plane.ts
+    }, LEASE_TICK_MS);
   }
 
   async close(): Promise<void> {
     this.isStopping = true;
+    if (this.leaseTimer !== null) clearInterval(this.leaseTimer);
     await this.processes.stop(DRAIN_MS + LAST_REPORT_MS + STOP_GRACE_MS);
     if (this.parts !== null) {
       const { link, journal, folders, reporter } = this.parts;
@@ -168,6 +193,8 @@ class Supervisor implements DataPlane {
       const reported = Promise.all([...this.relaying, reporter.flush()]);
       // What has no receipt by then stays on disk and is sent by the next start.
       await Promise.race([reported, new Promise((resolve) => setTimeout(resolve, LAST_RECEIPTS_MS).unref())]);
+      this.quotas.close();
+      if (link.status.connected) await new Promise((resolve) => setTimeout(resolve, LAST_WORDS_MS)); // the stream is cancelled, not ended
       await link.close();
       journal.close();
     }
@@ -201,6 +228,7 @@ class Supervisor implements DataPlane {
     const { worker } = process;
     this.quotas.started(worker);
     process.send({ kind: 'connected', isConnected: this.parts?.link.status.connected ?? false });
+    process.send({ kind: 'books', state: this.books });
     const taker = {
       worker,
       process,
@@ -242,6 +270,9 @@ class Supervisor implements DataPlane {
         return;
       case 'question':
         this.quotas.asked(process.worker, message.question);
+        return;
+      case 'rateQuestions':
+        this.rates.asked(process.worker, message.questions);
         return;
       case 'recalled':
         this.quotas.recalled(process.worker, message.recall, message.left);
@@ -287,23 +318,34 @@ class Supervisor implements DataPlane {
     this.takers.delete(process);
     if (taker !== undefined) this.spread.left(taker);
     this.nodeMetrics.ended(process);
+    this.rates.ended(worker);
     this.quotas.ended(worker);
-    for (const batch of this.parts?.folders.ended(worker) ?? []) {
+    const left = this.parts?.folders.ended(worker);
+    for (const batch of left?.batches ?? []) {
       for (const count of batch.counts) this.quotas.counted(worker, count);
       this.relay(batch, [], () => undefined);
     }
-    this.quotas.settled(worker);
+    // What it counted is not known: what it was lent stays unused until the next process of the node has read it.
+    if (left?.isWhole !== false) this.quotas.settled(worker);
   }
 
   private connected(): void {
+    this.books = BOTH_AVAILABLE; // the session says so when they are not
     this.quotas.connected();
     for (const process of this.processes.all()) process.send({ kind: 'connected', isConnected: true });
     this.spread.retry();
   }
 
+  /** Workers hear of it before what it makes of their leases. */
   private disconnected(): void {
-    this.quotas.disconnected();
     for (const process of this.processes.all()) process.send({ kind: 'connected', isConnected: false });
+    this.quotas.disconnected();
+  }
+
+  private bookState(state: LeaseBookState): void {
+    this.books = state;
+    for (const process of this.processes.all()) process.send({ kind: 'books', state });
+    this.quotas.bookState(state);
   }
 
   private quotaOf(usagePlanId: string): PlanQuota | null {
@@ -313,7 +355,7 @@ class Supervisor implements DataPlane {
     if (known === undefined) {
       // Workers have read it and found it sound.
       const { quota, limits } = JSON.parse(entry.inline) as UsagePlanEntry;
-      known = { quota: quota === null ? null : { ...quota, isStrict: limits?.mode === 'STRICT' } };
+      known = { quota: quota === null ? null : { ...quota, ...(limits !== undefined && { limits }) } };
       this.planQuotas.set(entry, known);
     }
     return known.quota;

@@ -36,8 +36,9 @@ test('what a worker of this epoch left is taken over when it is gone, and its fo
   const { counts, sequence } = worker.rotate();
   expect(summary([folders.takeOver(1, sequence, counts)!])).toEqual(['10-1: 2']);
   count(worker, 3); // and killed
-  expect(summary(folders.ended(1))).toEqual(['10-2: 3']);
-  expect(folders.ended(1)).toEqual([]);
+  const left = folders.ended(1);
+  expect([summary(left.batches), left.isWhole]).toEqual([['10-2: 3'], true]);
+  expect(folders.ended(1)).toEqual({ batches: [], isWhole: true });
   expect(workerFolders()).toEqual([]);
 });
 
@@ -51,9 +52,11 @@ test('what earlier epochs left comes under the epoch below this one, once nobody
   folders.watch((batch) => batches.push(batch));
   expect(summary(batches)).toEqual(['19-1: 3']);
   expect(workerFolders()).toEqual(['worker-10-1']);
+  expect(folders.isEarlierTakenOver, 'or leases of a worker that still counts would be given to others').toBe(false);
   living.kill('SIGKILL');
   await once(living, 'exit');
   await vi.waitFor(() => expect(summary(batches)).toEqual(['19-1: 3', '19-2: 2']), { timeout: 10_000 });
+  expect(folders.isEarlierTakenOver).toBe(true);
   expect(workerFolders()).toEqual([]);
   folders.close();
 });
@@ -74,6 +77,7 @@ test('a file that cannot be read stays, is reported once and disturbs nothing', 
   const { folders } = open(20);
   folders.watch(() => undefined);
   expect(log.error).toHaveBeenCalledTimes(1);
+  expect(folders.isEarlierTakenOver, 'nobody knows what it counts').toBe(false);
   expect(workerFolders()).toEqual(['worker-10-1']);
 });
 
@@ -119,7 +123,7 @@ test('whoever is killed when, however many workers a start has: each count is in
             else restart();
           } else if (kind === 6 && worker !== undefined) {
             workers = workers.filter((other) => other !== worker);
-            for (const batch of node.folders.ended(worker.number)) report(batch, times < 3);
+            for (const batch of node.folders.ended(worker.number).batches) report(batch, times < 3);
           } else if (kind === 7 && times === 1) restart();
         }
         restart();

@@ -31,6 +31,7 @@ export class WorkerFolders {
   /** Looked at, and not to be taken over: a human's. */
   private readonly unreadable = new Set<string>();
   private timer: NodeJS.Timeout | null = null;
+  private isWatchOver = false;
 
   constructor(private readonly options: WorkerFoldersOptions) {}
 
@@ -51,17 +52,25 @@ export class WorkerFolders {
     return journal.takeOver(path.join(folder, `worker-${journal.epoch}-${worker}`, file), counts);
   }
 
-  /** The process is gone and nothing it said is unheard: takes over what it left. */
-  ended(worker: number): UsageBatch[] {
+  /** The process is gone and nothing it said is unheard: takes over what it left. `isWhole`: that is all it counted. */
+  ended(worker: number): { readonly batches: readonly UsageBatch[]; readonly isWhole: boolean } {
     const name = `worker-${this.options.journal.epoch}-${worker}`;
-    return this.own.delete(name) ? this.empty(name, false) : [];
+    if (!this.own.delete(name)) return { batches: [], isWhole: true };
+    const batches = this.empty(name, false);
+    return { batches, isWhole: !this.unreadable.has(name) };
   }
 
   /** Takes over what earlier processes left, now or as soon as they are gone. */
   watch(onBatch: (batch: UsageBatch) => void): void {
     this.timer = null;
-    if (this.takeOverEarlier(onBatch)) return;
+    this.isWatchOver = this.takeOverEarlier(onBatch);
+    if (this.isWatchOver) return;
     this.timer = setTimeout(() => this.watch(onBatch), LOOK_AGAIN_MS);
+  }
+
+  /** Nothing that an earlier process counted is outside of the node's journal. */
+  get isEarlierTakenOver(): boolean {
+    return this.isWatchOver && this.unreadable.size === 0;
   }
 
   close(): void {

@@ -1,15 +1,15 @@
 /** A worker process: serves the port together with its siblings, and leaves everything else to the supervisor. */
 import { readStoredBlob, type Report } from '@gatehouse/engine-control-link';
-import { BucketRegistry, provisionalPart, QuotaLedger, SplitBuckets, UsageJournal } from '@gatehouse/engine-limits';
+import { BucketRegistry, provisionalPart, QuotaLedger, RateLeases, SplitBuckets, UsageJournal } from '@gatehouse/engine-limits';
 import { systemClock as clock } from '@gatehouse/kernel';
 import { openTelemetry } from '@gatehouse/otel';
 import { inTurns, MetricsRegistry, partsOf, watchProcess } from '@gatehouse/telemetry';
 import { readDataPlaneConfig } from './config.js';
-import { linkFolder } from './control-half.js';
+import { fallbackCounters, linkFolder } from './control-half.js';
 import type { FromWorker, ToWorker } from './ipc.js';
 import { openNodeLog } from './node-log.js';
 import { Reporter } from './reporter.js';
-import { BUCKETS_MAX, LAST_REPORT_MS, SERVICE_NAME, Serving } from './serving.js';
+import { BUCKETS_MAX, LAST_REPORT_MS, LEASE_TICK_MS, SERVICE_NAME, Serving } from './serving.js';
 
 const [slot, workerCount, adminPort] = process.argv.slice(2).map(Number) as [number, number, number];
 const config = readDataPlaneConfig(process.env);
@@ -22,17 +22,25 @@ const say = (message: FromWorker): void => {
 const metrics = new MetricsRegistry();
 watchProcess(metrics);
 const telemetry = await openTelemetry({ serviceName: SERVICE_NAME, registry: metrics, environment: process.env });
+const onFallback = fallbackCounters(metrics);
 const quotas = new QuotaLedger({
   requestMore: (question) => say({ kind: 'question', question }),
   provisional: (limit) => provisionalPart(limit, workerCount),
+  onFallback,
 });
-quotas.connected(); // to the supervisor, which speaks for the control plane while that is away
+const rates = new RateLeases({
+  request: (questions) => say({ kind: 'rateQuestions', questions }),
+  processCount: workerCount,
+  onFallback,
+});
+// Throttles of a stage's method are each node's own.
 const buckets = new SplitBuckets(new BucketRegistry(BUCKETS_MAX), workerCount);
 const serving = new Serving({
   config,
   adminPort,
   sharesPort: true,
   quotas,
+  rates,
   buckets,
   metrics,
   tracing: telemetry.tracing,
@@ -66,6 +74,19 @@ const link = {
   },
 };
 
+function setConnected(isConnected: boolean): void {
+  isControlPlaneReached = isConnected;
+  for (const leases of [quotas, rates]) {
+    if (isConnected) leases.connected();
+    else leases.disconnected();
+  }
+}
+
+const leaseTimer = setInterval(() => {
+  quotas.tick(clock.nowMs());
+  rates.tick(clock.nowMs());
+}, LEASE_TICK_MS);
+
 let reporter: Reporter | null = null;
 async function serve({ port, epoch, folder }: Extract<ToWorker, { kind: 'serve' }>): Promise<void> {
   const journal = new UsageJournal(folder, epoch);
@@ -97,6 +118,7 @@ async function stop(reason: string): Promise<void> {
   isStopping = true;
   log.info({ reason }, 'worker stops');
   await serving.drain();
+  clearInterval(leaseTimer); // what is left is given back by the supervisor, which knows what was counted
   const flushed = reporter?.flush() ?? Promise.resolve();
   await Promise.race([flushed, new Promise((resolve) => setTimeout(resolve, LAST_REPORT_MS))]);
   await serving.close();
@@ -116,7 +138,11 @@ function told(message: ToWorker): void {
       void serve(message).catch(fail);
       return;
     case 'connected':
-      isControlPlaneReached = message.isConnected;
+      setConnected(message.isConnected);
+      return;
+    case 'books':
+      quotas.bookState(message.state);
+      rates.bookState(message.state);
       return;
     case 'blob':
       wantedBlobs.get(message.digest)?.resolve(message.isOnDisk);
@@ -125,9 +151,13 @@ function told(message: ToWorker): void {
     case 'grant':
       quotas.granted(message.answer);
       return;
+    case 'rates':
+      rates.granted(message.answers, clock.nowMs());
+      return;
     case 'recall': {
       const { usagePlanId, apiKeyId, periodStart, quota } = message.recall;
-      const left = quotas.recall({ usagePlanId, quota }, apiKeyId, periodStart, clock.nowMs());
+      const { limits } = quota;
+      const left = quotas.recall({ usagePlanId, quota, ...(limits && { limits }) }, apiKeyId, periodStart, clock.nowMs());
       say({ kind: 'recalled', recall: message.recall, left });
       return;
     }
@@ -148,6 +178,7 @@ function told(message: ToWorker): void {
 
 process.on('message', (message) => told(message as ToWorker));
 process.on('disconnect', () => {
+  setConnected(false);
   for (const { resolve } of [...wantedBlobs.values(), ...receipts.values()]) resolve(false);
   void stop('supervisor is gone').catch(fail);
 });

@@ -93,7 +93,11 @@ export const publishStage = (store: InMemoryStore, text: string) =>
   publishBlob(store, 'abc123/dev', canonicalJson(snapshot(text)));
 
 /** A key of a plan that covers the stage. */
-export async function publishKey(store: InMemoryStore, quota: UsagePlanEntry['quota'] = null): Promise<void> {
+export async function publishKey(
+  store: InMemoryStore,
+  quota: UsagePlanEntry['quota'] = null,
+  own: Partial<Pick<UsagePlanEntry, 'throttle' | 'limits'>> = {},
+): Promise<void> {
   const key = { apiKeyId: 'key1', tenant: TENANT, valueDigest: sha256Hex(KEY), enabled: true, usagePlanIds: ['plan1'] };
   const plan = {
     usagePlanId: 'plan1',
@@ -101,6 +105,7 @@ export async function publishKey(store: InMemoryStore, quota: UsagePlanEntry['qu
     throttle: null,
     quota,
     apiStages: [{ apiId: 'abc123', stage: 'dev', methodThrottles: {} }],
+    ...own,
   };
   await publishInline(store, 'API_KEY', 'key1', canonicalJson(key));
   await publishInline(store, 'USAGE_PLAN', 'plan1', canonicalJson(plan));

@@ -2,11 +2,19 @@ import { create } from '@bufbuild/protobuf';
 import { QuotaRequestSchema } from '@gatehouse/contracts';
 import { QuotaGrants } from '@gatehouse/control-metering';
 import { InMemoryStore } from '@gatehouse/domain';
-import { provisionalAllowance, QuotaLedger, utcDay, type QuotaPlan, type QuotaQuestion } from '@gatehouse/engine-limits';
+import {
+  provisionalAllowance,
+  provisionalPart,
+  QuotaLedger,
+  utcDay,
+  type QuotaPlan,
+  type QuotaQuestion,
+} from '@gatehouse/engine-limits';
 import { ManualClock } from '@gatehouse/kernel';
 import { expect, test } from 'vitest';
 import { TENANT } from './harness.js';
 import { seeded } from './lossy-network.js';
+import { SimulatedWorkers, type NodeQuotas } from './simulated-workers.js';
 
 const SEEDS =
   process.env.GATEHOUSE_SEED === undefined
@@ -29,6 +37,7 @@ class Simulation {
   lossRate = 0;
   admitted = 0;
   epochCount = 0;
+  workerKills = 0;
 
   constructor(
     readonly random: () => number,
@@ -36,6 +45,8 @@ class Simulation {
     readonly nodeCount: number,
     readonly mode: 'FAST' | 'STRICT' = 'FAST',
     planeCount = 1,
+    /** Worker processes of each node; 1: no supervisor. */
+    readonly workerCount = 1,
   ) {
     const limits = { mode, fallback: mode === 'STRICT' ? 'CLOSED' : 'OPEN' } as const;
     this.plan = { usagePlanId: 'plan', quota: { limit, offset: 0, period: 'MONTH' }, limits };
@@ -63,9 +74,17 @@ class Simulation {
   /** WAIT is no admission: the caller of the simulation comes again. */
   request(index: number): void {
     const node = this.nodes[index]!;
-    if (node.ledger.spend(this.plan, 'key', this.clock.nowMs()) !== 'ALLOW') return;
-    node.unreported++;
+    // Workers whose supervisor was killed answer what they took.
+    const orphans = node.earlier.find(({ isOrphaned }) => isOrphaned);
+    const serving = orphans !== undefined && this.random() < 0.3 ? orphans : node;
+    if (serving.ledger.spend(this.plan, 'key', this.clock.nowMs()) !== 'ALLOW') return;
+    if (serving.workers === null) serving.unreported++;
     this.admitted++;
+  }
+
+  killWorker(index: number): void {
+    this.nodes[index]!.workers?.killWorker();
+    this.workerKills++;
   }
 
   tick(): void {
@@ -75,6 +94,11 @@ class Simulation {
   /** Closes the node's journal file and sends it, twice if the wire likes to. */
   report(index: number, delayMs = 0): void {
     const node = this.nodes[index]!;
+    if (node.workers !== null) node.unreported += node.workers.takeUnreported(utcDay(this.clock.nowMs()));
+    this.sendBatch(node, index, delayMs);
+  }
+
+  private sendBatch(node: SimulatedNode, index: number, delayMs: number): void {
     if (node.unreported === 0) return;
     const count = node.unreported;
     node.unreported = 0;
@@ -93,10 +117,24 @@ class Simulation {
 
   /** `kill -9`: what it counted is in its journal, and the next process sends it under the old name. */
   async restartNode(index: number): Promise<void> {
-    this.report(index, this.random() * 5_000);
     const dead = this.nodes[index]!;
+    if (dead.workers === null) this.report(index, this.random() * 5_000);
+    else {
+      dead.workers.orphan();
+      dead.isOrphaned = true;
+    }
     this.clock.advance(1);
     await this.startNode(index, [dead, ...dead.earlier]);
+  }
+
+  /** Orphans are gone, and the node's next process reads their journals. */
+  private endOrphans(node: SimulatedNode, index: number): void {
+    for (const dead of node.earlier) {
+      if (!dead.isOrphaned || (this.lossRate > 0 && this.random() < 0.7)) continue;
+      dead.isOrphaned = false;
+      dead.unreported += dead.workers!.end();
+      this.sendBatch(dead, index, this.lossRate === 0 ? 0 : this.random() * 5_000);
+    }
   }
 
   /** Its answers under way are lost; the others go on. */
@@ -124,9 +162,11 @@ class Simulation {
       if (this.random() < this.lossRate) this.wire.push(message);
       else await message();
     }
-    for (const node of this.nodes) {
+    for (const [index, node] of this.nodes.entries()) {
+      this.endOrphans(node, index);
+      node.workers?.deliver(this.lossRate === 0);
       // "Everything that earlier epochs counted has its receipts", said until it is heard.
-      if (node.earlier.every(({ underway }) => underway.size === 0))
+      if (node.earlier.every(({ underway, isOrphaned }) => underway.size === 0 && !isOrphaned))
         await this.store.leases.noteDrained(node.nodeId, node.epoch).catch(() => undefined);
     }
     await new Promise<void>((resolve) => setImmediate(resolve));
@@ -135,7 +175,8 @@ class Simulation {
   async drain(): Promise<void> {
     this.lossRate = 0;
     for (const journal of this.journals) journal.atMs = 0;
-    while (this.wire.length + this.journals.length > 0) await this.deliver();
+    do await this.deliver();
+    while (this.wire.length + this.journals.length > 0 || this.nodes.some(({ workers }) => workers?.hasMail));
   }
 
   private newPlane(): QuotaGrants {
@@ -146,6 +187,9 @@ class Simulation {
 
   private async startNode(index: number, earlier: readonly SimulatedNode[] = []): Promise<void> {
     this.epochCount++;
+    const requestMore = (question: QuotaQuestion) => this.ask(node, question);
+    const { plan, workerCount, clock, random } = this;
+    const workers = workerCount === 1 ? null : new SimulatedWorkers({ plan, workerCount, clock, random, requestMore });
     const node: SimulatedNode = {
       nodeId: `node-${index}`,
       epoch: this.clock.nowMs(),
@@ -155,7 +199,9 @@ class Simulation {
       underway: new Set(),
       plane: 0,
       isAnnouncing: false,
-      ledger: new QuotaLedger({ requestMore: (question) => this.ask(node, question) }),
+      workers,
+      isOrphaned: false,
+      ledger: workers ?? new QuotaLedger({ requestMore }),
     };
     this.nodes[index] = node;
     await this.connect(node);
@@ -221,7 +267,10 @@ interface SimulatedNode {
   readonly epoch: number;
   /** Dead processes of the same node. */
   readonly earlier: readonly SimulatedNode[];
-  readonly ledger: QuotaLedger;
+  readonly ledger: NodeQuotas;
+  readonly workers: SimulatedWorkers | null;
+  /** Killed, and its workers still serve. */
+  isOrphaned: boolean;
   /** Batches without a receipt. */
   readonly underway: Set<number>;
   unreported: number;
@@ -230,21 +279,32 @@ interface SimulatedNode {
   isAnnouncing: boolean;
 }
 
-for (const mode of ['FAST', 'STRICT'] as const) {
+for (const [mode, workersMax] of [
+  ['FAST', 1],
+  ['STRICT', 1],
+  ['FAST', 4],
+  ['STRICT', 4],
+] as const) {
   const overshoot =
     mode === 'STRICT' ? 'never one request too many' : 'no more than one provisional allowance per epoch beyond it';
-  test(`${mode}: nodes and control planes die at any point, messages are lost, doubled and late: the quota is admitted, and ${overshoot}`, async () => {
+  const nodes = workersMax === 1 ? 'nodes' : 'nodes, their workers';
+  test(`${mode}: ${nodes} and control planes die at any point, messages are lost, doubled and late: the quota is admitted, and ${overshoot}`, async () => {
     for (const seed of SEEDS) {
       const random = seeded(seed);
       const limit = 1 + Math.floor(random() * (random() < 0.5 ? 60 : 3_000));
       const nodeCount = 1 + Math.floor(random() * 4);
       const planeCount = 1 + Math.floor(random() * 3);
-      const simulation = new Simulation(random, limit, nodeCount, mode, planeCount);
+      const workerCount = workersMax === 1 ? 1 : 2 + Math.floor(random() * (workersMax - 1));
+      const simulation = new Simulation(random, limit, nodeCount, mode, planeCount, workerCount);
       await simulation.open();
       simulation.lossRate = random() * 0.4;
       const what = () =>
-        `seed ${seed}: limit ${limit}, ${nodeCount} nodes, ${planeCount} control planes, ${simulation.epochCount} epochs`;
-      const admittedMax = () => limit + (mode === 'STRICT' ? 0 : simulation.epochCount * provisionalAllowance(limit));
+        `seed ${seed}: limit ${limit}, ${nodeCount} nodes of ${workerCount}, ${planeCount} control planes, ${simulation.epochCount} epochs`;
+      const provisional = workerCount === 1 ? provisionalAllowance(limit) : provisionalAllowance(limit) + workerCount;
+      const admittedMax = () =>
+        mode === 'STRICT'
+          ? limit
+          : limit + simulation.epochCount * provisional + simulation.workerKills * provisionalPart(limit, workerCount);
       const rate = Math.ceil(limit / 100);
       for (let step = 0; step < 150; step++) {
         const index = Math.floor(random() * nodeCount);
@@ -260,6 +320,7 @@ for (const mode of ['FAST', 'STRICT'] as const) {
         else if (dice < 0.29) await simulation.restartNode(index);
         else if (dice < 0.32) simulation.restartPlane();
         else if (dice < 0.36) await simulation.reconnect(index);
+        else if (dice < 0.45 && workerCount > 1 && dice >= 0.4) simulation.killWorker(index);
         else if (dice < 0.4 && mode === 'STRICT') simulation.setBookLost(random() < 0.5);
         simulation.clock.advance(Math.floor(random() * 600));
         simulation.tick();

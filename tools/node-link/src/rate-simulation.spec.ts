@@ -1,7 +1,7 @@
 import { RATE_SHARE_MS, type PlanLimits } from '@gatehouse/contracts';
 import { LeaseOffice } from '@gatehouse/control-metering';
-import { InMemoryStore } from '@gatehouse/domain';
-import { RateLeases, type RateQuestion } from '@gatehouse/engine-limits';
+import { InMemoryStore, rateShare } from '@gatehouse/domain';
+import { RateLeases, RateShares, shareByDemand, type RateAnswer, type RateQuestion } from '@gatehouse/engine-limits';
 import { ManualClock } from '@gatehouse/kernel';
 import { expect, test } from 'vitest';
 import { quiet } from './harness.js';
@@ -14,8 +14,11 @@ const SEEDS =
 const STEP_MS = 10;
 const START_MS = Date.UTC(2026, 0, 5);
 
-/** Nodes that spend a throttle, control planes on one book, messages that are late, lost and doubled. Returns when requests got in. */
-async function simulate(seed: number, mode: PlanLimits['mode']) {
+/**
+ * Nodes that spend a throttle, in one process or in several, control planes on one book, messages that are late, lost and doubled (within a
+ * node: late). Returns when requests got in.
+ */
+async function simulate(seed: number, mode: PlanLimits['mode'], workersMax: number) {
   const random = seeded(seed);
   const clock = new ManualClock(START_MS - 3_600_000);
   const { metering, nodes: registry, leases: book } = new InMemoryStore(clock);
@@ -30,33 +33,70 @@ async function simulate(seed: number, mode: PlanLimits['mode']) {
     const copies = random() < lossRate ? (random() < 0.5 ? 0 : 2) : 1;
     for (let copy = 0; copy < copies; copy++) wire.push({ atMs: clock.nowMs() + Math.floor(random() * 30), deliver });
   };
-  /** How often a node began to serve the bucket, after a start or a rest. */
+  /** How often a process began to serve the bucket, after a start or a rest. */
   let beginnings = 0;
   const lastAskedAtMs: number[] = [];
-  const start = (index: number) => {
+  const workerCount = workersMax === 1 ? 1 : 2 + Math.floor(random() * (workersMax - 1));
+  /** To the control plane, for one node. */
+  const asker =
+    (index: number, granted: (answers: readonly RateAnswer[]) => void) =>
+    (questions: readonly RateQuestion[]): void => {
+      const office = offices[Math.floor(random() * offices.length)]!;
+      send(async () => {
+        if (!offices.includes(office)) return; // killed
+        const demands = questions.map((question) => ({
+          ...question,
+          $typeName: 'gatehouse.node.v1.RateDemand' as const,
+          question: BigInt(question.question),
+          wantedTokens: BigInt(question.wantedTokens),
+        }));
+        const leases = await office.answerRates({ nodeId: `n${index}`, epoch: 1 }, demands);
+        const answers = leases.map((lease) => ({ ...lease, question: Number(lease.question), tokens: Number(lease.tokens) }));
+        send(() => granted(answers));
+      });
+    };
+  const nodeCount = 1 + Math.floor(random() * 4);
+  const supervisors: (RateShares | null)[] = [];
+  /** Of all nodes: node after node. */
+  const processes: RateLeases[] = [];
+  const nodeOf = (index: number) => Math.floor(index / workerCount);
+  /** Within a node messages keep their order. */
+  let channelMs = 0;
+  const tell = (deliver: () => void) => {
+    channelMs = Math.max(channelMs, clock.nowMs() + Math.floor(random() * 15));
+    wire.push({ atMs: channelMs, deliver });
+  };
+  const startProcess = (index: number) => {
     lastAskedAtMs[index] = Number.NEGATIVE_INFINITY;
+    const supervisor = supervisors[nodeOf(index)] ?? null;
+    supervisor?.ended(index);
     const rates: RateLeases = new RateLeases({
-      request: (questions: readonly RateQuestion[]) => {
-        const office = offices[Math.floor(random() * offices.length)]!;
-        send(async () => {
-          if (!offices.includes(office)) return; // killed
-          const demands = questions.map((question) => ({
-            ...question,
-            $typeName: 'gatehouse.node.v1.RateDemand' as const,
-            question: BigInt(question.question),
-            wantedTokens: BigInt(question.wantedTokens),
-          }));
-          const leases = await office.answerRates({ nodeId: `n${index}`, epoch: 1 }, demands);
-          const answers = leases.map((lease) => ({ ...lease, question: Number(lease.question), tokens: Number(lease.tokens) }));
-          send(() => rates.granted(answers, clock.nowMs()));
-        });
+      processCount: workerCount,
+      request: (questions) => {
+        if (supervisor === null) asker(nodeOf(index), (answers) => rates.granted(answers, clock.nowMs()))(questions);
+        else tell(() => processes[index] === rates && supervisors.includes(supervisor) && supervisor.asked(index, questions));
       },
     });
     rates.connected();
-    return rates;
+    processes[index] = rates;
   };
-  const nodes = Array.from({ length: 1 + Math.floor(random() * 4) }, (_, index) => start(index));
-  const busy = nodes.map(() => random());
+  const startNode = (node: number) => {
+    const shares: RateShares | null =
+      workerCount === 1
+        ? null
+        : new RateShares({
+            request: (questions) => asker(node, (answers) => shares!.granted(answers))(questions),
+            answer: (worker, answers) => {
+              const to = processes[worker]!;
+              tell(() => to.granted(answers, clock.nowMs()));
+            },
+            nowMs: () => clock.nowMs(),
+          });
+    supervisors[node] = shares;
+    for (let index = node * workerCount; index < (node + 1) * workerCount; index++) startProcess(index);
+  };
+  for (let node = 0; node < nodeCount; node++) startNode(node);
+  const busy = processes.map(() => random());
   const admittedAtMs: number[] = [];
   for (let elapsedMs = 0; elapsedMs < 20_000; elapsedMs += STEP_MS) {
     clock.advance(STEP_MS);
@@ -64,7 +104,7 @@ async function simulate(seed: number, mode: PlanLimits['mode']) {
       wire.splice(wire.indexOf(message), 1);
       await message.deliver();
     }
-    for (const [index, rates] of nodes.entries()) {
+    for (const [index, rates] of processes.entries()) {
       const count = Math.floor(random() * busy[index]! * 6);
       if (count > 0 && clock.nowMs() - lastAskedAtMs[index]! >= RATE_SHARE_MS) beginnings++;
       if (count > 0) lastAskedAtMs[index] = clock.nowMs();
@@ -76,12 +116,11 @@ async function simulate(seed: number, mode: PlanLimits['mode']) {
       }
     }
     const dice = random();
-    if (dice < 0.0005) {
-      const index = Math.floor(random() * nodes.length);
-      nodes[index] = start(index);
-    } else if (dice < 0.001) offices[Math.floor(random() * offices.length)] = newOffice();
+    if (dice < 0.0005) startNode(Math.floor(random() * nodeCount));
+    else if (dice < 0.0015 && dice >= 0.001 && workerCount > 1) startProcess(Math.floor(random() * processes.length));
+    else if (dice < 0.001) offices[Math.floor(random() * offices.length)] = newOffice();
   }
-  return { settings, admittedAtMs, beginnings, nodeCount: nodes.length };
+  return { settings, admittedAtMs, beginnings, processCount: processes.length };
 }
 
 /** The most that was admitted beyond `rate * t` over any time. */
@@ -97,23 +136,41 @@ function burstSeen(admittedAtMs: readonly number[], ratePerSecond: number): numb
   return worst;
 }
 
-test('strict: over any time all nodes together admit no more than the rate and one burst', async () => {
-  let admittedCount = 0;
-  for (const seed of SEEDS) {
-    const { settings, admittedAtMs } = await simulate(seed, 'STRICT');
-    // Below that, tokens may be spent 20 ms late: docs/limits.md.
-    const late = settings.burst < 1 + settings.ratePerSecond * 0.02 ? settings.ratePerSecond * 0.02 : 0;
-    expect(burstSeen(admittedAtMs, settings.ratePerSecond), `seed ${seed}`).toBeLessThanOrEqual(settings.burst + late + 1e-6);
-    admittedCount += admittedAtMs.length;
-  }
-  expect(admittedCount).toBeGreaterThan(1_000);
-});
+for (const [nodes, workersMax] of [
+  ['nodes', 1],
+  ['nodes of several workers', 4],
+] as const) {
+  test(`strict: over any time all ${nodes} together admit no more than the rate and one burst`, async () => {
+    let admittedCount = 0;
+    for (const seed of SEEDS) {
+      const { settings, admittedAtMs } = await simulate(seed, 'STRICT', workersMax);
+      // Below that, tokens may be spent 20 ms late: docs/limits.md.
+      const late = settings.burst < 1 + settings.ratePerSecond * 0.02 ? settings.ratePerSecond * 0.02 : 0;
+      expect(burstSeen(admittedAtMs, settings.ratePerSecond), `seed ${seed}`).toBeLessThanOrEqual(settings.burst + late + 1e-6);
+      admittedCount += admittedAtMs.length;
+    }
+    expect(admittedCount).toBeGreaterThan(1_000);
+  });
 
-test('fast: never beyond the formula of docs/limits.md', async () => {
-  for (const seed of SEEDS) {
-    const { settings, admittedAtMs, beginnings, nodeCount } = await simulate(seed, 'FAST');
-    const { ratePerSecond, burst } = settings;
-    const most = burst + nodeCount + Math.max(0, beginnings - 1) * (burst + (ratePerSecond * RATE_SHARE_MS) / 1_000);
-    expect(burstSeen(admittedAtMs, ratePerSecond), `seed ${seed}`).toBeLessThanOrEqual(most);
+  test(`fast: ${nodes} are never beyond the formula of docs/limits.md`, async () => {
+    for (const seed of SEEDS) {
+      const { settings, admittedAtMs, beginnings, processCount } = await simulate(seed, 'FAST', workersMax);
+      const { ratePerSecond, burst } = settings;
+      const most = burst + processCount + Math.max(0, beginnings - 1) * (burst + (ratePerSecond * RATE_SHARE_MS) / 1_000);
+      expect(burstSeen(admittedAtMs, ratePerSecond), `seed ${seed}`).toBeLessThanOrEqual(most);
+    }
+  });
+}
+
+test('a node splits its share over its workers by the rule of the book', () => {
+  const random = seeded(3);
+  for (let round = 0; round < 1_000; round++) {
+    const others = Array.from({ length: Math.floor(random() * 4) }, () => ({
+      demand: Math.floor(random() * 3) * random() * 100,
+      share: random(),
+    }));
+    const demand = Math.floor(random() * 3) * 50;
+    const present = random() < 0.3 ? null : random();
+    expect(shareByDemand(demand, present, others)).toBeCloseTo(rateShare(demand, present, others), 12);
   }
 });

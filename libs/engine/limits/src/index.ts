@@ -1,4 +1,11 @@
-export { FAST_OPEN, LEASE_WAIT_MS, type LeaseBookState, type LeaseVerdict, type OnFallback } from './lease-mode.js';
+export {
+  BOTH_AVAILABLE,
+  FAST_OPEN,
+  LEASE_WAIT_MS,
+  type LeaseBookState,
+  type LeaseVerdict,
+  type OnFallback,
+} from './lease-mode.js';
 export { SplitBuckets, throttlePart } from './split-buckets.js';
 export { BucketRegistry, TokenBucket } from './token-bucket.js';
 export { quotaPeriod, utcDay, type PeriodBounds, type QuotaPeriod } from './quota-period.js';
@@ -13,4 +20,5 @@ export {
 } from './quota-ledger.js';
 export { provisionalPart, QuotaShares, type PlanQuota, type QuotaRecall } from './quota-shares.js';
 export { UsageJournal, type CountedUsage, type UsageBatch } from './usage-journal.js';
+export { RateShares, shareByDemand, type RateSharesOptions } from './rate-shares.js';
 export { RateLeases, type RateAnswer, type RateLeasesOptions, type RateQuestion } from './rate-leases.js';

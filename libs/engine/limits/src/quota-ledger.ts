@@ -15,6 +15,10 @@
  * "No lease can be had": not connected, or the control plane said that a book is lost, or (STRICT) a request waited in vain. It
  * is known beforehand: after that nobody waits to find out.
  *
+ * One of several ledgers on a node (`provisional` is given) is answered by QuotaShares. It counts up to what it was answered and no
+ * further: lent or lost is that one's to know, as is what a plan's fallback allows the node. It still knows the state of the node, to say
+ * which decisions no lease covered, and to refuse a strict request at once where nothing can come.
+ *
  * And never more than max(limit - offset, allowedTotal) in this epoch, whatever else holds: with one node and no restart
  * a quota is exact.
  *
@@ -69,6 +73,10 @@ export interface QuotaAnswer {
   readonly exhausted: boolean;
   /** Of the question; absent: 0. */
   readonly generation?: number;
+  /** Of `allowedTotal`, what leases of the control plane cover; absent: all. The rest is the plan's fallback. */
+  readonly coveredTotal?: number;
+  /** To one of several ledgers of a node: the control plane did not answer in time, and the node decided by the fallback. */
+  readonly isUnanswered?: boolean;
 }
 
 export interface QuotaLedgerOptions {
@@ -76,7 +84,7 @@ export interface QuotaLedgerOptions {
   readonly requestMore: (question: QuotaQuestion) => void;
   /** Pairs of plan and key; when as many are in use in their current periods, further ones are denied. */
   readonly accountsMax?: number;
-  /** What is admitted before the first answer, by the plan's limit; `provisionalAllowance` unless several ledgers share it. */
+  /** Of one of several ledgers of a node: what it admits before the first answer, by the plan's limit. */
   readonly provisional?: (limit: number) => number;
   readonly onFallback?: OnFallback;
 }
@@ -86,7 +94,8 @@ const ASK_AGAIN_MS = 1_000;
 /** A question asks for as much as the key uses in this time. */
 const LEASE_MS = { FAST: 10_000, STRICT: 1_000 } as const;
 const STRICT_WANTED_MIN = 2;
-const GIVE_BACK_MS = 2_000;
+/** What a strict key does not use for so long goes back. */
+export const GIVE_BACK_MS = 2_000;
 /** The running period, and those a stepping clock may go back to. */
 const PERIODS_KEPT = 3;
 
@@ -100,7 +109,10 @@ class PeriodAccount {
   counted = 0;
   reported = 0;
   allowedTotal = 0;
+  coveredTotal = 0;
   exhausted = false;
+  /** Nothing beyond `allowedTotal`, whatever else holds. */
+  isBounded = false;
   /** -1: never. */
   askedAtMs = -1;
   countedWhenAsked = 0;
@@ -109,6 +121,8 @@ class PeriodAccount {
   answerDue = false;
   /** A request waited in vain; until the next answer nobody waits. */
   isUnanswered = false;
+  /** The node's own fallback answered. */
+  isAlone = false;
   generation = 0;
   countedAtTick = -1;
 
@@ -166,6 +180,8 @@ export class QuotaLedger {
   private readonly requestMore: (question: QuotaQuestion) => void;
   private readonly accountsMax: number;
   private readonly provisional: (limit: number) => number;
+  /** One of several ledgers of a node. */
+  private readonly isPart: boolean;
   private accountCount = 0;
   private sweptAtMs = -1;
   private isConnected = false;
@@ -178,6 +194,7 @@ export class QuotaLedger {
     this.requestMore = options.requestMore;
     this.accountsMax = options.accountsMax ?? 200_000;
     this.provisional = options.provisional ?? provisionalAllowance;
+    this.isPart = options.provisional !== undefined;
     this.onFallback = options.onFallback ?? (() => {});
   }
 
@@ -194,12 +211,13 @@ export class QuotaLedger {
     const limits = plan.limits ?? FAST_OPEN;
     account.limits = limits;
     const isAllowed = period.counted < this.ceiling(period, quota.limit, quota.offset, limits);
-    if (period.counted >= period.allowedTotal && !period.exhausted && this.isLost(period, limits))
-      this.onFallback(limits.fallback);
+    const isFallback = period.counted >= period.coveredTotal && !period.exhausted && this.isLost(period, limits);
     if (isAllowed) period.counted++;
-    if (this.isConnected && isQuestionDue(period, nowMs, limits)) this.ask(plan.usagePlanId, apiKeyId, account, nowMs);
-    if (isAllowed) return 'ALLOW';
-    return limits.mode === 'STRICT' && this.mayWait(account, period) ? 'WAIT' : 'DENY';
+    if ((this.isConnected || this.isPart) && isQuestionDue(period, nowMs, limits))
+      this.ask(plan.usagePlanId, apiKeyId, account, nowMs);
+    if (!isAllowed && limits.mode === 'STRICT' && this.mayWait(account, period)) return 'WAIT';
+    if (isFallback) this.onFallback(limits.fallback);
+    return isAllowed ? 'ALLOW' : 'DENY';
   }
 
   /** Takes an answer; one about a key or period that is not in use (any more) is ignored. The newest answer holds. */
@@ -208,9 +226,12 @@ export class QuotaLedger {
     const period = account?.periods.find(({ bounds }) => bounds.startDay === answer.periodStart);
     if (account === undefined || period === undefined || (answer.generation ?? 0) < period.generation) return;
     period.allowedTotal = answer.allowedTotal;
+    period.coveredTotal = answer.coveredTotal ?? answer.allowedTotal;
     period.exhausted = answer.exhausted;
+    period.isBounded = answer.exhausted || this.isPart;
     period.answerDue = false;
     period.isUnanswered = false;
+    period.isAlone = answer.isUnanswered ?? false;
     if (account.limits.mode === 'STRICT') {
       const { usagePlanId, apiKeyId } = answer;
       if (answer.allowedTotal > period.counted) this.strictHolders.set(account, { usagePlanId, apiKeyId });
@@ -224,14 +245,16 @@ export class QuotaLedger {
   connected(): void {
     this.isConnected = true;
     this.books = BOTH_AVAILABLE; // the session says so when they are not
-    this.sayHoldings();
+    if (this.isPart) this.wakeAll();
+    else this.sayHoldings();
   }
 
   /** The control plane says which books it can ask. One that is back may have forgotten what this epoch holds. */
   bookState(state: LeaseBookState): void {
     const before = this.books;
     this.books = state;
-    if ((state.fastAvailable && !before.fastAvailable) || (state.strictAvailable && !before.strictAvailable)) this.sayHoldings();
+    const isBack = (state.fastAvailable && !before.fastAvailable) || (state.strictAvailable && !before.strictAvailable);
+    if (isBack && !this.isPart) this.sayHoldings();
     this.wakeAll();
   }
 
@@ -272,9 +295,10 @@ export class QuotaLedger {
         isHolding = true;
         const rested = period.countedAtTick === period.counted && Math.abs(nowMs - period.askedAtMs) >= GIVE_BACK_MS;
         period.countedAtTick = period.counted;
-        if (!rested || !this.isConnected || account.waiters.count > 0) continue;
+        if (!rested || (!this.isConnected && !this.isPart) || account.waiters.count > 0) continue;
         // From here on nothing of it is spent, whether or not the control plane hears of it.
         period.allowedTotal = period.counted;
+        period.coveredTotal = Math.min(period.coveredTotal, period.counted);
         period.generation++;
         period.askAtCounted = 0;
         period.answerDue = false;
@@ -293,6 +317,7 @@ export class QuotaLedger {
           if (period.allowedTotal === 0 && period.counted === 0) continue;
           period.allowedTotal = period.counted;
           period.exhausted = true;
+          period.isBounded = true;
           if (this.isConnected) this.requestMore({ ...question(usagePlanId, apiKeyId, period, 0), final: true });
         }
         account.waiters.wake();
@@ -331,8 +356,9 @@ export class QuotaLedger {
     const left = Math.max(0, this.ceiling(period, quota!.limit, quota!.offset, plan.limits ?? FAST_OPEN) - period.counted);
     const kept = left >> 1;
     period.allowedTotal = period.counted + kept;
-    period.exhausted = true;
-    period.answerDue = false;
+    period.isBounded = true;
+    // Whoever waits under a strict plan has asked, and is answered.
+    if (plan.limits?.mode !== 'STRICT') period.answerDue = false;
     period.askAtCounted = period.counted + (kept >> 1);
     // With nothing kept it waits before it asks again, or two ledgers could pass the last request to and fro, unused.
     if (kept === 0) period.askedAtMs = nowMs;
@@ -340,24 +366,28 @@ export class QuotaLedger {
   }
 
   private ceiling(period: PeriodAccount, limit: number, offset: number, limits: PlanLimits): number {
-    if (period.exhausted) return period.allowedTotal;
+    if (period.isBounded) return period.allowedTotal;
     const own = Math.max(0, limit - offset, period.allowedTotal);
-    if (this.isLost(period, limits)) return limits.fallback === 'OPEN' ? own : period.allowedTotal;
+    if (this.isLost(period, limits)) {
+      if (limits.fallback === 'CLOSED') return period.allowedTotal;
+      if (!this.isPart) return own;
+    }
     return limits.mode === 'STRICT' ? period.allowedTotal : Math.min(own, period.allowedTotal + this.provisional(limit));
   }
 
   /** No lease can be had. */
   private isLost(period: PeriodAccount, { mode }: PlanLimits): boolean {
     if (!this.isConnected) return true;
-    if (mode === 'STRICT') return !this.books.strictAvailable || period.isUnanswered;
+    if (mode === 'STRICT') return !this.books.strictAvailable || period.isUnanswered || period.isAlone;
     // Plans and sums are where the strict book is: without it no quota is granted.
     return !this.books.fastAvailable || !this.books.strictAvailable;
   }
 
   /** An answer is on its way that may allow one more. */
   private mayWait(account: Account, period: PeriodAccount): boolean {
-    if (period.exhausted || !period.answerDue || account.waiters.count >= WAITING_MAX) return false;
-    return !this.isLost(period, account.limits);
+    if (period.exhausted || !period.answerDue || period.isUnanswered || account.waiters.count >= WAITING_MAX) return false;
+    // The node's fallback is given out by QuotaShares.
+    return !this.isLost(period, account.limits) || (this.isPart && account.limits.fallback === 'OPEN');
   }
 
   private wakeAll(): void {
@@ -383,7 +413,7 @@ export class QuotaLedger {
     let accounts = this.plans.get(usagePlanId);
     const present = accounts?.get(apiKeyId);
     if (present !== undefined && present.period === period) {
-      if (present.limit !== limit) adoptLimit(present, limit);
+      if (present.limit !== limit) adoptLimit(present, limit, this.isPart);
       return present;
     }
     if (present === undefined) {
@@ -422,10 +452,11 @@ function isQuestionDue(period: PeriodAccount, nowMs: number, { mode }: PlanLimit
 }
 
 /** The plan was changed: what the control plane said about the old limit says nothing about the new one. */
-function adoptLimit(account: Account, limit: number): void {
+function adoptLimit(account: Account, limit: number, isPart: boolean): void {
   account.limit = limit;
   for (const period of account.periods) {
     period.exhausted = false;
+    period.isBounded = period.isBounded && isPart;
     period.answerDue = false;
     period.askedAtMs = -1;
     period.askAtCounted = 0;

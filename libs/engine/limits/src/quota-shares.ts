@@ -4,27 +4,34 @@
  *
  *   control plane --granted--> ceiling of the node --limit of each worker--> spent there without asking
  *
- *   ceiling = QuotaLedger's of the whole node: granted + one provisional allowance; alone, the plan's own limit
+ *   ceiling = QuotaLedger's of the whole node: STRICT: granted. FAST: granted + one provisional allowance.
+ *             No lease can be had: OPEN: the plan's own limit. CLOSED: granted
  *           >= sum over workers of max(limit, counted)
  *
- * A worker's limit is strict (its answers say `exhausted`, and it asks at half of what is left). Before its first answer it is
- * `provisionalPart`, counted against the ceiling for every worker, asked or not. A worker that finds nothing left has the
+ * A worker's limit is strict, and it asks ahead of need. Before its first answer it is `provisionalPart` (FAST) or nothing (STRICT),
+ * counted against the ceiling for every worker, asked or not. A worker that finds nothing left has the
  * others give back half of what they do not use (`recall`), so a caller that keeps to one worker gets the whole quota. What a dead
  * worker was lent stays lent until its journal was read; then it has what it counted.
  *
- * So the node admits what one ledger would, and at most one `provisionalPart` more for each worker that was started again, one
- * provisional allowance more when the plan's limit is changed, and one request more for each worker above the provisional
+ * A request of a STRICT plan waits in its worker until this answers, which it always does: with a part of what is there; else with
+ * what the control plane grants; else with what the others give back; else with nothing. A control plane that does not answer for
+ * ANSWER_MS counts as lost for that key until it does. What all workers together do not use for GIVE_BACK_MS goes back.
+ *
+ * So under STRICT a node admits what it was granted and no request more. Under FAST it admits what one ledger would, and at most
+ * one `provisionalPart` more for each worker that was started again, and one request more for each worker above the provisional
  * allowance (a quota smaller than the number of workers).
  */
-import { provisionalAllowance, type QuotaAnswer, type QuotaQuestion } from './quota-ledger.js';
+import type { PlanLimits } from '@gatehouse/contracts';
+import { BOTH_AVAILABLE, FAST_OPEN, LEASE_WAIT_MS, type LeaseBookState } from './lease-mode.js';
+import { GIVE_BACK_MS, provisionalAllowance, type QuotaAnswer, type QuotaQuestion } from './quota-ledger.js';
 import { quotaPeriod, type QuotaPeriod } from './quota-period.js';
 
 export interface PlanQuota {
   readonly limit: number;
   readonly offset: number;
   readonly period: QuotaPeriod;
-  /** Nothing is lent that was not granted. */
-  readonly isStrict?: boolean;
+  /** Absent: FAST and OPEN. */
+  readonly limits?: PlanLimits;
 }
 
 export interface QuotaRecall {
@@ -44,6 +51,8 @@ export interface QuotaSharesOptions {
   /** The worker gives back half and says what it has: `recalled`. */
   readonly recall: (worker: number, recall: QuotaRecall) => void;
   readonly nowMs: () => number;
+  /** `setTimeout`, unless time is made up. */
+  readonly later?: (run: () => void, delayMs: number) => void;
   /** Pairs of plan and key; beyond it questions stay without answer, and workers keep to their provisional part. */
   readonly accountsMax?: number;
 }
@@ -54,17 +63,18 @@ export function provisionalPart(limit: number, workerCount: number): number {
 }
 
 const ASK_AGAIN_MS = 1_000;
+/** For the control plane to answer while requests wait; the rest of LEASE_WAIT_MS is for telling the worker. */
+const ANSWER_MS = LEASE_WAIT_MS - 50;
 /** Given while there is as much, so that the end of a quota is not split into crumbs. */
 const SHARE_MIN = 5;
 /** The running period, and those a stepping clock may go back to. */
 const PERIODS_KEPT = 3;
 
-/** `generation` counts what a ledger gave back by itself: it asks with wanted 0, and answers to earlier questions are void. */
-type WorkerQuestion = QuotaQuestion & { readonly generation?: number };
-
 interface Share {
   /** What the worker may count up to in all; -1 until its first answer: the provisional part. */
   limit: number;
+  /** Of `limit`, what grants cover. */
+  covered: number;
   /** As far as heard. */
   counted: number;
   /** In its batches: of what it counted, what was taken over from its journal. */
@@ -72,7 +82,11 @@ interface Share {
   /** Asked for and not given. */
   wanting: number;
   lastWanted: number;
+  askedAtMs: number;
+  /** The control plane was asked for what is wanting. */
+  isPassedOn: boolean;
   isRecalling: boolean;
+  /** Counts what the ledger gave back by itself: it asks with wanted 0, and answers to earlier questions are void. */
   generation: number;
 }
 
@@ -85,11 +99,17 @@ interface Account {
   granted: number;
   exhausted: boolean;
   reported: number;
+  /** Counts what the node gave back. */
+  generation: number;
   /** Counted by processes that are gone and whose journals were read. */
   settledCount: number;
   /** -1: never. */
   askedAtMs: number;
   answerDue: boolean;
+  /** Requests waited for the control plane in vain. */
+  isUnanswered: boolean;
+  hasDeadline: boolean;
+  lentAtTick: number;
 }
 
 export class QuotaShares {
@@ -97,11 +117,14 @@ export class QuotaShares {
   private readonly accounts = new Map<string, Account[]>();
   private readonly live = new Set<number>();
   private readonly accountsMax: number;
+  private readonly later: (run: () => void, delayMs: number) => void;
   private isConnected = false;
+  private books: LeaseBookState = BOTH_AVAILABLE;
   private sweptAtMs = -1;
 
   constructor(private readonly options: QuotaSharesOptions) {
     this.accountsMax = options.accountsMax ?? 200_000;
+    this.later = options.later ?? ((run, delayMs) => setTimeout(run, delayMs).unref());
   }
 
   /** A worker process, under a number that no other process of this epoch has. */
@@ -128,24 +151,27 @@ export class QuotaShares {
       if (share === undefined) continue;
       account.settledCount += Math.max(share.counted, share.inBatches);
       account.shares.delete(worker);
-      this.serve(account);
+      this.progress(account);
     }
   }
 
-  asked(worker: number, question: WorkerQuestion): void {
+  asked(worker: number, question: QuotaQuestion): void {
     const account = this.account(question.usagePlanId, question.apiKeyId, question.periodStart);
     if (account === null || !this.live.has(worker)) return;
     const share = account.shares.get(worker)!;
     share.counted = Math.max(share.counted, question.counted);
     share.wanting = share.lastWanted = question.wanted;
+    share.askedAtMs = this.options.nowMs();
+    share.isPassedOn = false;
     const generation = question.generation ?? 0;
     if (generation > share.generation) {
       share.generation = generation;
       share.limit = question.held;
+      share.covered = Math.min(share.covered, share.limit);
     }
     this.serve(account);
     this.askIfDue(account);
-    if (share.wanting > 0 && !this.canGrow(account)) this.recallFrom(account, worker);
+    this.progress(account);
   }
 
   recalled(
@@ -159,33 +185,75 @@ export class QuotaShares {
     share.isRecalling = false;
     share.counted = Math.max(share.counted, counted);
     share.limit = allowedTotal;
-    this.serve(account);
+    share.covered = Math.min(share.covered, allowedTotal);
+    this.progress(account);
   }
 
   granted(answer: QuotaAnswer): void {
     const account = this.find(answer.usagePlanId, answer.apiKeyId, answer.periodStart);
-    if (account === undefined) return;
+    if (account === undefined || (answer.generation ?? 0) < account.generation) return;
     account.granted = answer.allowedTotal;
     account.exhausted = answer.exhausted;
     account.answerDue = false;
-    this.serve(account);
-    // What was refused for want of a grant, and is refused now for good: the others may have some left.
-    const wanting = [...account.shares].find(([, share]) => share.wanting > 0);
-    if (wanting !== undefined && !this.canGrow(account)) this.recallFrom(account, wanting[0]);
+    account.isUnanswered = false;
+    this.progress(account);
   }
 
   /** A session with the control plane is open: says what the node holds. */
   connected(): void {
     this.isConnected = true;
-    for (const account of this.all()) {
-      account.answerDue = false;
-      account.askedAtMs = -1;
-      if (account.granted > 0 || countedOf(account) > 0) this.options.requestMore(questionOf(account, 0));
-    }
+    this.books = BOTH_AVAILABLE; // the session says so when they are not
+    this.sayHoldings();
   }
 
   disconnected(): void {
     this.isConnected = false;
+    for (const account of this.all()) this.progress(account);
+  }
+
+  /** As QuotaLedger's. */
+  bookState(state: LeaseBookState): void {
+    const before = this.books;
+    this.books = state;
+    if ((state.fastAvailable && !before.fastAvailable) || (state.strictAvailable && !before.strictAvailable)) this.sayHoldings();
+    else for (const account of this.all()) this.progress(account);
+  }
+
+  private sayHoldings(): void {
+    for (const account of this.all()) {
+      account.answerDue = false;
+      account.isUnanswered = false;
+      account.askedAtMs = -1;
+      if (account.granted > 0 || countedOf(account) > 0) this.options.requestMore(questionOf(account, 0));
+      for (const share of account.shares.values()) share.isPassedOn = false;
+      this.progress(account);
+    }
+  }
+
+  /** Every second: what no worker uses of a strict quota goes back. */
+  tick(nowMs: number): void {
+    for (const account of this.all()) {
+      if (!isStrict(account)) continue;
+      for (const share of account.shares.values()) if (Math.abs(nowMs - share.askedAtMs) >= GIVE_BACK_MS) share.lastWanted = 0;
+      const lent = this.lent(account);
+      const rested = account.lentAtTick === lent && Math.abs(nowMs - account.askedAtMs) >= GIVE_BACK_MS;
+      account.lentAtTick = lent;
+      if (!rested || !this.isConnected || account.granted <= lent || wanting(account).length > 0) continue;
+      account.granted = lent;
+      account.generation++;
+      account.answerDue = false;
+      account.askedAtMs = -1;
+      this.options.requestMore(questionOf(account, 0));
+    }
+  }
+
+  /** No worker is left: gives back every lease, but for those of workers whose journals could not be read. */
+  close(): void {
+    for (const account of this.all()) {
+      if (account.shares.size > 0 || (account.granted === 0 && account.settledCount === 0)) continue;
+      account.granted = account.settledCount;
+      if (this.isConnected) this.options.requestMore({ ...questionOf(account, 0), final: true });
+    }
   }
 
   /** A worker's batch was taken over from its journal. */
@@ -203,35 +271,71 @@ export class QuotaShares {
     if (account !== undefined) account.reported = Math.min(countedOf(account), account.reported + usage.count);
   }
 
+  /** What can be done for those who want: they are served, or something is under way for them, or (STRICT) they are refused. */
+  private progress(account: Account): void {
+    this.serve(account);
+    const askers = wanting(account);
+    if (askers.length === 0) return;
+    if (!isStrict(account)) {
+      if (!this.canGrow(account)) this.recallFrom(account, askers[0]![0]);
+      return;
+    }
+    if (!this.isLost(account) && !account.exhausted) {
+      if (!account.answerDue && askers.some(([, { isPassedOn }]) => !isPassedOn)) this.ask(account);
+      if (account.answerDue) return this.waitFor(account);
+    }
+    this.recallFrom(account, askers.length === 1 ? askers[0]![0] : -1);
+    for (const { isRecalling } of account.shares.values()) if (isRecalling) return;
+    for (const [worker, share] of askers) this.answer(account, worker, share, account.exhausted);
+  }
+
   /** Gives to those who want a fair share of what is free, so that the next one finds something too. */
   private serve(account: Account): void {
     for (const [worker, share] of account.shares) {
       if (share.wanting === 0 || share.isRecalling || !this.live.has(worker)) continue;
-      const free = this.ceiling(account) - this.lent(account);
+      const lent = this.lent(account);
+      const free = this.ceiling(account) - lent;
       const fairShare = Math.max(SHARE_MIN, Math.ceil(free / (2 * this.options.workerCount)));
       const give = Math.min(share.wanting, free, fairShare);
       if (give < 1) continue;
       share.limit = Math.max(this.limitOf(account, share), share.counted) + give;
-      share.wanting = 0;
-      const { usagePlanId, apiKeyId, periodStart } = account;
-      const { limit: allowedTotal, generation } = share;
-      const answer = { usagePlanId, apiKeyId, periodStart, allowedTotal, exhausted: true, generation };
-      this.options.answer(worker, answer);
+      share.covered = this.isLost(account) ? share.covered + Math.min(give, Math.max(0, account.granted - lent)) : share.limit;
+      this.answer(account, worker, share, !isStrict(account) && account.exhausted);
     }
+  }
+
+  private answer(account: Account, worker: number, share: Share, exhausted: boolean): void {
+    const { usagePlanId, apiKeyId, periodStart, isUnanswered } = account;
+    share.wanting = 0;
+    share.limit = this.limitOf(account, share);
+    const { limit: allowedTotal, covered: coveredTotal, generation } = share;
+    const about = { usagePlanId, apiKeyId, periodStart, generation };
+    this.options.answer(worker, { ...about, allowedTotal, coveredTotal, exhausted, isUnanswered });
+  }
+
+  private waitFor(account: Account): void {
+    if (account.hasDeadline) return;
+    account.hasDeadline = true;
+    this.later(() => {
+      account.hasDeadline = false;
+      if (!account.answerDue || wanting(account).length === 0) return;
+      if (Math.abs(this.options.nowMs() - account.askedAtMs) >= ANSWER_MS) account.isUnanswered = true;
+      this.progress(account);
+    }, ANSWER_MS);
   }
 
   private askIfDue(account: Account): void {
     if (!this.isConnected) return;
-    let demand = 0;
-    for (const share of account.shares.values()) demand += share.lastWanted;
-    const nowMs = this.options.nowMs();
     const isWaiting = account.answerDue || account.exhausted;
-    if (account.askedAtMs !== -1 && isWaiting && Math.abs(nowMs - account.askedAtMs) < ASK_AGAIN_MS) return;
-    const lent = this.lent(account);
-    if (account.granted - lent >= demand / 2) return;
-    account.askedAtMs = nowMs;
+    if (account.askedAtMs !== -1 && isWaiting && Math.abs(this.options.nowMs() - account.askedAtMs) < ASK_AGAIN_MS) return;
+    if (account.granted - this.lent(account) < demandOf(account) / 2) this.ask(account);
+  }
+
+  private ask(account: Account): void {
+    account.askedAtMs = this.options.nowMs();
     account.answerDue = true;
-    this.options.requestMore(questionOf(account, lent + demand - countedOf(account)));
+    for (const share of account.shares.values()) share.isPassedOn = true;
+    this.options.requestMore(questionOf(account, this.lent(account) + demandOf(account) - countedOf(account)));
   }
 
   private recallFrom(account: Account, asking: number): void {
@@ -245,14 +349,23 @@ export class QuotaShares {
   }
 
   /** More can come from the control plane. */
-  private canGrow({ exhausted, granted, quota }: Account): boolean {
-    return this.isConnected && !exhausted && granted < quota.limit - quota.offset;
+  private canGrow(account: Account): boolean {
+    const { exhausted, granted, quota } = account;
+    return !this.isLost(account) && !exhausted && granted < quota.limit - quota.offset;
   }
 
-  private ceiling({ exhausted, granted, quota }: Account): number {
-    if (exhausted || quota.isStrict === true) return granted;
+  /** No lease can be had. */
+  private isLost(account: Account): boolean {
+    const { fastAvailable, strictAvailable } = this.books;
+    return !this.isConnected || !strictAvailable || (isStrict(account) ? account.isUnanswered : !fastAvailable);
+  }
+
+  private ceiling(account: Account): number {
+    const { exhausted, granted, quota } = account;
+    if (exhausted) return granted;
     const own = Math.max(0, quota.limit - quota.offset, granted);
-    return this.isConnected ? Math.min(own, granted + provisionalAllowance(quota.limit)) : own;
+    if (this.isLost(account)) return limitsOf(account).fallback === 'OPEN' ? own : granted;
+    return isStrict(account) ? granted : Math.min(own, granted + provisionalAllowance(quota.limit));
   }
 
   private lent(account: Account): number {
@@ -265,8 +378,8 @@ export class QuotaShares {
     return share.limit === -1 ? this.part(account) : share.limit;
   }
 
-  private part({ quota }: Account): number {
-    return quota.isStrict === true ? 0 : provisionalPart(quota.limit, this.options.workerCount);
+  private part(account: Account): number {
+    return isStrict(account) ? 0 : provisionalPart(account.quota.limit, this.options.workerCount);
   }
 
   /** Made when missing, with a share for every live worker; `null` for a plan without quota, and when there is no room. */
@@ -287,8 +400,12 @@ export class QuotaShares {
         exhausted: false,
         reported: 0,
         settledCount: 0,
+        generation: 0,
         askedAtMs: -1,
         answerDue: false,
+        isUnanswered: false,
+        hasDeadline: false,
+        lentAtTick: -1,
       };
       const periods = [...(this.accounts.get(key) ?? []), account].sort((a, b) => (a.periodStart < b.periodStart ? -1 : 1));
       this.accounts.set(key, periods.slice(-PERIODS_KEPT));
@@ -340,10 +457,13 @@ const keyOf = (usagePlanId: string, apiKeyId: string): string => `${usagePlanId}
 
 const newShare = (): Share => ({
   limit: -1,
+  covered: 0,
   counted: 0,
   inBatches: 0,
   wanting: 0,
   lastWanted: 0,
+  askedAtMs: 0,
+  isPassedOn: false,
   isRecalling: false,
   generation: 0,
 });
@@ -354,7 +474,18 @@ function countedOf({ shares, settledCount }: Account): number {
   return sum;
 }
 
+const limitsOf = ({ quota }: Account): PlanLimits => quota.limits ?? FAST_OPEN;
+const isStrict = (account: Account): boolean => limitsOf(account).mode === 'STRICT';
+const wanting = ({ shares }: Account): [number, Share][] => [...shares].filter(([, share]) => share.wanting > 0);
+
+function demandOf({ shares }: Account): number {
+  let sum = 0;
+  for (const { lastWanted } of shares.values()) sum += lastWanted;
+  return sum;
+}
+
 function questionOf(account: Account, wanted: number): QuotaQuestion {
-  const { usagePlanId, apiKeyId, periodStart, granted, reported } = account;
-  return { usagePlanId, apiKeyId, periodStart, wanted, counted: countedOf(account), held: granted, reported };
+  const { usagePlanId, apiKeyId, periodStart, granted, reported, generation } = account;
+  const about = { usagePlanId, apiKeyId, periodStart, wanted, counted: countedOf(account), held: granted, reported };
+  return generation === 0 ? about : { ...about, generation };
 }

@@ -15,6 +15,9 @@
  * N: nodes (a burst below one token cannot be had); J: how often one more node began to serve the bucket while others did.
  * Without leases and OPEN: N * (rate * t + burst).
  *
+ * Of several processes of a node each counts as one here, and is answered by RateShares; without leases and OPEN each has its even part of
+ * the plan's rate.
+ *
  * STRICT. Tokens are leased out of one bucket in the book and die after strictRateLease().lifeMs, counted from the question. A request
  * without a token waits for the answer, LEASE_WAIT_MS at most. All nodes together admit at most rate * t + burst.
  *
@@ -30,6 +33,7 @@ import {
   type LeaseVerdict,
   type OnFallback,
 } from './lease-mode.js';
+import { throttlePart } from './split-buckets.js';
 import { TokenBucket } from './token-bucket.js';
 
 /** RateDemand of node_link.proto, in plain numbers. */
@@ -55,6 +59,8 @@ export interface RateLeasesOptions {
   /** Sends questions; they may get lost. Must not call back at once. */
   readonly request: (questions: readonly RateQuestion[]) => void;
   readonly onFallback?: OnFallback;
+  /** Processes of this node that serve the same callers; absent: 1. */
+  readonly processCount?: number;
   /** Beyond it the oldest bucket goes: it begins anew, without a share. */
   readonly bucketsMax?: number;
 }
@@ -70,10 +76,13 @@ const STRICT_WANTED_MIN = 2;
 /** How the bucket of a FAST throttle is set up now. */
 const WHOLE = 0;
 const SHARED = 1;
+/** Without a lease: this process's part of what the node may admit alone. */
+const ALONE = 2;
+type SetUp = typeof WHOLE | typeof SHARED | typeof ALONE;
 
 class FastBucket {
   readonly bucket: TokenBucket;
-  setUp: typeof WHOLE | typeof SHARED = WHOLE;
+  setUp: SetUp = WHOLE;
   share = 1;
   /** -1: there is none. */
   shareUntilMs = -1;
@@ -84,14 +93,20 @@ class FastBucket {
 
   constructor(
     public settings: ThrottleSettings,
+    private readonly processCount: number,
     nowMs: number,
   ) {
     this.bucket = new TokenBucket(settings, nowMs);
   }
 
-  setUpAs(setUp: typeof WHOLE | typeof SHARED, nowMs: number): void {
+  setUpAs(setUp: SetUp, nowMs: number): void {
     this.setUp = setUp;
-    this.bucket.resize(setUp === WHOLE ? this.settings : shareOf(this.settings, this.share), nowMs);
+    this.bucket.resize(this.settingsAs(setUp), nowMs);
+  }
+
+  private settingsAs(setUp: SetUp): ThrottleSettings {
+    if (setUp === WHOLE) return this.settings;
+    return setUp === SHARED ? shareOf(this.settings, this.share) : throttlePart(this.settings, this.processCount);
   }
 }
 
@@ -134,6 +149,7 @@ export class RateLeases {
   private readonly request: (questions: readonly RateQuestion[]) => void;
   private readonly onFallback: OnFallback;
   private readonly bucketsMax: number;
+  private readonly processCount: number;
   private isConnected = false;
   private books = BOTH_AVAILABLE;
   private questionCount = 0;
@@ -142,6 +158,7 @@ export class RateLeases {
     this.request = options.request;
     this.onFallback = options.onFallback ?? (() => {});
     this.bucketsMax = options.bucketsMax ?? 100_000;
+    this.processCount = options.processCount ?? 1;
   }
 
   /** WAIT, of strict plans alone: ask again after `whenAnswered`. */
@@ -162,16 +179,11 @@ export class RateLeases {
     });
   }
 
-  /** Takes answers; those to any but a bucket's newest question are void. */
+  /** Takes answers; those to any but a bucket's newest question are void. A second answer to that may only make a share smaller. */
   granted(answers: readonly RateAnswer[], nowMs: number): void {
     for (const answer of answers) {
       const fast = this.fast.get(answer.bucket);
-      if (fast !== undefined && fast.question === answer.question && fast.answered !== answer.question) {
-        fast.answered = answer.question;
-        fast.share = answer.share;
-        fast.shareUntilMs = fast.askedAtMs + RATE_SHARE_MS;
-        fast.setUpAs(SHARED, nowMs);
-      }
+      if (fast !== undefined && fast.question === answer.question) takeShare(fast, answer, nowMs);
       const strict = this.strict.get(answer.bucket);
       if (strict !== undefined && strict.question === answer.question && strict.isAnswerDue) takeTokens(strict, answer.tokens);
     }
@@ -218,7 +230,7 @@ export class RateLeases {
     if (!this.isConnected || !this.books.fastAvailable) {
       if (limits.fallback === 'OPEN' || !isShared) this.onFallback(limits.fallback);
       if (limits.fallback === 'CLOSED') return isShared && bucket.bucket.tryTake(nowMs);
-      if (bucket.setUp !== WHOLE) bucket.setUpAs(WHOLE, nowMs);
+      if (bucket.setUp !== ALONE) bucket.setUpAs(ALONE, nowMs);
       return bucket.bucket.tryTake(nowMs);
     }
     if (isShared) {
@@ -251,6 +263,7 @@ export class RateLeases {
   /** OPEN without a book: this node alone, with the plan's whole rate. */
   private takeAlone(name: string, settings: ThrottleSettings, nowMs: number): boolean {
     const bucket = this.fastBucket(`alone ${name}`, settings, nowMs);
+    if (bucket.setUp !== ALONE) bucket.setUpAs(ALONE, nowMs);
     return bucket.bucket.tryTake(nowMs);
   }
 
@@ -300,7 +313,7 @@ export class RateLeases {
       return present;
     }
     if (this.fast.size >= this.bucketsMax) this.fast.delete(this.fast.keys().next().value!);
-    const bucket = new FastBucket(settings, nowMs);
+    const bucket = new FastBucket(settings, this.processCount, nowMs);
     this.fast.set(name, bucket);
     return bucket;
   }
@@ -320,6 +333,14 @@ export class RateLeases {
     this.strict.set(name, bucket);
     return bucket;
   }
+}
+
+function takeShare(bucket: FastBucket, { question, share }: RateAnswer, nowMs: number): void {
+  if (bucket.answered === question && share >= bucket.share) return;
+  bucket.answered = question;
+  bucket.share = share;
+  bucket.shareUntilMs = bucket.askedAtMs + RATE_SHARE_MS;
+  bucket.setUpAs(SHARED, nowMs);
 }
 
 function takeTokens(bucket: StrictBucket, tokens: number): void {
