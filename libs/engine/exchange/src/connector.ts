@@ -24,6 +24,8 @@ export interface UpstreamAnswer {
   readonly headers: readonly string[];
   /** The same headers, from a connector that knows when they come again. */
   readonly block?: HeaderBlock | null;
+  /** Names came in lower case, whatever their owner calls them. */
+  readonly isHttp2?: boolean;
   /** Read as fast as the reader takes it; destroying it ends the call. `null` when the answer has no body by its nature. */
   readonly body: Readable | Buffer | null;
 }

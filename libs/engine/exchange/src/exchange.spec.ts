@@ -2,6 +2,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import {
   BodyTooLarge,
+  compileSource,
   CONTINUE,
   Exchange,
   ExchangePool,
@@ -176,3 +177,21 @@ test('a body whose sender leaves in the middle rejects, limited or not', async (
     await expect(reading).rejects.toThrow('ended early');
   }
 });
+
+// Over HTTP/2 all names are lower case on the wire.
+for (const [protocol, name, expected] of [
+  ['HTTP/1.1', 'X-Kind', []],
+  ['HTTP/1.1', 'x-kind', ['b', 'a,b']],
+  ['HTTP/2.0', 'X-Kind', ['b', 'a,b']],
+  ['HTTP/2.0', 'x-kind', ['b', 'a,b']],
+  ['HTTP/2.0', 'X-None', []],
+  ['HTTP/2.0', 'host', ['h', 'h']],
+] as const) {
+  test(`a mapping of ${name} finds ${JSON.stringify(expected)} among the names that came by ${protocol}`, () => {
+    const x = new Exchange();
+    x.protocol = protocol;
+    x.requestHeaders = ['Host', 'h', 'x-kind', 'a', 'x-kind', 'b'];
+    const found = ['header', 'multivalueheader'].flatMap((kind) => compileSource(`method.request.${kind}.${name}`, {})!(x));
+    expect(found).toEqual(expected);
+  });
+}

@@ -1,10 +1,10 @@
 /**
  * Where a mapping takes its value from when that is known before the backend is called (data-plane reference §3.7), compiled
- * at link time. Names are case-sensitive. Bodies are not among them: engine/steps adds those.
+ * at link time. Names are case-sensitive, headers' over HTTP/1.1. Bodies are not among them: engine/steps adds those.
  */
 import { contextVariable } from './context-variables.js';
 import type { Exchange } from './exchange.js';
-import { exactHeaders } from './headers.js';
+import { allHeaders, exactHeaders } from './headers.js';
 import { queryValues } from './query.js';
 
 /** No value, one, or (for `multivaluequerystring`) several. */
@@ -30,11 +30,15 @@ export function compileSource(expression: string, stageVariables: Readonly<Recor
     return () => value;
   }
   const header = after(expression, 'method.request.header.');
-  if (header !== null) return (x) => one(exactHeaders(x.requestHeaders, header).at(-1));
+  if (header !== null) {
+    const read = headerReader(header);
+    return (x) => one(read(x).at(-1));
+  }
   const headers = after(expression, 'method.request.multivalueheader.');
   if (headers !== null) {
+    const read = headerReader(headers);
     return (x) => {
-      const values = exactHeaders(x.requestHeaders, headers);
+      const values = read(x);
       return values.length === 0 ? NOTHING : [values.join(',')];
     };
   }
@@ -45,6 +49,16 @@ export function compileSource(expression: string, stageVariables: Readonly<Recor
   const segment = after(expression, 'method.request.path.');
   if (segment !== null) return (x) => one(decodedPathParam(x, segment));
   return null;
+}
+
+/**
+ * HTTP/2 has no case to go by: all names are lower case on the wire (RFC 9113 §8.2). Its callers get what those of HTTP/1.1 get that spell the
+ * name as the mapping does.
+ */
+function headerReader(name: string): (x: Exchange) => readonly string[] {
+  const lowerName = name.toLowerCase();
+  return ({ protocol, requestHeaders }) =>
+    protocol === 'HTTP/2.0' ? allHeaders(requestHeaders, lowerName) : exactHeaders(requestHeaders, name);
 }
 
 /** Decoded: mappings see decoded values, proxy events raw ones (data-plane reference §13, "Path decoding"). */

@@ -7,6 +7,7 @@ import {
   BodyTooLarge,
   compileSource,
   CONTINUE,
+  allHeaders,
   exactHeaders,
   headerText,
   isHeaderToken,
@@ -142,10 +143,13 @@ function compileResponseSource(
   const header = /^integration\.response\.(multivalue)?header\.(.+)$/.exec(expression);
   if (header !== null) {
     const name = header[2]!;
-    if (header[1] === undefined)
-      return { source: (_x, answer) => exactHeaders(answer.headers, name).at(-1) ?? null, isBody: false };
+    const lowerName = name.toLowerCase();
+    // HTTP/2 has no case to go by: see `headerReader` in engine/exchange.
+    const read = ({ headers, isHttp2 }: UpstreamAnswer): string[] =>
+      isHttp2 === true ? allHeaders(headers, lowerName) : exactHeaders(headers, name);
+    if (header[1] === undefined) return { source: (_x, answer) => read(answer).at(-1) ?? null, isBody: false };
     const joined = (answer: UpstreamAnswer): string | null => {
-      const values = exactHeaders(answer.headers, name);
+      const values = read(answer);
       return values.length === 0 ? null : values.join(',');
     };
     return { source: (_x, answer) => joined(answer), isBody: false };

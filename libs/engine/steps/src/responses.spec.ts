@@ -195,6 +195,15 @@ test("nothing of the backend's headers goes out but what is mapped; the trace id
   ]);
 });
 
+test('an upstream on HTTP/2 writes names in lower case: a mapping finds them whatever its own case', () => {
+  const responseParameters = {
+    'method.response.header.X-One': 'integration.response.header.One',
+    'method.response.header.X-All': 'integration.response.multivalueheader.One',
+  };
+  const x = respond([{ responseParameters }], { headers: ['one', '1', 'one', '2'], isHttp2: true });
+  expect([lastHeader(x.responseHeaders, 'x-one'), lastHeader(x.responseHeaders, 'x-all')]).toEqual(['2', '1,2']);
+});
+
 test('the body passes through without a template; a mapped Content-Type wins', () => {
   const body = Readable.from([Buffer.from('x')]);
   const x = respond([{ responseParameters: { 'method.response.header.Content-Type': "'text/html'" } }], {

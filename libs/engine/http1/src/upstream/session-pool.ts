@@ -112,7 +112,7 @@ class SessionCall implements CallSink {
 
   answered({ status, headers, body }: UpstreamAnswer): void {
     this.session!.answerCount++;
-    this.call!.answered({ status, headers, block: null }, body);
+    this.call!.answered({ status, headers, block: null }, body, true);
   }
 
   ended(failure: Http2Failure | null): void {

@@ -88,13 +88,13 @@ export class UpstreamCall {
     return connection.isStaleSuspect && !this.isRetry && this.isRepeatable && this.isIdempotent;
   }
 
-  answered({ status, headers, block }: AnswerHead, body: Readable | Buffer | null): void {
+  answered({ status, headers, block }: AnswerHead, body: Readable | Buffer | null, isHttp2: boolean): void {
     const { caller } = this;
     this.isSettled = true;
     this.status = status;
     if (body === null || Buffer.isBuffer(body)) this.whole();
     else this.body = body;
-    this.done({ status, headers, block, body }, caller);
+    this.done({ status, headers, block, isHttp2, body }, caller);
   }
 
   /** The streamed body came whole. */

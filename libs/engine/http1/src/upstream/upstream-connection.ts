@@ -236,7 +236,7 @@ export class UpstreamConnection implements AnswerSource {
     const call = this.call!;
     this.answerEnded(hasStray);
     call.connection = null;
-    call.answered(head, body);
+    call.answered(head, body, false);
   }
 
   private beginStream(head: ResponseHead, framing: Framing, bytes: Buffer, at: number): void {
@@ -253,7 +253,7 @@ export class UpstreamConnection implements AnswerSource {
     }
     const body = new AnswerBody(this);
     this.body = body;
-    call.answered(head, body);
+    call.answered(head, body, false);
     if (this.body === body && at < bytes.length) this.readBody(bytes, at, bytes.length);
   }
 
