@@ -2,8 +2,9 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { NodeAdmin } from '@gatehouse/control-nodes';
+import { Certificates } from '@gatehouse/control-domain-names';
 import { Authenticator, AwsEndpoint, BODY_LIMIT_MAX_BYTES } from '@gatehouse/control-wire';
-import type { TenantDirectory, TenantStore } from '@gatehouse/domain';
+import { AWS_QUOTAS, type TenantDirectory, type TenantStore } from '@gatehouse/domain';
 import type { Clock, Secret } from '@gatehouse/kernel';
 import type { MetricsRegistry } from '@gatehouse/telemetry';
 import type { FastifyRequest } from 'fastify';
@@ -11,6 +12,7 @@ import type { Readable } from 'node:stream';
 import { AdminController } from './admin.controller.js';
 import { AWS_WIRE_PATH, AwsWireController } from './aws-wire.controller.js';
 import { OperatorController } from './operator.controller.js';
+import { CertificatesController } from './certificates.controller.js';
 import { HealthController } from './health.controller.js';
 import type { Readiness } from './readiness.js';
 import { receiveBody } from './receive-body.js';
@@ -34,10 +36,11 @@ class HttpModule {
   static of(parts: HttpParts): DynamicModule {
     return {
       module: HttpModule,
-      controllers: [AdminController, OperatorController, AwsWireController, HealthController],
+      controllers: [AdminController, CertificatesController, OperatorController, AwsWireController, HealthController],
       providers: [
         { provide: Authenticator, useValue: parts.authenticator },
         { provide: AwsEndpoint, useValue: parts.endpoint },
+        { provide: Certificates, useValue: new Certificates(parts.store, parts.clock, AWS_QUOTAS) },
         { provide: NODE_ADMIN, useValue: parts.nodeAdmin },
         { provide: TENANT_STORE, useValue: parts.store },
         { provide: TENANT_DIRECTORY, useValue: parts.directory },

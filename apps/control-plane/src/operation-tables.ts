@@ -1,5 +1,6 @@
 import { ApiGatewayV2 } from '@gatehouse/aws-api';
 import { deploymentOperations } from '@gatehouse/control-deployments';
+import { domainNameOperations } from '@gatehouse/control-domain-names';
 import { functionOperations, type FunctionInvoker } from '@gatehouse/control-functions';
 import { restApiOperations } from '@gatehouse/control-rest-apis';
 import { tenantOperations } from '@gatehouse/control-tenants';
@@ -24,6 +25,7 @@ export function operationTables({ store, clock, ids, waiter, invoker }: TableDep
       ...restApiOperations({ store, clock, ids, quotas: AWS_QUOTAS }),
       ...deploymentOperations({ store, clock, ids, waiter }),
       ...usagePlanOperations({ store, clock, ids }),
+      ...domainNameOperations({ store, clock, ids, quotas: AWS_QUOTAS }),
       ...tenantOperations({ store }),
       ...API_GATEWAY_NOT_YET,
     },

@@ -14,6 +14,9 @@ export {
 export {
   SNAPSHOT_FORMAT,
   type ApiKeyEntry,
+  type BasePathMappingEntry,
+  type CertificateEntry,
+  type DomainNameEntry,
   type FunctionEntry,
   type FunctionPermission,
   type FunctionProxyIntegrationSnapshot,

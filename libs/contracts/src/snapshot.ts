@@ -155,6 +155,37 @@ export interface ApiKeyEntry {
   readonly usagePlanIds: readonly string[];
 }
 
+/** Inline content of a DOMAIN_NAME manifest entry: a host of callers, and which stages answer on it. */
+export interface DomainNameEntry {
+  /** Lower case; `*.example.com` stands for one label. */
+  readonly domainName: string;
+  readonly tenant: string;
+  /** Names a CERTIFICATE entry of the same tenant. */
+  readonly certificateId: string;
+  /** Of TLS, e.g. `TLS_1_2`. */
+  readonly securityPolicy: string;
+  /** The longest base path that the request's path starts with decides. */
+  readonly mappings: readonly BasePathMappingEntry[];
+}
+
+export interface BasePathMappingEntry {
+  /** Without slashes around it; may have several segments; empty for what no other mapping takes. */
+  readonly basePath: string;
+  readonly apiId: string;
+  /** `null`: the first segment behind the base path names it. */
+  readonly stage: string | null;
+}
+
+/** Inline content of a CERTIFICATE manifest entry; present while a domain name uses it. */
+export interface CertificateEntry {
+  readonly certificateId: string;
+  readonly tenant: string;
+  /** PEM, leaf first. */
+  readonly chainPem: string;
+  /** PEM. */
+  readonly privateKeyPem: string;
+}
+
 /** Inline content of a FUNCTION manifest entry; its digest names the code package (zip). */
 export interface FunctionEntry {
   readonly tenant: string;

@@ -111,6 +111,31 @@ export {
   withoutStage,
   type QuotaRequest,
 } from './usage-plans/usage-plan-rules.js';
+export {
+  basePathMappingPatchRules,
+  checkBasePath,
+  readBasePath,
+  readStage,
+  showBasePath,
+  unknownMapping,
+} from './domain-names/base-path.js';
+export {
+  certificateArn,
+  checkCertificateId,
+  covers,
+  readCertificate,
+  readCertificateArn,
+  type CertificateText,
+} from './domain-names/certificate-rules.js';
+export {
+  certificateIdsOf,
+  servedCertificateId,
+  type BasePathMapping,
+  type Certificate,
+  type DomainName,
+} from './domain-names/domain-name.js';
+export { domainNamePatchRules } from './domain-names/domain-name-patch.js';
+export { checkDomainName, newDomainName, unknownDomainName, type DomainNameRequest } from './domain-names/domain-name-rules.js';
 export { functionArn, isVersionNumber, readFunctionReference, type FunctionReference } from './functions/function-name.js';
 export {
   checkAliasName,

@@ -1,5 +1,5 @@
 // The inline part of a manifest entry as it stands in its column. A FUNCTION entry carries environment variables, where tenants keep
-// passwords, so it is sealed; the others hold nothing that their nodes would not show.
+// passwords, and a CERTIFICATE entry a private key, so they are sealed; the others hold nothing that their nodes would not show.
 import { Secret } from '@gatehouse/kernel';
 import type { Sealer } from './seal.js';
 
@@ -13,7 +13,7 @@ interface EntryKey {
 }
 
 export function inlineToColumn(sealer: Sealer, key: EntryKey, inline: string): string {
-  if (key.kind !== 'FUNCTION' || inline === '') return inline;
+  if ((key.kind !== 'FUNCTION' && key.kind !== 'CERTIFICATE') || inline === '') return inline;
   return SEALED + Buffer.from(sealer.seal(new Secret(inline), placeOf(key))).toString('base64');
 }
 

@@ -11,6 +11,7 @@ import { PostgresNodes } from './nodes.js';
 import { PostgresLeaseBook } from './postgres-lease-book.js';
 import { PrismaAccount } from './repositories/account.js';
 import { PrismaDeployments, PrismaStages } from './repositories/deployments.js';
+import { PrismaBasePathMappings, PrismaCertificates, PrismaDomainNames } from './repositories/domain-names.js';
 import {
   PrismaFunctionAliases,
   PrismaFunctions,
@@ -126,6 +127,9 @@ class PrismaStore implements Store {
       apiKeys: new PrismaApiKeys(scope),
       usagePlans: new PrismaUsagePlans(scope),
       usagePlanKeys: new PrismaUsagePlanKeys(scope),
+      domainNames: new PrismaDomainNames(scope),
+      basePathMappings: new PrismaBasePathMappings(scope),
+      certificates: new PrismaCertificates(scope),
       functions: new PrismaFunctions(scope),
       functionVersions: new PrismaFunctionVersions(scope),
       functionAliases: new PrismaFunctionAliases(scope),

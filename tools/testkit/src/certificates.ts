@@ -89,3 +89,24 @@ export function makeCertificates(): Certificates {
     rmSync(folder, { recursive: true, force: true });
   }
 }
+
+/** Signed by itself, for these host names. */
+export function makeServerCertificate(hostNames: readonly string[], { days = 30, rsaBits = 0 } = {}): Certificate {
+  const folder = mkdtempSync(path.join(tmpdir(), 'gatehouse-certificate-'));
+  const kind = rsaBits > 0 ? [`rsa:${rsaBits}`] : ['ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
+  const names = hostNames.map((name) => `DNS:${name}`).join(',');
+  try {
+    execFileSync(
+      'openssl',
+      [
+        ...['req', '-x509', '-newkey', ...kind, '-nodes', '-days', String(days), '-subj', '/CN=test'],
+        ...(names === '' ? [] : ['-addext', `subjectAltName=${names}`]),
+        ...['-keyout', 'key', '-out', 'crt'],
+      ],
+      { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
+    );
+    return { key: readFileSync(path.join(folder, 'key'), 'utf8'), cert: readFileSync(path.join(folder, 'crt'), 'utf8') };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

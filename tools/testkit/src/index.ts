@@ -1,4 +1,4 @@
-export { makeCertificates, type Certificate, type Certificates } from './certificates.js';
+export { makeCertificates, makeServerCertificate, type Certificate, type Certificates } from './certificates.js';
 export { freePort, freePorts } from './free-ports.js';
 export { installFromDebian, onPath } from './programs.js';
 export { startPostgres, type TestPostgres } from './postgres.js';

@@ -6,6 +6,7 @@ import type { ApiGateway, Lambda } from '@gatehouse/aws-api';
 import {
   answered,
   createMockApi,
+  makeServerCertificate,
   packageOf,
   refusalOf,
   ScriptedUpstream,
@@ -27,6 +28,8 @@ interface Belongings {
   readonly keyValue: string;
   readonly usagePlanId: string;
   readonly functionName: string;
+  readonly domainName: string;
+  readonly certificateArn: string;
 }
 
 type Call = (tenant: TestTenant, ids: Belongings) => Promise<object>;
@@ -52,7 +55,8 @@ afterAll(async () => {
   expect(bugs).toEqual([]);
 });
 
-async function furnish({ apiGateway: api, lambda }: TestTenant, functionName: string): Promise<Belongings> {
+async function furnish(tenant: TestTenant, functionName: string): Promise<Belongings> {
+  const { apiGateway: api, lambda } = tenant;
   const { restApiId, key } = await createMockApi(api);
   const { id: deploymentId } = await api.createDeployment({ restApiId, stageName: 'dev' });
   const { id: apiKey, value } = await api.createApiKey({ name: 'key', enabled: true });
@@ -79,6 +83,16 @@ async function furnish({ apiGateway: api, lambda }: TestTenant, functionName: st
     Action: 'lambda:InvokeFunction',
     Principal: 'apigateway.amazonaws.com',
   });
+  const domainName = `${functionName}.example.com`;
+  const { cert: certificate, key: privateKey } = makeServerCertificate([domainName]);
+  const imported = await tenant.send({
+    method: 'PUT',
+    path: '/admin/v1/certificates/one',
+    body: JSON.stringify({ certificate, privateKey }),
+  });
+  const { arn: certificateArn } = JSON.parse(imported.text) as { arn: string };
+  await api.createDomainName({ domainName, certificateArn });
+  await api.createBasePathMapping({ domainName, restApiId, stage: 'dev' });
   return {
     restApiId,
     resourceId: key.resourceId,
@@ -87,6 +101,8 @@ async function furnish({ apiGateway: api, lambda }: TestTenant, functionName: st
     keyValue: value!,
     usagePlanId: usagePlanId!,
     functionName,
+    domainName,
+    certificateArn,
   };
 }
 
@@ -99,6 +115,8 @@ const NOBODYS: Belongings = {
   keyValue: 'z'.repeat(40),
   usagePlanId: 'zzzzzz',
   functionName: 'ownerless-function',
+  domainName: 'nobodys.example.com',
+  certificateArn: 'arn:aws:acm:us-east-1:999999999999:certificate/nobodys',
 };
 
 const apiArn = (restApiId: string): string => `arn:aws:apigateway:us-east-1::/restapis/${restApiId}`;
@@ -171,6 +189,23 @@ const API_GATEWAY_CALLS: Record<Exclude<keyof ApiGateway.Operations, keyof typeo
   GetUsage: ({ apiGateway }, { usagePlanId, apiKey }) => apiGateway.getUsage({ usagePlanId, keyId: apiKey, ...DAYS }),
   UpdateUsage: ({ apiGateway }, { usagePlanId, apiKey }) =>
     apiGateway.updateUsage({ usagePlanId, keyId: apiKey, patchOperations: [{ op: 'replace', path: '/remaining', value: '9' }] }),
+  CreateDomainName: ({ apiGateway }, { certificateArn }) =>
+    apiGateway.createDomainName({ domainName: 'stolen.example.com', certificateArn }),
+  GetDomainName: ({ apiGateway }, { domainName }) => apiGateway.getDomainName({ domainName }),
+  GetDomainNames: ({ apiGateway }, { domainName }) => apiGateway.getDomainNames({ position: domainName }),
+  UpdateDomainName: ({ apiGateway }, { domainName }) => apiGateway.updateDomainName({ domainName, patchOperations: [] }),
+  DeleteDomainName: ({ apiGateway }, { domainName }) => apiGateway.deleteDomainName({ domainName }),
+  CreateBasePathMapping: ({ apiGateway }, { domainName, restApiId }) =>
+    apiGateway.createBasePathMapping({ domainName, restApiId, basePath: 'taken' }),
+  GetBasePathMapping: ({ apiGateway }, { domainName }) => apiGateway.getBasePathMapping({ domainName, basePath: '(none)' }),
+  GetBasePathMappings: ({ apiGateway }, { domainName }) => apiGateway.getBasePathMappings({ domainName }),
+  UpdateBasePathMapping: ({ apiGateway }, { domainName }) =>
+    apiGateway.updateBasePathMapping({
+      domainName,
+      basePath: '(none)',
+      patchOperations: [{ op: 'replace', path: '/basePath', value: 'x' }],
+    }),
+  DeleteBasePathMapping: ({ apiGateway }, { domainName }) => apiGateway.deleteBasePathMapping({ domainName, basePath: '(none)' }),
   GetAccount: ({ apiGateway }) => apiGateway.getAccount({}),
   UpdateAccount: ({ apiGateway }) => apiGateway.updateAccount({ patchOperations: [] }),
   TagResource: ({ apiGateway }, { restApiId }) =>
@@ -334,6 +369,13 @@ test('lists hold what belongs to the caller and nothing else', async () => {
   expect(answered(await apiGateway.getTags({ resourceArn: apiArn(strangers.restApiId) }))).toEqual({
     tags: { whose: strangers.functionName },
   });
+});
+
+test('certificates are found and listed by their own tenant only', async () => {
+  const { text } = await stranger.send({ path: '/admin/v1/certificates' });
+  const { certificates } = JSON.parse(text) as { certificates: { arn: string }[] };
+  expect(certificates.map(({ arn }) => arn)).toEqual([strangers.certificateArn]);
+  expect((await stranger.send({ path: '/admin/v1/certificates/another' })).status).toBe(404);
 });
 
 test('a key value that another tenant uses is free', async () => {

@@ -10,7 +10,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 
 /** Which entries a role is sent. */
 export const KINDS_OF_ROLE = {
-  DATA_PLANE: ['STAGE', 'USAGE_PLAN', 'API_KEY'],
+  DATA_PLANE: ['STAGE', 'USAGE_PLAN', 'API_KEY', 'DOMAIN_NAME', 'CERTIFICATE'],
   FUNCTION_RUNNER: ['FUNCTION'],
 } as const satisfies Record<NodeRecord['role'], readonly EntryKindName[]>;
 
@@ -36,6 +36,10 @@ export function kindFromWire(kind: EntryKind): EntryKindName | null {
       return 'API_KEY';
     case EntryKind.FUNCTION:
       return 'FUNCTION';
+    case EntryKind.DOMAIN_NAME:
+      return 'DOMAIN_NAME';
+    case EntryKind.CERTIFICATE:
+      return 'CERTIFICATE';
     default:
       return null;
   }

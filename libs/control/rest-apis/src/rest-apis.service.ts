@@ -1,6 +1,7 @@
 import { placeTenant, unpublishApi } from '@gatehouse/control-publish';
 import {
   applyChanges,
+  badRequest,
   checkRestApi,
   limitExceeded,
   newRestApi,
@@ -80,6 +81,13 @@ export class RestApis {
   remove(tenant: TenantId, apiId: string): Promise<void> {
     return this.store.transact(tenant, async (tx) => {
       const api = await lockApi(tx, apiId);
+      const mappings = await tx.basePathMappings.usingApi(apiId);
+      if (mappings.length > 0) {
+        const domains = [...new Set(mappings.map(({ domainName }) => domainName))].join(', ');
+        throw badRequest(
+          `Deleting RestApi ${apiId} failed. Please remove all base path mappings related to the RestApi in your domains: ${domains}`,
+        );
+      }
       if (namesPool(api)) await tx.placement.lock();
       await unpublishApi(tx, apiId);
       await tx.restApis.remove(apiId);

@@ -5,6 +5,7 @@ import {
   notFound,
   POOL_TAG,
   readLimitSettings,
+  unknownDomainName,
   type TenantId,
   type TenantRepositories,
   type TenantStore,
@@ -63,11 +64,11 @@ async function open(tx: TenantRepositories, arn: string): Promise<Tagged> {
       return openApiKey(tx, id);
     case 'usageplans':
       return openUsagePlan(tx, id);
+    case 'domainnames':
+      return openDomainName(tx, id);
     // Taggable on AWS; Gatehouse has none of these yet, so every id is unknown.
     case 'apis':
       throw notFound(`Invalid API identifier specified ${tx.tenant}:${id}`);
-    case 'domainnames':
-      throw notFound('Invalid domain name identifier specified');
     case 'vpclinks':
       throw notFound('Invalid Vpc Link identifier specified');
     case 'clientcertificates':
@@ -102,6 +103,12 @@ async function openApiKey(tx: TenantRepositories, apiKeyId: string): Promise<Tag
   const key = await tx.apiKeys.lock(apiKeyId);
   if (key === null) throw notFound('Invalid API Key identifier specified');
   return { tags: key.tags, write: (tags) => tx.apiKeys.replace({ ...key, tags }) };
+}
+
+async function openDomainName(tx: TenantRepositories, name: string): Promise<Tagged> {
+  const domain = await tx.domainNames.lock(name);
+  if (domain === null) throw unknownDomainName();
+  return { tags: domain.tags, write: (tags) => tx.domainNames.replace({ ...domain, tags }) };
 }
 
 async function openUsagePlan(tx: TenantRepositories, usagePlanId: string): Promise<Tagged> {

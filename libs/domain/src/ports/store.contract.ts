@@ -6,6 +6,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ManualClock, Secret, SetDigest } from '@gatehouse/kernel';
 import type { Deployment, Stage } from '../deployments/deployment.js';
+import type { BasePathMapping, Certificate, DomainName } from '../domain-names/domain-name.js';
 import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../functions/function.js';
 import type { HistogramData, MetricSample, NodeReport, UsageKey } from '../metering/usage.js';
 import { entryForPool } from '../publish/placement.js';
@@ -126,6 +127,49 @@ function usagePlan(tenant: TenantId, name: string, createdAtMs = START_MS): Usag
 
 function membership(tenant: TenantId, apiKeyId: string, createdAtMs = START_MS): UsagePlanKey {
   return { usagePlanId: apiId(tenant, 'parent'), apiKeyId, createdAtMs };
+}
+
+/** Unique over all tenants. */
+const hostName = (tenant: TenantId, name: string) => `${name}.t${Number(tenant) - 100_000_000_000}.example.com`;
+
+function domainName(tenant: TenantId, name: string): DomainName {
+  return {
+    name: hostName(tenant, name),
+    region: 'us-east-1',
+    createdAtMs: START_MS,
+    types: ['REGIONAL'],
+    ipAddressType: 'ipv4',
+    certificateArn: null,
+    certificateName: null,
+    inlineCertificateId: null,
+    regionalCertificateArn: `arn:aws:acm:us-east-1:${tenant}:certificate/regional`,
+    regionalCertificateName: null,
+    certificateUploadedAtMs: START_MS,
+    ownershipVerificationCertificateArn: null,
+    securityPolicy: 'TLS_1_2',
+    endpointAccessMode: null,
+    targetId: 'abcdefghij',
+    tags: { z: '1', a: '2' },
+  };
+}
+
+function mapping(tenant: TenantId, basePath: string): BasePathMapping {
+  return { domainName: hostName(tenant, 'parent'), basePath, restApiId: 'api', stage: 'prod' };
+}
+
+function certificate(id: string, inlineOf: string | null = null): Certificate {
+  return {
+    id,
+    region: 'us-east-1',
+    chainPem: '-----BEGIN CERTIFICATE-----',
+    privateKeyPem: new Secret(`key-of-${id}`),
+    hostNames: ['*.example.com'],
+    notBeforeMs: START_MS,
+    expiresAtMs: START_MS + 1,
+    fingerprint: 'f'.repeat(64),
+    importedAtMs: START_MS,
+    inlineOf,
+  };
 }
 
 function functionVersion(version: string, functionName = 'parent'): FunctionVersion {
@@ -249,6 +293,27 @@ const KINDS: readonly Kind[] = [
     ({ usagePlanId, apiKeyId }) => ({ usagePlanId, apiKeyId }),
   ),
   kind(
+    'domain names',
+    (tx) => tx.domainNames,
+    (tenant, index) => domainName(tenant, `domain${index}`),
+    (row) => ({ ...row, types: ['EDGE'], certificateArn: row.regionalCertificateArn, regionalCertificateArn: null }),
+    (row) => row.name,
+  ),
+  kind(
+    'base path mappings',
+    (tx) => tx.basePathMappings,
+    (tenant, index) => mapping(tenant, index === 0 ? '' : `path${index}`),
+    (row) => ({ ...row, restApiId: 'other', stage: null }),
+    ({ domainName: name, basePath }) => ({ domainName: name, basePath }),
+  ),
+  kind(
+    'certificates',
+    (tx) => tx.certificates,
+    (_, index) => certificate(`certificate${index}`),
+    (row) => ({ ...row, privateKeyPem: new Secret('another'), hostNames: [], inlineOf: 'a.example.com' }),
+    (row) => row.id,
+  ),
+  kind(
     'functions',
     (tx) => tx.functions,
     (_, index) => functionDefinition(`function${index}`),
@@ -286,6 +351,7 @@ async function insertParents(tx: TenantRepositories): Promise<void> {
   await tx.resources.insert({ ...resource(tenant, 'root', '/'), parentId: null, pathPart: null });
   await tx.usagePlans.insert(usagePlan(tenant, 'parent'));
   for (let index = 0; index < MAKES_PER_KIND; index++) await tx.apiKeys.insert(apiKey(`parent${index}`));
+  await tx.domainNames.insert(domainName(tenant, 'parent'));
   await tx.functions.insert(functionDefinition('parent'));
 }
 
@@ -401,6 +467,7 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         (tx: TenantRepositories) => tx.methods.insert(method(tenant, 'GET')),
         (tx: TenantRepositories) => tx.usagePlanKeys.insert(membership(tenant, 'none')),
         (tx: TenantRepositories) => tx.functionAliases.insert(functionAlias('a')),
+        (tx: TenantRepositories) => tx.basePathMappings.insert(mapping(tenant, 'a')),
       ]) {
         await expect(transact(tenant, insert)).rejects.toThrow();
       }
@@ -451,6 +518,8 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
               expect(await tx.stages.ofApi(apiId(other, 'parent'))).toEqual([]);
               expect(await tx.usagePlans.find(apiId(other, 'parent'))).toBeNull();
               expect(await tx.usagePlanKeys.keysOfPlan(apiId(other, 'parent'))).toEqual([]);
+              expect(await tx.domainNames.lock(hostName(other, 'parent'))).toBeNull();
+              expect(await tx.basePathMappings.ofDomain(hostName(other, 'parent'))).toEqual([]);
             });
           }
         }),
@@ -458,11 +527,12 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
       );
     });
 
-    test('ids of APIs and usage plans are unique over all tenants', async () => {
+    test('ids of APIs and usage plans, and domain names, are unique over all tenants', async () => {
       const [one, two] = [newTenant(), newTenant()];
       await transact(one, insertParents);
       await expect(transact(two, (tx) => tx.restApis.insert(restApi(one, 'parent')))).rejects.toThrow(DuplicateKey);
       await expect(transact(two, (tx) => tx.usagePlans.insert(usagePlan(one, 'parent')))).rejects.toThrow(DuplicateKey);
+      await expect(transact(two, (tx) => tx.domainNames.insert(domainName(one, 'parent')))).rejects.toThrow(DuplicateKey);
       expect(await store.metering.tenantOfPlan(apiId(one, 'parent'))).toBe(one);
       expect(await store.metering.tenantOfPlan('nowhere')).toBeNull();
     });
@@ -503,6 +573,7 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         await tx.methods.insert(method(tenant, 'PUT', 'pets'));
         await tx.usagePlanKeys.insert(membership(tenant, 'parent0'));
         await tx.usagePlanKeys.insert(membership(tenant, 'parent1'));
+        await tx.basePathMappings.insert(mapping(tenant, 'v1'));
         await tx.functionVersions.insert(functionVersion('1'));
         await tx.functionAliases.insert(functionAlias('live'));
         await tx.functionStatements.insert(functionStatement('s'));
@@ -518,6 +589,7 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         await tx.restApis.remove(api);
         await tx.usagePlans.remove(apiId(tenant, 'parent'));
         await tx.functions.remove('parent');
+        await tx.domainNames.remove(hostName(tenant, 'parent'));
       });
       await transact(tenant, async (tx) => {
         expect(await tx.restApis.count()).toBe(1);
@@ -532,6 +604,7 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         expect(await tx.functionVersions.ofFunction('parent')).toEqual([]);
         expect(await tx.functionAliases.ofFunction('parent')).toEqual([]);
         expect(await tx.functionStatements.ofFunction('parent')).toEqual([]);
+        expect(await tx.basePathMappings.ofDomain(hostName(tenant, 'parent'))).toEqual([]);
       });
     });
 
@@ -552,6 +625,10 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
           await tx.usagePlans.insert(usagePlan(tenant, `q${index}`, createdAtMs));
           await tx.usagePlanKeys.insert(membership(tenant, `k${index}`, createdAtMs));
           await tx.functions.insert(functionDefinition(`f${index}`));
+          await tx.domainNames.insert(domainName(tenant, `d${index}`));
+          await tx.basePathMappings.insert(mapping(tenant, index === 0 ? '' : `b${index}`));
+          await tx.certificates.insert(certificate(`c${index}`));
+          await tx.certificates.insert(certificate(`d${index}`, hostName(tenant, 'd0')));
         }
       });
       await transact(tenant, async (tx) => {
@@ -619,6 +696,24 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
               (e) => e.name,
             ),
           ).toEqual(['f0', 'f1', 'f2', 'f3', 'f4', 'parent']);
+          expect(
+            await names(
+              (r) => tx.domainNames.page(r),
+              (e) => e.name,
+            ),
+          ).toEqual(['d0', 'd1', 'd2', 'd3', 'd4', 'parent'].map((host) => hostName(tenant, host)));
+          expect(
+            await names(
+              (r) => tx.basePathMappings.page(hostName(tenant, 'parent'), r),
+              (e) => e.basePath,
+            ),
+          ).toEqual(['', 'b1', 'b2', 'b3', 'b4']);
+          expect(
+            await names(
+              (r) => tx.certificates.page(r),
+              (e) => e.id,
+            ),
+          ).toEqual(['c0', 'c1', 'c2', 'c3', 'c4']);
         }
         const first = await tx.restApis.page({ after: null, limit: 2 });
         await tx.restApis.remove(apiId(tenant, 'p0')); // the one the page ended with
@@ -646,6 +741,11 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         }
         for (const version of ['10', '9', '1']) await tx.functionVersions.insert(functionVersion(version));
         for (const name of ['prod', 'dev']) await tx.stages.insert(stage(tenant, name));
+        for (const basePath of ['b', '', 'a']) await tx.basePathMappings.insert(mapping(tenant, basePath));
+        await tx.domainNames.insert({
+          ...domainName(tenant, 'second'),
+          ownershipVerificationCertificateArn: `arn:aws:acm:us-east-1:${tenant}:certificate/verification`,
+        });
         await tx.usagePlans.insert({
           ...usagePlan(tenant, 'more'),
           apiStages: [{ apiId: 'api', stage: 'prod', throttle: null }],
@@ -663,6 +763,15 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         expect((await tx.usagePlans.usingStage('api', 'prod')).map(({ name: plan }) => plan)).toEqual(['more']);
         expect((await tx.usagePlans.usingApi('api')).map(({ name: plan }) => plan)).toEqual(['more', 'parent']);
         expect(await tx.usagePlans.usingApi('ap')).toEqual([]);
+        const paths = (mappings: BasePathMapping[]) => mappings.map(({ basePath }) => basePath);
+        expect(paths(await tx.basePathMappings.ofDomain(hostName(tenant, 'parent')))).toEqual(['', 'a', 'b']);
+        expect(paths(await tx.basePathMappings.usingApi('api'))).toEqual(['', 'a', 'b']);
+        expect(await tx.basePathMappings.usingApi('ap')).toEqual([]);
+        const using = async (id: string) => (await tx.domainNames.usingCertificate(id)).map(({ name }) => name);
+        expect(await using('regional')).toEqual(['parent', 'second'].map((host) => hostName(tenant, host)));
+        expect(await using('verification')).toEqual([hostName(tenant, 'second')]);
+        expect(await using('none')).toEqual([]);
+        expect([await tx.domainNames.count(), await tx.certificates.count()]).toEqual([2, 0]);
       });
     });
 

@@ -11,6 +11,7 @@ import type { LimitSettings } from '../usage-plans/limit-settings.js';
 import type { ApiKey, QuotaPeriod, UsagePlan, UsagePlanKey } from '../usage-plans/usage-plan.js';
 import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../functions/function.js';
 import type { EntryContent, EntryKind, ManifestEntry, NodeRecord, NodeRefusal, Rollout } from '../publish/publish.js';
+import type { BasePathMapping, Certificate, DomainName } from '../domain-names/domain-name.js';
 import type { LeaseBook } from './lease-book.js';
 import type { MetricPeriod, MetricSample, NodeReport, QuotaExtension, UsageCount, UsageKey } from '../metering/usage.js';
 
@@ -100,6 +101,31 @@ export interface UsagePlanKeyRepository extends Repository<{ usagePlanId: string
   ): Promise<Page<{ membership: UsagePlanKey; key: ApiKey }>>;
   plansOfKey(apiKeyId: string): Promise<string[]>;
   keysOfPlan(usagePlanId: string): Promise<string[]>;
+}
+export interface DomainNameRepository extends Repository<string, DomainName> {
+  /** By name. */
+  page(request: PageRequest): Promise<Page<DomainName>>;
+  count(): Promise<number>;
+  /** Those whose callers are shown the certificate, or whose name it verifies; by name. */
+  usingCertificate(certificateId: string): Promise<DomainName[]>;
+  // `insert` throws DuplicateKey for a name that any tenant has; `remove` takes mappings with it.
+}
+export interface BasePathMappingKey {
+  readonly domainName: string;
+  readonly basePath: string;
+}
+export interface BasePathMappingRepository extends Repository<BasePathMappingKey, BasePathMapping> {
+  /** By base path, the empty one first. */
+  page(domainName: string, request: PageRequest): Promise<Page<BasePathMapping>>;
+  /** By base path. */
+  ofDomain(domainName: string): Promise<BasePathMapping[]>;
+  /** By domain name, then base path. */
+  usingApi(apiId: string): Promise<BasePathMapping[]>;
+}
+export interface CertificateRepository extends Repository<string, Certificate> {
+  /** By id; without those that came inside a domain name. */
+  page(request: PageRequest): Promise<Page<Certificate>>;
+  count(): Promise<number>;
 }
 export interface FunctionRepository extends Repository<string, FunctionDefinition> {
   /** By name. */
@@ -204,6 +230,9 @@ export interface TenantRepositories {
   readonly apiKeys: ApiKeyRepository;
   readonly usagePlans: UsagePlanRepository;
   readonly usagePlanKeys: UsagePlanKeyRepository;
+  readonly domainNames: DomainNameRepository;
+  readonly basePathMappings: BasePathMappingRepository;
+  readonly certificates: CertificateRepository;
   readonly functions: FunctionRepository;
   readonly functionVersions: FunctionVersionRepository;
   readonly functionAliases: FunctionAliasRepository;

@@ -7,6 +7,10 @@ export interface Quotas {
   /** One mapping template, as UTF-8. */
   readonly templateBytes: number;
   readonly policyChars: number;
+  readonly domainNames: number;
+  /** Of one domain name. */
+  readonly basePathMappings: number;
+  readonly certificates: number;
 }
 
 /**
@@ -19,4 +23,7 @@ export const AWS_QUOTAS: Quotas = {
   integrationTimeoutMsMax: 29_000,
   templateBytes: 300 * 1024,
   policyChars: 8192,
+  domainNames: 120,
+  basePathMappings: 200,
+  certificates: 2_500,
 };

@@ -10,7 +10,10 @@ import {
   finish,
   InMemoryAccount,
   InMemoryApiKeys,
+  InMemoryBasePathMappings,
+  InMemoryCertificates,
   InMemoryDeployments,
+  InMemoryDomainNames,
   InMemoryFunctionAliases,
   InMemoryFunctions,
   InMemoryFunctionStatements,
@@ -68,7 +71,7 @@ export class InMemoryStore implements Store {
     const tables = open(this.#tables.get(tenant) ?? emptyTables());
     const manifest = new InMemoryManifest(this.manifest, tenant, tables);
     const blobs = new InMemoryBlobs(this.manifest);
-    const elsewhere = (table: 'restApis' | 'usagePlans') => (id: string) =>
+    const elsewhere = (table: 'restApis' | 'usagePlans' | 'domainNames') => (id: string) =>
       [...this.#tables].some(([other, { [table]: rows }]) => other !== tenant && rows.has(keyText(id)));
     try {
       const result = await work({
@@ -82,6 +85,9 @@ export class InMemoryStore implements Store {
         apiKeys: new InMemoryApiKeys(tables),
         usagePlans: new InMemoryUsagePlans(tables, elsewhere('usagePlans')),
         usagePlanKeys: new InMemoryUsagePlanKeys(tables),
+        domainNames: new InMemoryDomainNames(tables, elsewhere('domainNames')),
+        basePathMappings: new InMemoryBasePathMappings(tables),
+        certificates: new InMemoryCertificates(tables),
         functions: new InMemoryFunctions(tables),
         functionVersions: new InMemoryFunctionVersions(tables),
         functionAliases: new InMemoryFunctionAliases(tables),

@@ -1,6 +1,7 @@
 import type { AccountSettings } from '../../tenancy/account.js';
 import { DEFAULT_ACCOUNT_SETTINGS } from '../../tenancy/account.js';
 import type { Deployment, Stage } from '../../deployments/deployment.js';
+import type { BasePathMapping, Certificate, DomainName } from '../../domain-names/domain-name.js';
 import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../../functions/function.js';
 import type { QuotaExtension } from '../../metering/usage.js';
 import type { Rollout } from '../../publish/publish.js';
@@ -10,7 +11,11 @@ import {
   DuplicateKey,
   type AccountRepository,
   type ApiKeyRepository,
+  type BasePathMappingKey,
+  type BasePathMappingRepository,
+  type CertificateRepository,
   type DeploymentRepository,
+  type DomainNameRepository,
   type FunctionAliasRepository,
   type FunctionRepository,
   type FunctionStatementRepository,
@@ -24,6 +29,7 @@ import {
   type UsagePlanKeyRepository,
   type UsagePlanRepository,
 } from '../store.js';
+import { certificateIdsOf } from '../../domain-names/domain-name.js';
 import { ageText, copyOf, keyText, pageOf, Rows, sortedBy } from './rows.js';
 
 /** All tables of one tenant, as of its last commit. */
@@ -38,6 +44,9 @@ export interface Tables {
   apiKeys: Map<string, ApiKey>;
   usagePlans: Map<string, UsagePlan>;
   usagePlanKeys: Map<string, UsagePlanKey>;
+  domainNames: Map<string, DomainName>;
+  basePathMappings: Map<string, BasePathMapping>;
+  certificates: Map<string, Certificate>;
   functions: Map<string, FunctionDefinition>;
   functionVersions: Map<string, FunctionVersion>;
   functionAliases: Map<string, FunctionAlias>;
@@ -58,6 +67,9 @@ export function emptyTables(): Tables {
     apiKeys: new Map(),
     usagePlans: new Map(),
     usagePlanKeys: new Map(),
+    domainNames: new Map(),
+    basePathMappings: new Map(),
+    certificates: new Map(),
     functions: new Map(),
     functionVersions: new Map(),
     functionAliases: new Map(),
@@ -353,6 +365,86 @@ export class InMemoryUsagePlanKeys
       .where((row) => row.usagePlanId === usagePlanId)
       .map((row) => row.apiKeyId)
       .sort();
+  }
+}
+
+export class InMemoryDomainNames extends InMemoryRepository<string, DomainName> implements DomainNameRepository {
+  constructor(
+    tables: OpenTables,
+    private readonly isTakenElsewhere: (name: string) => boolean,
+  ) {
+    super(tables, tables.domainNames, { entity: 'domain name', keyOf: (domain) => domain.name, text: keyText });
+  }
+  async page(request: Parameters<DomainNameRepository['page']>[0]) {
+    return pageOf(
+      this.rows.where(() => true),
+      (row) => row.name,
+      'ascending',
+      request,
+    );
+  }
+  async count() {
+    return this.rows.where(() => true).length;
+  }
+  async usingCertificate(certificateId: string) {
+    const rows = this.rows.where((row) => certificateIdsOf(row).includes(certificateId));
+    return sortedBy(rows, (row) => row.name).map(copyOf);
+  }
+  protected override checkUnique(domain: DomainName): void {
+    if (this.isTakenElsewhere(domain.name)) throw new DuplicateKey('domain name');
+  }
+  protected override removeDependents(domain: DomainName): void {
+    this.tables.basePathMappings.deleteWhere((mapping) => mapping.domainName === domain.name);
+  }
+}
+
+export class InMemoryBasePathMappings
+  extends InMemoryRepository<BasePathMappingKey, BasePathMapping>
+  implements BasePathMappingRepository
+{
+  constructor(tables: OpenTables) {
+    super(tables, tables.basePathMappings, {
+      entity: 'base path mapping',
+      keyOf: (mapping) => mapping,
+      text: (key) => keyText(key.domainName, key.basePath),
+      parent: (mapping) => tables.domainNames.get(keyText(mapping.domainName)),
+    });
+  }
+  async page(domainName: string, request: Parameters<BasePathMappingRepository['page']>[1]) {
+    return pageOf(
+      this.rows.where((row) => row.domainName === domainName),
+      (row) => row.basePath,
+      'ascending',
+      request,
+    );
+  }
+  async ofDomain(domainName: string) {
+    const rows = this.rows.where((row) => row.domainName === domainName);
+    return sortedBy(rows, (row) => row.basePath).map(copyOf);
+  }
+  async usingApi(apiId: string) {
+    const rows = this.rows.where((row) => row.restApiId === apiId);
+    return sortedBy(
+      sortedBy(rows, (row) => row.basePath),
+      (row) => row.domainName,
+    ).map(copyOf);
+  }
+}
+
+export class InMemoryCertificates extends InMemoryRepository<string, Certificate> implements CertificateRepository {
+  constructor(tables: OpenTables) {
+    super(tables, tables.certificates, { entity: 'certificate', keyOf: (certificate) => certificate.id, text: keyText });
+  }
+  async page(request: Parameters<CertificateRepository['page']>[0]) {
+    return pageOf(
+      this.rows.where((row) => row.inlineOf === null),
+      (row) => row.id,
+      'ascending',
+      request,
+    );
+  }
+  async count() {
+    return this.rows.where(() => true).length;
   }
 }
 

@@ -1,0 +1,2 @@
+export { Certificates, type CertificateReport } from './certificates.service.js';
+export { domainNameOperations, type DomainNameDependencies, type DomainNameOperations } from './domain-names.operations.js';
