@@ -1,5 +1,5 @@
 /** What a tenant does, with an unmodified AWS client that does not retry. */
-import { APIGateway } from '@aws-sdk/client-api-gateway';
+import { APIGateway, type CreateUsagePlanCommandInput } from '@aws-sdk/client-api-gateway';
 
 export const TENANT = {
   GATEHOUSE_FIRST_ACCOUNT_ID: '000000000001',
@@ -83,20 +83,16 @@ export async function createSteadyApi(api: APIGateway, backendUrl: string): Prom
   return { apiId, apiKey: key.value!, apiKeyId: key.id!, planId };
 }
 
+/** A plan of the API's stage with this key in it; returns its id. */
 export async function createPlan(
   api: APIGateway,
   apiId: string,
   name: string,
   keyId: string,
-  tags: Record<string, string> = {},
-  quota = 100_000_000,
+  settings: Omit<CreateUsagePlanCommandInput, 'name' | 'apiStages'> = {},
 ): Promise<string> {
-  const { id } = await api.createUsagePlan({
-    name,
-    apiStages: [{ apiId, stage: 'dev' }],
-    quota: { limit: quota, period: 'DAY' },
-    tags,
-  });
+  const quota = { limit: 100_000_000, period: 'DAY' } as const;
+  const { id } = await api.createUsagePlan({ name, apiStages: [{ apiId, stage: 'dev' }], quota, ...settings });
   await api.createUsagePlanKey({ usagePlanId: id!, keyId, keyType: 'API_KEY' });
   return id!;
 }

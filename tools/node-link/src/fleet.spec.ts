@@ -117,6 +117,37 @@ test('a node leaves a control plane whose connection is open and silent', async 
   expect(link.status.failoverCount).toBeGreaterThan(0);
 });
 
+test('a control plane whose database is away says so, and has its nodes as soon as it is back', async () => {
+  const control = await controlPlane();
+  const connected = store.nodes.connected.bind(store.nodes);
+  let failures = 0;
+  store.nodes.connected = async () => {
+    failures++;
+    throw new Error('the database is away');
+  };
+  // Silence would be noticed too late for this test: the node has to be told.
+  const { link } = await node('a', at(control.port), { silenceMs: 60_000 });
+  await eventually(() => expect(failures).toBeGreaterThan(1));
+  store.nodes.connected = connected;
+  const revision = await publishInline(store, 'API_KEY', 'k', 'x');
+  await eventually(() => expect(link.status.revision).toBe(revision));
+});
+
+test('a node whose acknowledgements cannot be written down goes on hearing of changes, and is caught up with later', async () => {
+  const control = await controlPlane();
+  const acknowledged = store.nodes.acknowledged.bind(store.nodes);
+  store.nodes.acknowledged = () => Promise.reject(new Error('the database is read-only'));
+  const { link, world } = await node('a', at(control.port), { silenceMs: 60_000 });
+  for (const text of ['x', 'y']) {
+    await publishInline(store, 'API_KEY', 'k', text);
+    await eventually(() => expect(world.content).toEqual({ 'API_KEY k': text }));
+  }
+  const epochs = (await store.nodes.list()).map(({ epoch }) => epoch);
+  expect([control.server.sessionOf(link.nodeId)?.hasAcknowledged, epochs]).toEqual([false, [link.epoch]]);
+  store.nodes.acknowledged = acknowledged;
+  await eventually(async () => expect(await store.nodes.list()).toMatchObject([{ connected: true, ackedRevision: 2 }]));
+});
+
 test('a node that starts while its preferred control plane takes connections and says nothing finds the other one', async () => {
   const control = await controlPlane();
   const wire = await startWire(control.port);

@@ -58,7 +58,7 @@ class SimulatedCall {
     write: (message) => void (this.isOver || this.toServer.push(copyOf(NodeMessageSchema, message))),
     cancel: () => this.breakOff(),
   };
-  readonly server: SessionCall = {
+  readonly server: SessionCall & AsyncIterable<NodeMessage> = {
     writableLength: 0,
     on: (event: string, listener: Listener) => void listen(this.serverListeners, event, listener),
     once: () => {},
@@ -305,7 +305,7 @@ class Simulation {
         if (plane === undefined) setTimeout(() => call.breakOff(), 1);
         else {
           this.calls.add(call);
-          plane.serve(call.server);
+          plane.serve(call.server, call.server);
         }
         return call.client;
       },

@@ -12,6 +12,7 @@ import {
 import type { ManifestLog, NodeRecord, NodeRegistry, RolloutWaiter } from '@gatehouse/domain';
 import type { Clock, Secret } from '@gatehouse/kernel';
 import { Server, ServerCredentials, status, type Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
+import { messagesOf } from './call-messages.js';
 import type { NodesLog } from './log.js';
 import { ManifestFollower } from './manifest-follower.js';
 import { NodeSession, type Leases, type NodeLinkCounts, type SessionCall, type SessionDependencies } from './node-session.js';
@@ -182,11 +183,11 @@ export class NodeLinkServer implements RolloutWaiter {
   private session(call: ServerDuplexStream<NodeMessage, ControlMessage>): void {
     if (!this.isAuthorized(call.metadata)) return refuseToken(call);
     if (this.isStopping) return void call.emit('error', { code: status.UNAVAILABLE, details: 'the control plane stops' });
-    this.serve(call);
+    this.serve(call, messagesOf(call));
   }
 
   /** Runs the stream of a node that was let in. */
-  serve(call: SessionCall): void {
+  serve(call: SessionCall, messages: AsyncIterable<NodeMessage>): void {
     const { manifest, nodes, leases, clock, log, pollMs } = this.options;
     const dependencies: SessionDependencies = {
       manifest,
@@ -206,7 +207,7 @@ export class NodeLinkServer implements RolloutWaiter {
         log.info({ node: session.nodeId, epoch: session.epoch }, 'node disconnected');
       },
     };
-    const session = new NodeSession(call, dependencies);
+    const session = new NodeSession(call, messages, dependencies);
     this.running.add(session);
     void session.run().finally(() => this.running.delete(session));
   }
@@ -232,7 +233,7 @@ export class NodeLinkServer implements RolloutWaiter {
     if (!this.isAuthorized(call.metadata)) return refuseToken(call);
     call.on('error', () => {}); // the node went away; it sends again what has no receipt
     try {
-      for await (const batch of call as AsyncIterable<ReportBatch>) {
+      for await (const batch of messagesOf<ReportBatch>(call)) {
         if (!(await this.apply(batch, call))) return;
         call.write(create(ReportReceiptSchema, { epoch: batch.epoch, sequence: batch.sequence }));
       }
@@ -249,7 +250,6 @@ export class NodeLinkServer implements RolloutWaiter {
       return true;
     } catch (cause) {
       this.options.log.error({ err: cause, node: batch.nodeId, sequence: Number(batch.sequence) }, 'report could not be applied');
-      // Here and not after the loop: leaving it destroys the call, and the node would wait for an answer in vain.
       call.emit('error', { code: status.UNAVAILABLE, details: 'reports cannot be applied now' });
       return false;
     }

@@ -64,7 +64,7 @@ export interface Leases {
 }
 
 /** One node's stream; grpc-js's server call has it. */
-export interface SessionCall extends AsyncIterable<NodeMessage> {
+export interface SessionCall {
   readonly writableLength: number;
   on(event: 'error' | 'cancelled' | 'close', listener: () => void): unknown;
   once(event: 'drain', listener: () => void): unknown;
@@ -135,6 +135,8 @@ export class NodeSession {
 
   constructor(
     private readonly call: SessionCall,
+    /** What the node says, until the stream is over. */
+    private readonly messages: AsyncIterable<NodeMessage>,
     private readonly dependencies: SessionDependencies,
   ) {}
 
@@ -144,13 +146,12 @@ export class NodeSession {
     this.call.on('cancelled', () => this.end());
     this.call.on('close', () => this.end());
     try {
-      for await (const message of this.call) {
+      for await (const message of this.messages) {
         if (this.ended) break;
         await this.receive(message);
       }
     } catch (cause) {
-      // A stream that breaks off is a node that went away; anything else is a fault of ours and closes the session too.
-      if (!this.ended) this.dependencies.log.error({ err: cause, node: this.nodeId }, 'node session failed');
+      this.failed(cause);
     } finally {
       this.end();
       await this.whenEnded.promise;
@@ -186,6 +187,13 @@ export class NodeSession {
       .disconnected(this.nodeId, this.epoch, clock.nowMs())
       .catch((cause) => log.error({ err: cause, node: this.nodeId }, 'node could not be recorded as disconnected'))
       .finally(() => this.whenEnded.resolve());
+  }
+
+  /** Mostly the database, which is away: the node tries again, here or at another control plane. */
+  private failed(cause: unknown): void {
+    if (this.ended) return;
+    this.dependencies.log.error({ err: cause, node: this.nodeId }, 'node session failed');
+    this.end({ code: status.UNAVAILABLE, details: 'the control plane cannot serve this node now' });
   }
 
   private async receive({ kind }: NodeMessage): Promise<void> {
@@ -285,7 +293,16 @@ export class NodeSession {
     void this.push();
   }
 
+  /** Repeated with every heartbeat: one that cannot be written down now is no reason to leave the node alone. */
   private async acknowledged(revision: number): Promise<void> {
+    try {
+      await this.noteAcknowledged(revision);
+    } catch (cause) {
+      this.dependencies.log.warn({ err: cause, node: this.nodeId }, 'acknowledgement could not be recorded');
+    }
+  }
+
+  private async noteAcknowledged(revision: number): Promise<void> {
     const { nodes, clock, onAcknowledged } = this.dependencies;
     if (!this.hasAcknowledged || revision > this.ackedRevision) {
       await nodes.acknowledged(this.nodeId, this.epoch, revision, clock.nowMs());

@@ -203,7 +203,8 @@ export class ControlLink {
     );
     this.reports = new ReportStream(
       () => this.planes.transport.report(),
-      settings,
+      // A first receipt costs the database's time, which may be slow; that nobody is there the session finds out.
+      { ...settings, answerMs: settings.silenceMs },
       (reason) => options.log.warn({ reason, node: nodeId }, 'report stream closed'),
     );
   }

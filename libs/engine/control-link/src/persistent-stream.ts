@@ -1,7 +1,7 @@
 import type { StreamCall } from './transport.js';
 
 export interface BackOff {
-  /** First pause; doubles with every failure in a row, up to `maxMs`. Each pause is 50 % to 100 % of that. */
+  /** First pause; doubles with every failure in a row, up to `maxMs`, and a stream that lasted `maxMs` ends the row. Each pause is 50 % to 100 % of that. */
   readonly minMs: number;
   readonly maxMs: number;
 }
@@ -31,6 +31,7 @@ export class PersistentStream<Sent, Received> {
   private failures = 0;
   private retry: NodeJS.Timeout | null = null;
   private silence: NodeJS.Timeout | null = null;
+  private lasting: NodeJS.Timeout | null = null;
   private isAnswered = false;
   private ended = false;
 
@@ -46,8 +47,7 @@ export class PersistentStream<Sent, Received> {
     this.call = call;
     call.on('data', (message: Received) => {
       if (this.call !== call) return;
-      this.failures = 0;
-      this.isAnswered = true;
+      if (!this.isAnswered) this.answered();
       this.handlers.received(message);
       this.watch();
     });
@@ -84,10 +84,18 @@ export class PersistentStream<Sent, Received> {
     this.lost(call, 'closed');
   }
 
+  /** A first answer proves little: a control plane without its database greets, and then ends the stream. One that lasts does. */
+  private answered(): void {
+    this.isAnswered = true;
+    this.lasting = setTimeout(() => (this.failures = 0), this.settings.backOff.maxMs);
+    this.lasting.unref();
+  }
+
   private lost(call: StreamCall<Sent, Received>, reason: string): void {
     // A cancelled call still reports an error; only the first news of its end counts.
     if (this.call !== call) return;
     this.call = null;
+    if (this.lasting !== null) clearTimeout(this.lasting);
     this.unwatch();
     this.handlers.closed(reason);
     if (this.ended) return;
