@@ -222,22 +222,18 @@ test('workers end when their supervisor is killed; what they counted is reported
   await usedIs(40);
 });
 
+/** To nodes and to the control planes, which grant what it says. */
+async function publishPlan(limit: number, tags: Record<string, string>, own: Parameters<typeof publishKey>[2] = {}) {
+  const quota = { limit, offset: 0, period: 'DAY' } as const;
+  await publishKey(store, quota, own);
+  const nothing = { description: null, apiStages: [], throttle: null, productCode: null, createdAtMs: 0 };
+  await store.tenants.transact(TENANT, (tx) => tx.usagePlans.insert({ id: 'plan1', name: 'plan', quota, tags, ...nothing }));
+}
+const STRICT = { 'gatehouse:limit-mode': 'strict' };
+
 test('a quota holds over the workers, whichever of them a caller reaches', async () => {
   await publishStage(store, 'hello');
-  await publishKey(store, { limit: 100, offset: 0, period: 'DAY' });
-  await store.tenants.transact(TENANT, (tx) =>
-    tx.usagePlans.insert({
-      id: 'plan1',
-      name: 'plan',
-      description: null,
-      apiStages: [],
-      throttle: null,
-      quota: { limit: 100, offset: 0, period: 'DAY' },
-      productCode: null,
-      createdAtMs: 0,
-      tags: {},
-    }),
-  );
+  await publishPlan(100, {});
   const node = await start(2);
   await allServing(node, 2);
   let admitted = 0;
@@ -248,6 +244,69 @@ test('a quota holds over the workers, whichever of them a caller reaches', async
   for (let count = 0; count < 50; count++) if ((await callOnce(node, '/keyed')) === 200) admitted++;
   expect(admitted, 'and not a request more').toBe(100);
   await usedIs(100);
+});
+
+test('strict: a quota is used to its last request and not beyond, though a worker is killed with a lease', async () => {
+  await publishStage(store, 'hello');
+  await publishPlan(400, STRICT, { limits: { mode: 'STRICT', fallback: 'CLOSED' } });
+  const node = await start(2);
+  await allServing(node, 2);
+  const load = traffic(node, '/keyed');
+  await eventually(() => expect(load.count(200)).toBeGreaterThan(150));
+  expect(load.count(429), 'who has no lease waits for one').toBe(0);
+  process.kill(workersOf(node)[0]!, 'SIGKILL');
+  await usedIs(400);
+  await eventually(() => expect(load.count(429)).toBeGreaterThan(50));
+  await load.stop();
+  await allServing(node, 2);
+  for (let count = 0; count < 20; count++) expect(await callOnce(node, '/keyed'), 'neither worker has one left').toBe(429);
+  expect(await used()).toBe(400);
+  expect(load.count(200)).toBeLessThanOrEqual(400);
+  expect(load.count(200), 'but for what the kill cut of four callers').toBeGreaterThanOrEqual(396);
+});
+
+test('strict: a throttle is one over both workers, also while one of them is killed and started again', async () => {
+  const throttle = { ratePerSecond: 40, burst: 20 };
+  await publishStage(store, 'hello');
+  await publishKey(store, null, { throttle, limits: { mode: 'STRICT', fallback: 'CLOSED' } });
+  const node = await start(2);
+  await allServing(node, 2);
+  const startedAtMs = performance.now();
+  const load = traffic(node, '/keyed');
+  for (const [round, count] of [40, 80].entries()) {
+    await eventually(() => expect(load.count(200)).toBeGreaterThan(count));
+    await eventually(() => expect(workersOf(node)).toHaveLength(2 + round));
+    process.kill(workersOf(node).at(-1)!, 'SIGKILL');
+  }
+  await eventually(() => expect(load.count(200)).toBeGreaterThan(120));
+  await load.stop();
+  // The load began after the first reading of the clock and ended before the second: no longer time had its rate.
+  const elapsedMs = performance.now() - startedAtMs;
+  const most = throttle.burst + (throttle.ratePerSecond * elapsedMs) / 1_000;
+  expect(load.count(200)).toBeLessThanOrEqual(most);
+  expect(load.count(429), 'the load is more than the throttle lets through').toBeGreaterThan(0);
+});
+
+test('a book that is lost reaches the workers: the fallback of the plan decides, and the page says how often', async () => {
+  const fallbacks = (node: NodeProcess, kind: string) =>
+    metric(node, new RegExp(`gatehouse_limits_fallback_${kind}_total (\\d+)`));
+  await publishStage(store, 'hello');
+  const throttle = { ratePerSecond: 1_000, burst: 1_000 };
+  await publishKey(store, null, { throttle, limits: { mode: 'FAST', fallback: 'CLOSED' } });
+  const node = await start(2);
+  await allServing(node, 2);
+  for (let count = 0; count < 20; count++) expect(await callOnce(node, '/keyed')).toBe(200);
+  expect(await fallbacks(node, 'closed')).toBe(0);
+  await control.stop();
+  let refused = 0;
+  await eventually(async () => {
+    for (let count = 0; count < 10; count++) if ((await callOnce(node, '/keyed')) === 429) refused++;
+    expect(refused).toBeGreaterThan(20);
+  });
+  expect(await fallbacks(node, 'closed'), 'of both workers').toBe(refused);
+  expect(await fallbacks(node, 'open')).toBe(0);
+  control = await startControlPlane(store, { port: control.port });
+  await eventually(async () => expect(await callOnce(node, '/keyed')).toBe(200));
 });
 
 test('a worker that finds a damaged snapshot on the shared disk has the supervisor fetch it again', async () => {
