@@ -1,6 +1,6 @@
 /** What every listener does with an Exchange whose program has run: the response's own headers, and letting bodies go. */
 import { Buffer } from 'node:buffer';
-import { setHeader, type Exchange, type RawHeaders } from '@gatehouse/engine-exchange';
+import { setHeader, settleProgram, type Exchange, type RawHeaders } from '@gatehouse/engine-exchange';
 import { BUILT_IN_FAULTS, FAULTS } from '@gatehouse/engine-faults';
 import { Readable } from 'node:stream';
 
@@ -30,6 +30,7 @@ export function finishHeaders(x: Exchange): RawHeaders {
 
 /** The answer of a request that ended in a bug outside of every program. Nothing of an earlier answer stays. */
 export function renderBug(x: Exchange, bug: unknown): void {
+  settleProgram(x);
   x.fail(FAULTS.BUG, bug, 'serving a request');
   letGo(x);
   BUILT_IN_FAULTS.render(x);

@@ -21,6 +21,7 @@ export {
   LinkRefusal,
   proceed,
   runProgram,
+  settleProgram,
   startProgram,
   untilOver,
   type FaultResponder,

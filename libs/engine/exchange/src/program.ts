@@ -30,6 +30,13 @@ export class LinkRefusal extends Error {
 /** Turns `x.fault` into the response. Synchronous and total: there is no fault of a fault. */
 export interface FaultResponder {
   render(x: Exchange): void;
+  /** What any answer waits for that neither the program nor `render` makes; absent where nothing has to be done before. */
+  settle?(x: Exchange): void;
+}
+
+/** To be called before such an answer goes out: a listener's own. Before a program has begun there is nothing to settle. */
+export function settleProgram(x: Exchange): void {
+  x.program?.faults.settle?.(x);
 }
 
 /** One route, linked: two halves and what becomes of faults. Frozen. */

@@ -1,4 +1,14 @@
-import { CONTINUE, Exchange, FAULT, RESPOND, runProgram, STREAM_BODY, type Program, type Step } from '@gatehouse/engine-exchange';
+import {
+  CONTINUE,
+  Exchange,
+  FAULT,
+  RESPOND,
+  runProgram,
+  settleProgram,
+  STREAM_BODY,
+  type Program,
+  type Step,
+} from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { expect, test } from 'vitest';
@@ -63,4 +73,15 @@ test('a request that was not counted waits for no write', async () => {
 test('a route without a key has nothing to settle', () => {
   const usage = { count: () => undefined, settle: () => undefined };
   expect(settleUsage({ usage } as unknown as Limits)(settings(false))).toBe(null);
+});
+
+test('an answer that is made elsewhere can settle too, once its program has begun', async () => {
+  const happened: string[] = [];
+  const x = new Exchange();
+  settleProgram(x);
+  expect(happened).toEqual([]);
+  await runProgram(programOf(happened, counted(goOn), goOn), x);
+  happened.length = 0;
+  settleProgram(x);
+  expect(happened).toEqual(['settle 5']);
 });

@@ -1,6 +1,6 @@
 /**
  * No answer to a request that its key pays for goes out before the request is counted for good (ADR 0004). Two places see every
- * answer of a program: its first response step, and its faults.
+ * answer of a program: its first response step, and its faults. A listener that answers itself asks the faults as well (`settleProgram`).
  */
 import { CONTINUE, type Exchange, type FaultResponder, type Step, type StepFactory } from '@gatehouse/engine-exchange';
 import type { Limits } from './throttle.js';
@@ -23,5 +23,6 @@ export function settlingFaults(settle: Step | null, faults: FaultResponder): Fau
       settle(x);
       faults.render(x);
     },
+    settle: (x: Exchange): void => void settle(x),
   });
 }

@@ -9,7 +9,7 @@
 import { Buffer } from 'node:buffer';
 import { performance } from 'node:perf_hooks';
 import { isBodyless, letGo, refuseRequest, renderBug, visibleHeaders } from '@gatehouse/engine-accept';
-import { HeaderBlock, type Exchange } from '@gatehouse/engine-exchange';
+import { HeaderBlock, settleProgram, type Exchange } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
@@ -463,6 +463,7 @@ export class CallerConnection implements BodySource {
         return;
       }
       this.hasAnswerBegun = true;
+      settleProgram(x);
     }
     this.socket.write(refusalAnswer(refusal), 'latin1');
     this.endSoon();

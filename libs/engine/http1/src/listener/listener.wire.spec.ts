@@ -1,4 +1,6 @@
 // What is this listener's own. What every engine does with callers and upstreams: tools/engine-conformance.
+import { CONTINUE, PENDING, proceed, STREAM_BODY, type Connector, type Exchange, type Step } from '@gatehouse/engine-exchange';
+import { FAULTS } from '@gatehouse/engine-faults';
 import { WorldKeeper } from '@gatehouse/engine-link';
 import { BucketRegistry, QuotaLedger } from '@gatehouse/engine-limits';
 import { canonicalJson, sha256Hex, systemClock } from '@gatehouse/kernel';
@@ -16,7 +18,15 @@ afterEach(async () => {
 
 /** Every proxied call is answered with `body`. */
 async function listen(over: Partial<Http1ListenerOptions> = {}, body = Buffer.alloc(0)): Promise<Http1Listener> {
-  const backend = { call: () => Promise.resolve({ status: 200, headers: [], body }) };
+  const worlds = await worldOf({ call: () => Promise.resolve({ status: 200, headers: [], body }) });
+  const recorder = { record: () => undefined };
+  const listener = new Http1Listener({ worlds, recorder, clock: systemClock, baseDomain: 'localhost', ...over });
+  await listener.listen(0, '127.0.0.1');
+  closing.push(() => listener.close({ deadlineMs: 0 }));
+  return listener;
+}
+
+async function worldOf(backend: Connector): Promise<WorldKeeper> {
   const worlds = new WorldKeeper({
     bindings: {
       limits: {
@@ -44,11 +54,7 @@ async function listen(over: Partial<Http1ListenerOptions> = {}, body = Buffer.al
   const id = `${snapshot.apiId}/${snapshot.stage}`;
   const entry = { kind: 'STAGE' as const, id, tenant: snapshot.tenant, digest: sha256Hex(bytes), inline: '' };
   await worlds.adopt({ revision: 1, entries: [entry], removed: [] }, () => bytes);
-  const recorder = { record: () => undefined };
-  const listener = new Http1Listener({ worlds, recorder, clock: systemClock, baseDomain: 'localhost', ...over });
-  await listener.listen(0, '127.0.0.1');
-  closing.push(() => listener.close({ deadlineMs: 0 }));
-  return listener;
+  return worlds;
 }
 
 /** The request as the `ws` library reads it. */
@@ -170,4 +176,50 @@ test('memory that is short refuses requests until it is well below the mark agai
     return memory.isHigh;
   });
   expect(seen).toEqual([false, true, true, false, false]);
+});
+
+/** A listener whose every route runs these steps, and what it settled when the answer's first byte was there. */
+async function settling(step: Step): Promise<{ listener: Http1Listener; settled: number[] }> {
+  const settled: number[] = [];
+  const counted: Step = (x) => {
+    x.countedAtMs = 5;
+    return step(x);
+  };
+  const program = {
+    requestSteps: [counted],
+    responseSteps: [],
+    requestBody: STREAM_BODY,
+    responseBody: STREAM_BODY,
+    faults: { render: () => undefined, settle: ({ countedAtMs }: { countedAtMs: number }) => void settled.push(countedAtMs) },
+    bugFault: FAULTS.BUG,
+  };
+  const worlds = await worldOf({ call: () => Promise.reject(new Error('nobody calls')) });
+  const found = await worlds.stage(worlds.current, 'abc123defg', 'dev');
+  if (typeof found === 'string') throw new Error(found);
+  const route = { ...found.match({ httpMethod: 'GET', resourcePath: '/', params: [] } as never)!, program };
+  const stage = { ...found, match: () => route };
+  return { listener: await listen({ worlds: { current: worlds.current, stage: () => stage } }), settled };
+}
+
+test('an answer of our own to a request that was counted goes out after it is counted for good', async () => {
+  const unwritable = await settling((x) => {
+    x.status = 99; // no status line has it
+    return CONTINUE;
+  });
+  expect((await callOnce(unwritable.listener.port, { path: '/dev', host: HOST })).status).toBe(500);
+  expect(unwritable.settled).toEqual([5]);
+
+  const begun = Promise.withResolvers<Exchange>();
+  const waiting = await settling((x) => {
+    begun.resolve(x);
+    return PENDING;
+  });
+  const caller = await RawCaller.connect(waiting.listener.port);
+  caller.send(`POST /dev HTTP/1.1\r\nHost: ${HOST}\r\nTransfer-Encoding: chunked\r\n\r\n`);
+  const x = await begun.promise;
+  caller.send('nonsense\r\n');
+  expect(await caller.until('\r\n\r\n')).toMatch(/^HTTP\/1\.1 400 /);
+  expect(waiting.settled).toEqual([5]);
+  proceed(x, CONTINUE); // its program ends later, and nobody hears of it
+  caller.close();
 });
