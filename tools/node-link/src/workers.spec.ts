@@ -265,6 +265,30 @@ test('strict: a quota is used to its last request and not beyond, though a worke
   expect(load.count(200), 'but for what the kill cut of four callers').toBeGreaterThanOrEqual(396);
 });
 
+test('strict: what workers of a killed supervisor hold is nobody else’s before they are gone', async () => {
+  await publishStage(store, 'hello');
+  await publishPlan(50, STRICT, { limits: { mode: 'STRICT', fallback: 'CLOSED' } });
+  const first = await start(2);
+  await allServing(first, 2);
+  for (let count = 0; count < 6; count++) expect(await callOnce(first, '/keyed')).toBe(200);
+  const workers = workersOf(first);
+  for (const pid of workers) process.kill(pid, 'SIGSTOP'); // they could go on spending at any time
+  first.child.kill('SIGKILL');
+  await once(first.child, 'exit');
+  const second = await start(2);
+  await allServing(second, 2);
+  const load = traffic(second, '/keyed');
+  await eventually(() => expect(load.count(429)).toBeGreaterThan(50));
+  await pause(2_500); // control planes would have heard by now that nothing is left of the first
+  const admitted = load.count(200);
+  expect(admitted).toBeLessThan(50 - 6);
+  for (const pid of workers) process.kill(pid, 'SIGKILL');
+  await usedIs(50);
+  await load.stop();
+  expect(load.count(200)).toBe(50 - 6);
+  expect(await used()).toBe(50);
+});
+
 test('strict: a throttle is one over both workers, also while one of them is killed and started again', async () => {
   const throttle = { ratePerSecond: 40, burst: 20 };
   await publishStage(store, 'hello');

@@ -1,6 +1,8 @@
+import type { PlanLimits } from '@gatehouse/contracts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { provisionalAllowance, QuotaLedger, type QuotaAnswer, type QuotaQuestion } from './quota-ledger.js';
+import { LEASE_WAIT_MS } from './lease-mode.js';
+import { provisionalAllowance, QuotaLedger, type QuotaAnswer, type QuotaQuestion, type QuotaVerdict } from './quota-ledger.js';
 import { provisionalPart, QuotaShares, type PlanQuota, type QuotaRecall } from './quota-shares.js';
 
 const DAY = '2026-01-05';
@@ -16,14 +18,18 @@ class Node {
   readonly journals = new Map<number, number>();
   private readonly mail: { readonly to: string; deliver(): void }[] = [];
   private startCount = 0;
-  readonly plan: { usagePlanId: string; quota: PlanQuota };
+  readonly fallbacks: string[] = [];
+  private timers: { readonly atMs: number; readonly run: () => void }[] = [];
+  readonly plan: { usagePlanId: string; quota: PlanQuota; limits?: PlanLimits };
   readonly shares: QuotaShares;
 
   constructor(
     limit: number,
     readonly workerCount: number,
+    limits?: PlanLimits,
   ) {
-    this.plan = { usagePlanId: 'plan', quota: { limit, offset: 0, period: 'DAY' } };
+    const own = limits === undefined ? {} : { limits };
+    this.plan = { usagePlanId: 'plan', quota: { limit, offset: 0, period: 'DAY', ...own }, ...own };
     this.shares = new QuotaShares({
       workerCount,
       quotaOf: () => this.plan.quota,
@@ -31,6 +37,7 @@ class Node {
       answer: (worker, answer) => this.post(`worker ${worker}`, () => this.ledgers.get(worker)?.granted(answer)),
       recall: (worker, recall) => this.post(`worker ${worker}`, () => this.giveBack(worker, recall)),
       nowMs: () => this.nowMs,
+      later: (run, delayMs) => this.timers.push({ atMs: this.nowMs + delayMs, run }),
     });
     for (let index = 0; index < workerCount; index++) this.start();
   }
@@ -40,6 +47,7 @@ class Node {
     const ledger = new QuotaLedger({
       requestMore: (question) => this.post(`from ${worker}`, () => this.shares.asked(worker, question)),
       provisional: (limit) => provisionalPart(limit, this.workerCount),
+      onFallback: (taken) => this.fallbacks.push(taken),
     });
     ledger.connected();
     this.ledgers.set(worker, ledger);
@@ -58,12 +66,23 @@ class Node {
   }
 
   call(worker: number): boolean {
-    const isAdmitted = this.ledgers.get(worker)!.spend(this.plan, 'key', this.nowMs) === 'ALLOW';
-    if (isAdmitted) {
+    return this.verdict(worker) === 'ALLOW';
+  }
+
+  verdict(worker: number): QuotaVerdict {
+    const verdict = this.ledgers.get(worker)!.spend(this.plan, 'key', this.nowMs);
+    if (verdict === 'ALLOW') {
       this.admitted++;
       this.journals.set(worker, this.journals.get(worker)! + 1);
     }
-    return isAdmitted;
+    return verdict;
+  }
+
+  pass(ms: number): void {
+    this.nowMs += ms;
+    const due = this.timers.filter(({ atMs }) => atMs <= this.nowMs);
+    this.timers = this.timers.filter(({ atMs }) => atMs > this.nowMs);
+    for (const { run } of due) run();
   }
 
   /** Each pair of processes hears each other in order; between pairs anything may be first. */
@@ -96,7 +115,7 @@ class Node {
     const ledger = this.ledgers.get(worker);
     if (ledger === undefined) return;
     const { usagePlanId, apiKeyId, periodStart, quota } = recall;
-    const left = ledger.recall({ usagePlanId, quota }, apiKeyId, periodStart, this.nowMs);
+    const left = ledger.recall({ ...this.plan, usagePlanId, quota }, apiKeyId, periodStart, this.nowMs);
     this.post(`from ${worker}`, () => this.shares.recalled(worker, recall, left));
   }
 }
@@ -259,5 +278,133 @@ describe('over the workers of a node', () => {
       node.nowMs += 20;
     }
     expect(node.admitted).toBe(100);
+  });
+});
+
+describe('a strict quota over the workers of a node', () => {
+  const STRICT = { mode: 'STRICT', fallback: 'CLOSED' } as const;
+  const OPEN = { mode: 'STRICT', fallback: 'OPEN' } as const;
+  const strictNode = (limit: number, limits: PlanLimits = STRICT, workerCount = 2) => {
+    const node = new Node(limit, workerCount, limits);
+    node.shares.connected();
+    return node;
+  };
+
+  test('a first request waits for the control plane, and nothing is admitted that was not granted', () => {
+    const node = strictNode(100);
+    expect(node.verdict(1)).toBe('WAIT');
+    node.deliverAll();
+    expect(node.questions).toHaveLength(1);
+    expect(node.verdict(1), 'until it is answered').toBe('WAIT');
+    node.grant(1);
+    node.deliverAll();
+    expect(node.verdict(1)).toBe('ALLOW');
+    expect(node.verdict(1)).not.toBe('ALLOW');
+  });
+
+  test('a worker without a lease waits while another one has some left, and is refused when none has', () => {
+    const node = strictNode(4);
+    node.verdict(1);
+    node.deliverAll();
+    node.grant(4);
+    node.deliverAll();
+    expect(node.verdict(1)).toBe('ALLOW');
+    for (let index = 0; index < 40; index++) {
+      node.verdict(2);
+      node.deliverAll();
+      node.grant(4);
+      node.deliverAll();
+      node.nowMs += 1_100;
+    }
+    expect(node.admitted, 'the other worker left what it did not need').toBe(4);
+    expect(node.verdict(2)).toBe('WAIT');
+    node.deliverAll();
+    node.grant(4, true);
+    node.deliverAll();
+    expect(node.verdict(2), 'answered, not timed out').toBe('DENY');
+    expect(node.verdict(2)).toBe('DENY');
+  });
+
+  test('a control plane that does not answer: the fallback decides before the request gives up', () => {
+    for (const [limits, expected] of [
+      [STRICT, 'DENY'],
+      [OPEN, 'ALLOW'],
+    ] as const) {
+      const node = strictNode(10, limits);
+      expect(node.verdict(1)).toBe('WAIT');
+      node.deliverAll();
+      node.pass(LEASE_WAIT_MS - 1);
+      node.deliverAll();
+      expect(node.verdict(1)).toBe(expected);
+      expect(node.fallbacks).toEqual([limits.fallback]);
+    }
+  });
+
+  test('without a control plane and open: the node as a whole admits the plan’s limit, and every decision is counted', () => {
+    const node = strictNode(30, OPEN, 3);
+    node.shares.disconnected();
+    for (const ledger of node.ledgers.values()) ledger.disconnected();
+    for (let index = 0; index < 300; index++) {
+      node.verdict(1 + (index % 3));
+      node.deliverAll();
+      node.nowMs += 20;
+    }
+    expect(node.admitted).toBe(30);
+    expect(node.fallbacks.filter((taken) => taken === 'OPEN').length).toBeGreaterThanOrEqual(30);
+  });
+
+  test('without a control plane and closed: what workers hold is admitted, the next is refused in its own turn', () => {
+    const node = strictNode(100);
+    for (const worker of [1, 2]) node.verdict(worker);
+    node.deliverAll();
+    node.grant(4);
+    node.deliverAll();
+    node.shares.disconnected();
+    for (const ledger of node.ledgers.values()) ledger.disconnected();
+    const verdicts = Array.from({ length: 20 }, () => node.verdict(1));
+    expect(verdicts).not.toContain('WAIT');
+    expect(verdicts.filter((verdict) => verdict === 'ALLOW').length).toBeLessThanOrEqual(4);
+    expect(node.fallbacks).toHaveLength(verdicts.filter((verdict) => verdict === 'DENY').length);
+  });
+
+  test('what no worker uses goes back, and a late answer to an older question gives nothing back again', () => {
+    const node = strictNode(100);
+    node.verdict(1);
+    node.deliverAll();
+    node.grant(50);
+    node.deliverAll();
+    node.verdict(1);
+    for (let second = 0; second < 8; second++) {
+      node.nowMs += 1_000;
+      for (const ledger of node.ledgers.values()) ledger.tick(node.nowMs);
+      node.deliverAll();
+      node.shares.tick(node.nowMs);
+    }
+    expect(node.questions.at(-1)).toMatchObject({ wanted: 0, counted: 1, held: 1, generation: 1 });
+    node.grant(50);
+    node.deliverAll();
+    expect(node.verdict(2)).toBe('WAIT');
+    node.deliverAll();
+    expect(node.verdict(2)).toBe('WAIT');
+  });
+
+  test('at its end the node gives back every lease, but for that of a worker whose journal could not be read', () => {
+    for (const isRead of [true, false]) {
+      const node = strictNode(100);
+      for (const worker of [1, 2]) {
+        node.verdict(worker);
+        node.deliverAll();
+        node.grant(10 * worker);
+        node.deliverAll();
+        node.verdict(worker);
+      }
+      for (const worker of [1, 2]) {
+        if (isRead || worker === 1) node.kill(worker);
+        else node.shares.ended(worker);
+      }
+      node.questions.length = 0;
+      node.shares.close();
+      expect(node.questions).toMatchObject(isRead ? [{ wanted: 0, counted: 2, held: 2, final: true }] : []);
+    }
   });
 });
