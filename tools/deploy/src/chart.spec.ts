@@ -1,6 +1,6 @@
 /** The chart as Helm renders it, for several operators: what Kubernetes would take, and what its parts say about each other. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { lint, render, type Manifest, type Values } from './chart.js';
+import { lint, render, renderNotes, type Manifest, type Values } from './chart.js';
 import { settingsOf } from './deployed.js';
 import { findHelm } from './helm.js';
 import { problemsOf } from './kubernetes.js';
@@ -236,6 +236,20 @@ describe.skipIf(!isThere).each(Object.entries(OPERATORS))('the chart for somebod
           expect(container.ports!.map(({ name }) => name)).toContain(container[probe]!.httpGet.port);
         }
   });
+  test('has a test pod that is counted as none of its parts and asks services that there are', () => {
+    const [pod, ...more] = of('Pod');
+    expect(more).toEqual([]);
+    expect(podsOf(pod!.metadata.labels!)).toEqual([]);
+    const selectors = of('Service').map((service) => specOf<{ selector: Labels }>(service).selector);
+    for (const selector of selectors) expect(selects(selector, pod!.metadata.labels!)).toBe(false);
+    const [{ command = [] } = {}] = specOf<{ containers: Container[] }>(pod!).containers;
+    const urls = command.filter((argument) => argument.startsWith('http')).map((url) => new URL(url));
+    expect(urls).toHaveLength(2);
+    for (const { hostname, port } of urls) {
+      const service = of('Service').find(({ metadata }) => metadata.name === hostname)!;
+      expect(specOf<{ ports: Port[] }>(service).ports.map((open) => String(open.port))).toContain(port);
+    }
+  });
   test('runs everything as nobody in particular, with nothing to write to but its volumes', () => {
     const accounts = of('ServiceAccount').map(({ metadata }) => metadata.name);
     for (const [{ spec }, container] of containers()) {
@@ -277,6 +291,11 @@ describe.skipIf(!isThere)('the chart', () => {
   test.each(['a.b', '1st', 'x'.repeat(37)])('refuses the release name %s, of which no service can be made', (release) => {
     expect(() => render(binary, { secretName: 's' }, release)).toThrow(/release name/);
     expect(() => render(binary, { secretName: 's' }, 'x'.repeat(36))).not.toThrow();
+  });
+  test('tells the operator where to go', () => {
+    const notes = renderNotes(binary, { secretName: 's', baseDomain: 'apis.example' });
+    expect(notes).toContain('{api}.execute-api.apis.example');
+    expect(notes).toContain('helm test gw --namespace apis');
   });
   test('gives nodes the labels and siblings they are told', () => {
     const values = { secretName: 's', dataPlane: { labels: { pool: 'eu', region: 'eu-west-1' }, snapshotKey: 'ab'.repeat(32) } };

@@ -26,6 +26,12 @@ export function render(helm: string, values: Values, release = 'gw'): Manifest[]
     .filter((manifest) => manifest !== null);
 }
 
+/** What `helm install` says at its end. */
+export function renderNotes(helm: string, values: Values, release = 'gw'): string {
+  const said = run(helm, ['install', release, CHART, '--dry-run=client', '--namespace', 'apis', '--values', '-'], values);
+  return said.slice(said.indexOf('\nNOTES:'));
+}
+
 /** What `helm lint --strict` says; throws when it finds fault. */
 export const lint = (helm: string, values: Values): string => run(helm, ['lint', CHART, '--strict', '--values', '-'], values);
 

@@ -57,7 +57,9 @@ interface Service {
   readonly build?: { readonly dockerfile: string };
   readonly stop_grace_period?: string;
   readonly read_only?: boolean;
-  readonly depends_on?: string[] | Record<string, unknown>;
+  readonly depends_on?: string[] | Record<string, { readonly condition: string }>;
+  readonly healthcheck?: unknown;
+  readonly restart?: string;
   readonly networks: string[];
   readonly volumes?: string[];
 }
@@ -98,6 +100,22 @@ describe('compose.yaml', () => {
     const secret = variables.filter(([name]) => /TOKEN|SECRET|PASSWORD|MASTER_KEY|ACCESS_KEY/.test(name));
     expect(secret.length).toBeGreaterThan(5);
     for (const [name, rule] of secret) expect([name, rule]).toEqual([name, ':?']);
+  });
+  test('asks for nothing that .env.example does not name, and the example gives no secret', () => {
+    const example = readDeployed('.env.example');
+    const named = new Map([...example.matchAll(/^#?([A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [name!, value!]));
+    for (const [, name] of text.matchAll(/\$\{([A-Z_]+):[?-]/g)) expect([...named.keys()]).toContain(name);
+    for (const [, name] of text.matchAll(/\$\{([A-Z_]+):\?/g)) expect(named.get(name!), name).toBe('');
+  });
+  test('waits only for services that say when they are healthy, or that end', () => {
+    for (const { depends_on: needs = {} } of Object.values(services)) {
+      if (Array.isArray(needs)) continue;
+      for (const [name, { condition }] of Object.entries(needs)) {
+        const needed = services[name]!;
+        if (condition === 'service_healthy') expect(needed.healthcheck, name).toBeDefined();
+        else expect([name, condition, needed.restart]).toEqual(['prepare', 'service_completed_successfully', 'on-failure']);
+      }
+    }
   });
   test.each(ours)('%s is given settings its application reads, and an image that is built', (_name, service) => {
     const app = /^gatehouse\/([a-z-]+):/.exec(service.image)![1]!;
