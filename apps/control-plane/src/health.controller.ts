@@ -1,7 +1,8 @@
-import { Controller, Get, Header, HttpCode, Inject, ServiceUnavailableException } from '@nestjs/common';
+import { Controller, Get, HttpCode, Inject, ServiceUnavailableException, StreamableFile } from '@nestjs/common';
 import type { Check, Readiness } from './readiness.js';
 import { METRICS, READINESS } from './tokens.js';
-import { PROMETHEUS_CONTENT_TYPE, renderPrometheus, type MetricsRegistry } from '@gatehouse/telemetry';
+import { inTurns, PROMETHEUS_CONTENT_TYPE, prometheusSlices, type MetricsRegistry } from '@gatehouse/telemetry';
+import { Readable } from 'node:stream';
 
 @Controller()
 export class HealthController {
@@ -17,11 +18,10 @@ export class HealthController {
     return { status: 'ok' };
   }
 
-  /** Prometheus text; of this control plane alone. */
+  /** Prometheus text; of this control plane alone. In slices, so that others are answered in between, however long it gets. */
   @Get('metrics')
-  @Header('content-type', PROMETHEUS_CONTENT_TYPE)
-  metrics(): string {
-    return renderPrometheus(this.registry);
+  metrics(): StreamableFile {
+    return new StreamableFile(Readable.from(inTurns(prometheusSlices(this.registry))), { type: PROMETHEUS_CONTENT_TYPE });
   }
 
   /** 503 names every check that fails. */

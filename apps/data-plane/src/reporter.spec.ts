@@ -5,7 +5,7 @@ import type { Report } from '@gatehouse/engine-control-link';
 import { UsageJournal, type CountedUsage } from '@gatehouse/engine-limits';
 import { ManualClock } from '@gatehouse/kernel';
 import { MetricsRegistry } from '@gatehouse/telemetry';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Reporter } from './reporter.js';
 
 let folder: string;
@@ -108,15 +108,25 @@ test('while nobody is connected everything waits where it is counted', () => {
   expect(sent).toMatchObject([{ usage: [{ count: 1n }], metrics: [{ count: 1n }] }]);
 });
 
-test('the samples of many methods travel in several batches, each under a name of its own', () => {
+test('the samples of many methods travel in several batches, each under a name of its own, and others get their turn in between', async () => {
   const { sent, metrics, reporter } = setUp(1);
-  for (let index = 0; index < 4_001; index++) {
-    metrics.series({ ...series, resource: `/${index}` }, clock.nowMs()).record(200, 5, 3, clock.nowMs());
-  }
+  const record = () => {
+    for (let index = 0; index < 1_001; index++) {
+      metrics.series({ ...series, resource: `/${index}` }, clock.nowMs()).record(200, 5, 3, clock.nowMs());
+    }
+  };
+  record();
   reporter.tick();
+  expect(sent, 'the first batch leaves at once, the others in turns of their own').toHaveLength(1);
+  record();
+  await vi.waitFor(() => expect(sent).toHaveLength(3));
   expect(sent.map(({ sequence, metrics: samples }) => [sequence, samples?.length])).toEqual([
-    [1, 2_000],
-    [2, 2_000],
+    [1, 500],
+    [2, 500],
     [3, 1],
   ]);
+  void reporter.flush();
+  await vi.waitFor(() => expect(metrics.activeCount).toBe(0));
+  const counted = sent.flatMap(({ metrics: samples }) => samples ?? []).reduce((sum, { count }) => sum + count!, 0n);
+  expect(counted, 'nothing is lost or doubled').toBe(2_002n);
 });

@@ -2,6 +2,7 @@
  * Sends what the node counted to the control plane: usage every second, metrics every five. While nobody is connected
  * both wait where they are counted: usage in the journal's file, metrics in the registry's minutes.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ControlLink, LinkStatus, Report } from '@gatehouse/engine-control-link';
 import type { QuotaLedger, UsageBatch, UsageJournal } from '@gatehouse/engine-limits';
 import type { Clock } from '@gatehouse/kernel';
@@ -9,14 +10,19 @@ import type { HistogramData, MetricSample, MetricsRegistry } from '@gatehouse/te
 
 const USAGE_EVERY_MS = 1_000;
 const METRICS_EVERY_MS = 5_000;
-/** Keeps a batch of a node with many methods below a few megabytes. */
+/**
+ * Packed in one turn of the event loop: about 5 ms. 20,000 in one go would hold up requests for 200 ms. Each has a batch of its own, which
+ * is encoded in one go, too.
+ */
+const SERIES_PER_TURN = 500;
+/** A series that nobody took for an hour has sixty of them. */
 const SAMPLES_PER_BATCH_MAX = 2_000;
 
 export interface ReporterOptions {
   readonly link: Pick<ControlLink, 'report'> & { readonly status: Pick<LinkStatus, 'connected'> };
   readonly journal: Pick<UsageJournal, 'rotate' | 'isDue' | 'pending' | 'acknowledge'>;
   readonly quotas: Pick<QuotaLedger, 'reported'>;
-  readonly metrics: Pick<MetricsRegistry, 'takeSamples'>;
+  readonly metrics: Pick<MetricsRegistry, 'takeSamples' | 'activeCount'>;
   /** This process's epoch: what it counted is told to the quotas, what an earlier one left is not. */
   readonly epoch: number;
   readonly clock: Clock;
@@ -38,11 +44,11 @@ export class Reporter {
   async flush(): Promise<void> {
     if (this.timer !== null) clearInterval(this.timer);
     this.timer = null;
-    await Promise.all(this.sendAll(true));
+    await this.sendAll(true);
   }
 
   tick(): void {
-    this.sendAll(this.options.clock.nowMs() - this.metricsSentAtMs >= METRICS_EVERY_MS);
+    void this.sendAll(this.options.clock.nowMs() - this.metricsSentAtMs >= METRICS_EVERY_MS);
   }
 
   /** Sends what another process of the node counted and packed, under the name it was given here. False: it has no receipt. */
@@ -50,21 +56,23 @@ export class Reporter {
     return this.deliver(batch, { ...reportOf(batch, []), metrics: metrics ?? [] });
   }
 
-  private sendAll(withMetrics: boolean): Promise<void>[] {
+  private async sendAll(withMetrics: boolean): Promise<void> {
     const { link, journal, metrics, clock } = this.options;
-    if (!link.status.connected) return [];
-    let samples: MetricSample[] = [];
-    if (withMetrics) {
-      samples = metrics.takeSamples();
-      this.metricsSentAtMs = clock.nowMs();
-    }
+    if (!link.status.connected) return;
+    if (withMetrics) this.metricsSentAtMs = clock.nowMs();
     const sent: Promise<void>[] = [];
-    let from = 0;
-    while (journal.isDue || from < samples.length) {
-      sent.push(this.send(journal.rotate(), samples.slice(from, from + SAMPLES_PER_BATCH_MAX)));
-      from += SAMPLES_PER_BATCH_MAX;
+    // Those that are recorded into meanwhile wait for the next time.
+    for (let left = withMetrics ? metrics.activeCount : 0; ; left -= SERIES_PER_TURN) {
+      const samples = left > 0 ? metrics.takeSamples(Math.min(left, SERIES_PER_TURN)) : [];
+      let from = 0;
+      while (journal.isDue || from < samples.length) {
+        sent.push(this.send(journal.rotate(), samples.slice(from, from + SAMPLES_PER_BATCH_MAX)));
+        from += SAMPLES_PER_BATCH_MAX;
+      }
+      if (left <= SERIES_PER_TURN) break;
+      await nextTurn();
     }
-    return sent;
+    await Promise.all(sent);
   }
 
   private async send(batch: UsageBatch, samples: readonly MetricSample[]): Promise<void> {

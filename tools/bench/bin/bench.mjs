@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-// `npm run bench -- proxy`, `npm run bench -- scale` and `npm run bench -- rollout`
+// `npm run bench -- proxy`, `scale`, `rollout` and `scrape`
 import path from 'node:path';
 import { help, readOptions } from '../src/options.mjs';
 import { benchProxies } from '../src/bench-proxies.mjs';
 import { benchRollout } from '../src/bench-rollout.mjs';
+import { benchScrape } from '../src/bench-scrape.mjs';
 import { benchScale } from '../src/bench-scale.mjs';
 
 const root = path.resolve(import.meta.dirname, '../../..');
@@ -11,6 +12,7 @@ const root = path.resolve(import.meta.dirname, '../../..');
 try {
   const args = process.argv.slice(2);
   if (args[0] === 'scale') benchScale(root, args.slice(1));
+  else if (args[0] === 'scrape') await benchScrape(root);
   else if (args[0] === 'rollout') await benchRollout(root, args.slice(1));
   else {
     const options = readOptions(args);

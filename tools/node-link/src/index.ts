@@ -1,1 +1,1 @@
-export { openNode, publishBlob, publishInline, startControlPlane, startNode, TextWorld, unpublish } from './harness.js';
+export { openNode, publishBlob, publishInline, startControlPlane, startNode, TextWorld, TOKEN, unpublish } from './harness.js';

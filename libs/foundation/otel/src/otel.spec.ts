@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
-import { MetricsRegistry, type FinishedSpan } from '@gatehouse/telemetry';
+import { MetricsRegistry, renderPrometheus, type FinishedSpan } from '@gatehouse/telemetry';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { POINTS_PER_MESSAGE } from './sliced-metrics.js';
 import { openTelemetry, signalsOf, type OpenedTelemetry } from './open-telemetry.js';
 
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
@@ -182,4 +183,83 @@ test('metrics are pushed from the registry, with the numbers it has', async () =
   expect(metric('gatehouse.engine.errors_5xx')).toMatchObject({ sum: { dataPoints: [{ asDouble: 1 }] } });
   expect(metric('gatehouse.engine.latency')).toMatchObject({ histogram: { dataPoints: [{ count: 2, sum: 30 }] } });
   expect(metric('gatehouse.telemetry.dropped_minutes')).toMatchObject({ sum: { dataPoints: [{ asDouble: 0 }] } });
+});
+
+interface PushedMetrics {
+  readonly resourceMetrics: readonly {
+    readonly scopeMetrics: readonly { readonly metrics: readonly PushedMetric[] }[];
+  }[];
+}
+interface PushedPoint {
+  readonly asDouble?: number;
+  readonly attributes?: readonly { readonly key: string; readonly value: { readonly stringValue?: string } }[];
+}
+interface PushedMetric {
+  readonly name: string;
+  readonly sum?: { readonly dataPoints: readonly PushedPoint[] };
+  readonly gauge?: { readonly dataPoints: readonly PushedPoint[] };
+  readonly histogram?: { readonly dataPoints: readonly PushedPoint[] };
+}
+const pushedMetrics = (body: unknown): PushedMetric[] =>
+  (body as PushedMetrics).resourceMetrics.flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics));
+const pointsOf = ({ sum, gauge, histogram }: PushedMetric) => (sum ?? gauge ?? histogram)!.dataPoints;
+
+test('a tenant beyond its budget of labels shares one series per stage, in pushed metrics as on the page, and sums stay right', async () => {
+  const { received, url } = await collector(200);
+  const { registry, close } = await open({
+    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: `${url}/v1/metrics`,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+  });
+  const ALL = 6_000;
+  const BUDGET = 5_000;
+  const at = (tenant: string, index: number) => ({
+    tenant,
+    apiId: 'a1',
+    stage: 'dev',
+    resource: `/r${index}`,
+    httpMethod: 'GET',
+  });
+  for (let index = 0; index < ALL; index++) registry.series(at('greedy', index), 0).record(200, 1, -1, 0);
+  registry.series(at('modest', 0), 0).record(200, 1, -1, 0);
+  await close();
+
+  const requests = received
+    .flatMap(({ body }) => pushedMetrics(body))
+    .filter(({ name }) => name === 'gatehouse.engine.requests')
+    .flatMap(pointsOf);
+  const pushed = requests.map(({ attributes, asDouble }) => {
+    const labels = Object.fromEntries(attributes!.map(({ key, value }) => [key, value.stringValue]));
+    return { ...labels, value: asDouble } as { tenant: string; resource: string; value: number };
+  });
+  const shown = renderPrometheus(registry)
+    .split('\n')
+    .map((line) => /^gatehouse_engine_requests_total\{tenant="(.*?)",.*resource="(.*?)".*\} (\d+)$/.exec(line))
+    .filter((match) => match !== null)
+    .map(([, tenant, resource, value]) => ({ tenant, resource, value: Number(value) }));
+  for (const series of [pushed, shown]) {
+    const greedy = series.filter(({ tenant }) => tenant === 'greedy');
+    expect(greedy).toHaveLength(BUDGET + 1);
+    expect(greedy.reduce((sum, { value }) => sum + value, 0)).toBe(ALL);
+    expect(greedy.filter(({ resource }) => resource === '*').map(({ value }) => value)).toEqual([ALL - BUDGET]);
+    expect(series.filter(({ tenant }) => tenant === 'modest').map(({ resource, value }) => [resource, value])).toEqual([
+      ['/r0', 1],
+    ]);
+  }
+  const sizes = received.map(({ body }) => pushedMetrics(body).reduce((sum, metric) => sum + pointsOf(metric).length, 0));
+  expect(sizes.length).toBeGreaterThan(10);
+  expect(Math.max(...sizes), 'no message is larger than a collector takes').toBeLessThanOrEqual(POINTS_PER_MESSAGE);
+});
+
+test('a push whose message is refused ends there, and the next one is complete', async () => {
+  const { received, url } = await collector(400);
+  const { registry, close } = await open({
+    OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: `${url}/v1/metrics`,
+    OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json',
+  });
+  for (let index = 0; index < 3_000; index++)
+    registry
+      .series({ tenant: 't', apiId: 'a1', stage: 'dev', resource: `/r${index}`, httpMethod: 'GET' }, 0)
+      .record(200, 1, -1, 0);
+  await close();
+  expect(received).toHaveLength(1);
 });

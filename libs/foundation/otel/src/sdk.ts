@@ -12,6 +12,7 @@ import { OTLPTraceExporter as ProtoTraces } from '@opentelemetry/exporter-trace-
 import type { Exporter, OpenedTelemetry, Signals, TelemetryOptions } from './open-telemetry.js';
 import { RegistryProducer } from './registry-producer.js';
 import { CountedSpans, type QueueSettings } from './counted-spans.js';
+import { SlicedMetrics } from './sliced-metrics.js';
 import { GivenIds, samplerOf, SdkTracing } from './sdk-tracing.js';
 
 /** Beyond this a stopping process does not wait for its sinks. */
@@ -67,7 +68,10 @@ function spanExporter(exporter: Exporter, environment: NodeJS.ProcessEnv): SpanE
 function metricReader(exporter: Exporter, { environment, registry }: TelemetryOptions): PeriodicExportingMetricReader {
   const intervalMs = positive(environment, 'OTEL_METRIC_EXPORT_INTERVAL', METRICS_INTERVAL_MS);
   return new PeriodicExportingMetricReader({
-    exporter: exporter === 'console' ? new ConsoleMetricExporter() : new METRIC_EXPORTERS[protocolOf('METRICS', environment)](),
+    exporter:
+      exporter === 'console'
+        ? new ConsoleMetricExporter()
+        : new SlicedMetrics(new METRIC_EXPORTERS[protocolOf('METRICS', environment)]()),
     exportIntervalMillis: intervalMs,
     exportTimeoutMillis: Math.min(intervalMs, positive(environment, 'OTEL_METRIC_EXPORT_TIMEOUT', METRICS_TIMEOUT_MS)),
     metricProducers: [new RegistryProducer(registry)],

@@ -224,11 +224,17 @@ export class MetricsRegistry {
     this.named.push({ name, help, type: 'gauge', isPerProcess: options.isPerProcess ?? false, read });
   }
 
-  /** Everything recorded since the last call, by series and minute; a running minute comes in parts. */
-  takeSamples(): MetricSample[] {
+  /** Series with something to take. */
+  get activeCount(): number {
+    return this.active.length;
+  }
+
+  /** What was recorded since it was taken last, by series and minute; a running minute comes in parts. At most of so many series. */
+  takeSamples(seriesMax = Infinity): MetricSample[] {
+    const taken = this.active.slice(0, seriesMax);
+    this.active = this.active.slice(taken.length);
     const samples: MetricSample[] = [];
-    for (const series of this.active) series.drain(samples);
-    this.active = [];
+    for (const series of taken) series.drain(samples);
     return samples;
   }
 
