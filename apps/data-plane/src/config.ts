@@ -109,6 +109,12 @@ const SETTINGS = {
     { min: 1, max: 1_000_000 },
     DEFAULT_LISTENER_LIMITS.connectionsPerAddressMax,
   ),
+  lingerMs: integerSetting(
+    'GATEHOUSE_LINGER_MS',
+    'how long a node that was told to stop, and is not ready any more, goes on taking requests: longer than its balancer takes to see that',
+    { min: 0, max: 60_000 },
+    1_000,
+  ),
   engine: engineSetting,
   upstreamCa: stringSetting(
     'GATEHOUSE_UPSTREAM_CA',

@@ -2,7 +2,7 @@
  * A node in one process. Order matters at both ends of its life:
  *
  *   start   admin port (not ready) -> world from disk -> listeners -> control stream -> ready
- *   stop    not ready -> listeners drain -> last report and its receipt -> control stream closes
+ *   stop    not ready -> each answer ends its connection, for a while -> listeners drain -> last report and its receipt -> control stream closes
  */
 import { serveSnapshots, type ControlLink } from '@gatehouse/engine-control-link';
 import { BucketRegistry, QuotaLedger, RateLeases, UsageJournal } from '@gatehouse/engine-limits';

@@ -21,6 +21,8 @@ export interface Listeners {
   readonly port: number;
   /** Of HTTPS; `null` when there is none. */
   readonly tlsPort: number | null;
+  /** Each answer is the last on its connection from here on. */
+  leave(): void;
   /** Takes no new connections and lets requests finish; what is left at the deadline is cut. */
   close(options: { readonly deadlineMs: number }): Promise<void>;
 }
@@ -45,7 +47,7 @@ export async function openListeners(config: Config, dependencies: ListenerDepend
 async function openReference(config: Config, { sharesPort, ...rest }: ListenerDependencies): Promise<Listeners> {
   const listener = new HttpListener({ ...rest, baseDomain: config.baseDomain });
   await listener.listen(config.port, config.bind, { reusePort: sharesPort });
-  return { port: listener.port, tlsPort: null, close: (options) => listener.close(options) };
+  return { port: listener.port, tlsPort: null, leave: () => undefined, close: (options) => listener.close(options) };
 }
 
 async function openPlainSockets(config: Config, dependencies: ListenerDependencies): Promise<Listeners> {
@@ -83,6 +85,7 @@ async function openPlainSockets(config: Config, dependencies: ListenerDependenci
   return {
     port: http1.port,
     tlsPort: tls?.port ?? null,
+    leave: () => http1.leave(),
     close: async (options) => {
       tls?.close();
       await Promise.all([http1.close(options), http2.close(options)]);

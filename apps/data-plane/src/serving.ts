@@ -113,8 +113,13 @@ export class Serving {
     return this.listeners !== null;
   }
 
-  /** Takes no new requests; resolves when those under way are answered and counted, or cut at the deadline. */
+  /**
+   * Goes on for `lingerMs` with answers that end their connections, so that whoever has not seen yet that the node is not ready loses
+   * nothing; then takes no new requests, and resolves when those under way are answered and counted, or cut at the deadline.
+   */
   async drain(): Promise<void> {
+    this.listeners?.leave();
+    await new Promise((resolve) => setTimeout(resolve, this.options.config.lingerMs));
     await this.listeners?.close({ deadlineMs: DRAIN_MS });
   }
 

@@ -186,7 +186,7 @@ class Supervisor implements DataPlane {
   async close(): Promise<void> {
     this.isStopping = true;
     if (this.leaseTimer !== null) clearInterval(this.leaseTimer);
-    await this.processes.stop(DRAIN_MS + LAST_REPORT_MS + STOP_GRACE_MS);
+    await this.processes.stop(this.config.lingerMs + DRAIN_MS + LAST_REPORT_MS + STOP_GRACE_MS);
     if (this.parts !== null) {
       const { link, journal, folders, reporter } = this.parts;
       folders.close();

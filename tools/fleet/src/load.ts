@@ -16,8 +16,10 @@ export interface LoadOptions {
   readonly nodePorts: readonly number[];
   readonly apiId: string;
   readonly apiKey: string;
-  /** Whether a scenario has made this node unreachable on purpose. */
+  /** Nothing is sent to it. */
   readonly isDown: (node: number) => boolean;
+  /** What was under way in it may break. */
+  readonly isKilled: (node: number) => boolean;
   /** When a node was last killed, `performance.now()`. */
   readonly lastKillMs: () => number;
 }
@@ -93,7 +95,7 @@ export class Load {
   }
 
   private async once(agent: http.Agent, via: Via, kind: Kind): Promise<void> {
-    const { balancerPort, nodePorts, apiId, apiKey, isDown, lastKillMs } = this.options;
+    const { balancerPort, nodePorts, apiId, apiKey, isKilled, lastKillMs } = this.options;
     const startMs = performance.now();
     const order = kind === 'post' ? randomUUID() : '';
     const answer = await request({
@@ -111,7 +113,7 @@ export class Load {
     }
     if (kind === 'keyed') this.keyedBroken++;
     const failure = { via, kind, what: `${answer.status} ${answer.body.slice(0, 200)}`, atMs: startMs };
-    const isExcused = via === 'balancer' ? kind === 'post' && lastKillMs() >= startMs : isDown(via);
+    const isExcused = via === 'balancer' ? kind === 'post' && lastKillMs() >= startMs : isKilled(via);
     (isExcused ? this.broken : this.failures).push(failure);
   }
 }

@@ -53,6 +53,7 @@ export class Http1Listener implements ListenerCore {
   readonly onBug: ((bug: unknown) => void) | undefined;
   readonly onUpgrade: ((request: UpgradeRequest) => boolean) | undefined;
   isClosing = false;
+  private isShut = false;
 
   private readonly server: Server;
   private readonly pool = new ExchangePool();
@@ -115,7 +116,7 @@ export class Http1Listener implements ListenerCore {
     const address = plainAddress(socket.remoteAddress ?? '');
     const count = (this.countByAddress.get(address) ?? 0) + 1;
     const { connectionsMax, connectionsPerAddressMax } = this.limits;
-    if (this.connectionCount >= connectionsMax || count > connectionsPerAddressMax || this.isClosing) {
+    if (this.connectionCount >= connectionsMax || count > connectionsPerAddressMax || this.isShut) {
       this.turnAway(socket);
       return;
     }
@@ -124,9 +125,18 @@ export class Http1Listener implements ListenerCore {
     this.connections.add(new CallerConnection(socket, address, this, performance.now()));
   }
 
+  /**
+   * From here on each answer ends its connection, and new connections are still taken: callers and balancers that do not know yet lose
+   * nothing. An idle connection stays, because a request may be on its way on it; `close` ends it.
+   */
+  leave(): void {
+    this.isClosing = true;
+  }
+
   /** Takes no new connections, ends idle ones, lets requests finish; what is left at the deadline is cut. Resolves when all are recorded. */
   async close({ deadlineMs }: { readonly deadlineMs: number }): Promise<void> {
     this.isClosing = true;
+    this.isShut = true;
     const closed = new Promise<void>((resolve) => this.server.close(() => resolve()));
     for (const connection of this.connections) connection.endWhenIdle();
     const deadline = setTimeout(() => {

@@ -167,6 +167,20 @@ for (const [what, stalledCallerMs, isWhole] of [
   });
 }
 
+test('a listener that leaves answers on connections old and new, and each answer is the last on its connection', async () => {
+  const listener = await listen();
+  const request = `GET /dev HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`;
+  const idle = await RawCaller.connect(listener.port);
+  idle.send(request);
+  await idle.until('\r\n\r\n');
+  listener.leave();
+  idle.send(request);
+  expect(await idle.untilClosed()).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*connection: close\r\n/i);
+  const late = await RawCaller.connect(listener.port);
+  late.send(request);
+  expect(await late.untilClosed()).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*connection: close\r\n/i);
+});
+
 test('memory that is short refuses requests until it is well below the mark again', () => {
   let share = 0.5;
   const memory = new MemoryWatch({ high: 0.9, low: 0.8, usedShare: () => share });
