@@ -54,7 +54,7 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
 });
 
-async function startRunner(): Promise<ChildProcess> {
+async function startRunner(status = 200): Promise<ChildProcess> {
   const child = spawn(process.execPath, [MAIN], {
     env: {
       PATH: process.env['PATH'],
@@ -66,7 +66,7 @@ async function startRunner(): Promise<ChildProcess> {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   started.push(child);
-  await expect.poll(ready, { timeout: 15_000 }).toBe(200);
+  await expect.poll(ready, { timeout: 15_000 }).toBe(status);
   return child;
 }
 
@@ -113,6 +113,34 @@ test('it serves what the control plane publishes, and after a restart without on
   controlPlane.close();
   await startRunner();
   expect(await invoke('pid')).toBeTypeOf('number');
+});
+
+test('it serves on while control planes are gone, and takes what was published meanwhile when one is back', async () => {
+  await startRunner();
+  const before = await invoke('pid');
+  controlPlane.close();
+  expect(await invoke('pid'), 'the warm environment, as if nothing had happened').toBe(before);
+  const again = new FakeControlPlane();
+  const answering = await zipOf({ 'index.js': 'exports.handler = async () => "new";' });
+  again.publish(functionEntry('pid', { timeoutMs: 120_000 }), answering);
+  again.publish(functionEntry('late'), answering);
+  await again.listen(controlPlane.address);
+  controlPlane = again;
+  await expect.poll(() => invoke('late'), { timeout: 15_000 }).toBe('new');
+  expect(await invoke('pid')).toBe('new');
+});
+
+test('with an empty disk and no control plane it is alive and not ready, until there is one', async () => {
+  const { address } = controlPlane;
+  controlPlane.close();
+  await startRunner(503);
+  expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+  expect(await invoke('pid')).toMatchObject({ Type: 'User' });
+  controlPlane = new FakeControlPlane();
+  controlPlane.publish(functionEntry('pid'), await zipOf({ 'index.js': 'exports.handler = async () => "new";' }));
+  await controlPlane.listen(address);
+  await expect.poll(ready, { timeout: 15_000 }).toBe(200);
+  expect(await invoke('pid')).toBe('new');
 });
 
 test('SIGTERM lets the calls in progress answer, then ends every environment', async () => {

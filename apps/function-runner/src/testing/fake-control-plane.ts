@@ -20,13 +20,14 @@ export class FakeControlPlane {
   readonly tokens: string[] = [];
   address = '';
 
-  async listen(): Promise<void> {
+  /** `address`: where another one was; any free port without it. */
+  async listen(address = '127.0.0.1:0'): Promise<void> {
     this.server.addService(grpcService(NodeLink), {
       session: (stream: ServerDuplexStream<NodeMessage, ControlMessage>) => this.serve(stream),
       report: () => {},
     });
     const port = await new Promise<number>((resolve, reject) => {
-      this.server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+      this.server.bindAsync(address, ServerCredentials.createInsecure(), (error, bound) =>
         error === null ? resolve(bound) : reject(error),
       );
     });
