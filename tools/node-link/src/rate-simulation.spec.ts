@@ -18,7 +18,7 @@ const START_MS = Date.UTC(2026, 0, 5);
  * Nodes that spend a throttle, in one process or in several, control planes on one book, messages that are late, lost and doubled (within a
  * node: late). Returns when requests got in.
  */
-async function simulate(seed: number, mode: PlanLimits['mode'], workersMax: number) {
+async function simulate(seed: number, mode: PlanLimits['mode'], workersMax: number, isLost = false) {
   const random = seeded(seed);
   const clock = new ManualClock(START_MS - 3_600_000);
   const { metering, nodes: registry, leases: book } = new InMemoryStore(clock);
@@ -26,7 +26,7 @@ async function simulate(seed: number, mode: PlanLimits['mode'], workersMax: numb
   const newOffice = () => new LeaseOffice({ fast: book, strict: book, metering, nodes: registry, clock, log: quiet });
   const offices = Array.from({ length: 1 + Math.floor(random() * 3) }, newOffice);
   const settings = { ratePerSecond: 1 + Math.floor(random() * 200), burst: 5 + Math.floor(random() * 100) };
-  const limits = { mode, fallback: 'CLOSED' } as const;
+  const limits = { mode, fallback: isLost ? 'OPEN' : 'CLOSED' } as const;
   const lossRate = random() * 0.3;
   const wire: { atMs: number; deliver: () => Promise<unknown> | unknown }[] = [];
   const send = (deliver: () => Promise<unknown> | unknown) => {
@@ -55,7 +55,7 @@ async function simulate(seed: number, mode: PlanLimits['mode'], workersMax: numb
         send(() => granted(answers));
       });
     };
-  const nodeCount = 1 + Math.floor(random() * 4);
+  const nodeCount = isLost ? 1 : 1 + Math.floor(random() * 4);
   const supervisors: (RateShares | null)[] = [];
   /** Of all nodes: node after node. */
   const processes: RateLeases[] = [];
@@ -77,7 +77,7 @@ async function simulate(seed: number, mode: PlanLimits['mode'], workersMax: numb
         else tell(() => processes[index] === rates && supervisors.includes(supervisor) && supervisor.asked(index, questions));
       },
     });
-    rates.connected();
+    if (!isLost) rates.connected();
     processes[index] = rates;
   };
   const startNode = (node: number) => {
@@ -161,6 +161,17 @@ for (const [nodes, workersMax] of [
     }
   });
 }
+
+test('without leases and open: a node of several workers admits the plan’s whole rate, and is not beyond its part of the formula', async () => {
+  for (const mode of ['FAST', 'STRICT'] as const) {
+    for (const seed of SEEDS) {
+      const { settings, admittedAtMs, beginnings, processCount } = await simulate(seed, mode, 4, true);
+      const { ratePerSecond, burst } = settings;
+      const most = burst + processCount + Math.max(0, beginnings - 1) * (burst + (ratePerSecond * RATE_SHARE_MS) / 1_000);
+      expect(burstSeen(admittedAtMs, ratePerSecond), `${mode}, seed ${seed}`).toBeLessThanOrEqual(most);
+    }
+  }
+});
 
 test('a node splits its share over its workers by the rule of the book', () => {
   const random = seeded(3);

@@ -154,3 +154,40 @@ test('beyond the bound the oldest bucket goes', () => {
   for (const bucket of ['a', 'b', 'c', 'a']) rates.tryTake(bucket, settings, FAST, NOW);
   expect(questions.map(({ bucket }) => bucket)).toEqual(['a', 'b', 'c', 'a']);
 });
+
+describe('one of several processes of a node', () => {
+  const OPEN = { mode: 'STRICT', fallback: 'OPEN' } as const;
+  for (const limits of [FAST, OPEN])
+    test(`${limits.mode}, open without a book: an even part until the node says which it has, and nothing of that later`, () => {
+      const questions: RateQuestion[] = [];
+      const rates = new RateLeases({ request: (asked) => questions.push(...asked), processCount: 4 });
+      const take = (attempts: number, nowMs: number) => {
+        let count = 0;
+        for (let i = 0; i < attempts; i++) if (rates.tryTake('b', settings, limits, nowMs) === 'ALLOW') count++;
+        return count;
+      };
+      expect(take(100, NOW)).toBe(5);
+      expect(questions).toMatchObject([{ alone: true, strict: false }]);
+      const [{ bucket, question }] = questions as [RateQuestion];
+      rates.granted([{ bucket, question, share: 1, tokens: 0 }], NOW);
+      expect(take(100, NOW + 1_000), 'the whole rate, and no tokens that were not there').toBe(10);
+      rates.tick(NOW + 1_000);
+      expect(questions.at(-1)).toMatchObject({ alone: true, demandedPerSecond: 200 - 1 });
+      rates.connected();
+      take(1, NOW + 1_500);
+      expect(questions.at(-1)!.alone).toBeUndefined();
+    });
+
+  test('closed: it asks nobody for a part, and has what it holds until that lapses', () => {
+    const questions: RateQuestion[] = [];
+    const rates = new RateLeases({ request: (asked) => questions.push(...asked), processCount: 4 });
+    rates.connected();
+    rates.tryTake('b', settings, CLOSED, NOW);
+    rates.granted([{ bucket: 'b', question: questions[0]!.question, share: 0.5, tokens: 0 }], NOW);
+    rates.disconnected();
+    expect(rates.tryTake('b', settings, CLOSED, NOW + RATE_SHARE_MS - 1)).toBe('ALLOW');
+    expect(rates.tryTake('b', settings, CLOSED, NOW + RATE_SHARE_MS)).toBe('DENY');
+    rates.tick(NOW + RATE_SHARE_MS);
+    expect(questions).toHaveLength(1);
+  });
+});

@@ -15,8 +15,8 @@
  * N: nodes (a burst below one token cannot be had); J: how often one more node began to serve the bucket while others did.
  * Without leases and OPEN: N * (rate * t + burst).
  *
- * Of several processes of a node each counts as one here, and is answered by RateShares; without leases and OPEN each has its even part of
- * the plan's rate.
+ * Of several processes of a node each counts as one here, and is answered by RateShares. Without leases and OPEN each asks that for its
+ * part of the plan's rate, and has an even part until it is answered.
  *
  * STRICT. Tokens are leased out of one bucket in the book and die after strictRateLease().lifeMs, counted from the question. A request
  * without a token waits for the answer, LEASE_WAIT_MS at most. All nodes together admit at most rate * t + burst.
@@ -45,6 +45,8 @@ export interface RateQuestion {
   readonly demandedPerSecond: number;
   readonly strict: boolean;
   readonly wantedTokens: number;
+  /** To RateShares alone: no lease can be had, and the node may admit the whole rate. */
+  readonly alone?: boolean;
 }
 
 /** RateLease of node_link.proto, in plain numbers. */
@@ -90,6 +92,8 @@ class FastBucket {
   question = 0;
   answered = 0;
   askedAtMs = -1;
+  /** Of several processes: the share is one of what the node may admit without leases. */
+  isAlone = false;
 
   constructor(
     public settings: ThrottleSettings,
@@ -192,7 +196,10 @@ export class RateLeases {
   connected(): void {
     this.isConnected = true;
     this.books = BOTH_AVAILABLE;
-    for (const bucket of this.fast.values()) bucket.askedAtMs = -1;
+    for (const bucket of this.fast.values()) {
+      bucket.askedAtMs = -1;
+      if (bucket.isAlone) joinOthers(bucket);
+    }
     for (const bucket of this.strict.values()) {
       bucket.isAnswerDue = false;
       bucket.isUnanswered = false;
@@ -206,7 +213,9 @@ export class RateLeases {
   }
 
   bookState(state: LeaseBookState): void {
+    const isBack = state.fastAvailable && !this.books.fastAvailable;
     this.books = state;
+    if (isBack) for (const bucket of this.fast.values()) if (bucket.isAlone) joinOthers(bucket);
     for (const bucket of this.strict.values()) bucket.waiters.wake();
   }
 
@@ -214,7 +223,7 @@ export class RateLeases {
   tick(nowMs: number): void {
     const questions: RateQuestion[] = [];
     for (const [name, bucket] of this.fast) {
-      if (bucket.demanded > 0 && this.isConnected && this.books.fastAvailable) {
+      if (bucket.demanded > 0 && (bucket.isAlone || (this.isConnected && this.books.fastAvailable))) {
         if (questions.length < QUESTIONS_MAX) questions.push(this.fastQuestion(name, bucket, nowMs));
       } else if (nowMs >= bucket.shareUntilMs && bucket.demanded === 0 && bucket.bucket.isFull(nowMs)) this.fast.delete(name);
     }
@@ -229,9 +238,9 @@ export class RateLeases {
     const isShared = nowMs < bucket.shareUntilMs;
     if (!this.isConnected || !this.books.fastAvailable) {
       if (limits.fallback === 'OPEN' || !isShared) this.onFallback(limits.fallback);
-      if (limits.fallback === 'CLOSED') return isShared && bucket.bucket.tryTake(nowMs);
-      if (bucket.setUp !== ALONE) bucket.setUpAs(ALONE, nowMs);
-      return bucket.bucket.tryTake(nowMs);
+      if (limits.fallback === 'OPEN') return this.takeOpen(name, bucket, nowMs);
+      if (bucket.isAlone) joinOthers(bucket); // the plan was open a moment ago
+      return nowMs < bucket.shareUntilMs && bucket.bucket.tryTake(nowMs);
     }
     if (isShared) {
       if (bucket.setUp !== SHARED) bucket.setUpAs(SHARED, nowMs);
@@ -262,7 +271,26 @@ export class RateLeases {
 
   /** OPEN without a book: this node alone, with the plan's whole rate. */
   private takeAlone(name: string, settings: ThrottleSettings, nowMs: number): boolean {
-    const bucket = this.fastBucket(`alone ${name}`, settings, nowMs);
+    const aloneName = `alone ${name}`;
+    const bucket = this.fastBucket(aloneName, settings, nowMs);
+    if (this.processCount > 1) bucket.demanded++; // RateShares splits by it
+    return this.takeOpen(aloneName, bucket, nowMs);
+  }
+
+  private takeOpen(name: string, bucket: FastBucket, nowMs: number): boolean {
+    if (this.processCount > 1) {
+      if (!bucket.isAlone) {
+        bucket.isAlone = true;
+        bucket.shareUntilMs = -1;
+        bucket.askedAtMs = -1;
+      }
+      if (nowMs < bucket.shareUntilMs) {
+        if (bucket.setUp !== SHARED) bucket.setUpAs(SHARED, nowMs);
+        return bucket.bucket.tryTake(nowMs);
+      }
+      if (bucket.askedAtMs === -1 || nowMs - bucket.askedAtMs >= ASK_AGAIN_MS)
+        this.request([this.fastQuestion(name, bucket, nowMs)]);
+    }
     if (bucket.setUp !== ALONE) bucket.setUpAs(ALONE, nowMs);
     return bucket.bucket.tryTake(nowMs);
   }
@@ -299,7 +327,10 @@ export class RateLeases {
     bucket.question = ++this.questionCount;
     bucket.askedAtMs = nowMs;
     bucket.demanded = 0;
-    return { bucket: name, question: bucket.question, ratePerSecond, burst, demandedPerSecond, strict: false, wantedTokens: 0 };
+    const about = { bucket: name, question: bucket.question, ratePerSecond, burst, demandedPerSecond };
+    return bucket.isAlone
+      ? { ...about, strict: false, wantedTokens: 0, alone: true }
+      : { ...about, strict: false, wantedTokens: 0 };
   }
 
   private fastBucket(name: string, settings: ThrottleSettings, nowMs: number): FastBucket {
@@ -333,6 +364,14 @@ export class RateLeases {
     this.strict.set(name, bucket);
     return bucket;
   }
+}
+
+/** Leases can be had again: begins as if it had none. */
+function joinOthers(bucket: FastBucket): void {
+  bucket.isAlone = false;
+  bucket.demanded = 0;
+  bucket.shareUntilMs = -1;
+  bucket.askedAtMs = -1;
 }
 
 function takeShare(bucket: FastBucket, { question, share }: RateAnswer, nowMs: number): void {

@@ -15,11 +15,12 @@ function setUp() {
     nowMs: () => time.nowMs,
   });
   let count = 0;
-  const ask = (worker: number, demandedPerSecond: number, strict = false) => {
+  const ask = (worker: number, demandedPerSecond: number, kind: 'fast' | 'strict' | 'alone' = 'fast') => {
     const question = ++count * 100;
-    shares.asked(worker, [
-      { bucket: 'b', question, ratePerSecond: 10, burst: 20, demandedPerSecond, strict, wantedTokens: strict ? 5 : 0 },
-    ]);
+    const strict = kind === 'strict';
+    const about = { bucket: 'b', question, ratePerSecond: 10, burst: 20, demandedPerSecond, strict };
+    answers.length = 0;
+    shares.asked(worker, [{ ...about, wantedTokens: strict ? 5 : 0, ...(kind === 'alone' && { alone: true }) }]);
     return question;
   };
   const grant = (fields: { share?: number; tokens?: number }, question = questions.at(-1)!.question) => {
@@ -27,7 +28,7 @@ function setUp() {
     shares.granted([{ bucket: 'b', question, share: 0, tokens: 0, ...fields }]);
     return answers;
   };
-  return { shares, questions, time, ask, grant };
+  return { shares, questions, answers, time, ask, grant };
 }
 
 test('the control plane hears of one node with the demand of all its workers', () => {
@@ -61,13 +62,13 @@ test('workers split the node’s share by their demand, never beyond it once bot
   expect(told.get(2)).toBeCloseTo(0.8 * (0.05 + 0.9 * 0.25), 6);
 });
 
-test('when the node’s share shrinks, workers that did not ask hear of it at once, under their newest question', () => {
+test('workers that have less hear of it at once, under their newest question', () => {
   const { ask, grant } = setUp();
   const first = ask(1, 10);
   grant({ share: 1 });
   const second = ask(2, 10);
   const answers = grant({ share: 0.2 });
-  expect(answers).toContainEqual({ worker: 1, bucket: 'b', question: first, share: 0.2, tokens: 0 });
+  expect(answers).toContainEqual({ worker: 1, bucket: 'b', question: first, share: 0.1, tokens: 0 });
   expect(answers).toContainEqual({ worker: 2, bucket: 'b', question: second, share: 0.1, tokens: 0 });
 });
 
@@ -100,10 +101,22 @@ test('the part of a worker that is gone, or asks no more, is the others’', () 
 
 test('strict tokens go to the worker that asked, once', () => {
   const { questions, ask, grant } = setUp();
-  const first = ask(1, 0, true);
-  const second = ask(2, 0, true);
+  const first = ask(1, 0, 'strict');
+  const second = ask(2, 0, 'strict');
   const [ofFirst, ofSecond] = questions.map(({ question }) => question);
   expect(grant({ tokens: 3 }, ofFirst)).toEqual([{ worker: 1, bucket: 'b', question: first, share: 0, tokens: 3 }]);
   expect(grant({ tokens: 3 }, ofFirst)).toEqual([]);
   expect(grant({ tokens: 2 }, ofSecond)).toEqual([{ worker: 2, bucket: 'b', question: second, share: 0, tokens: 2 }]);
+});
+
+test('who has no lease to hope for is answered at once, with a part of the whole rate', () => {
+  const { questions, answers, ask } = setUp();
+  const first = ask(1, 10, 'alone');
+  expect(answers).toEqual([{ worker: 1, bucket: 'b', question: first, share: 1, tokens: 0 }]);
+  const second = ask(2, 10, 'alone');
+  expect(answers).toEqual([
+    { worker: 2, bucket: 'b', question: second, share: 0.5, tokens: 0 },
+    { worker: 1, bucket: 'b', question: first, share: 0.5, tokens: 0 },
+  ]);
+  expect(questions, 'nothing for the control plane').toEqual([]);
 });

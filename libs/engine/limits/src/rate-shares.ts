@@ -7,7 +7,8 @@
  *   worker's lease   <--its part of the share--- FAST: split by demand, as the control plane splits over nodes (shareByDemand)
  *                    <--tokens-----------------  STRICT: passed on; a token is one process's, wherever it came from
  *
- * When the node's share shrinks, every worker hears of its smaller part at once. Everything is bounded: one row for each bucket and
+ * When a part or the node's share shrinks, its worker hears of it at once. Without leases a worker whose plan is OPEN asks for a part of the
+ * plan's whole rate (`alone`), and is answered from here. Everything is bounded: one row for each bucket and
  * worker, and those that rest are forgotten.
  */
 import { RATE_SHARE_MS } from '@gatehouse/contracts';
@@ -24,6 +25,7 @@ export interface RateSharesOptions {
 
 /** A worker's newest question about one bucket. */
 interface Row {
+  readonly worker: number;
   demand: number;
   /** Its part of the node's share; `null` before the first. */
   part: number | null;
@@ -34,6 +36,8 @@ interface Row {
   passedOnAs: number;
   askedAtMs: number;
 }
+
+type Mail = Map<number, RateAnswer[]>;
 
 interface Bucket {
   readonly rows: Map<number, Row>;
@@ -55,40 +59,28 @@ export class RateShares {
   }
 
   asked(worker: number, questions: readonly RateQuestion[]): void {
-    this.options.request(
-      questions.map((asked) => {
-        const question = ++this.questionCount;
-        const { rows } = this.bucket(asked.strict ? this.strict : this.fast, asked.bucket);
-        const row = rows.get(worker);
-        rows.set(worker, {
-          demand: asked.demandedPerSecond,
-          part: row?.part ?? null,
-          share: row?.share ?? 0,
-          question: asked.question,
-          passedOnAs: question,
-          askedAtMs: this.options.nowMs(),
-        });
-        if (asked.strict) return { ...asked, question };
-        this.dropLapsed(rows);
-        let demandedPerSecond = 0;
-        for (const { demand } of rows.values()) demandedPerSecond += demand;
-        return { ...asked, question, demandedPerSecond };
-      }),
-    );
+    const passedOn: RateQuestion[] = [];
+    const mail: Mail = new Map();
+    for (const asked of questions) {
+      const { alone, ...rest } = asked;
+      const { rows } = this.bucket(asked.strict ? this.strict : this.fast, asked.bucket);
+      const question = ++this.questionCount;
+      const row = this.noted(rows, worker, asked, alone === true ? 0 : question);
+      if (asked.strict) passedOn.push({ ...rest, question });
+      else if (alone === true) this.split(asked.bucket, rows, 1, [row], mail);
+      else passedOn.push({ ...rest, question, demandedPerSecond: demandOf(rows) });
+    }
+    if (passedOn.length > 0) this.options.request(passedOn);
+    this.send(mail);
   }
 
   granted(answers: readonly RateAnswer[]): void {
-    const mail = new Map<number, RateAnswer[]>();
-    const post = (worker: number, answer: RateAnswer): void => {
-      const answersOf = mail.get(worker);
-      if (answersOf === undefined) mail.set(worker, [answer]);
-      else answersOf.push(answer);
-    };
+    const mail: Mail = new Map();
     for (const answer of answers) {
-      this.grantedTokens(answer, post);
-      this.grantedShare(answer, post);
+      this.grantedTokens(answer, mail);
+      this.grantedShare(answer, mail);
     }
-    for (const [worker, answersOf] of mail) this.options.answer(worker, answersOf);
+    this.send(mail);
   }
 
   /** The process is gone: its part is the others'. */
@@ -108,32 +100,59 @@ export class RateShares {
     }
   }
 
-  private grantedTokens(answer: RateAnswer, post: (worker: number, answer: RateAnswer) => void): void {
+  private noted(rows: Map<number, Row>, worker: number, asked: RateQuestion, passedOnAs: number): Row {
+    const known = rows.get(worker);
+    const row = {
+      worker,
+      demand: asked.demandedPerSecond,
+      part: known?.part ?? null,
+      share: known?.share ?? 0,
+      question: asked.question,
+      passedOnAs,
+      askedAtMs: this.options.nowMs(),
+    };
+    rows.set(worker, row);
+    if (!asked.strict) this.dropLapsed(rows);
+    return row;
+  }
+
+  private grantedTokens(answer: RateAnswer, mail: Mail): void {
     for (const [worker, row] of this.strict.get(answer.bucket)?.rows ?? []) {
       if (row.passedOnAs !== answer.question) continue;
       row.passedOnAs = 0; // an answer that comes twice gives nothing twice
-      post(worker, { ...answer, question: row.question });
+      post(mail, worker, { ...answer, question: row.question });
     }
   }
 
-  private grantedShare({ bucket: name, question, share }: RateAnswer, post: (worker: number, answer: RateAnswer) => void): void {
+  private grantedShare({ bucket: name, question, share }: RateAnswer, mail: Mail): void {
     const bucket = this.fast.get(name);
     if (bucket === undefined || question <= bucket.answered || question > this.questionCount) return;
     bucket.answered = question;
     const { rows } = bucket;
     this.dropLapsed(rows);
-    for (const [worker, row] of rows) {
-      if (row.passedOnAs === 0 || row.passedOnAs > question) continue;
+    const asking = [...rows.values()].filter(({ passedOnAs }) => passedOnAs > 0 && passedOnAs <= question);
+    this.split(name, rows, share, asking, mail);
+  }
+
+  /** Answers those who ask, and tells the others when they have less. */
+  private split(bucket: string, rows: ReadonlyMap<number, Row>, share: number, asking: readonly Row[], mail: Mail): void {
+    for (const row of asking) {
       row.passedOnAs = 0;
-      row.part = shareByDemand(row.demand, row.part, othersOf(rows, worker));
+      row.part = shareByDemand(row.demand, row.part, othersOf(rows, row));
       row.share = share * row.part;
-      post(worker, { bucket: name, question: row.question, share: row.share, tokens: 0 });
+      post(mail, row.worker, { bucket, question: row.question, share: row.share, tokens: 0 });
     }
-    for (const [worker, row] of rows) {
-      if (row.part === null || row.share <= share * row.part) continue;
+    for (const row of rows.values()) {
+      if (row.part === null || asking.includes(row)) continue;
+      row.part = Math.min(row.part, shareByDemand(row.demand, row.part, othersOf(rows, row)));
+      if (row.share <= share * row.part) continue;
       row.share = share * row.part;
-      post(worker, { bucket: name, question: row.question, share: row.share, tokens: 0 });
+      post(mail, row.worker, { bucket, question: row.question, share: row.share, tokens: 0 });
     }
+  }
+
+  private send(mail: Mail): void {
+    for (const [worker, answers] of mail) this.options.answer(worker, answers);
   }
 
   private dropLapsed(rows: Map<number, Row>): void {
@@ -168,8 +187,20 @@ export function shareByDemand(
   return Math.min(target, Math.max(1 - taken, present / Math.max(1, taken + present)));
 }
 
-function othersOf(rows: ReadonlyMap<number, Row>, worker: number): { demand: number; share: number }[] {
+function post(mail: Mail, worker: number, answer: RateAnswer): void {
+  const answers = mail.get(worker);
+  if (answers === undefined) mail.set(worker, [answer]);
+  else answers.push(answer);
+}
+
+function othersOf(rows: ReadonlyMap<number, Row>, own: Row): { demand: number; share: number }[] {
   const others = [];
-  for (const [other, { demand, part }] of rows) if (other !== worker) others.push({ demand, share: part ?? 0 });
+  for (const row of rows.values()) if (row !== own) others.push({ demand: row.demand, share: row.part ?? 0 });
   return others;
+}
+
+function demandOf(rows: ReadonlyMap<number, Row>): number {
+  let sum = 0;
+  for (const { demand } of rows.values()) sum += demand;
+  return sum;
 }
