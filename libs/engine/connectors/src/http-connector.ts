@@ -9,6 +9,7 @@
  */
 import {
   lastHeader,
+  removeHeader,
   type CallerPresence,
   type Connector,
   type FailureReason,
@@ -60,10 +61,12 @@ export class HttpConnector implements Connector {
       return failed(request, pool as FailureReason, new Error(`no usable address: ${split?.origin ?? 'not a URL'}`));
     }
     const deadline = new Deadline(caller.signal, request.timeoutMs);
+    const headers = [...(request.block?.fields ?? []), ...request.headers, 'X-Amzn-Trace-Id', request.traceId];
+    removeHeader(headers, 'te'); // trailers end here
     const options: Dispatcher.RequestOptions = {
       path: split.path,
       method: request.httpMethod as Dispatcher.HttpMethod,
-      headers: [...(request.block?.fields ?? []), ...request.headers, 'X-Amzn-Trace-Id', request.traceId],
+      headers,
       body: request.body,
       signal: deadline.signal,
       responseHeaders: 'raw',

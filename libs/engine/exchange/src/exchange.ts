@@ -51,6 +51,8 @@ export class Exchange implements CallerPresence {
   /** `null` unless this node traces. */
   trace: RequestTrace | null = null;
   requestBody: RequestBody | null = null;
+  /** The caller said `TE: trailers`. */
+  takesTrailers = false;
   /** Bytes the body may have; counted while it streams. */
   bodyLimitBytes = Number.POSITIVE_INFINITY;
   /** Set by `read-body`; empty for no body. */
@@ -172,6 +174,7 @@ export class Exchange implements CallerPresence {
     this.traceId = '';
     this.trace = null;
     this.requestBody = null;
+    this.takesTrailers = false;
     this.bodyLimitBytes = Number.POSITIVE_INFINITY;
     this.bufferedBody = null;
     this.world = null;

@@ -26,6 +26,8 @@ export interface Framing {
 export interface RequestFraming extends Framing {
   /** The caller waits for a 100 before it sends its body. */
   readonly expectsContinue: boolean;
+  /** `TE: trailers`, whether Connection lists it or not. */
+  readonly takesTrailers: boolean;
 }
 
 export function frameRequest(head: RequestHead): RequestFraming | Refusal {
@@ -36,7 +38,16 @@ export function frameRequest(head: RequestHead): RequestFraming | Refusal {
   if (isExpecting && found.expect!.toLowerCase() !== '100-continue') return refuse('caller', 'UNKNOWN_EXPECTATION');
   const mayUpgrade = head.minorVersion === 1 && body === 'none' && connectionNames.includes('upgrade');
   const upgrade = mayUpgrade ? found.upgrade : null;
-  return { body, bodyBytes, isKeptAlive, connectionNames, upgrade, expectsContinue: isExpecting && body !== 'none' };
+  const takesTrailers = head.minorVersion === 1 && found.te !== null && listsTrailers(found.te);
+  return {
+    body,
+    bodyBytes,
+    isKeptAlive,
+    connectionNames,
+    upgrade,
+    expectsContinue: isExpecting && body !== 'none',
+    takesTrailers,
+  };
 }
 
 /** `requestMethod` of the request it answers. */
@@ -70,6 +81,7 @@ interface Found {
   connectionNames: readonly string[];
   upgrade: string | null;
   expect: string | null;
+  te: string | null;
 }
 
 const NO_NAMES: readonly string[] = Object.freeze([]);
@@ -82,10 +94,14 @@ function readFraming(headers: readonly string[], minorVersion: 0 | 1): Found | R
   let connection: string | null = null;
   let upgrade: string | null = null;
   let expect: string | null = null;
+  let te: string | null = null;
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i]!;
     // Length and first letter rule out most names without making a string.
     switch (name.length) {
+      case 2:
+        if (isNamed(name, 'te')) te = joined(te, headers[i + 1]!);
+        break;
       case 6:
         if (isNamed(name, 'expect')) expect = joined(expect, headers[i + 1]!);
         break;
@@ -119,7 +135,14 @@ function readFraming(headers: readonly string[], minorVersion: 0 | 1): Found | R
   if (connectionNames === null) return 'MALFORMED_CONNECTION';
   const isKeptAlive = !connectionNames.includes('close') && (minorVersion === 1 || connectionNames.includes('keep-alive'));
   const body = coding !== null ? 'chunked' : bodyBytes > 0 ? 'length' : 'none';
-  return { body, bodyBytes, hasLength: length !== null, isKeptAlive, connectionNames, upgrade, expect };
+  return { body, bodyBytes, hasLength: length !== null, isKeptAlive, connectionNames, upgrade, expect, te };
+}
+
+function listsTrailers(te: string): boolean {
+  return te
+    .toLowerCase()
+    .split(',')
+    .some((part) => trimmed(part, 0, part.length) === 'trailers');
 }
 
 function isNamed(name: string, lowerName: string): boolean {

@@ -5,9 +5,9 @@
  *   READING -> ANSWERING -> closed        the caller may leave in each of them
  */
 import { isBodyless, letGo } from '@gatehouse/engine-accept';
-import { limitStream, type Exchange, type RequestBody } from '@gatehouse/engine-exchange';
+import { limitStream, mayHaveTrailers, passedTrailers, type Exchange, type RequestBody } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
-import { constants, type ServerHttp2Stream } from 'node:http2';
+import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Readable } from 'node:stream';
 import { answerHead } from './answer-head.js';
 import { onEarlyEnd } from './early-end.js';
@@ -103,7 +103,9 @@ export class CallerStream implements RequestBody {
     const head = answerHead(x);
     const body = isBodyless(x) ? null : x.responseBody;
     this.hasAnswerBegun = true;
-    stream.respond(head, { endStream: body === null });
+    const trailed = x.takesTrailers && body !== null && mayHaveTrailers(body) ? body : null;
+    if (trailed !== null) stream.once('wantTrailers', () => stream.sendTrailers(trailersOf(trailed)));
+    stream.respond(head, { endStream: body === null, waitForTrailers: trailed !== null });
     if (stream.writableFinished) this.answered();
     else stream.on('finish', () => this.answered());
     if (body !== null) {
@@ -263,4 +265,12 @@ export function stopRequest(stream: ServerHttp2Stream): boolean {
   if (stream.state.localClose !== 1) return false;
   stream.close(constants.NGHTTP2_NO_ERROR);
   return true;
+}
+
+/** None end the stream with an empty frame of data. */
+function trailersOf(body: object): OutgoingHttpHeaders {
+  const trailers: Record<string, string[]> = {};
+  const passed = passedTrailers(body) ?? [];
+  for (let i = 0; i < passed.length; i += 2) (trailers[passed[i]!.toLowerCase()] ??= []).push(passed[i + 1]!);
+  return trailers;
 }

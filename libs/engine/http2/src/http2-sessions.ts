@@ -144,6 +144,7 @@ export class Http2Sessions implements SessionOwner {
     x.httpMethod = head.method;
     x.protocol = 'HTTP/2.0';
     x.requestHeaders = visibleHeaders(head.headers);
+    x.takesTrailers = head.takesTrailers;
     x.sourceIp = session.sourceIp;
     x.forwardedPort = session.portText;
     x.forwardedProto = session.isEncrypted ? 'https' : 'http';

@@ -15,6 +15,8 @@ export interface RequestHead {
   /** -1 when only the end tells. */
   readonly contentLength: number;
   readonly expectsContinue: boolean;
+  /** `TE: trailers`; nghttp2 lets no other TE pass. */
+  readonly takesTrailers: boolean;
   /** As RFC 9113 §6.5.2 counts. */
   readonly bytes: number;
 }
@@ -29,6 +31,7 @@ export function readRequestHead(rawHeaders: readonly string[]): RequestHead {
   let host: string | null = null;
   let contentLength = -1;
   let expectsContinue = false;
+  let takesTrailers = false;
   let cookieAt = -1;
   let bytes = 0;
   const fields: string[] = ['Host', ''];
@@ -57,6 +60,9 @@ export function readRequestHead(rawHeaders: readonly string[]): RequestHead {
       case 'expect':
         expectsContinue = value.toLowerCase() === '100-continue';
         break;
+      case 'te':
+        takesTrailers = true;
+        break;
       case 'cookie':
         // One field again before anybody sees it (RFC 9113 §8.2.3).
         if (cookieAt !== -1) {
@@ -79,6 +85,7 @@ export function readRequestHead(rawHeaders: readonly string[]): RequestHead {
     headers: fields,
     contentLength,
     expectsContinue,
+    takesTrailers,
     bytes,
   };
 }

@@ -78,7 +78,7 @@ function mapProxyRequest({ stage }: RouteSettings, integration: HttpProxyIntegra
       const body = call.mappings.usesBody ? parseBody(x.bufferedBody) : null;
       if (body === BROKEN_JSON) return x.fail(FAULTS.INVALID_JSON_BODY, null, 'mapping the body');
       const block = passedBlock(x, stage.apiId);
-      const headers: RawHeaders = [];
+      const headers: RawHeaders = x.takesTrailers ? ['TE', 'trailers'] : [];
       return finishCall(call, x, block, headers, x.rawQuery, body, requestBody(x, headers));
     },
   };

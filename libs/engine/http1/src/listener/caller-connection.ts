@@ -9,7 +9,7 @@
 import { Buffer } from 'node:buffer';
 import { performance } from 'node:perf_hooks';
 import { isBodyless, letGo, refuseRequest, renderBug, visibleHeaders } from '@gatehouse/engine-accept';
-import { HeaderBlock, settleProgram, type Exchange } from '@gatehouse/engine-exchange';
+import { HeaderBlock, passedTrailers, settleProgram, type Exchange } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
@@ -178,6 +178,7 @@ export class CallerConnection implements BodySource {
     const block = (lines.visible ??= new HeaderBlock(visibleHeaders(head.headers)));
     x.requestBlock = block;
     x.requestHeaders = block.fields;
+    x.takesTrailers = framing.takesTrailers;
     x.sourceIp = this.sourceIp;
     x.forwardedPort = this.portText;
     x.forwardedProto = this.isEncrypted ? 'https' : 'http';
@@ -366,7 +367,7 @@ export class CallerConnection implements BodySource {
       this.onDrain = null;
       this.onGone = null;
       if (isWhole && !x.isCallerGone) {
-        if (encoder !== null) socket.write(encoder.end() as string, 'latin1');
+        if (encoder !== null) socket.write(lastChunk(encoder, x.takesTrailers ? passedTrailers(body) : null), 'latin1');
         this.finish(x, isLast);
         return;
       }
@@ -578,4 +579,9 @@ function chunkWriter(socket: Socket, body: Readable): (chunk: Buffer) => boolean
   if (!(body instanceof AnswerBody) || body.readableLength > 0) return (chunk) => socket.write(chunk);
   body.isPooled = true;
   return (chunk) => socket.write(chunk, () => CHUNKS.giveBack(chunk));
+}
+
+/** They hold nothing that cannot be written: see `passedTrailers`. */
+function lastChunk(encoder: ChunkedEncoder, trailers: readonly string[] | null): string {
+  return encoder.end(trailers === null ? undefined : [...trailers]) as string;
 }

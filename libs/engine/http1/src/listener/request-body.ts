@@ -112,7 +112,7 @@ export class IncomingBody implements RequestBody {
       at = decoder.nextAt;
       if (verdict === CHUNK_DATA) this.add(chunk.subarray(decoder.dataStart, decoder.dataEnd));
       else if (verdict === CHUNKS_END) {
-        this.complete(); // trailers are read, bounded and dropped: merging them into a head is not ours to decide (RFC 9110 §6.5.1)
+        this.complete(); // trailers are read, bounded and dropped: see engine/exchange/src/trailers.ts
         return at;
       } else return chunk.length;
     }

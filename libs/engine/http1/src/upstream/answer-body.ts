@@ -1,3 +1,4 @@
+import type { TrailedBody } from '@gatehouse/engine-exchange';
 import { Readable } from 'node:stream';
 
 /** The connection as the body that arrives on it needs it. */
@@ -10,8 +11,9 @@ export interface AnswerSource {
 const BUFFERED_BYTES_MAX = 65_536;
 
 /** An upstream's body on its way in, read no faster than its reader takes it. Destroying it ends the call. */
-export class AnswerBody extends Readable {
+export class AnswerBody extends Readable implements TrailedBody {
   isWhole = false;
+  trailers: readonly string[] | null = null;
   /** It only passes through: its one reader gives what it has written back to the pool of chunks. */
   isPooled = false;
 

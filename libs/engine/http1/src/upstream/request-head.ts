@@ -24,6 +24,7 @@ export function outgoingHead(request: UpstreamRequest, target: string, hostLine:
   const lines = own.kept.length === 0 ? '' : writeHeaderLines(own.kept);
   if (shared === null || lines === null) return null;
   let text = `${httpMethod} ${target} HTTP/1.1\r\n${own.hasHost ? '' : hostLine}${shared}${lines}X-Amzn-Trace-Id: ${request.traceId}\r\n`;
+  if (own.hasTe) text += 'Connection: TE\r\n'; // it speaks of this connection alone (RFC 9110 §10.1.4)
   const bodyBytes = body === null ? 0 : Buffer.isBuffer(body) ? body.length : own.declaredBytes;
   if (bodyBytes > 0 || (bodyBytes === 0 && (body !== null || expectsBody(httpMethod))))
     text += `Content-Length: ${bodyBytes}\r\n`;
@@ -40,6 +41,7 @@ class OwnHeaders {
   /** Without those that frame. */
   readonly kept: readonly string[];
   hasHost = false;
+  hasTe = false;
   declaredBytes = -1;
 
   constructor(headers: readonly string[]) {
@@ -47,6 +49,7 @@ class OwnHeaders {
     for (let i = 0; i < headers.length; i += 2) {
       const name = headers[i]!;
       if (name.length === 4) this.hasHost ||= name.toLowerCase() === 'host';
+      else if (name.length === 2) this.hasTe ||= name.toLowerCase() === 'te';
       else if (isFraming(name)) {
         if (name.length === 14) this.declaredBytes = Number(headers[i + 1]);
         isPlain = false;

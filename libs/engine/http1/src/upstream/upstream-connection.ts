@@ -308,6 +308,7 @@ export class UpstreamConnection implements AnswerSource {
   private bodyEnded(hasStray: boolean): void {
     const call = this.call!;
     const body = this.body!;
+    if (this.decoder !== null && this.decoder.trailers.length > 0) body.trailers = this.decoder.trailers;
     this.answerEnded(hasStray);
     call.connection = null;
     body.end();
@@ -385,12 +386,12 @@ function copyOf(bytes: Buffer, from: number, to: number): Buffer {
   return copy;
 }
 
-/** The body of a chunked answer all of which is in `bytes`, or `null`. */
+/** The body of a chunked answer all of which is in `bytes`, or `null`; with trailers it is a stream, whose end has them. */
 function wholeChunked(decoder: ChunkedDecoder, bytes: Buffer, from: number): Buffer | null {
   const pieces: Buffer[] = [];
   for (let at = from; ; at = decoder.nextAt) {
     const verdict = decoder.read(bytes, at);
     if (verdict === CHUNK_DATA) pieces.push(bytes.subarray(decoder.dataStart, decoder.dataEnd));
-    else return verdict === CHUNKS_END ? Buffer.concat(pieces) : null;
+    else return verdict === CHUNKS_END && decoder.trailers.length === 0 ? Buffer.concat(pieces) : null;
   }
 }

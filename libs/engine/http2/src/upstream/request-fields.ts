@@ -31,7 +31,7 @@ export function requestFields(request: UpstreamRequest, origin: OriginName): Req
       if (name === 'content-length') declaredBytes = Number(value);
       else if (name === 'host') {
         if (mayNameHost) fields[5] = value;
-      } else if (!isConnectionSpecific(name)) fields.push(name, value);
+      } else if (!isConnectionSpecific(name) || (name === 'te' && value === 'trailers')) fields.push(name, value);
     }
     return true;
   };

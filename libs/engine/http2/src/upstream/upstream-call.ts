@@ -1,5 +1,5 @@
 /** One call on its stream: from the request to the last byte of the answer. Answers or fails once; a later end only ends the body. */
-import type { CallerPresence, FailureReason, UpstreamAnswer, UpstreamRequest } from '@gatehouse/engine-exchange';
+import type { CallerPresence, FailureReason, TrailedBody, UpstreamAnswer, UpstreamRequest } from '@gatehouse/engine-exchange';
 import { constants, type ClientHttp2Stream } from 'node:http2';
 import { Readable } from 'node:stream';
 import { onEarlyEnd } from '../early-end.js';
@@ -156,6 +156,7 @@ export class UpstreamCall {
     const body = new AnswerBody(stream, () => this.end('ABORTED', new Error('nobody reads the answer')));
     this.body = body;
     this.settle({ status, headers, body });
+    stream.on('trailers', (_fields, _flags, rawTrailers) => (body.trailers = rawTrailers as unknown as string[]));
     stream.on('data', (chunk: Buffer) => {
       if (!body.push(chunk)) stream.pause();
     });
@@ -208,8 +209,9 @@ export class UpstreamCall {
 }
 
 /** An upstream's body on its way in, read no faster than its reader takes it. Destroying it ends the call. */
-class AnswerBody extends Readable {
+class AnswerBody extends Readable implements TrailedBody {
   private isWhole = false;
+  trailers: readonly string[] | null = null;
 
   constructor(
     private readonly stream: ClientHttp2Stream,
