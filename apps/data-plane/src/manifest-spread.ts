@@ -6,7 +6,15 @@
  * A worker that dies with a change blocks nobody; a change with which more processes died than there are workers, and which
  * none took, is refused: the node goes on with what it has.
  */
-import { entryKey, type EntryName, type LinkEntry, type ManifestChange, type Refusal } from '@gatehouse/engine-control-link';
+import {
+  EntryMap,
+  entryKey,
+  sameEntry,
+  type EntryName,
+  type LinkEntry,
+  type ManifestChange,
+  type Refusal,
+} from '@gatehouse/engine-control-link';
 import type { Logger } from 'pino';
 
 /** One worker process. */
@@ -35,7 +43,7 @@ interface Pending {
 }
 
 export class ManifestSpread {
-  private readonly served = new Map<string, LinkEntry>();
+  private readonly served = new EntryMap();
   private revision = 0;
   private readonly takers = new Map<Taker, TakerState>();
   private pending: Pending | null = null;
@@ -103,7 +111,7 @@ export class ManifestSpread {
   /** Blobs may be had again: workers that could not take over everything try again. */
   retry(): void {
     for (const [taker, state] of this.takers) {
-      const entries = state.lacking.filter((entry) => this.served.get(entryKey(entry)) === entry);
+      const entries = state.lacking.filter((entry) => sameEntry(this.served.get(entryKey(entry)), entry));
       state.lacking = [];
       if (entries.length > 0) this.repeat(taker, state, entries);
     }
@@ -151,7 +159,7 @@ export class ManifestSpread {
     for (const [taker, refused] of answers) this.takeBack(taker, refused, refusals);
     this.revision = change.revision;
     for (const name of change.removed) this.served.delete(entryKey(name));
-    for (const entry of change.entries) if (!refusals.has(entryKey(entry))) this.served.set(entryKey(entry), entry);
+    for (const entry of change.entries) if (!refusals.has(entryKey(entry))) this.served.set(entry);
     pending.done.resolve([...refusals.values()]);
   }
 

@@ -53,11 +53,11 @@ test('what was written is read again, by the real disk too', async () => {
     await log.rewrite(state(7, many));
     await log.append(change(8, [entry('x', 8)]));
     const again = new ChangeLog(files);
-    const read = await again.read();
+    const read = [...(await again.read())];
     expect(read.flatMap(({ entries }) => entries)).toEqual([...many, entry('x', 8)]);
     expect(read.at(-1)).toEqual(change(8, [entry('x', 8)]));
     await again.append(change(9, []));
-    expect((await new ChangeLog(files).read()).at(-1)?.revision).toBe(9);
+    expect([...(await new ChangeLog(files).read())].at(-1)?.revision).toBe(9);
     await files.close();
   }
 });
@@ -70,11 +70,11 @@ test('cut off at any byte, the log holds the changes that are whole, and goes on
     const log = new ChangeLog(cut);
     const wholeCount = ends.filter((end) => end <= length).length;
     const expected = wholeCount === 0 ? [] : [1, ...changes.slice(0, wholeCount - 1).map(({ revision }) => revision)];
-    expect((await log.read()).map(({ revision }) => revision)).toEqual(expected);
+    expect([...(await log.read())].map(({ revision }) => revision)).toEqual(expected);
     expect(log.needsRewrite).toBe(wholeCount === 0);
     if (wholeCount === 0) continue;
     await log.append(change(9, []));
-    expect((await new ChangeLog(cut).read()).map(({ revision }) => revision)).toEqual([...expected, 9]);
+    expect([...(await new ChangeLog(cut).read())].map(({ revision }) => revision)).toEqual([...expected, 9]);
   }
 });
 
@@ -83,7 +83,7 @@ test('a flipped bit, a line that is missing and a line that is there twice end w
   const bytes = files.files.get(FILE)!;
   const lines = [0, ...ends].slice(0, -1).map((from, index) => bytes.subarray(from, ends[index]));
   const revisionsOf = async (damaged: Buffer) =>
-    (await new ChangeLog(new MemoryFiles(new Map([[FILE, damaged]]))).read()).map(({ revision }) => revision);
+    [...(await new ChangeLog(new MemoryFiles(new Map([[FILE, damaged]]))).read())].map(({ revision }) => revision);
   for (let at = 0; at < bytes.length; at += 3) {
     const damaged = Buffer.from(bytes);
     damaged[at]! ^= 1;
@@ -109,7 +109,7 @@ test('a base of many lines that is not whole is as good as none', async () => {
   );
   const bytes = files.files.get(FILE)!;
   files.files.set(FILE, bytes.subarray(0, bytes.lastIndexOf(10, bytes.length - 2) + 1));
-  expect(await new ChangeLog(files).read()).toEqual([]);
+  expect([...(await new ChangeLog(files).read())]).toEqual([]);
 });
 
 test('after a write that failed, everything is to be written anew', async () => {
@@ -122,7 +122,7 @@ test('after a write that failed, everything is to be written anew', async () => 
   expect(log.needsRewrite).toBe(true);
   await log.rewrite(state(6, [entry('a', 6)]));
   expect(log.needsRewrite).toBe(false);
-  expect((await new ChangeLog(files).read()).map(({ revision }) => revision)).toEqual([6]);
+  expect([...(await new ChangeLog(files).read())].map(({ revision }) => revision)).toEqual([6]);
 });
 
 test('the log is written anew once its changes outweigh its base, so that it stays within twice the state', async () => {

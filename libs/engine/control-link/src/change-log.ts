@@ -44,6 +44,9 @@ export interface StoredChange {
 const FILE = 'manifest.log';
 const FORMAT = 'gatehouse manifest log 2';
 const CHECKSUM_CHARS = 16;
+const LINE_FEED = 10;
+/** How the record of a line that is not the last one of its base ends, and no other. */
+const OPEN_END = ',"open":true}';
 /** Entries per line of a base: bounds what is in memory as text at once. */
 const BASE_ENTRIES_PER_LINE = 1_000;
 /** Below this, compaction is not worth its write. */
@@ -58,24 +61,24 @@ export class ChangeLog {
 
   constructor(private readonly files: Files) {}
 
-  /** The changes since an empty node, the base first; none when there is no whole base. */
-  async read(): Promise<StoredChange[]> {
-    const bytes = await this.files.read(FILE);
-    const changes: StoredChange[] = [];
-    if (bytes === null) return changes;
+  /**
+   * The changes since an empty node, the base first; none when there is no whole base. Each is read when it is asked for: together,
+   * those of a large node are gigabytes.
+   */
+  async read(): Promise<Iterable<StoredChange>> {
+    const bytes = (await this.files.read(FILE)) ?? Buffer.alloc(0);
+    const ends: number[] = [];
     let checksum = FORMAT;
-    let from = 0;
     let isBaseWhole = false;
-    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, from)) {
-      const line = bytes.toString('utf8', from, end);
-      const record = line.slice(CHECKSUM_CHARS + 1);
+    let from = 0;
+    for (let end = bytes.indexOf(LINE_FEED); end >= 0; end = bytes.indexOf(LINE_FEED, from)) {
+      const record = recordOf(bytes, from, end);
       const sum = checksumOf(checksum, record);
-      if (line.slice(0, CHECKSUM_CHARS + 1) !== `${sum} `) break;
-      const { open, ...change } = JSON.parse(record) as StoredChange & { open?: boolean };
-      changes.push(change);
+      if (bytes.toString('latin1', from, from + CHECKSUM_CHARS + 1) !== `${sum} `) break;
       checksum = sum;
+      ends.push(end);
       from = end + 1;
-      if (!isBaseWhole && open !== true) {
+      if (!isBaseWhole && !record.endsWith(OPEN_END)) {
         isBaseWhole = true;
         this.baseLength = from;
       }
@@ -84,7 +87,7 @@ export class ChangeLog {
     this.checksum = checksum;
     this.length = from; // what is behind it is cut off by the next change
     this.isBehind = false;
-    return changes;
+    return changesIn(bytes, ends);
   }
 
   /** Resolves when the change is on the disk. After a failure everything is to be written anew, with `rewrite`. */
@@ -121,7 +124,7 @@ export class ChangeLog {
       for (const entry of entries) {
         batch.push(entry);
         if (batch.length < BASE_ENTRIES_PER_LINE) continue;
-        yield line(JSON.stringify({ ...nothing, entries: batch, open: true }));
+        yield line(JSON.stringify({ ...nothing, entries: batch, open: true })); // `open` last: see OPEN_END
         batch = [];
       }
       yield line(JSON.stringify({ ...nothing, ...rest, entries: batch }));
@@ -133,5 +136,17 @@ export class ChangeLog {
     this.length = this.baseLength = length;
   }
 }
+
+function* changesIn(bytes: Buffer, ends: readonly number[]): Generator<StoredChange> {
+  let from = 0;
+  for (const end of ends) {
+    const change = JSON.parse(recordOf(bytes, from, end)) as StoredChange & { open?: boolean };
+    delete change.open;
+    yield change;
+    from = end + 1;
+  }
+}
+
+const recordOf = (bytes: Buffer, from: number, end: number): string => bytes.toString('utf8', from + CHECKSUM_CHARS + 1, end);
 
 const checksumOf = (before: string, record: string): string => sha256Hex(before + record).slice(0, CHECKSUM_CHARS);

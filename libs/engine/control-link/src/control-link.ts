@@ -232,7 +232,7 @@ export class ControlLink {
   readonly snapshot: TakeSnapshot = () => {
     const { seal, entries } = this.keeper;
     if (seal === null || seal.signature === '') return null;
-    return { seal, chunks: writeSnapshot(seal, [...entries], (digest) => this.store.readBlob(digest)) };
+    return { seal, chunks: writeSnapshot(seal, entries, (digest) => this.store.readBlob(digest)) };
   };
 
   get status(): LinkStatus {

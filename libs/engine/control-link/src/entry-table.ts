@@ -1,5 +1,6 @@
 import { entryDigestName, entryDigestText } from '@gatehouse/contracts';
 import { SetDigest } from '@gatehouse/kernel';
+import { EntryMap } from './entry-map.js';
 import { entryKey, kindToWire, sameEntry, type EntryName, type LinkEntry, type Refusal } from './manifest.js';
 
 export type KnownRefusal = Refusal & { readonly revision: number };
@@ -9,7 +10,7 @@ export type KnownRefusal = Refusal & { readonly revision: number };
  * entry that is not refused is served as published. Every operation costs the entries it is about.
  */
 export class EntryTable {
-  private readonly published = new Map<string, LinkEntry>();
+  private readonly published = new EntryMap();
   private readonly refused = new Map<string, KnownRefusal>();
   private readonly olderForms = new Map<string, LinkEntry>();
   private readonly blobUses = new Map<string, number>();
@@ -23,6 +24,7 @@ export class EntryTable {
     return this.published.size;
   }
 
+  /** As they are now, whatever changes while they are read. */
   get entries(): Iterable<LinkEntry> {
     return this.published.values();
   }
@@ -33,6 +35,10 @@ export class EntryTable {
 
   get refusals(): ReadonlyMap<string, KnownRefusal> {
     return this.refused;
+  }
+
+  has(key: string): boolean {
+    return this.published.has(key);
   }
 
   get(key: string): LinkEntry | undefined {
@@ -125,7 +131,7 @@ export class EntryTable {
   private setPublished(key: string, entry: LinkEntry): void {
     this.use(entry.digest);
     this.release(this.published.get(key)?.digest ?? null);
-    this.published.set(key, entry);
+    this.published.set(entry);
     const kind = kindToWire(entry.kind);
     this.digest.put(entryDigestName(kind, entry.id), entryDigestText({ ...entry, kind }));
   }

@@ -10,12 +10,14 @@
 import type { Clock } from '@gatehouse/kernel';
 import { SetDigest } from '@gatehouse/kernel';
 import { entryDigestName } from '@gatehouse/contracts';
-import type { StoredSeal } from './change-log.js';
+import type { StoredChange, StoredSeal } from './change-log.js';
 import type { DiskStore } from './disk-store.js';
 import { EntryTable, type KnownRefusal } from './entry-table.js';
 import {
   entryKey,
+  inSlices,
   kindToWire,
+  nameOfKey,
   type EntryName,
   type GetBlob,
   type LinkEntry,
@@ -47,6 +49,8 @@ export interface KeeperDependencies {
 const UNREFERENCED_BLOB_MS = 60_000;
 /** An update of more entries than this is written as a new file: one line would hold too much of it at once. */
 const LOGGED_ENTRIES_MAX = 5_000;
+/** API keys of one change at start. */
+const SERVED_AT_ONCE = 50_000;
 
 export class ManifestKeeper {
   private readonly table = new EntryTable((digest) => this.unreferencedSinceMs.set(digest, this.dependencies.clock.nowMs()));
@@ -118,9 +122,8 @@ export class ManifestKeeper {
   /** Takes over what the disk store holds. */
   async load(): Promise<void> {
     const { store, log } = this.dependencies;
-    const changes = await store.changes.read();
-    if (changes.length > 0) {
-      this.restore(changes);
+    for (const change of await store.changes.read()) this.restore(change);
+    if (this.isComplete) {
       await this.serveRestored();
       log.info({ revision: this.revision, entries: this.table.size }, 'serving from the disk store');
     }
@@ -192,10 +195,10 @@ export class ManifestKeeper {
 
   private namesToWithdraw({ changes, replaces }: ManifestUpdate): EntryName[] {
     const names: EntryName[] = [];
-    for (const [key, { name, entry }] of changes) if (entry === null && this.table.get(key) !== undefined) names.push(name);
+    for (const [key, { name, entry }] of changes) if (entry === null && this.table.has(key)) names.push(name);
     if (replaces === 'nothing') return names;
     for (const key of this.table.keysExcept(changes)) {
-      const { kind, id } = this.table.get(key)!;
+      const { kind, id } = nameOfKey(key);
       const isReplaced = replaces === 'everything' || replaces.has(SetDigest.bucketOf(entryDigestName(kindToWire(kind), id)));
       if (isReplaced) names.push({ kind, id });
     }
@@ -286,35 +289,45 @@ export class ManifestKeeper {
     }
   }
 
-  private restore(changes: Awaited<ReturnType<DiskStore['changes']['read']>>): void {
-    for (const { entries, removed, lastGood, settled, seal, revision } of changes) {
-      for (const name of removed) this.table.withdraw(name);
-      for (const entry of entries) {
-        this.table.dropLastGood(entry);
-        this.table.restore(entry);
-      }
-      for (const name of settled) this.table.dropLastGood(name);
-      for (const entry of lastGood) this.table.restoreLastGood(entry);
-      this.revision = revision;
-      this.sealOfState = seal;
+  private restore({ entries, removed, lastGood, settled, seal, revision }: StoredChange): void {
+    for (const name of removed) this.table.withdraw(name);
+    for (const entry of entries) {
+      this.table.dropLastGood(entry);
+      this.table.restore(entry);
     }
+    for (const name of settled) this.table.dropLastGood(name);
+    for (const entry of lastGood) this.table.restoreLastGood(entry);
+    this.revision = revision;
+    this.sealOfState = seal;
     this.isComplete = true;
   }
 
   private async serveRestored(): Promise<void> {
+    const { entries } = this.table;
     const present: LinkEntry[] = [];
-    for (const entry of this.table.entries) {
-      if (entry.digest === null || (await this.dependencies.store.hasBlob(entry.digest, entry.blobBytes))) present.push(entry);
-      else {
-        this.lacking.add(entry.digest);
-        this.refuse(entry, `blob ${entry.digest} is not on disk`);
-      }
-    }
+    for (const entry of entries) if (!isOfMany(entry) && (await this.isWhole(entry))) present.push(entry);
     await this.applyChange(this.revision, present, []);
+    for (const some of inSlices(ofMany(this.table.entries), SERVED_AT_ONCE)) await this.applyChange(this.revision, some, []);
     // New software may take over what the old one refused; where it does not, the last good form is served again.
     const fallBack = [...this.table.refusals.keys()]
       .map((key) => this.table.lastGoodOf(key))
       .filter((entry) => entry !== undefined);
     for (const key of (await this.tryApply(this.revision, fallBack, [])).keys()) this.table.dropLastGoodKey(key);
   }
+
+  /** An entry whose blob is not on disk is refused. */
+  private async isWhole(entry: LinkEntry): Promise<boolean> {
+    const { digest, blobBytes } = entry;
+    if (digest === null || (await this.dependencies.store.hasBlob(digest, blobBytes))) return true;
+    this.lacking.add(digest);
+    this.refuse(entry, `blob ${digest} is not on disk`);
+    return false;
+  }
+}
+
+/** API keys may be a million, which take half a gigabyte as objects: those from the disk are applied some at a time. */
+const isOfMany = ({ kind }: LinkEntry): boolean => kind === 'API_KEY';
+
+function* ofMany(entries: Iterable<LinkEntry>): Generator<LinkEntry> {
+  for (const entry of entries) if (isOfMany(entry)) yield entry;
 }

@@ -46,6 +46,12 @@ export interface LinkLog {
 
 export const entryKey = (name: EntryName): string => `${name.kind} ${name.id}`;
 
+/** The name in an entry key: kinds have no space in them. */
+export function nameOfKey(key: string): EntryName {
+  const space = key.indexOf(' ');
+  return { kind: key.slice(0, space) as LinkEntryKind, id: key.slice(space + 1) };
+}
+
 export const sameEntry = (a: LinkEntry | undefined, b: LinkEntry): boolean =>
   a !== undefined &&
   a.revision === b.revision &&
@@ -53,6 +59,17 @@ export const sameEntry = (a: LinkEntry | undefined, b: LinkEntry): boolean =>
   a.inline === b.inline &&
   a.tenant === b.tenant &&
   a.blobBytes === b.blobBytes;
+
+export function* inSlices<T>(things: Iterable<T>, count: number): Generator<T[]> {
+  let slice: T[] = [];
+  for (const thing of things) {
+    slice.push(thing);
+    if (slice.length < count) continue;
+    yield slice;
+    slice = [];
+  }
+  if (slice.length > 0) yield slice;
+}
 
 const KINDS = {
   STAGE: EntryKind.STAGE,

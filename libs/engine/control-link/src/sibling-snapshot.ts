@@ -15,7 +15,7 @@
 import { entryDigestName, entryDigestText, type EntryKind, type NodeRole } from '@gatehouse/contracts';
 import { SetDigest, sha256Hex } from '@gatehouse/kernel';
 import type { StoredSeal } from './change-log.js';
-import { DIGEST, entryKey, kindToWire, type EntryName, type LinkEntry } from './manifest.js';
+import { DIGEST, entryKey, inSlices, kindToWire, type EntryName, type LinkEntry } from './manifest.js';
 import { isSealGenuine } from './seal.js';
 
 export const SNAPSHOT_PATH = '/snapshot';
@@ -54,16 +54,17 @@ const [SEAL, ENTRIES, BLOB, END] = ['S', 'E', 'B', 'Z'].map((letter) => letter.c
 /** `entries` must be those the seal is of. A blob that is not there is left out; the receiver fetches it later. */
 export async function* writeSnapshot(
   seal: StoredSeal,
-  entries: readonly LinkEntry[],
+  entries: Iterable<LinkEntry>,
   readBlob: (digest: string) => Promise<Uint8Array | null>,
 ): AsyncGenerator<Uint8Array> {
   yield frame(SEAL, Buffer.from(JSON.stringify(seal)));
-  for (let from = 0; from < entries.length; from += ENTRIES_PER_FRAME) {
-    yield frame(ENTRIES, Buffer.from(JSON.stringify(entries.slice(from, from + ENTRIES_PER_FRAME))));
+  const digests = new Set<string>();
+  for (const some of inSlices(entries, ENTRIES_PER_FRAME)) {
+    for (const { digest } of some) if (digest !== null) digests.add(digest);
+    yield frame(ENTRIES, Buffer.from(JSON.stringify(some)));
   }
-  const digests = new Set(entries.map(({ digest }) => digest));
   for (const digest of digests) {
-    const bytes = digest === null ? null : await readBlob(digest);
+    const bytes = await readBlob(digest);
     if (bytes !== null) yield frame(BLOB, bytes);
   }
   yield frame(END, Buffer.alloc(0));
