@@ -62,7 +62,8 @@ export interface ControlLinkOptions {
   readonly adminUrl?: string;
   /**
    * Takes the change over and names the entries it could not, which keep their last good form. Called for one change
-   * at a time, first at `open` with what is on disk. A throw refuses all of the change's entries.
+   * at a time, first at `open` with what is on disk, in several changes if there are very many API keys; nothing is to be
+   * served before `open` resolves. A throw refuses all of the change's entries.
    */
   readonly apply: (change: ManifestChange, getBlob: GetBlob) => Promise<readonly Refusal[]> | readonly Refusal[];
   readonly onQuotaGrant?: (grant: QuotaGrant) => void;

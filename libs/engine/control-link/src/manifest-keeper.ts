@@ -49,8 +49,8 @@ export interface KeeperDependencies {
 const UNREFERENCED_BLOB_MS = 60_000;
 /** An update of more entries than this is written as a new file: one line would hold too much of it at once. */
 const LOGGED_ENTRIES_MAX = 5_000;
-/** API keys of one change at start. */
-const SERVED_AT_ONCE = 50_000;
+/** API keys of one change at start: a million take half a gigabyte as objects, and nothing is served before the last. */
+const KEYS_AT_ONCE = 50_000;
 
 export class ManifestKeeper {
   private readonly table = new EntryTable((digest) => this.unreferencedSinceMs.set(digest, this.dependencies.clock.nowMs()));
@@ -303,11 +303,14 @@ export class ManifestKeeper {
   }
 
   private async serveRestored(): Promise<void> {
-    const { entries } = this.table;
-    const present: LinkEntry[] = [];
-    for (const entry of entries) if (!isOfMany(entry) && (await this.isWhole(entry))) present.push(entry);
-    await this.applyChange(this.revision, present, []);
-    for (const some of inSlices(ofMany(this.table.entries), SERVED_AT_ONCE)) await this.applyChange(this.revision, some, []);
+    let others: LinkEntry[] = [];
+    for (const entry of this.table.entries) if (!isOfMany(entry) && (await this.isWhole(entry))) others.push(entry);
+    // With the first keys, which are all there are on most nodes: then it is one change, as ever.
+    for (const keys of inSlices(ofMany(this.table.entries), KEYS_AT_ONCE)) {
+      await this.applyChange(this.revision, [...others, ...keys], []);
+      others = [];
+    }
+    await this.applyChange(this.revision, others, []);
     // New software may take over what the old one refused; where it does not, the last good form is served again.
     const fallBack = [...this.table.refusals.keys()]
       .map((key) => this.table.lastGoodOf(key))
@@ -325,8 +328,7 @@ export class ManifestKeeper {
   }
 }
 
-/** API keys may be a million, which take half a gigabyte as objects: those from the disk are applied some at a time. */
-const isOfMany = ({ kind }: LinkEntry): boolean => kind === 'API_KEY';
+const isOfMany = ({ kind, digest }: LinkEntry): boolean => kind === 'API_KEY' && digest === null;
 
 function* ofMany(entries: Iterable<LinkEntry>): Generator<LinkEntry> {
   for (const entry of entries) if (isOfMany(entry)) yield entry;
