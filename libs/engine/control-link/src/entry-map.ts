@@ -200,6 +200,7 @@ interface ShardContent {
 const WASTE_SHARE_MAX = 1 / 2;
 const FILLED_SHARE_MAX = 0.85;
 const NOTHING = Buffer.alloc(0);
+const NO_PLACES = new Uint32Array(0);
 
 /** Packed keys, one after the other as they came, and a hash table (open addressing, linear probing) of where each is. */
 class Shard {
@@ -209,7 +210,7 @@ class Shard {
   /** Of those used: keys that were replaced or removed. */
   private wasteBytes = 0;
   /** Offset + 1; 0 is free. */
-  private places = new Uint32Array(0);
+  private places = NO_PLACES;
   private count = 0;
 
   has(id: number): boolean {

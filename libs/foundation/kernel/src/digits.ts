@@ -29,7 +29,11 @@ export function writeWhole(bytes: Uint8Array, at: number, length: number, value:
 }
 
 export function readWhole(bytes: Uint8Array, at: number, length: number): number {
-  let value = 0;
-  for (let i = at; i < at + length; i++) value = value * 256 + bytes[i]!;
-  return value;
+  // The last four bytes apart: up to 32 bits are whole numbers to the machine, too.
+  const lowAt = length > 4 ? at + length - 4 : at;
+  let high = 0;
+  for (let i = at; i < lowAt; i++) high = (high << 8) | bytes[i]!;
+  let low = 0;
+  for (let i = lowAt; i < at + length; i++) low = (low << 8) | bytes[i]!;
+  return high * 2 ** 32 + (low >>> 0);
 }
