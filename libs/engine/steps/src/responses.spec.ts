@@ -226,6 +226,17 @@ test('a template replaces the body, is chosen by Accept, and brings its media ty
   expect(String(respond([{ responseTemplates: { 'text/plain': 'only' } }]).responseBody)).toBe('only');
 });
 
+test('of templates whose media types differ in case alone the last one counts, as if it stood in the place of the first', () => {
+  const responseTemplates = { 'Text/Plain': 'first', 'text/html': 'html', 'text/plain': 'last' };
+  for (const [accept, expected] of [
+    ['text/plain', 'last'],
+    ['text/html', 'html'],
+    ['image/png', 'last'],
+  ] as const) {
+    expect(String(respond([{ responseTemplates }], {}, ['Accept', accept]).responseBody), accept).toBe(expected);
+  }
+});
+
 for (const [source, body, expected] of [
   ['integration.response.body', '{"a": 1}', '{"a":1}'],
   ['integration.response.body.a.b', '{"a":{"b":"c"}}', 'c'],
