@@ -6,6 +6,7 @@ import { BucketRegistry, QuotaLedger } from '@gatehouse/engine-limits';
 import { canonicalJson, sha256Hex, systemClock } from '@gatehouse/kernel';
 import { callOnce, RawCaller, routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { once } from 'node:events';
+import { Readable } from 'node:stream';
 import { afterEach, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { Http1Listener, MemoryWatch, type Http1ListenerOptions, type UpgradeRequest } from '../index.js';
@@ -17,8 +18,12 @@ afterEach(async () => {
 });
 
 /** Every proxied call is answered with `body`. */
-async function listen(over: Partial<Http1ListenerOptions> = {}, body = Buffer.alloc(0)): Promise<Http1Listener> {
-  const worlds = await worldOf({ call: () => Promise.resolve({ status: 200, headers: [], body }) });
+async function listen(
+  over: Partial<Http1ListenerOptions> = {},
+  body: Buffer | (() => Readable) = Buffer.alloc(0),
+): Promise<Http1Listener> {
+  const bodyNow = (): Buffer | Readable => (typeof body === 'function' ? body() : body);
+  const worlds = await worldOf({ call: () => Promise.resolve({ status: 200, headers: [], body: bodyNow() }) });
   const recorder = { record: () => undefined };
   const listener = new Http1Listener({ worlds, recorder, clock: systemClock, baseDomain: 'localhost', ...over });
   await listener.listen(0, '127.0.0.1');
@@ -179,6 +184,23 @@ test('a listener that leaves answers on connections old and new, and each answer
   const late = await RawCaller.connect(listener.port);
   late.send(request);
   expect(await late.untilClosed()).toMatch(/^HTTP\/1\.1 200 OK\r\n[^]*connection: close\r\n/i);
+});
+
+test('a connection ends with the last request it may carry', async () => {
+  const listener = await listen({ requestsPerConnectionMax: 3 });
+  const caller = await RawCaller.connect(listener.port);
+  caller.send(`GET /dev HTTP/1.1\r\nHost: ${HOST}\r\n\r\n`.repeat(5));
+  const answers = (await caller.untilClosed()).split('HTTP/1.1 200 ').slice(1);
+  expect(answers.map((answer) => answer.includes('Connection: close'))).toEqual([false, false, true]);
+});
+
+test('a caller of HTTP/1.0 gets a body of unknown length as it is, up to the end of the connection', async () => {
+  const listener = await listen({}, () => Readable.from([Buffer.from('one '), Buffer.from('two')]));
+  const caller = await RawCaller.connect(listener.port);
+  caller.send(`GET /dev/large HTTP/1.0\r\nHost: ${HOST}\r\nConnection: keep-alive\r\n\r\n`);
+  const answer = await caller.untilClosed();
+  expect(answer).not.toMatch(/transfer-encoding|content-length|keep-alive/i);
+  expect(answer.slice(answer.indexOf('\r\n\r\n') + 4)).toBe('one two');
 });
 
 test('memory that is short refuses requests until it is well below the mark again', () => {

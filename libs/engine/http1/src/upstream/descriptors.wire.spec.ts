@@ -24,10 +24,10 @@ afterEach(async () => {
   await connector.close();
 });
 
-function call({ url }: RawUpstream): Promise<UpstreamAnswer | UpstreamFailure> {
+function call({ url }: RawUpstream, by = connector): Promise<UpstreamAnswer | UpstreamFailure> {
   const caller: CallerPresence = { isCallerGone: false, onCallerLeft: null, signal: new AbortController().signal };
   const rest = { httpMethod: 'GET', tenant: TENANT, traceId: '', block: null, headers: [], body: null, timeoutMs: 5_000 };
-  return connector.call({ url: `${url}/`, ...rest }, caller);
+  return by.call({ url: `${url}/`, ...rest }, caller);
 }
 
 test('a connection that nobody uses is closed for one to another upstream', async () => {
@@ -51,6 +51,25 @@ test('a call waits for a connection of its upstream, and is refused at once when
   expect(await Promise.all([first, second])).toMatchObject([{ status: 200 }, { status: 200 }]);
   expect(await call(b)).toMatchObject({ status: 200 });
   expect([a.connections, b.connections]).toEqual([1, 1]);
+});
+
+test('calls beyond the connections of an upstream wait their turn, and beyond the queue they are refused with a time', async () => {
+  const narrow = new Http1Connector({ destinations, connectionsPerOriginMax: 1, waitingPerOriginMax: 2 });
+  const first = call(a, narrow);
+  const running = await a.called(1);
+  const waiting = [call(a, narrow), call(a, narrow)];
+  const refused = (await call(a, narrow)) as UpstreamFailure;
+  expect([refused.failure, String(refused.cause), refused.retryAfterMs]).toEqual([
+    'UNAVAILABLE',
+    'Error: too many calls wait for this upstream',
+    1_000,
+  ]);
+  expect(destinations.of(TENANT, '127.0.0.1', a.port).breakerState).toBe(CLOSED);
+  a.does((one) => one.send(OK));
+  running.send(OK);
+  for (const outcome of await Promise.all([first, ...waiting])) expect(outcome).toMatchObject({ status: 200 });
+  expect([a.connections, a.calls.length]).toEqual([1, 3]);
+  await narrow.close();
 });
 
 test('what the process itself lacks has a name, and nothing else has it', () => {
