@@ -10,6 +10,7 @@ import { createStore, openRedis, RedisLeaseBook } from '@gatehouse/store';
 import type { Logger } from 'pino';
 import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { backgroundSpans } from './background-spans.js';
 import type { Config } from './config.js';
 import { createHttpServer } from './http-server.js';
 import { operationTables } from './operation-tables.js';
@@ -53,7 +54,9 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
     { snapshotKey: Buffer.from(signer.publicKey).toString('hex') },
     'nodes check snapshots of siblings with this (GATEHOUSE_SNAPSHOT_KEY)',
   );
+  const spans = telemetry.tracing === null ? undefined : backgroundSpans(telemetry.tracing, signer.publicKey);
   const nodes = new NodeLinkServer({
+    ...(spans && { onPush: spans.onPush }),
     manifest: store.manifest,
     nodes: store.nodes,
     token: config.nodeToken,
@@ -89,7 +92,7 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
     config.redisUrl === ''
       ? { databaseUrl: config.databaseUrl }
       : { redis: { connect: () => openRedis(config.redisUrl, { deadlineMs: null }), prefix: '{gatehouse}' } };
-  const maintenance = await startMaintenance({ ...queue, store, clock, log });
+  const maintenance = await startMaintenance({ ...queue, store, clock, log, ...(spans && { onJob: spans.onJob }) });
 
   const grpcPort = await nodes.listen(config.bind, config.grpcPort);
   if (telemetry.tracing !== null) traceServer(http.getHttpServer(), telemetry.tracing, spanOf);

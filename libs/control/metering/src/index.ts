@@ -3,6 +3,7 @@ export type { MeteringLogger } from './log.js';
 export {
   MAINTENANCE_QUEUE,
   startMaintenance,
+  type FinishedJob,
   type JobName,
   type Maintenance,
   type MaintenanceOptions,

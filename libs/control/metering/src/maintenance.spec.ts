@@ -3,7 +3,7 @@ import { systemClock } from '@gatehouse/kernel';
 import { startPostgres, type TestPostgres } from '@gatehouse/testkit';
 import { createPostgresBackend, Queue } from 'bullmq';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { MAINTENANCE_QUEUE, startMaintenance, type Maintenance } from './maintenance.js';
+import { MAINTENANCE_QUEUE, startMaintenance, type FinishedJob, type Maintenance } from './maintenance.js';
 
 let postgres: TestPostgres;
 beforeAll(async () => {
@@ -64,4 +64,29 @@ test('a database that is not there is an error at the start, not a silent worker
     log: quiet,
   });
   await expect(started).rejects.toThrow();
+});
+
+test('whoever asks is told of every run: what it did, or that it failed', async () => {
+  const databaseUrl = await postgres.createDatabase();
+  const { store } = countingStore();
+  store.nodes.forget = () => Promise.reject(new Error('away'));
+  const jobs: FinishedJob[] = [];
+  const maintenance = await startMaintenance({
+    databaseUrl,
+    store,
+    clock: systemClock,
+    log: quiet,
+    onJob: (job) => jobs.push(job),
+  });
+  try {
+    await maintenance.run('roll-up-metrics');
+    await maintenance.run('forget-nodes');
+    const of = (name: string) => jobs.find((job) => job.name === name);
+    await vi.waitFor(() => expect([of('roll-up-metrics'), of('forget-nodes')]).not.toContain(undefined), { timeout: 15_000 });
+    expect(of('roll-up-metrics')).toMatchObject({ id: expect.any(String), done: { hours: 0, days: 0, dropped: 0 } });
+    expect(of('forget-nodes')!.done).toBeNull();
+    for (const { startMs, endMs } of jobs) expect(endMs).toBeGreaterThanOrEqual(startMs);
+  } finally {
+    await maintenance.close();
+  }
 });

@@ -18,6 +18,19 @@ export interface MaintenanceOptions {
   readonly clock: Clock;
   readonly log: MeteringLogger;
   readonly retention?: Partial<Retention>;
+  /** Told of every job when it is over; must not throw. Nothing is measured without it. */
+  readonly onJob?: (job: FinishedJob) => void;
+}
+
+/** One run of a job; a job that failed may run again. */
+export interface FinishedJob {
+  readonly name: JobName;
+  /** Of the queue. */
+  readonly id: string;
+  readonly startMs: number;
+  readonly endMs: number;
+  /** What was done; `null` when it failed. */
+  readonly done: Readonly<Record<string, number>> | null;
 }
 
 export interface QueueRedis {
@@ -91,13 +104,25 @@ const isJobName = (name: string): name is JobName => Object.hasOwn(JOBS, name);
 export async function startMaintenance(options: MaintenanceOptions): Promise<Maintenance> {
   const { log } = options;
   const retention = { ...RETENTION, ...options.retention };
+  const { onJob, clock } = options;
+  const measured = async (name: JobName, id: string, work: () => ReturnType<JobSpec['work']>) => {
+    if (onJob === undefined) return work();
+    const startMs = clock.nowMs();
+    let done: FinishedJob['done'] = null;
+    try {
+      return (done = await work());
+    } finally {
+      onJob({ name, id, startMs, endMs: clock.nowMs(), done });
+    }
+  };
   const process = async (job: Job): Promise<void> => {
-    if (!isJobName(job.name)) {
-      log.warn({ job: job.name }, 'maintenance job of another software version skipped');
+    const { name } = job;
+    if (!isJobName(name)) {
+      log.warn({ job: name }, 'maintenance job of another software version skipped');
       return;
     }
-    const done = await JOBS[job.name].work(options, retention);
-    if (Object.values(done).some((count) => count > 0)) log.info({ job: job.name, ...done }, 'maintenance done');
+    const done = await measured(name, job.id ?? '', () => JOBS[name].work(options, retention));
+    if (Object.values(done).some((count) => count > 0)) log.info({ job: name, ...done }, 'maintenance done');
   };
   const { queue, worker, disconnect } = connect(options, process);
   queue.on('error', (error) => log.error({ err: error }, 'maintenance queue failed'));

@@ -4,3 +4,4 @@ export { NodeLinkServer, type NodeLinkServerOptions } from './node-link-server.j
 export type { Leases, NodeName } from './node-session.js';
 export type { NodeLinkCounts, SessionCall } from './node-session.js';
 export { SealSigner } from './seal-signer.js';
+export type { FinishedPush } from './pushes.js';

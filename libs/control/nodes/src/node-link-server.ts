@@ -16,6 +16,7 @@ import { messagesOf } from './call-messages.js';
 import type { NodesLog } from './log.js';
 import { ManifestFollower } from './manifest-follower.js';
 import { NodeSession, type Leases, type NodeLinkCounts, type SessionCall, type SessionDependencies } from './node-session.js';
+import type { FinishedPush } from './pushes.js';
 import type { SealSigner } from './seal-signer.js';
 
 export interface NodeLinkServerOptions {
@@ -30,6 +31,8 @@ export interface NodeLinkServerOptions {
   readonly applyReport: (batch: ReportBatch) => Promise<void>;
   readonly clock: Clock;
   readonly log: NodesLog;
+  /** Told of every change when the node it was sent to has it, or is gone; must not throw. Nothing is kept without it. */
+  readonly onPush?: (push: FinishedPush) => void;
   readonly heartbeatMs?: number;
   /** How often the newest revision is read even though nobody told of a publication. */
   readonly pollMs?: number;
@@ -200,6 +203,7 @@ export class NodeLinkServer implements RolloutWaiter {
       log,
       heartbeatMs: this.heartbeatMs,
       retryMs: pollMs ?? 5_000,
+      onPush: this.options.onPush ?? null,
       onHello: (session) => this.takeOver(session),
       onAcknowledged: (session) => this.noteAcknowledgement(session),
       onEnded: (session) => {

@@ -29,6 +29,7 @@ import { SET_DIGEST_BUCKETS, type Clock } from '@gatehouse/kernel';
 import { status } from '@grpc/grpc-js';
 import type { NodesLog } from './log.js';
 import { SLICE_ENTRIES, type ManifestFollower, type ManifestView } from './manifest-follower.js';
+import { Pushes, type FinishedPush } from './pushes.js';
 import { entryToWire, kindFromWire, kindsOf, roleFromWire, sealToWire } from './node-link.wire.js';
 
 const compress = promisify(zstdCompress);
@@ -98,6 +99,8 @@ export interface SessionDependencies {
   readonly retryMs: number;
   /** Called when the node said who it is; false ends the session: a newer process of the node is connected. */
   readonly onHello: (session: NodeSession) => boolean;
+  /** Told of every change that arrived or did not; `null`: nobody wants to know, and nothing is kept for it. */
+  readonly onPush: ((push: FinishedPush) => void) | null;
   readonly onAcknowledged: (session: NodeSession) => void;
   readonly onEnded: (session: NodeSession) => void;
 }
@@ -123,6 +126,7 @@ export class NodeSession {
   private repairDelays = 0;
   /** The node knows of other control planes, so that it is worth waiting until it turns to one. */
   private canMove = false;
+  private readonly pushes: Pushes | null;
   private readonly blobQueue: string[] = [];
   private isSendingBlobs = false;
   private leaseQuestionCount = 0;
@@ -138,7 +142,10 @@ export class NodeSession {
     /** What the node says, until the stream is over. */
     private readonly messages: AsyncIterable<NodeMessage>,
     private readonly dependencies: SessionDependencies,
-  ) {}
+  ) {
+    const { onPush, clock } = dependencies;
+    this.pushes = onPush === null ? null : new Pushes(clock, onPush);
+  }
 
   /** Resolves when the session is over and the registry knows. */
   async run(): Promise<void> {
@@ -182,6 +189,7 @@ export class NodeSession {
       this.whenEnded.resolve();
       return;
     }
+    this.pushes?.abandon(this.nodeId);
     onEnded(this);
     nodes
       .disconnected(this.nodeId, this.epoch, clock.nowMs())
@@ -295,6 +303,7 @@ export class NodeSession {
 
   /** Repeated with every heartbeat: one that cannot be written down now is no reason to leave the node alone. */
   private async acknowledged(revision: number): Promise<void> {
+    this.pushes?.acknowledged(this.nodeId, revision, this.refusals.values());
     try {
       await this.noteAcknowledged(revision);
     } catch (cause) {
@@ -405,6 +414,7 @@ export class NodeSession {
     { entries, revision }: { entries: readonly ManifestEntry[]; revision: number },
     fields: { readonly full?: boolean; readonly part?: number; readonly since?: bigint; readonly buckets?: number[] },
   ): Promise<void> {
+    this.pushes?.sent(this.sentRevision ?? this.manifestRevision, revision, entries.length, fields.full ?? false);
     this.sentRevision = revision;
     // The node repeats its refusals after every manifest; those of the entries it is sent now are decided anew.
     for (const { kind, id } of entries) this.refusals.delete(`${kind} ${id}`);

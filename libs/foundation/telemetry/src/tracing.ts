@@ -18,7 +18,8 @@ export interface SpanParent {
 
 export interface FinishedSpan {
   readonly name: string;
-  readonly kind: 'SERVER' | 'CLIENT';
+  /** `CONSUMER`: work that was queued before. */
+  readonly kind: 'SERVER' | 'CLIENT' | 'CONSUMER';
   readonly traceId: string;
   readonly spanId: string;
   readonly parent: SpanParent | null;
