@@ -289,6 +289,22 @@ test('strict: what workers of a killed supervisor hold is nobody else’s before
   expect(await used()).toBe(50);
 });
 
+test('strict: a node that is stopped gives back what its workers did not use', async () => {
+  await publishStage(store, 'hello');
+  await publishPlan(20, STRICT, { limits: { mode: 'STRICT', fallback: 'CLOSED' } });
+  const first = await start(2);
+  await allServing(first, 2);
+  for (let count = 0; count < 6; count++) expect(await callOnce(first, '/keyed')).toBe(200);
+  first.child.kill('SIGTERM');
+  expect(await first.exited).toEqual([0, null]);
+  const second = await start(2, { GATEHOUSE_DATA_DIR: path.join(scope.folder, 'another-node') });
+  await allServing(second, 2);
+  const load = traffic(second, '/keyed');
+  await usedIs(20);
+  await load.stop();
+  expect(load.count(200)).toBe(14);
+});
+
 test('strict: a throttle is one over both workers, also while one of them is killed and started again', async () => {
   const throttle = { ratePerSecond: 40, burst: 20 };
   await publishStage(store, 'hello');
