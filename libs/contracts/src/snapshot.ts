@@ -184,6 +184,10 @@ export interface CertificateEntry {
   readonly chainPem: string;
   /** PEM. */
   readonly privateKeyPem: string;
+  /** Of its SANs, lower case. */
+  readonly hostNames: readonly string[];
+  /** Milliseconds since the Unix epoch. */
+  readonly expiresAtMs: number;
 }
 
 /** Inline content of a FUNCTION manifest entry; its digest names the code package (zip). */

@@ -1,3 +1,4 @@
+import { publishDomainName } from '@gatehouse/control-publish';
 import {
   applyChanges,
   badRequest,
@@ -9,9 +10,11 @@ import {
   readBasePath,
   readPatch,
   readStage,
+  servedCertificateId,
   unknownDomainName,
   unknownMapping,
   type BasePathMapping,
+  type DomainName,
   type Page,
   type PageRequest,
   type PatchOperation,
@@ -27,7 +30,7 @@ export interface NewMapping {
   readonly stage: string;
 }
 
-/** Base path mappings. Locks: the API, then the domain name, which stands for all of its mappings. */
+/** Base path mappings. Locks: the API, then the domain name, which stands for all of its mappings, then the certificate it shows. */
 export class BasePathMappings {
   constructor(
     private readonly store: TenantStore,
@@ -43,11 +46,12 @@ export class BasePathMappings {
         stage: readStage(request.stage),
       };
       const target = await lockTarget(tx, mapping);
-      await lockDomain(tx, domainName);
+      const domain = await lockDomain(tx, domainName);
       if (target !== null) throw target;
       if ((await tx.basePathMappings.ofDomain(domainName)).length >= this.quotas.basePathMappings)
         throw limitExceeded('Maximum number of base path mappings for this domain name has been reached.');
       await insert(tx, mapping);
+      await publishDomainName(tx, domain);
       return mapping;
     });
   }
@@ -81,7 +85,7 @@ export class BasePathMappings {
       const changes = readPatch(operations, basePathMappingPatchRules);
       const seen = await tx.basePathMappings.find(key);
       const target = seen === null ? null : await lockTarget(tx, applyChanges(seen, changes));
-      await lockDomain(tx, domainName);
+      const domain = await lockDomain(tx, domainName);
       const mapping = (await tx.basePathMappings.lock(key)) ?? refuse();
       const changed = applyChanges(mapping, changes);
       const isElsewhere = changed.restApiId !== mapping.restApiId || changed.stage !== mapping.stage;
@@ -91,14 +95,16 @@ export class BasePathMappings {
         await insert(tx, changed);
         await tx.basePathMappings.remove(key);
       }
+      await publishDomainName(tx, domain);
       return changed;
     });
   }
 
   remove(tenant: TenantId, domainName: string, basePath: string): Promise<void> {
     return this.store.transact(tenant, async (tx) => {
-      await lockDomain(tx, domainName);
+      const domain = await lockDomain(tx, domainName);
       if (!(await tx.basePathMappings.remove({ domainName, basePath: readBasePath(basePath) }))) refuse();
+      await publishDomainName(tx, domain);
     });
   }
 }
@@ -110,8 +116,11 @@ async function lockTarget(tx: TenantRepositories, { restApiId, stage }: BasePath
   return badRequest('Invalid stage identifier specified');
 }
 
-async function lockDomain(tx: TenantRepositories, domainName: string): Promise<void> {
-  if ((await tx.domainNames.lock(domainName)) === null) throw unknownDomainName();
+async function lockDomain(tx: TenantRepositories, domainName: string): Promise<DomainName> {
+  const domain = await tx.domainNames.lock(domainName);
+  if (domain === null) throw unknownDomainName();
+  await tx.certificates.lock(servedCertificateId(domain));
+  return domain;
 }
 
 async function insert(tx: TenantRepositories, mapping: BasePathMapping): Promise<void> {

@@ -1,3 +1,4 @@
+import { publishCertificate } from '@gatehouse/control-publish';
 import {
   ApiError,
   certificateArn,
@@ -55,6 +56,7 @@ export class Certificates {
           throw limitExceeded('Maximum number of certificates for this account has been reached.');
         await tx.certificates.insert(certificate);
       }
+      await publishCertificate(tx, id);
       return report(
         tenant,
         certificate,

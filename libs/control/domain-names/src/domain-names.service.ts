@@ -1,3 +1,4 @@
+import { publishCertificate, publishDomainName, unpublishDomainName } from '@gatehouse/control-publish';
 import {
   ApiError,
   applyChanges,
@@ -12,6 +13,7 @@ import {
   readCertificate,
   readCertificateArn,
   readPatch,
+  servedCertificateId,
   unknownDomainName,
   type Certificate,
   type CertificateText,
@@ -31,10 +33,10 @@ const TARGET_ID_CHARS = 10;
 const INLINE_ID_CHARS = 20;
 
 /**
- * Custom domain names of a tenant.
+ * Custom domain names of a tenant. Every change is published in its own transaction.
  *
- * Locks, in this order: APIs, the domain name, its certificates (sorted). A certificate that is held cannot be deleted or replaced by
- * one that does not cover the name.
+ * Locks, in this order: APIs, the domain name, its certificates (sorted; of a change those before and after). A certificate that is
+ * held cannot be deleted, or replaced by one that does not cover the name.
  */
 export class DomainNames {
   constructor(
@@ -67,7 +69,8 @@ export class DomainNames {
         if (error instanceof DuplicateKey) throw badRequest('The domain name you provided already exists.');
         throw error;
       }
-      await this.#checkCertificates(tx, domain);
+      await this.#checkCertificates(tx, domain, []);
+      await publishDomainName(tx, domain);
       return domain;
     });
   }
@@ -87,8 +90,10 @@ export class DomainNames {
       const hasOtherCertificates = certificateIdsOf(patched).join() !== certificateIdsOf(domain).join();
       const changed = hasOtherCertificates ? { ...patched, certificateUploadedAtMs: this.clock.nowMs() } : patched;
       await tx.domainNames.replace(changed);
-      await this.#checkCertificates(tx, changed);
+      await this.#checkCertificates(tx, changed, certificateIdsOf(domain));
       await removeInline(tx, domain, changed);
+      await publishDomainName(tx, changed);
+      await publishCertificate(tx, servedCertificateId(domain)); // nobody shows it any more, or others do
       return changed;
     });
   }
@@ -97,13 +102,16 @@ export class DomainNames {
   remove(tenant: TenantId, name: string): Promise<void> {
     return this.store.transact(tenant, async (tx) => {
       const domain = (await tx.domainNames.lock(name)) ?? refuse();
+      await lockCertificates(tx, certificateIdsOf(domain));
       await tx.domainNames.remove(name);
       await removeInline(tx, domain, null);
+      await unpublishDomainName(tx, name);
+      await publishCertificate(tx, servedCertificateId(domain));
     });
   }
 
-  /** Locks them: whoever deletes or replaces one waits, and then finds the domain name. */
-  async #checkCertificates(tx: TenantRepositories, domain: DomainName): Promise<void> {
+  /** Locks them, and `others`: whoever deletes or replaces one waits, and then finds the domain name as it is. */
+  async #checkCertificates(tx: TenantRepositories, domain: DomainName, others: readonly string[]): Promise<void> {
     const regions = new Map<string, string | null>();
     for (const id of domain.inlineCertificateId === null ? [] : [domain.inlineCertificateId]) regions.set(id, null);
     const { certificateArn, regionalCertificateArn, ownershipVerificationCertificateArn } = domain;
@@ -112,8 +120,9 @@ export class DomainNames {
       const { id, region } = readCertificateArn(tx.tenant, arn);
       regions.set(id, region);
     }
-    for (const id of [...regions.keys()].sort()) {
-      const certificate: Certificate | null = await tx.certificates.lock(id);
+    await lockCertificates(tx, [...regions.keys(), ...others]);
+    for (const id of regions.keys()) {
+      const certificate: Certificate | null = await tx.certificates.find(id);
       const region = regions.get(id)!;
       const isNamed = region === null || (certificate?.region === region && certificate.inlineOf === null);
       if (certificate === null || !isNamed) throw badRequest('The provided certificate does not exist.');
@@ -122,6 +131,10 @@ export class DomainNames {
       if (certificate.expiresAtMs <= this.clock.nowMs()) throw badRequest('The provided certificate has expired.');
     }
   }
+}
+
+async function lockCertificates(tx: TenantRepositories, certificateIds: readonly string[]): Promise<void> {
+  for (const id of [...new Set(certificateIds)].sort()) await tx.certificates.lock(id);
 }
 
 /** The certificate that came with the domain name goes when it is not used any more. */

@@ -1,8 +1,19 @@
-import type { ApiKeyEntry, FunctionEntry, ThrottleSettings, UsagePlanEntry } from '@gatehouse/contracts';
+import type {
+  ApiKeyEntry,
+  CertificateEntry,
+  DomainNameEntry,
+  FunctionEntry,
+  ThrottleSettings,
+  UsagePlanEntry,
+} from '@gatehouse/contracts';
 import {
   codeSha256,
   readLimitSettings,
+  servedCertificateId,
   type ApiKey,
+  type BasePathMapping,
+  type Certificate,
+  type DomainName,
   type FunctionAlias,
   type FunctionDefinition,
   type FunctionStatement,
@@ -53,6 +64,27 @@ export function apiKeyEntry(tenant: TenantId, key: ApiKey, usagePlanIds: readonl
 function throttleSettings(limits: ThrottleLimits | null): ThrottleSettings | null {
   if (limits === null || limits.rateLimit === null) return null;
   return { ratePerSecond: limits.rateLimit, burst: limits.burstLimit ?? Math.ceil(limits.rateLimit) };
+}
+
+export function domainNameEntry(tenant: TenantId, domain: DomainName, mappings: readonly BasePathMapping[]): DomainNameEntry {
+  return {
+    domainName: domain.name,
+    tenant,
+    certificateId: servedCertificateId(domain),
+    securityPolicy: domain.securityPolicy,
+    mappings: mappings.map(({ basePath, restApiId, stage }) => ({ basePath, apiId: restApiId, stage })),
+  };
+}
+
+export function certificateEntry(tenant: TenantId, certificate: Certificate): CertificateEntry {
+  return {
+    certificateId: certificate.id,
+    tenant,
+    chainPem: certificate.chainPem,
+    privateKeyPem: certificate.privateKeyPem.reveal(),
+    hostNames: certificate.hostNames,
+    expiresAtMs: certificate.expiresAtMs,
+  };
 }
 
 /** One version as runners know it, with the policy statements of every name it can be called by. */

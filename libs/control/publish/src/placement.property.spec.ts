@@ -10,15 +10,16 @@ import {
   type TenantId,
   type TenantRepositories,
 } from '@gatehouse/domain';
-import { sampleRestApi } from '@gatehouse/domain/samples';
+import { sampleCertificate, sampleDomainName, sampleRestApi } from '@gatehouse/domain/samples';
 import { ManualClock, Secret } from '@gatehouse/kernel';
 import { expect, test } from 'vitest';
 import { placeTenant } from './placement.js';
 import { publishApiKey, publishFunction, publishStage, publishUsagePlan } from './publish.js';
+import { publishCertificate, publishDomainName, unpublishDomainName } from './publish-domain-names.js';
 import { oneMethodDefinition } from './testing/definition.js';
 
 const POOLS = ['default', 'eu', 'us'];
-const KINDS: readonly EntryKind[] = ['STAGE', 'USAGE_PLAN', 'API_KEY', 'FUNCTION'];
+const KINDS: readonly EntryKind[] = ['STAGE', 'USAGE_PLAN', 'API_KEY', 'FUNCTION', 'DOMAIN_NAME', 'CERTIFICATE'];
 const STEPS = 60;
 
 /** mulberry32. */
@@ -40,16 +41,21 @@ interface Tenant {
   readonly covered: Map<string, Set<string>>;
   readonly keys: Map<string, Set<string>>;
   readonly functions: Set<string>;
+  /** Pool and certificate of each. */
+  readonly domains: Map<string, { pool: string | null; readonly certificateId: string }>;
 }
 
-function expectedAt(pool: string, { id, pool: home, tags, covered, keys, functions }: Tenant): string[] {
+function expectedAt(pool: string, { id, pool: home, tags, covered, keys, functions, domains }: Tenant): string[] {
   const isHome = (home ?? 'default') === pool;
   const apiIs = (apiId: string) => (tags.get(apiId) ?? home ?? 'default') === pool;
   const planIs = (planId: string) => {
     const apis = [...covered.get(planId)!];
     return apis.length === 0 ? isHome : apis.some(apiIs);
   };
+  const served = [...domains].filter(([, domain]) => (domain.pool ?? home ?? 'default') === pool);
   return [
+    ...served.map(([name]) => `DOMAIN_NAME ${name}`),
+    ...new Set(served.map(([, { certificateId }]) => `CERTIFICATE ${id}:${certificateId}`)),
     ...[...tags.keys()].filter(apiIs).map((apiId) => `STAGE ${apiId}/dev`),
     ...[...covered.keys()].filter(planIs).map((planId) => `USAGE_PLAN ${planId}`),
     ...[...keys].filter(([, plans]) => [...plans].some(planIs)).map(([keyId]) => `API_KEY ${keyId}`),
@@ -92,6 +98,7 @@ for (let seed = 1; seed <= 12; seed++) {
       covered: new Map(),
       keys: new Map(),
       functions: new Set(),
+      domains: new Map(),
     }));
     let names = 0;
     for (let step = 0; step < STEPS; step++) {
@@ -114,7 +121,7 @@ async function change(
   name: string,
 ): Promise<void> {
   const pool = pick([null, ...POOLS])!;
-  switch (Math.floor(random() * 7)) {
+  switch (Math.floor(random() * 10)) {
     case 0:
       await tx.placement.lock();
       await tx.placement.write(pool);
@@ -153,6 +160,32 @@ async function change(
       await tx.usagePlanKeys.insert({ usagePlanId: planId, apiKeyId: keyId, createdAtMs: 0 });
       return publishApiKey(tx, keyId);
     }
+    case 6: {
+      const certificateId = pick(['one', 'two'])!;
+      if ((await tx.certificates.find(certificateId)) === null)
+        await tx.certificates.insert(sampleCertificate({ id: certificateId }));
+      tenant.domains.set(name, { pool, certificateId });
+      const domain = domainOf(tenant, name);
+      await tx.domainNames.insert(domain);
+      return publishDomainName(tx, domain);
+    }
+    case 7: {
+      const domain = pick(tenant.domains.keys());
+      if (domain === undefined) return;
+      tenant.domains.get(domain)!.pool = pool;
+      await tx.placement.lock();
+      await tx.domainNames.replace(domainOf(tenant, domain));
+      return placeTenant(tx);
+    }
+    case 8: {
+      const domain = pick(tenant.domains.keys());
+      if (domain === undefined) return;
+      const { certificateId } = tenant.domains.get(domain)!;
+      tenant.domains.delete(domain);
+      await tx.domainNames.remove(domain);
+      await unpublishDomainName(tx, domain);
+      return publishCertificate(tx, certificateId);
+    }
     default:
       tenant.functions.add(name);
       return publishFunction(tx, functionOf(name));
@@ -178,6 +211,12 @@ async function addKey(tx: TenantRepositories, tenant: Tenant, id: string): Promi
   await tx.apiKeys.insert({ ...common, id, value: new Secret(id.padEnd(20, 'v')), enabled: true });
   tenant.keys.set(id, new Set());
   return id;
+}
+
+function domainOf({ id, domains }: Tenant, name: string) {
+  const { pool, certificateId } = domains.get(name)!;
+  const regionalCertificateArn = `arn:aws:acm:us-east-1:${id}:certificate/${certificateId}`;
+  return sampleDomainName({ name, regionalCertificateArn, tags: pool === null ? {} : { [POOL_TAG]: pool } });
 }
 
 const planOf = (id: string, apiIds: readonly string[]) => ({

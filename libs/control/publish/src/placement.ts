@@ -4,20 +4,25 @@
  *   STAGE       the pool of its API: its tag `gatehouse:pool`, else the tenant's pool, else `default`
  *   USAGE_PLAN  those of the APIs it covers; the tenant's when it covers none
  *   API_KEY     those of the plans it is in
+ *   DOMAIN_NAME its tag `gatehouse:pool`, else the tenant's pool
+ *   CERTIFICATE those of the domain names that show it
  *   FUNCTION    the tenant's, and those its tagged APIs name: whoever serves an API may call any function of its tenant
  */
-import type { ApiKeyEntry, UsagePlanEntry } from '@gatehouse/contracts';
+import type { ApiKeyEntry, DomainNameEntry, UsagePlanEntry } from '@gatehouse/contracts';
 import {
   DEFAULT_POOL,
   POOL_TAG,
   poolsOf,
+  type DomainName,
   type ManifestEntry,
+  type Page,
+  type PageRequest,
   type TenantRepositories,
   type TextMap,
   type UsagePlan,
 } from '@gatehouse/domain';
 
-/** APIs read at once. */
+/** APIs, or domain names, read at once. */
 const PAGE_LIMIT = 500;
 
 /** The pool of what says nothing itself. The placement stays as it is until the transaction ends. */
@@ -30,6 +35,11 @@ export async function poolOfApi(tx: TenantRepositories, apiId: string): Promise<
   const pool = await poolOfTenant(tx);
   const api = await tx.restApis.find(apiId);
   return api?.tags[POOL_TAG] || pool;
+}
+
+/** The pool whose nodes take its callers. What it leads to has a place of its own. */
+export async function poolOfDomainName(tx: TenantRepositories, domain: Pick<DomainName, 'tags'>): Promise<string> {
+  return domain.tags[POOL_TAG] || (await poolOfTenant(tx));
 }
 
 export async function poolsOfPlan(tx: TenantRepositories, plan: UsagePlan): Promise<string[]> {
@@ -51,7 +61,7 @@ export async function poolsOfPlans(tx: TenantRepositories, usagePlanIds: readonl
 
 export async function poolsOfFunctions(tx: TenantRepositories): Promise<string[]> {
   const pool = await poolOfTenant(tx);
-  return functionPools(pool, await tagsOfApis(tx));
+  return functionPools(pool, await poolTags((request) => tx.restApis.page(request), 'id'));
 }
 
 /**
@@ -60,15 +70,17 @@ export async function poolsOfFunctions(tx: TenantRepositories): Promise<string[]
  */
 export async function placeTenant(tx: TenantRepositories): Promise<void> {
   const pool = await poolOfTenant(tx);
-  const tagged = await tagsOfApis(tx);
-  await tx.manifest.place((entries) => placementOf(entries, pool, tagged));
+  const tagged = await poolTags((request) => tx.restApis.page(request), 'id');
+  const taggedDomains = await poolTags((request) => tx.domainNames.page(request), 'name');
+  await tx.manifest.place((entries) => placementOf(entries, pool, tagged, taggedDomains));
 }
 
-/** Of every entry whose kind is placed; `tagged` has the APIs that name a pool of their own. */
+/** Of every entry whose kind is placed; `tagged` and `taggedDomains` have the APIs and domain names that name a pool of their own. */
 export function placementOf(
   entries: readonly ManifestEntry[],
   pool: string,
   tagged: ReadonlyMap<string, string>,
+  taggedDomains: ReadonlyMap<string, string> = new Map(),
 ): Map<ManifestEntry, readonly string[]> {
   const ofApi = (apiId: string): string => tagged.get(apiId) ?? pool;
   const plans = new Map<string, readonly string[]>();
@@ -76,6 +88,12 @@ export function placementOf(
     if (entry.kind !== 'USAGE_PLAN') continue;
     const { apiStages } = inlineOf<UsagePlanEntry>(entry);
     plans.set(entry.id, apiStages.length === 0 ? [pool] : apiStages.map(({ apiId }) => ofApi(apiId)));
+  }
+  const certificates = new Map<string, string[]>();
+  for (const entry of entries) {
+    if (entry.kind !== 'DOMAIN_NAME') continue;
+    const id = `${entry.tenant}:${inlineOf<DomainNameEntry>(entry).certificateId}`;
+    certificates.set(id, [...(certificates.get(id) ?? []), taggedDomains.get(entry.id) ?? pool]);
   }
   const functions = functionPools(pool, tagged);
   const placement = new Map<ManifestEntry, readonly string[]>();
@@ -96,6 +114,12 @@ export function placementOf(
       case 'FUNCTION':
         placement.set(entry, functions);
         break;
+      case 'DOMAIN_NAME':
+        placement.set(entry, [taggedDomains.get(entry.id) ?? pool]);
+        break;
+      case 'CERTIFICATE':
+        placement.set(entry, certificates.get(entry.id) ?? [pool]);
+        break;
     }
   }
   return placement;
@@ -105,15 +129,15 @@ const functionPools = (pool: string, tagged: ReadonlyMap<string, string>): strin
 
 const inlineOf = <T>(entry: ManifestEntry): T => JSON.parse(entry.content!.inline) as T;
 
-/** API to pool, of those that name one. */
-async function tagsOfApis(tx: TenantRepositories): Promise<Map<string, string>> {
+/** Name to pool, of those that name one. */
+async function poolTags<K extends string, E extends { readonly tags: TextMap } & Readonly<Record<K, string>>>(
+  page: (request: PageRequest) => Promise<Page<E>>,
+  name: K,
+): Promise<Map<string, string>> {
   const tagged = new Map<string, string>();
   for (let after: string | null = null; ;) {
-    const { items, next }: { items: readonly { id: string; tags: TextMap }[]; next: string | null } = await tx.restApis.page({
-      after,
-      limit: PAGE_LIMIT,
-    });
-    for (const { id, tags } of items) if (tags[POOL_TAG]) tagged.set(id, tags[POOL_TAG]);
+    const { items, next }: Page<E> = await page({ after, limit: PAGE_LIMIT });
+    for (const item of items) if (item.tags[POOL_TAG]) tagged.set(item[name], item.tags[POOL_TAG]);
     if (next === null) return tagged;
     after = next;
   }

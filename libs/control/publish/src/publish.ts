@@ -7,6 +7,7 @@
  *   USAGE_PLAN   {usagePlanId}         inline UsagePlanEntry
  *   API_KEY      {apiKeyId}            inline ApiKeyEntry, only while the key can open a door (see publishApiKey)
  *   FUNCTION     {account}:{name}:{version}  inline FunctionEntry, digest of the package
+ *   DOMAIN_NAME, CERTIFICATE                  publish-domain-names.ts
  *
  * Publishing the same content again is free: the entry keeps its revision. Only one transaction of the whole house can hold
  * the manifest, so callers take every lock they need before, and publish last.

@@ -108,7 +108,15 @@ async function openApiKey(tx: TenantRepositories, apiKeyId: string): Promise<Tag
 async function openDomainName(tx: TenantRepositories, name: string): Promise<Tagged> {
   const domain = await tx.domainNames.lock(name);
   if (domain === null) throw unknownDomainName();
-  return { tags: domain.tags, write: (tags) => tx.domainNames.replace({ ...domain, tags }) };
+  return {
+    tags: domain.tags,
+    write: async (tags) => {
+      const isMoving = tags[POOL_TAG] !== domain.tags[POOL_TAG];
+      if (isMoving) await tx.placement.lock();
+      await tx.domainNames.replace({ ...domain, tags });
+      if (isMoving) await placeTenant(tx);
+    },
+  };
 }
 
 async function openUsagePlan(tx: TenantRepositories, usagePlanId: string): Promise<Tagged> {

@@ -22,3 +22,5 @@ export function sampleRestApi(about: Partial<RestApi> = {}): RestApi {
     ...about,
   };
 }
+
+export { sampleCertificate, sampleDomainName } from '../domain-names/samples.js';

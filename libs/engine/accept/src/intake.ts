@@ -78,13 +78,14 @@ export class Intake {
     const host = hostHeader === null ? null : this.host(hostHeader);
     if (host === null) return refused(x, FAULTS.MALFORMED_TARGET, 'reading the Host header');
     x.host = host;
-    const target = resolveTarget(host, url, this.baseSuffix);
+    const world = this.options.worlds.current; // the only read of it for this request
+    const target = resolveTarget(host, url, this.baseSuffix, world);
     if (target === 'MALFORMED') return refused(x, FAULTS.MALFORMED_TARGET, 'reading the request target');
     if (target === 'UNKNOWN_HOST') return refused(x, FAULTS.UNKNOWN_HOST, 'looking for an API');
     x.path = target.path;
     x.resourcePath = target.resourcePath;
     x.rawQuery = target.rawQuery;
-    const world = this.options.worlds.current; // the only read of it for this request
+    x.basePath = target.basePath;
     x.world = world;
     const found = this.options.worlds.stage(world, target.apiId, target.stage);
     if (!(found instanceof Promise)) return startInStage(x, target, found);
@@ -133,7 +134,8 @@ function startInStage(x: Exchange, target: Target, stage: LinkedStage | string):
   if (stage === 'REFUSED') return refused(x, FAULTS.API_CONFIGURATION_ERROR, 'linking the stage');
   if (typeof stage === 'string') return refused(x, FAULTS.UNKNOWN_HOST, 'looking for a stage');
   const { region, disableExecuteApiEndpoint } = stage.snapshot;
-  if (disableExecuteApiEndpoint) return refused(x, FAULTS.UNKNOWN_HOST, 'looking for an API whose default endpoint is enabled');
+  if (disableExecuteApiEndpoint && x.basePath === null)
+    return refused(x, FAULTS.UNKNOWN_HOST, 'looking for an API whose default endpoint is enabled');
   if (target.region !== null && target.region !== region)
     return refused(x, FAULTS.UNKNOWN_HOST, 'looking for an API of the region');
   x.stage = stage;

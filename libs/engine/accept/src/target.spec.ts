@@ -1,9 +1,11 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { completeTrace, Randomness } from './index.js';
-import { parseHost, resolveTarget } from './target.js';
+import { isApiHost, parseHost, resolveTarget, type DomainNames } from './target.js';
 
 const SUFFIX = '.localhost';
+/** No host is a custom domain name. */
+const NOBODYS: DomainNames = { domainName: () => null };
 const API = 'abc123.execute-api.localhost';
 
 for (const [header, expected] of [
@@ -39,12 +41,20 @@ for (const [host, url, apiId, stage, path, resourcePath, rawQuery] of [
   ['127.0.0.1', '/_aws/execute-api/abc123/dev', 'abc123', 'dev', '/dev', '/', ''],
 ] as const) {
   test(`${host} ${url} is ${apiId}/${stage} ${resourcePath}`, () => {
-    expect(resolveTarget(host, url, SUFFIX)).toEqual({ apiId, stage, region: null, path, resourcePath, rawQuery });
+    expect(resolveTarget(host, url, SUFFIX, NOBODYS)).toEqual({
+      apiId,
+      stage,
+      region: null,
+      path,
+      resourcePath,
+      rawQuery,
+      basePath: null,
+    });
   });
 }
 
 test('the AWS form of a host names a region', () => {
-  expect(resolveTarget('abc123.execute-api.eu-west-1.localhost', '/dev', SUFFIX)).toMatchObject({
+  expect(resolveTarget('abc123.execute-api.eu-west-1.localhost', '/dev', SUFFIX, NOBODYS)).toMatchObject({
     apiId: 'abc123',
     region: 'eu-west-1',
     stage: 'dev',
@@ -54,7 +64,7 @@ test('the AWS form of a host names a region', () => {
     'abc123.execute-apis.localhost',
     'abc123.execute-api.evil-localhost',
   ]) {
-    expect(resolveTarget(host, '/dev', SUFFIX)).toBe('UNKNOWN_HOST');
+    expect(resolveTarget(host, '/dev', SUFFIX, NOBODYS)).toBe('UNKNOWN_HOST');
   }
 });
 
@@ -92,7 +102,7 @@ for (const path of [
   'ftp://abc123.execute-api.localhost/dev',
 ]) {
   test(`${path} is refused as malformed`, () => {
-    expect(resolveTarget(API, path, SUFFIX)).toBe('MALFORMED');
+    expect(resolveTarget(API, path, SUFFIX, NOBODYS)).toBe('MALFORMED');
   });
 }
 
@@ -105,7 +115,7 @@ for (const [host, path] of [
   ['.execute-api.localhost', '/dev'],
 ] as const) {
   test(`${host} ${path} names no stage`, () => {
-    expect(resolveTarget(host, path, SUFFIX)).toBe('UNKNOWN_HOST');
+    expect(resolveTarget(host, path, SUFFIX, NOBODYS)).toBe('UNKNOWN_HOST');
   });
 }
 
@@ -131,7 +141,7 @@ test('whatever path is let in, decoding it once shows no dot segment, no control
   );
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 8 }), (pieces) => {
-      const target = resolveTarget(API, `/dev/${pieces.join('')}`, SUFFIX);
+      const target = resolveTarget(API, `/dev/${pieces.join('')}`, SUFFIX, NOBODYS);
       if (typeof target === 'string') return;
       const decoded = decodeURIComponent(target.path);
       expect(decoded.split(/[/\\]/).some((part) => part === '.' || part === '..')).toBe(false);
@@ -157,3 +167,58 @@ for (const [incoming, expected] of [
     else expect(completed).toMatch(expected);
   });
 }
+
+/** One custom domain name with a mapping of each kind; which one matches is engine/link's. */
+const MAPPED: DomainNames = {
+  domainName: (host) =>
+    host === 'api.example.com'
+      ? {
+          match: (path) => {
+            if (path.startsWith('/v1')) return { basePath: 'v1', apiId: 'one', stage: 'dev', rest: path.slice('/v1'.length) };
+            if (path.startsWith('/any')) return { basePath: 'any', apiId: 'two', stage: null, rest: path.slice('/any'.length) };
+            return null;
+          },
+        }
+      : null,
+};
+
+for (const [url, apiId, stage, path, resourcePath, basePath] of [
+  ['/v1', 'one', 'dev', '/v1', '/', 'v1'],
+  ['/v1/', 'one', 'dev', '/v1/', '/', 'v1'],
+  ['/v1/pets?q=1', 'one', 'dev', '/v1/pets', '/pets', 'v1'],
+  ['/any/prod/pets', 'two', 'prod', '/any/prod/pets', '/pets', 'any'],
+  ['/any/prod', 'two', 'prod', '/any/prod', '/', 'any'],
+  ['https://API.example.com/v1/x', 'one', 'dev', '/v1/x', '/x', 'v1'],
+] as const) {
+  test(`on a custom domain name, ${url} is ${resourcePath} of ${apiId}/${stage}`, () => {
+    const rawQuery = url.split('?')[1] ?? '';
+    const target = { apiId, stage, region: null, path, resourcePath, rawQuery, basePath };
+    expect(resolveTarget('api.example.com', url, SUFFIX, MAPPED)).toEqual(target);
+  });
+}
+
+for (const url of ['/', '/v2/x', '/any', '/any/']) {
+  test(`on a custom domain name, ${url} leads nowhere`, () => {
+    expect(resolveTarget('api.example.com', url, SUFFIX, MAPPED)).toBe('UNKNOWN_HOST');
+  });
+}
+
+test('on a custom domain name, paths are as canonical as anywhere', () => {
+  expect(resolveTarget('api.example.com', '/v1/%2e%2e/x', SUFFIX, MAPPED)).toBe('MALFORMED');
+});
+
+test('hosts and paths of APIs are never a custom domain name’s, whoever has taken one', () => {
+  const everything: DomainNames = {
+    domainName: () => ({ match: () => ({ basePath: '', apiId: 'thief', stage: 's', rest: '/' }) }),
+  };
+  for (const [host, url] of [
+    [API, '/dev/x'],
+    ['gateway.example.com', '/_aws/execute-api/abc123/dev/x'],
+  ] as const) {
+    expect(resolveTarget(host, url, SUFFIX, everything)).toMatchObject({ apiId: 'abc123', stage: 'dev', basePath: null });
+  }
+  expect(resolveTarget(API, '/', SUFFIX, everything)).toBe('UNKNOWN_HOST');
+  expect(
+    [API, 'a.execute-api.eu-west-1.localhost', 'execute-api.localhost', 'a.localhost'].map((host) => isApiHost(host, SUFFIX)),
+  ).toEqual([true, true, false, false]);
+});

@@ -3,22 +3,33 @@
  *
  *   Host: {apiId}.execute-api[.{region}].{base domain}   /{stage}/{path}
  *   any other Host                                       /_aws/execute-api/{apiId}/{stage}/{path}
+ *   a custom domain name                                 /{base path}/{path}, or /{base path}/{stage}/{path}
  *
  * The canonical form of a path is its raw form: nothing is decoded, joined or resolved, and what two readers could
  * resolve differently is refused instead (400): dot segments in any disguise, backslashes, broken or overlong escapes, escaped
  * control characters, `#`. So router, authorization, events and backends all see the same path.
  * X-HTTP-Method-Override, X-Original-URL and their like change nothing.
  */
+import type { DomainNameView } from '@gatehouse/engine-exchange';
+
 export interface Target {
   readonly apiId: string;
   readonly stage: string;
   /** As the host names it; `null` when it names none. */
   readonly region: string | null;
-  /** With the stage, as `$context.path` shows it. */
+  /** With the stage, as `$context.path` shows it; on a custom domain name all of it. */
   readonly path: string;
   /** Below the stage, at least `/`. */
   readonly resourcePath: string;
   readonly rawQuery: string;
+  /** Of the custom domain name's mapping; `null` on any other host. */
+  readonly basePath: string | null;
+}
+
+/** The World, as far as hosts go. */
+export interface DomainNames {
+  /** `null` for a host that is no custom domain name. */
+  domainName(host: string): DomainNameView | null;
 }
 
 export type NoTarget = 'MALFORMED' | 'UNKNOWN_HOST';
@@ -38,8 +49,16 @@ export function parseHost(header: string): string | null {
   return HOST.test(host) ? host : null;
 }
 
-/** `url` as in the request line: origin form, or absolute form that agrees with the host. `baseSuffix` starts with a dot. */
-export function resolveTarget(host: string, url: string, baseSuffix: string): Target | NoTarget {
+/** Whether APIs answer on such a host by themselves: then it is no tenant's custom domain name. `baseSuffix` starts with a dot. */
+export function isApiHost(host: string, baseSuffix: string): boolean {
+  return host.endsWith(baseSuffix) && API_NAME.test(host.slice(0, -baseSuffix.length));
+}
+
+/**
+ * `url` as in the request line: origin form, or absolute form that agrees with the host. `baseSuffix` starts with a dot. Custom domain
+ * names come last: a tenant who takes a host of the operator's as one takes nothing from other tenants.
+ */
+export function resolveTarget(host: string, url: string, baseSuffix: string, domainNames: DomainNames): Target | NoTarget {
   const origin = url.startsWith('/') ? url : originForm(url, host);
   if (origin === null) return 'MALFORMED';
   const mark = origin.indexOf('?');
@@ -48,10 +67,21 @@ export function resolveTarget(host: string, url: string, baseSuffix: string): Ta
   if (!isCanonicalPath(path) || !isCanonicalQuery(rawQuery)) return 'MALFORMED';
   const api = host.endsWith(baseSuffix) ? API_NAME.exec(host.slice(0, -baseSuffix.length)) : null;
   if (api !== null) return inStage(api[1]!, api[2] ?? null, path, 0, rawQuery);
-  if (!path.startsWith(PATH_FORM)) return 'UNKNOWN_HOST';
+  if (!path.startsWith(PATH_FORM)) return onDomainName(domainNames.domainName(host), path, rawQuery);
   const apiEnd = path.indexOf('/', PATH_FORM.length);
   if (apiEnd === -1) return 'UNKNOWN_HOST';
   return inStage(path.slice(PATH_FORM.length, apiEnd), null, path, apiEnd, rawQuery);
+}
+
+function onDomainName(domainName: DomainNameView | null, path: string, rawQuery: string): Target | NoTarget {
+  const mapped = domainName === null ? null : domainName.match(path);
+  if (mapped === null) return 'UNKNOWN_HOST';
+  const { basePath, apiId, stage, rest } = mapped;
+  if (stage === null) {
+    const target = inStage(apiId, null, rest, 0, rawQuery);
+    return typeof target === 'string' ? target : { ...target, path, basePath };
+  }
+  return { apiId, stage, region: null, path, resourcePath: rest === '' ? '/' : rest, rawQuery, basePath };
 }
 
 /** Extra slashes before the stage are ignored; those behind it stay. */
@@ -63,7 +93,7 @@ function inStage(apiId: string, region: string | null, path: string, start: numb
   if (stageEnd === stageStart) return 'UNKNOWN_HOST';
   const rest = path.slice(stageEnd);
   const stage = path.slice(stageStart, stageEnd);
-  return { apiId, stage, region, path: `/${stage}${rest}`, resourcePath: rest === '' ? '/' : rest, rawQuery };
+  return { apiId, stage, region, path: `/${stage}${rest}`, resourcePath: rest === '' ? '/' : rest, rawQuery, basePath: null };
 }
 
 function originForm(url: string, host: string): string | null {

@@ -26,7 +26,7 @@ export interface Files {
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
 
-/** Only the process's own user may read what is written: entries hold functions' environment variables in clear. */
+/** Only the process's own user may read what is written: entries hold functions' environment variables and private keys in clear. */
 export class DiskFiles implements Files {
   /** The file that is appended to stays open. */
   private appending: { readonly name: string; readonly handle: FileHandle; length: number } | null = null;

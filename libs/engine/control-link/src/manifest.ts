@@ -14,7 +14,7 @@ export interface LinkEntry {
   readonly inline: string;
 }
 
-export type LinkEntryKind = 'STAGE' | 'USAGE_PLAN' | 'API_KEY' | 'FUNCTION';
+export type LinkEntryKind = 'STAGE' | 'USAGE_PLAN' | 'API_KEY' | 'FUNCTION' | 'DOMAIN_NAME' | 'CERTIFICATE';
 
 export interface EntryName {
   readonly kind: LinkEntryKind;
@@ -76,6 +76,8 @@ const KINDS = {
   USAGE_PLAN: EntryKind.USAGE_PLAN,
   API_KEY: EntryKind.API_KEY,
   FUNCTION: EntryKind.FUNCTION,
+  DOMAIN_NAME: EntryKind.DOMAIN_NAME,
+  CERTIFICATE: EntryKind.CERTIFICATE,
 } as const satisfies Record<LinkEntryKind, EntryKind>;
 
 /** Told to the control plane, which sends no others. */

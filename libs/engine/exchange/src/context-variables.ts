@@ -16,6 +16,7 @@ const VARIABLES: ReadonlyMap<string, ContextVariable> = new Map<string, ContextV
   ['extendedRequestId', (x) => x.extendedRequestId],
   ['httpMethod', (x) => x.httpMethod],
   ['path', (x) => x.path],
+  ['customDomain.basePathMatched', (x) => (x.basePath === null ? null : x.basePath === '' ? '(none)' : x.basePath)],
   ['protocol', (x) => x.protocol],
   ['requestId', (x) => x.requestId],
   ['requestTime', (x) => clfTime(x.receivedAtMs)],

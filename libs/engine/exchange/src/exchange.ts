@@ -32,10 +32,12 @@ export class Exchange implements CallerPresence {
   protocol = 'HTTP/1.1';
   /** Host header, lower case, without port. */
   host = '';
-  /** Raw path with its stage, as `$context.path` shows it. */
+  /** Raw path with its stage, or on a custom domain name as the caller sent it: `$context.path`. */
   path = '';
   /** Raw path below the stage, at least `/`. */
   resourcePath = '';
+  /** Of the mapping of a custom domain name that led here, without slashes around it; `null` on any other host. */
+  basePath: string | null = null;
   /** Without the question mark. */
   rawQuery = '';
   sourceIp = '';
@@ -164,6 +166,7 @@ export class Exchange implements CallerPresence {
     this.host = '';
     this.path = '';
     this.resourcePath = '';
+    this.basePath = null;
     this.rawQuery = '';
     this.sourceIp = '';
     this.userAgent = '';

@@ -33,6 +33,6 @@ export {
 export { queryValues } from './query.js';
 export { compileSource, rawPathParam, type Source } from './sources.js';
 export { CONTINUE, FAULT, PENDING, RESPOND, type Verdict } from './verdict.js';
-export type { LinkedRoute, LinkedStage, RequestMetrics, UsagePlanView, WorldView } from './views.js';
+export type { DomainNameView, LinkedRoute, LinkedStage, MappedPath, RequestMetrics, UsagePlanView, WorldView } from './views.js';
 export type { RequestTrace } from './trace.js';
 export { mayHaveTrailers, passedTrailers, type TrailedBody } from './trailers.js';

@@ -16,6 +16,22 @@ export interface WorldView {
   usagePlan(tenant: string, usagePlanId: string): UsagePlanView | null;
 }
 
+/** A custom domain name. */
+export interface DomainNameView {
+  match(path: string): MappedPath | null;
+}
+
+/** Where a path of a custom domain name leads. */
+export interface MappedPath {
+  /** Without slashes around it; empty when the mapping has none. */
+  readonly basePath: string;
+  readonly apiId: string;
+  /** `null`: the first segment of `rest` names it. */
+  readonly stage: string | null;
+  /** The path behind the base path; empty, or starting with a slash. */
+  readonly rest: string;
+}
+
 /** Where finished requests of one method are counted. `integrationLatencyMs` is negative when no backend was called. */
 export interface RequestMetrics {
   record(status: number, latencyMs: number, integrationLatencyMs: number, nowMs: number): void;

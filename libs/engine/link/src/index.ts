@@ -1,3 +1,4 @@
+export { LinkedCertificate, LinkedDomainName } from './domain-names.js';
 export { linkStage, type LinkBindings, type LinkResult, type MetricLabels } from './link-stage.js';
 export { readSnapshot, type SnapshotName } from './read-snapshot.js';
 export { World } from './world.js';

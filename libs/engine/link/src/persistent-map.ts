@@ -21,6 +21,10 @@ export class PersistentMap<V> {
     return this.shards[shardOf(key)]?.get(key) ?? null;
   }
 
+  *values(): Generator<V> {
+    for (const shard of this.shards) if (shard !== undefined) yield* shard.values();
+  }
+
   /** `null` removes. Later edits of one key win. */
   with(edits: Iterable<readonly [key: string, value: V | null]>): PersistentMap<V> {
     const shards = [...this.shards];

@@ -132,3 +132,20 @@ export const checkApiKey: Check = record({
   enabled: flag,
   usagePlanIds: list(text),
 });
+
+export const checkDomainName: Check = record({
+  domainName: text,
+  tenant: text,
+  certificateId: text,
+  securityPolicy: text,
+  mappings: list(record({ basePath: text, apiId: text, stage: orNull(text) })),
+});
+
+export const checkCertificate: Check = record({
+  certificateId: text,
+  tenant: text,
+  chainPem: text,
+  privateKeyPem: text,
+  hostNames: list(text),
+  expiresAtMs: number,
+});

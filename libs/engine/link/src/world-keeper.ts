@@ -7,16 +7,17 @@
  * Programs are kept by digest, so a World swap keeps every unchanged one, and requests in flight keep theirs by reference.
  * Beyond `routesMax` routes the least recently used stages are forgotten and linked again when somebody asks for them.
  */
-import type { ApiKeyEntry, UsagePlanEntry } from '@gatehouse/contracts';
+import type { ApiKeyEntry, CertificateEntry, DomainNameEntry, UsagePlanEntry } from '@gatehouse/contracts';
 import { LinkRefusal, type LinkedStage } from '@gatehouse/engine-exchange';
+import { LinkedCertificate, LinkedDomainName } from './domain-names.js';
 import { linkStage, routeCount, type LinkBindings } from './link-stage.js';
 import { readSnapshot, type SnapshotName } from './read-snapshot.js';
-import { checkApiKey, checkUsagePlan, type Check } from './shapes.js';
+import { checkApiKey, checkCertificate, checkDomainName, checkUsagePlan, type Check } from './shapes.js';
 import { LinkedUsagePlan, World } from './world.js';
 
 /** One published thing; the shape control-link hands over. */
 export interface WorldEntry {
-  readonly kind: 'STAGE' | 'USAGE_PLAN' | 'API_KEY' | 'FUNCTION';
+  readonly kind: 'STAGE' | 'USAGE_PLAN' | 'API_KEY' | 'FUNCTION' | 'DOMAIN_NAME' | 'CERTIFICATE';
   readonly id: string;
   readonly tenant: string;
   readonly digest: string | null;
@@ -56,6 +57,8 @@ export interface WorldKeeperOptions {
   readonly onRefusal?: (stage: SnapshotName, reason: string) => void;
   /** The stage is served, but one of its routes answers 500. */
   readonly onRefusedRoute?: (stage: SnapshotName, route: string, reason: string) => void;
+  /** After a change of domain names or of their certificates. */
+  readonly onDomainNames?: () => void;
 }
 
 interface Kept {
@@ -147,6 +150,7 @@ export class WorldKeeper {
     this.world = edits.apply(change.revision);
     this.found.clear();
     this.forgetUnpublished();
+    if (edits.concernsDomainNames) this.options.onDomainNames?.();
     return refusals;
   }
 
@@ -218,6 +222,8 @@ class Edits {
   readonly stages = new Map<string, SnapshotName | null>();
   private readonly keys = new Map<string, ApiKeyEntry | null>();
   private readonly plans = new Map<string, LinkedUsagePlan | null>();
+  private readonly domainNames = new Map<string, LinkedDomainName | null>();
+  private readonly certificates = new Map<string, LinkedCertificate | null>();
 
   constructor(private readonly before: World) {}
 
@@ -225,6 +231,12 @@ class Edits {
     if (kind === 'STAGE') this.stages.set(id, null);
     else if (kind === 'USAGE_PLAN') this.plans.set(id, null);
     else if (kind === 'API_KEY') this.keys.set(id, null);
+    else if (kind === 'DOMAIN_NAME') this.domainNames.set(id, null);
+    else if (kind === 'CERTIFICATE') this.certificates.set(id, null);
+  }
+
+  get concernsDomainNames(): boolean {
+    return this.domainNames.size > 0 || this.certificates.size > 0;
   }
 
   /** The name of a stage, which its caller puts in once it is linked; `null` for what is in already. Throws for bad content. */
@@ -244,6 +256,16 @@ class Edits {
         this.keys.set(entry.id, parseInline<ApiKeyEntry>(entry, 'apiKeyId', checkApiKey));
         return null;
       }
+      case 'DOMAIN_NAME': {
+        const domain = parseInline<DomainNameEntry>(entry, 'domainName', checkDomainName);
+        this.domainNames.set(entry.id, new LinkedDomainName(domain));
+        return null;
+      }
+      case 'CERTIFICATE': {
+        const certificate = parseInline<CertificateEntry>(entry, 'certificateId', checkCertificate, `${entry.tenant}:`);
+        this.certificates.set(entry.id, new LinkedCertificate(certificate));
+        return null;
+      }
       case 'FUNCTION':
         return null; // the function runner's
     }
@@ -251,14 +273,35 @@ class Edits {
 
   apply(revision: number): World {
     const { before } = this;
-    return new World(revision, before.stages.with(this.stages), before.keys.with(this.keys), before.plans.with(this.plans));
+    return new World(
+      revision,
+      before.stages.with(this.stages),
+      before.keys.with(this.keys),
+      before.plans.with(this.plans),
+      before.domainNames.with(this.domainNames),
+      before.certificates.with(this.certificates),
+    );
   }
 }
 
-function parseInline<T extends { readonly tenant: string }>(entry: WorldEntry, idMember: keyof T, check: Check): T {
-  const content = JSON.parse(entry.inline) as T;
+function parseInline<T extends { readonly tenant: string }>(
+  entry: WorldEntry,
+  idMember: keyof T & string,
+  check: Check,
+  idPrefix = '',
+): T {
+  const content = parseJson(entry) as T;
   check(content, `${entry.kind} ${entry.id}`);
-  if (content.tenant !== entry.tenant || content[idMember] !== entry.id)
+  if (content.tenant !== entry.tenant || `${idPrefix}${content[idMember] as string}` !== entry.id)
     throw new Error(`${entry.kind} ${entry.id}: its content belongs to something else`);
   return content;
+}
+
+/** Without the parser's message, which quotes what it could not read: there may be a key in it. */
+function parseJson({ kind, id, inline }: WorldEntry): unknown {
+  try {
+    return JSON.parse(inline);
+  } catch {
+    throw new Error(`${kind} ${id}: its content is not JSON`);
+  }
 }

@@ -1,12 +1,20 @@
-/** What a node serves at one revision: an index of all stages, keys and plans. Immutable; the next one shares what did not change. */
+/** What a node serves at one revision: an index of all stages, keys, plans and domain names. Immutable; the next one shares what did not change. */
 import type { ApiKeyEntry, ThrottleSettings, UsagePlanEntry } from '@gatehouse/contracts';
 import type { UsagePlanView, WorldView } from '@gatehouse/engine-exchange';
 import { KeyTable } from './key-table.js';
+import type { LinkedCertificate, LinkedDomainName } from './domain-names.js';
 import { PersistentMap } from './persistent-map.js';
 import type { SnapshotName } from './read-snapshot.js';
 
 export class World implements WorldView {
-  static readonly EMPTY = new World(0, PersistentMap.empty(), KeyTable.EMPTY, PersistentMap.empty());
+  static readonly EMPTY = new World(
+    0,
+    PersistentMap.empty(),
+    KeyTable.EMPTY,
+    PersistentMap.empty(),
+    PersistentMap.empty(),
+    PersistentMap.empty(),
+  );
 
   constructor(
     readonly revision: number,
@@ -14,7 +22,25 @@ export class World implements WorldView {
     readonly stages: PersistentMap<SnapshotName>,
     readonly keys: KeyTable,
     readonly plans: PersistentMap<LinkedUsagePlan>,
+    /** By name: `api.example.com`, `*.example.com`. */
+    readonly domainNames: PersistentMap<LinkedDomainName>,
+    /** By `{tenant}:{certificateId}`. */
+    readonly certificates: PersistentMap<LinkedCertificate>,
   ) {}
+
+  /** The domain name itself before the wildcard of one level above it. `host` in lower case. */
+  domainName(host: string): LinkedDomainName | null {
+    if (this.domainNames.size === 0) return null;
+    const exact = this.domainNames.get(host);
+    if (exact !== null) return exact;
+    const dot = host.indexOf('.');
+    return dot === -1 ? null : this.domainNames.get(`*${host.slice(dot)}`);
+  }
+
+  /** What callers of a domain name are shown; `null` while it is not here. */
+  certificateOf({ settings }: LinkedDomainName): LinkedCertificate | null {
+    return this.certificates.get(`${settings.tenant}:${settings.certificateId}`);
+  }
 
   apiKey(tenant: string, valueDigest: string): ApiKeyEntry | null {
     return this.keys.find(tenant, valueDigest);

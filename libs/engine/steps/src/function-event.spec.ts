@@ -11,6 +11,8 @@ interface Case {
   readonly query?: string;
   readonly body?: Buffer;
   readonly resourcePath?: string;
+  path?: string;
+  basePath?: string;
   readonly params?: Readonly<Record<string, string>>;
   readonly withKey?: boolean;
 }
@@ -32,7 +34,8 @@ function invoked(options: Case = {}): Exchange {
     httpMethod: 'GET',
     host: 'abc123defg.execute-api.localhost',
     resourcePath: options.resourcePath ?? '/',
-    path: `/dev${options.resourcePath ?? '/'}`,
+    path: options.path ?? `/dev${options.resourcePath ?? '/'}`,
+    basePath: options.basePath ?? null,
     rawQuery: options.query ?? '',
     requestHeaders: options.headers ?? [],
     sourceIp: '198.51.100.7',
@@ -138,6 +141,21 @@ test('path and path parameters stay raw; leading slashes of the path collapse, t
     '/dev//a%2Bb//c@d/',
   ]);
 });
+
+for (const [basePath, path, resourcePath, expected] of [
+  ['v1', '/v1/pets', '/pets', '/v1/pets'],
+  ['v1', '/v1', '/', '/v1'],
+  ['v1', '/v1/', '/', '/v1/'],
+  ['a/b', '/a/b/pets/', '/pets/', '/a/b/pets/'],
+  ['v1', '/v1/prod/pets', '/pets', '/v1/pets'],
+  ['v1', '/v1/prod', '/', '/v1'],
+  ['', '/pets', '/pets', '/pets'],
+] as const) {
+  test(`on a custom domain name, ${path} below "${basePath}" is ${expected} in the event, and as sent in its context`, () => {
+    const event = eventOf({ basePath, path, resourcePath });
+    expect([event.path, (event.requestContext as { path: string }).path]).toEqual([expected, path]);
+  });
+}
 
 for (const [what, types, contentType, body, expected] of [
   ['text', [], 'text/plain', Buffer.from('é'), ['é', false]],

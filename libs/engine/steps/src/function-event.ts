@@ -31,7 +31,7 @@ export function compileFunctionEvent(stage: StageSnapshot, route: RouteSnapshot)
     const [queryStringParameters, multiValueQueryStringParameters] = queryMaps(x.query);
     return JSON.stringify({
       resource: route.path,
-      path: x.resourcePath.replace(/^\/\/+/, '/'),
+      path: eventPath(x),
       httpMethod: x.httpMethod,
       headers,
       multiValueHeaders,
@@ -76,6 +76,13 @@ export function compileFunctionEvent(stage: StageSnapshot, route: RouteSnapshot)
       isBase64Encoded,
     });
   };
+}
+
+/** Below the stage; on a custom domain name with the base path, which callers know as a part of the path. */
+function eventPath({ basePath, resourcePath, path }: Exchange): string {
+  if (basePath === null || basePath === '') return resourcePath.replace(/^\/\/+/, '/');
+  // `/` is what a path has at least: nothing behind the base path adds nothing to it.
+  return `/${basePath}${resourcePath === '/' && !path.endsWith('/') ? '' : resourcePath}`;
 }
 
 /** Objects without a prototype: a caller's `__proto__` is a name like any other. */
