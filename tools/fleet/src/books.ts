@@ -1,7 +1,7 @@
 /** Exactly once: the sums of the control plane, the access logs of the nodes and what the callers saw, held against each other. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { TENANT } from './admin.js';
 import type { Fleet } from './fleet.js';
@@ -26,7 +26,7 @@ export interface Books {
 /** Every line that was counted, of all nodes. Throws for a request that two lines speak of. Lines cut by a kill are not among them. */
 function countedLines(fleet: Fleet): Set<string> {
   const seen = new Set<string>();
-  for (const { accessLog } of fleet.nodes) {
+  for (const accessLog of logsOf(fleet)) {
     for (const line of readFileSync(accessLog, 'utf8').split('\n').slice(0, -1)) {
       const { requestId, usagePlanId } = readLine(line);
       if (usagePlanId === null) continue;
@@ -36,6 +36,9 @@ function countedLines(fleet: Fleet): Set<string> {
   }
   return seen;
 }
+
+const logsOf = ({ nodes, guests }: Fleet): string[] =>
+  [...nodes, ...guests].map(({ accessLog }) => accessLog).filter((file) => existsSync(file));
 
 function readLine(line: string): { requestId: string; usagePlanId: string | null } {
   try {
@@ -53,7 +56,7 @@ async function verifyUsage(fleet: Fleet): Promise<Report> {
   const { stdout, stderr } = await new Promise<{ stdout: string; stderr: string }>((resolve) =>
     execFile(
       process.execPath,
-      [cli, ...args, ...fleet.nodes.map(({ accessLog }) => accessLog)],
+      [cli, ...args, ...logsOf(fleet)],
       {
         env: {
           PATH: process.env['PATH'],

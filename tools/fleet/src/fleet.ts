@@ -26,7 +26,7 @@ import {
 } from './admin.js';
 import { Backend } from './backend.js';
 import { Balancer, findHaproxy } from './balancer.js';
-import { Load, request } from './load.js';
+import { Load, request, type Answer } from './load.js';
 import { Part, ROOT } from './part.js';
 import { eventually } from './wait.js';
 import { Wire } from './wire.js';
@@ -41,7 +41,6 @@ export class FleetNode {
   isKilled = false;
 
   constructor(
-    readonly index: number,
     readonly part: Part,
     readonly port: number,
     readonly adminPort: number,
@@ -56,7 +55,11 @@ export class FleetNode {
   }
 
   async isReady(): Promise<boolean> {
-    return (await request({ port: this.adminPort, path: '/readyz' })).status === 200;
+    return (await this.readiness()).status === 200;
+  }
+
+  readiness(): Promise<Answer> {
+    return request({ port: this.adminPort, path: '/readyz' });
   }
 
   async metrics(): Promise<string> {
@@ -113,7 +116,8 @@ export class Fleet {
   private lastKillMs = Number.NEGATIVE_INFINITY;
   private version = 0;
   killedNodes = 0;
-  private readonly extraParts: Part[] = [];
+  /** Nodes of one scenario; they count too. */
+  readonly guests: FleetNode[] = [];
 
   constructor(private readonly tell: (text: string) => void) {}
 
@@ -143,7 +147,7 @@ export class Fleet {
       );
     }
     await Promise.all(this.planes.map(({ part }) => part.start()));
-    for (let index = 0; index < NODES; index++) await this.addNode(`node-${index + 1}`, take(), take());
+    for (let index = 0; index < NODES; index++) this.nodes.push(await this.makeNode(`node-${index + 1}`, take(), take()));
     await Promise.all(this.nodes.map(({ part }) => part.start()));
     const [plane] = this.planes;
     this.steady = await createSteadyApi(plane!.api, this.backend.url);
@@ -210,11 +214,13 @@ export class Fleet {
     };
   }
 
-  /** A part that is gone with the fleet. */
-  part(name: string, main: string, environment: Readonly<Record<string, string>>): Part {
-    const part = new Part(name, main, environment, this.logOf(name));
-    this.extraParts.push(part);
-    return part;
+  /** A further node with an empty disk, which no balancer knows; not started. */
+  async guest(name: string, extra: Record<string, string> = {}): Promise<FleetNode> {
+    const [port, adminPort] = await freePorts(2);
+    const node = await this.makeNode(name, port!, adminPort!);
+    Object.assign(node.part.extra, extra);
+    this.guests.push(node);
+    return node;
   }
 
   /** `kill -9` of a node that callers know to be down from now on. */
@@ -246,6 +252,11 @@ export class Fleet {
     const version = ++this.version;
     await deployVersion(plane.api, this.changing, version);
     return version;
+  }
+
+  /** Of the API that nobody changes. */
+  async call({ port }: FleetNode, route: string, headers: Record<string, string> = {}): Promise<Answer> {
+    return request({ port, path: `/_aws/execute-api/${this.steady.apiId}/dev${route}`, headers });
   }
 
   /** Resolves with the milliseconds until every node that is up answers `version`. */
@@ -282,7 +293,7 @@ export class Fleet {
     this.killNow();
     this.load?.abandon();
     this.backend?.close();
-    for (const { wires } of this.nodes) for (const wire of wires) wire.close();
+    for (const { wires } of [...this.nodes, ...this.guests]) for (const wire of wires) wire.close();
     this.postgresWire?.close();
     this.redisWire?.close();
     for (const { api } of this.planes) api.destroy();
@@ -292,8 +303,7 @@ export class Fleet {
 
   /** Of what was started here; synchronous, for the very end of this process. */
   killNow(): void {
-    for (const { part } of [...this.nodes, ...this.planes]) part.killNow();
-    for (const part of this.extraParts) part.killNow();
+    for (const { part } of [...this.nodes, ...this.guests, ...this.planes]) part.killNow();
     this.balancer?.killNow();
   }
 
@@ -305,12 +315,13 @@ export class Fleet {
     return path.join(this.folder, 'logs', `${name}.log`);
   }
 
-  private async addNode(name: string, port: number, adminPort: number): Promise<void> {
+  private async makeNode(name: string, port: number, adminPort: number): Promise<FleetNode> {
     const wires = await Promise.all(this.planes.map(({ grpcPort }) => Wire.open(grpcPort)));
     const folder = path.join(this.folder, name);
+    mkdirSync(folder, { recursive: true });
     const accessLog = path.join(this.folder, 'logs', `${name}-access.log`);
     const environment = { ...this.nodeEnvironment(wires, port, adminPort, folder), GATEHOUSE_ACCESS_LOG: accessLog };
     const part = new Part(name, 'apps/data-plane/dist/main.js', environment, this.logOf(name));
-    this.nodes.push(new FleetNode(this.nodes.length, part, port, adminPort, folder, accessLog, wires));
+    return new FleetNode(part, port, adminPort, folder, accessLog, wires);
   }
 }

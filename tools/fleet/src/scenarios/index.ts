@@ -1,11 +1,16 @@
 import type { Scenario } from '../scenario.js';
+import { disabledKey, incompleteManifest, twoWriters } from './changes.js';
 import { killControlPlanes, pauseControlPlanes } from './control-planes.js';
 import { killNodes, pauseNodes } from './nodes.js';
 import { killPostgres, pausePostgres, readOnlyPostgres, slowPostgres } from './postgres.js';
-import { drain, rollingRestart } from './rolling-restart.js';
 import { killRedis, pauseRedis } from './redis.js';
+import { drain, rollingRestart } from './rolling-restart.js';
+import { telemetrySink } from './sinks.js';
+import { staticStability } from './static-stability.js';
+import { wrongToken } from './token.js';
+import { cutStreams } from './wires.js';
 
-/** In the order in which they run: before nodes are killed, sums and logs must be equal to the last line. */
+/** In the order in which they run. Nodes are killed last: until then sums and logs are equal to the last line. */
 export const SCENARIOS: readonly Scenario[] = [
   killControlPlanes,
   pauseControlPlanes,
@@ -15,8 +20,15 @@ export const SCENARIOS: readonly Scenario[] = [
   readOnlyPostgres,
   killRedis,
   pauseRedis,
+  cutStreams,
+  disabledKey,
+  twoWriters,
+  incompleteManifest,
+  telemetrySink,
+  wrongToken,
+  staticStability,
   rollingRestart,
   drain,
-  killNodes,
   pauseNodes,
+  killNodes,
 ];

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { createPlan } from '../admin.js';
 import type { Fleet, FleetNode } from '../fleet.js';
-import { request } from '../load.js';
 import type { Scenario } from '../scenario.js';
 import { eventually, sleep } from '../wait.js';
 
@@ -25,10 +24,8 @@ async function createKeys(fleet: Fleet): Promise<Keys> {
   return { open: await keyOf('open'), closed: await keyOf('closed') };
 }
 
-async function statusOf(fleet: Fleet, { port }: FleetNode, apiKey: string): Promise<number> {
-  const path = `/_aws/execute-api/${fleet.steady.apiId}/dev/keyed`;
-  return (await request({ port, path, headers: { 'x-api-key': apiKey } })).status;
-}
+const statusOf = async (fleet: Fleet, node: FleetNode, apiKey: string): Promise<number> =>
+  (await fleet.call(node, '/keyed', { 'x-api-key': apiKey })).status;
 
 /** All nodes answer `status` to the key of the plan that is closed without leases; to the other key always 200. */
 async function closedAnswers(fleet: Fleet, keys: Keys, status: number): Promise<number> {
