@@ -18,7 +18,7 @@ const result = ({ errors = 0, samples = [sample(0, 1e6), sample(1000, 1e6)], p99
   parts: {
     live: { large: { count: 5, answer: figures, liveFromCall: { ...figures, p99 }, liveFromAnswer: figures } },
     row: { count: 1000, perSecond: 40, answer: figures, growth: growths(samples) },
-    changes: { small: { apis: 10, perSecond: 49.9, busyPercent: [{ name: 'node 1', idle: 5, changing: 9 }] } },
+    changes: { small: { apis: 10, perSecond: 49.9, cpuMsPerChange: [{ name: 'node 1', ms: 1.25 }] } },
   },
   load: {
     requests: 1234,
@@ -59,6 +59,7 @@ test('percentiles are of what was measured', () => {
 test('the text has a table per part and says how many requests failed', () => {
   const text = rolloutText(result());
   expect(text).toContain('| large API | 5 | 10 | **200** | 300 | 10 | 200 |');
+  expect(text).toContain('| node 1 | 1.25 |');
   expect(text).toContain('Requests of all parts: 1,234, failed: 0.');
   expect(text).toContain('2 control planes, 3 nodes, 20,100 routes');
 });

@@ -48,10 +48,15 @@ function sendDue() {
   for (let dueMs = due(); dueMs <= nowMs; dueMs = due()) {
     const node = nodes[sent++ % nodes.length];
     const waiting = { dueMs, window: present };
-    const connection = node.free.pop();
-    if (connection === undefined) node.waiting.push(waiting);
-    else send(node, connection, waiting);
+    if (node.free.length === 0) node.waiting.push(waiting);
+    else send(node, freeConnection(node), waiting);
   }
+}
+
+/** The one that rested longest, so that none rests until the node closes it. */
+function freeConnection(node) {
+  const connection = node.free.shift();
+  return connection.isOpen || connection.isConnecting ? connection : new RawConnection(node.port, READ_BYTES);
 }
 
 function due() {

@@ -27,6 +27,10 @@ export class RawConnection {
     return !this.socket.destroyed && this.socket.readable;
   }
 
+  get isConnecting() {
+    return this.socket.connecting;
+  }
+
   /** Calls `done(isGood)` when the whole answer is there or cannot come any more. One request at a time. */
   send(bytes, done) {
     this.#done = done;

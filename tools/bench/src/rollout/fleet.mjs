@@ -9,7 +9,7 @@ import { APIGatewayClient } from '@aws-sdk/client-api-gateway';
 import { EmbeddedPostgres } from '@gatehouse/embedded-postgres';
 import pg from 'pg';
 import { NODE_OPTIONS } from '../node-options.mjs';
-import { pin, processTree } from '../proc.mjs';
+import { cpuUs, pin, processTree } from '../proc.mjs';
 import { answers, freePorts } from '../servers.mjs';
 import { Watched } from './watched.mjs';
 
@@ -20,7 +20,7 @@ const REGION = 'us-east-1';
 
 /**
  * Starts it below `folder`; what ends it goes to `servers` and `closing` as soon as it runs.
- * Returns the nodes' ports, a client per control plane, the database, and the processes to watch.
+ * Returns the nodes' ports, a client per control plane, the database, and the processes whose memory and CPU time are watched.
  */
 export async function startFleet({ root, servers, folder, nodeCount, controlPlaneCount, closing }) {
   chmodSync(folder, 0o755); // PostgreSQL may run as another user
@@ -36,7 +36,8 @@ export async function startFleet({ root, servers, folder, nodeCount, controlPlan
   await postgres.start();
   const database = new pg.Pool({ connectionString: postgres.url, max: 2 });
   closing.push(() => database.end());
-  pinAll(Number(readFileSync(path.join(folder, 'postgres/postmaster.pid'), 'latin1').split('\n')[0]), CHANGING_CORE);
+  const postgresPid = Number(readFileSync(path.join(folder, 'postgres/postmaster.pid'), 'latin1').split('\n')[0]);
+  pinAll(postgresPid, CHANGING_CORE);
   const watched = [];
   closing.push(() => watched.forEach((process) => process.close()));
   const fleet = { root, servers, folder, watched };
@@ -48,7 +49,8 @@ export async function startFleet({ root, servers, folder, nodeCount, controlPlan
   const nodePorts = [];
   for (let index = 0; index < nodeCount; index++) nodePorts.push(await startNode(fleet, index, secrets, planes));
   const clients = planes.map(({ adminPort }) => clientOf(adminPort, tenant));
-  return { nodePorts, clients, database, upstreamUrl: `http://127.0.0.1:${upstreamPort}`, watched };
+  const counted = [...watched, { name: 'PostgreSQL', cpuUs: () => cpuUs(processTree(postgresPid)) }];
+  return { nodePorts, clients, database, upstreamUrl: `http://127.0.0.1:${upstreamPort}`, watched, counted };
 }
 
 const hex = () => randomBytes(32).toString('hex');

@@ -10,7 +10,7 @@ const SAMPLES_IN_A_ROW = 5;
 const CYCLES_PARALLEL = 4;
 /** Calls under way at once; above that the rate is missed and says so. */
 const CHANGES_PENDING_MAX = 32;
-/** Of a window that follows another kind: what was still under way is not counted for either. */
+/** Before a window: what was under way before is not counted. */
 const SETTLE_MS = 500;
 
 /** Deployments one after the other, each waited for until every node serves it. */
@@ -67,63 +67,71 @@ export async function deployInARow({ clients, nodePorts, load, versions, watched
 }
 
 /** Windows without and with changes take turns, so that a slow minute of the machine hits both. Latencies are the load's. */
-export async function changesUnderLoad({ clients, load, versions, watched }, { apiIds, perSecond, rounds, seconds, mark }) {
+export async function changesUnderLoad({ clients, load, versions, counted }, { apiIds, perSecond, rounds, seconds, mark }) {
+  const windowMs = seconds * 1000;
+  const cpu = { idle: counted.map(() => 0), changing: counted.map(() => 0) };
+  /** The load and CPU time count for `kind` meanwhile. */
+  const window = async (kind) => {
+    const before = counted.map((process) => process.cpuUs());
+    load.mark(`${mark} ${kind}`);
+    await sleep(windowMs);
+    load.mark('');
+    counted.forEach((process, index) => (cpu[kind][index] += process.cpuUs() - before[index]));
+  };
   let changes = 0;
-  let changingMs = 0;
-  let cpuUs = 0;
-  const cpuOf = () => watched.map((process) => process.cpuUs());
-  const cpu = { idle: watched.map(() => 0), changing: watched.map(() => 0) };
-  const count = (kind, before) => cpuOf().forEach((us, index) => (cpu[kind][index] += us - before[index]));
   for (let round = 0; round < rounds; round++) {
     await sleep(SETTLE_MS);
-    load.mark(`${mark} idle`);
-    cpuUs = cpuOf();
-    await sleep(seconds * 1000);
-    load.mark('');
-    count('idle', cpuUs);
-    const window = { from: performance.now() + SETTLE_MS, to: performance.now() + SETTLE_MS + seconds * 1000 };
-    setTimeout(() => {
-      load.mark(`${mark} changing`);
-      cpuUs = cpuOf();
-    }, SETTLE_MS);
-    const made = await changeSteadily(clients, apiIds, perSecond, versions, window);
-    count('changing', cpuUs);
-    load.mark('');
-    changes += made;
-    changingMs += window.to - window.from;
+    await window('idle');
+    const steady = new SteadyChanges(perSecond, (index) =>
+      deploy(clients[index % clients.length], apiIds[index % apiIds.length], ++versions.last),
+    );
+    await sleep(SETTLE_MS);
+    const made = steady.made;
+    await window('changing');
+    changes += steady.made - made;
+    await steady.end();
   }
-  const windowsMs = rounds * seconds * 1000;
-  const busy = (kind, index) => (cpu[kind][index] / 1000 / windowsMs) * 100;
-  return {
-    apis: apiIds.length,
-    perSecond: (changes * 1000) / changingMs,
-    busyPercent: watched.map(({ name }, index) => ({ name, idle: busy('idle', index), changing: busy('changing', index) })),
-  };
+  const cpuMsPerChange = counted.map(({ name }, index) => ({
+    name,
+    ms: (cpu.changing[index] - cpu.idle[index]) / 1000 / changes,
+  }));
+  return { apis: apiIds.length, perSecond: (changes * 1000) / (rounds * windowMs), cpuMsPerChange };
 }
 
-/** Starts a deployment whenever one is due until `to`, resolves when all are answered; returns how many were made from `from` on. */
-async function changeSteadily(clients, apiIds, perSecond, versions, { from, to }) {
-  const pending = new Set();
-  const failures = [];
-  let made = 0;
-  let started = 0;
-  for (let dueMs = performance.now(); dueMs < to; dueMs += 1000 / perSecond) {
-    const earlyMs = dueMs - performance.now();
-    if (earlyMs > 0) await sleep(earlyMs);
-    if (pending.size >= CHANGES_PENDING_MAX) await Promise.race(pending);
-    const call = deploy(clients[started % clients.length], apiIds[started % apiIds.length], ++versions.last)
-      .then(() => {
-        const nowMs = performance.now();
-        if (nowMs >= from && nowMs < to) made++;
-      })
-      .catch((error) => failures.push(error))
-      .finally(() => pending.delete(call));
-    started++;
-    pending.add(call);
+/** Makes a change whenever one is due, until it is ended. What it cannot keep up with is left out, and `made` tells. */
+class SteadyChanges {
+  made = 0;
+  #isEnded = false;
+  #running;
+
+  constructor(perSecond, change) {
+    this.#running = this.#run(1000 / perSecond, change);
+    this.#running.catch(() => undefined); // told by `end`
   }
-  await Promise.all(pending);
-  if (failures.length > 0) throw failures[0];
-  return made;
+
+  /** Resolves when all changes are answered; rejects with the failure of the first that failed. */
+  end() {
+    this.#isEnded = true;
+    return this.#running;
+  }
+
+  async #run(everyMs, change) {
+    const pending = new Set();
+    const failures = [];
+    let started = 0;
+    for (let dueMs = performance.now(); !this.#isEnded; dueMs = Math.max(dueMs + everyMs, performance.now() - everyMs)) {
+      const earlyMs = dueMs - performance.now();
+      if (earlyMs > 0) await sleep(earlyMs);
+      if (pending.size >= CHANGES_PENDING_MAX) await Promise.race(pending);
+      const call = change(started++)
+        .then(() => this.made++)
+        .catch((error) => failures.push(error))
+        .finally(() => pending.delete(call));
+      pending.add(call);
+    }
+    await Promise.all(pending);
+    if (failures.length > 0) throw failures[0];
+  }
 }
 
 /** APIs that are created, deployed and deleted; samples of every process before, between and after. */

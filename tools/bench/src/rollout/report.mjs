@@ -47,7 +47,7 @@ export function rolloutText(result) {
   const sections = [];
   if (parts.live !== undefined) sections.push(liveTable(parts.live));
   if (parts.row !== undefined) sections.push(rowText(parts.row, load));
-  if (parts.changes !== undefined) sections.push(changesTable(parts.changes, load), busyTable(parts.changes));
+  if (parts.changes !== undefined) sections.push(changesTable(parts.changes, load), cpuTable(parts.changes));
   for (const [part, what] of GROWTH_PARTS) if (parts[part] !== undefined) sections.push(growthTable(parts[part], what));
   return [...sections, `Requests of all parts: ${bytes(load.requests)}, failed: ${load.errors}.`, caption(result)].join('\n\n');
 }
@@ -97,15 +97,12 @@ const changesTable = (changes, { marks }) =>
     }),
   );
 
-const busyTable = (changes) =>
+const cpuTable = (changes) =>
   table(
-    ['process, percent of a core', ...Object.keys(changes).flatMap((name) => [`${name}, idle`, `${name}, changing`])],
-    Object.values(changes)[0].busyPercent.map(({ name }, index) => [
+    ['CPU ms per change', ...Object.keys(changes).map((name) => `${name} API`)],
+    Object.values(changes)[0].cpuMsPerChange.map(({ name }, index) => [
       name,
-      ...Object.values(changes).flatMap(({ busyPercent }) => [
-        busyPercent[index].idle.toFixed(1),
-        busyPercent[index].changing.toFixed(1),
-      ]),
+      ...Object.values(changes).map(({ cpuMsPerChange }) => cpuMsPerChange[index].ms.toFixed(2)),
     ]),
   );
 
