@@ -82,8 +82,13 @@ export class PostgresManifestLog implements ManifestLog {
   }
 
   async blob(digest: string): Promise<Uint8Array | null> {
+    const bytes = await this.compressedBlob(digest);
+    return bytes === null ? null : decompress(bytes);
+  }
+
+  async compressedBlob(digest: string): Promise<Uint8Array | null> {
     const { rows } = await this.pool.query<{ bytes: Buffer }>('SELECT bytes FROM blobs WHERE digest = $1', [columnText(digest)]);
-    return rows[0] === undefined ? null : decompress(rows[0].bytes);
+    return rows[0]?.bytes ?? null;
   }
 
   subscribe(onPublished: () => void): Promise<() => Promise<void>> {

@@ -343,6 +343,7 @@ class Simulation {
       page: (kinds, after, limit) => store.manifest.page(kinds, after, limit),
       inBuckets: (kinds, buckets) => store.manifest.inBuckets(kinds, buckets),
       blob: (digest) => store.manifest.blob(digest),
+      compressedBlob: (digest) => store.manifest.compressedBlob(digest),
       clean: (beforeMs) => store.manifest.clean(beforeMs),
       // Some notifications are lost.
       subscribe: (onPublished) => store.manifest.subscribe(() => (this.isCalm || this.random() < 0.7) && onPublished()),

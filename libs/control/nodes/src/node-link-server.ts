@@ -12,6 +12,7 @@ import {
 import type { ManifestLog, NodeRecord, NodeRegistry, RolloutWaiter } from '@gatehouse/domain';
 import type { Clock, Secret } from '@gatehouse/kernel';
 import { Server, ServerCredentials, status, type Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
+import { BlobRelay } from './blob-relay.js';
 import { messagesOf } from './call-messages.js';
 import type { NodesLog } from './log.js';
 import { ManifestFollower } from './manifest-follower.js';
@@ -36,10 +37,14 @@ export interface NodeLinkServerOptions {
   readonly heartbeatMs?: number;
   /** How often the newest revision is read even though nobody told of a publication. */
   readonly pollMs?: number;
+  /** What is published within this time after something else goes to the nodes together. */
+  readonly gatherMs?: number;
 }
 
 /** Acknowledgements kept per node, newest last, to tell how long a revision took; see `acknowledgedAtMs`. */
 const ACKNOWLEDGEMENTS_KEPT = 256;
+/** The most that a change waits for others; a fifth of what a deployment may take to be live. */
+const GATHER_MS = 50;
 /** Over this time the nodes of a control plane that stops turn to others, so that they do not come all at once. */
 const MOVE_WITHIN_MS = 1_000;
 /** For nodes that take longer, or cannot reach another one. */
@@ -64,8 +69,12 @@ export class NodeLinkServer implements RolloutWaiter {
   private readonly tokenDigest: Buffer;
   private stopSubscription: () => Promise<void> = async () => {};
   private poll: NodeJS.Timeout | null = null;
+  /** Runs after a read: what is published meanwhile waits for its end. */
+  private gathering: NodeJS.Timeout | null = null;
+  private isPublished = false;
   private isStopping = false;
   private readonly follower: ManifestFollower;
+  private readonly blobs: BlobRelay;
   readonly counts: NodeLinkCounts = { mismatches: 0, repairs: 0, fullManifests: 0 };
 
   constructor(private readonly options: NodeLinkServerOptions) {
@@ -79,6 +88,7 @@ export class NodeLinkServer implements RolloutWaiter {
         for (const session of this.sessions.values()) session.advance();
       },
     });
+    this.blobs = new BlobRelay(options.manifest);
     this.tokenDigest = digestOf(options.token.reveal());
     this.server.addService(grpcService(NodeLink), {
       session: (call: ServerDuplexStream<NodeMessage, ControlMessage>) => this.session(call),
@@ -99,7 +109,7 @@ export class NodeLinkServer implements RolloutWaiter {
   /** Follows what is published; part of `listen`. */
   async start(): Promise<void> {
     const { manifest, pollMs } = this.options;
-    this.stopSubscription = await manifest.subscribe(() => void this.follow());
+    this.stopSubscription = await manifest.subscribe(() => this.published());
     // A notification that was lost is made good for by this.
     this.poll = setInterval(() => void this.follow(), pollMs ?? 5_000);
   }
@@ -113,6 +123,7 @@ export class NodeLinkServer implements RolloutWaiter {
     if (leaving.length > 0) await Promise.race([left, delay(DRAIN_MS, hurry.signal)]);
     if (this.poll !== null) clearInterval(this.poll);
     await this.stopSubscription();
+    if (this.gathering !== null) clearTimeout(this.gathering);
     for (const session of this.running) session.end({ code: status.UNAVAILABLE, details: 'the control plane stops' });
     await Promise.all([...this.running].map((session) => session.over));
     this.server.forceShutdown();
@@ -175,6 +186,21 @@ export class NodeLinkServer implements RolloutWaiter {
     });
   }
 
+  /**
+   * The first change goes at once; those that come right behind it share the next one, so that a burst costs every node
+   * (a round for its blobs, a write to its disk, an acknowledgement) a few times and not once for each.
+   */
+  private published(): void {
+    this.isPublished = true;
+    if (this.gathering !== null) return;
+    this.isPublished = false;
+    void this.follow();
+    this.gathering = setTimeout(() => {
+      this.gathering = null;
+      if (this.isPublished) this.published();
+    }, this.options.gatherMs ?? GATHER_MS);
+  }
+
   private async follow(): Promise<void> {
     try {
       await this.follower.refresh();
@@ -195,6 +221,7 @@ export class NodeLinkServer implements RolloutWaiter {
     const dependencies: SessionDependencies = {
       manifest,
       follower: this.follower,
+      blobs: this.blobs,
       sealKey: this.options.signer?.publicKey ?? new Uint8Array(),
       counts: this.counts,
       nodes,

@@ -7,8 +7,6 @@
  *
  * Writers wait while the node does not read, so a slow node costs one message of memory, not a backlog.
  */
-import { promisify } from 'node:util';
-import { zstdCompress, zstdCompressSync } from 'node:zlib';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
   ControlMessageSchema,
@@ -28,14 +26,10 @@ import type { ManifestEntry, ManifestLog, NodeRecord, NodeRegistry } from '@gate
 import { SET_DIGEST_BUCKETS, type Clock } from '@gatehouse/kernel';
 import { status } from '@grpc/grpc-js';
 import type { NodesLog } from './log.js';
+import type { BlobRelay } from './blob-relay.js';
 import { SLICE_ENTRIES, type ManifestFollower, type ManifestView } from './manifest-follower.js';
 import { Pushes, type FinishedPush } from './pushes.js';
 import { entryToWire, kindFromWire, kindsOf, roleFromWire, sealToWire } from './node-link.wire.js';
-
-const compress = promisify(zstdCompress);
-
-/** Up to this, compressing costs less than handing it to another thread. */
-const COMPRESS_AT_ONCE_BYTES = 8 * 1024;
 
 const NODE_ID = /^[A-Za-z0-9._-]{1,64}$/;
 /** Blobs one node may have asked for and not received; a node of ours asks for 16. */
@@ -87,6 +81,7 @@ export interface NodeLinkCounts {
 export interface SessionDependencies {
   readonly manifest: ManifestLog;
   readonly follower: ManifestFollower;
+  readonly blobs: BlobRelay;
   /** Public key that nodes check seals with; empty when none are signed. */
   readonly sealKey: Uint8Array;
   readonly counts: NodeLinkCounts;
@@ -115,6 +110,9 @@ export class NodeSession {
   /** What the node refuses now: entry `KIND id` to the refused revision and the reason. Whole after the first ACK. */
   readonly refusals = new Map<string, { revision: number; reason: string }>();
   hasAcknowledged = false;
+  /** The newest acknowledgement that the registry is still to be told of: those that come while it is told are told as one. */
+  private unrecorded: number | null = null;
+  private recording: Promise<void> | null = null;
 
   /** What the node is sent; `null` before Hello. */
   private view: ManifestView | null = null;
@@ -191,8 +189,9 @@ export class NodeSession {
     }
     this.pushes?.abandon(this.nodeId);
     onEnded(this);
-    nodes
-      .disconnected(this.nodeId, this.epoch, clock.nowMs())
+    // An acknowledgement under way would say after it that the node is connected.
+    (this.recording ?? Promise.resolve())
+      .then(() => nodes.disconnected(this.nodeId, this.epoch, clock.nowMs()))
       .catch((cause) => log.error({ err: cause, node: this.nodeId }, 'node could not be recorded as disconnected'))
       .finally(() => this.whenEnded.resolve());
   }
@@ -301,26 +300,33 @@ export class NodeSession {
     void this.push();
   }
 
-  /** Repeated with every heartbeat: one that cannot be written down now is no reason to leave the node alone. */
-  private async acknowledged(revision: number): Promise<void> {
+  /** Its questions are not kept waiting while the registry is told. */
+  private acknowledged(revision: number): void {
     this.pushes?.acknowledged(this.nodeId, revision, this.refusals.values());
-    try {
-      await this.noteAcknowledged(revision);
-    } catch (cause) {
-      this.dependencies.log.warn({ err: cause, node: this.nodeId }, 'acknowledgement could not be recorded');
+    this.unrecorded = Math.max(revision, this.unrecorded ?? 0);
+    this.recording ??= this.recordAcknowledgements().finally(() => (this.recording = null));
+  }
+
+  /** Repeated with every heartbeat: one that cannot be written down now is no reason to leave the node alone. */
+  private async recordAcknowledgements(): Promise<void> {
+    while (this.unrecorded !== null && !this.ended) {
+      const revision = this.unrecorded;
+      this.unrecorded = null;
+      try {
+        await this.record(revision);
+      } catch (cause) {
+        this.dependencies.log.warn({ err: cause, node: this.nodeId }, 'acknowledgement could not be recorded');
+      }
     }
   }
 
-  private async noteAcknowledged(revision: number): Promise<void> {
+  private async record(revision: number): Promise<void> {
     const { nodes, clock, onAcknowledged } = this.dependencies;
-    if (!this.hasAcknowledged || revision > this.ackedRevision) {
-      await nodes.acknowledged(this.nodeId, this.epoch, revision, clock.nowMs());
-      this.hasAcknowledged = true;
-      this.ackedRevision = revision;
-      onAcknowledged(this);
-    } else {
-      await nodes.seen(this.nodeId, this.epoch, clock.nowMs());
-    }
+    if (this.hasAcknowledged && revision <= this.ackedRevision) return nodes.seen(this.nodeId, this.epoch, clock.nowMs());
+    await nodes.acknowledged(this.nodeId, this.epoch, revision, clock.nowMs());
+    this.hasAcknowledged = true;
+    this.ackedRevision = revision;
+    onAcknowledged(this);
   }
 
   private async refused({ kind, id, revision, reason }: Nack): Promise<void> {
@@ -455,14 +461,11 @@ export class NodeSession {
     this.isSendingBlobs = true;
     try {
       for (let digest = this.blobQueue.shift(); digest !== undefined && !this.ended; digest = this.blobQueue.shift()) {
-        const bytes = await this.dependencies.manifest.blob(digest);
-        if (bytes === null) {
-          await this.write({ case: 'blob', value: { digest, missing: true } });
-          continue;
-        }
-        const compressed = bytes.length <= COMPRESS_AT_ONCE_BYTES ? zstdCompressSync(bytes) : await compress(bytes);
-        const zstd = compressed.length < bytes.length; // function packages are compressed already
-        await this.write({ case: 'blob', value: { digest, bytes: zstd ? compressed : bytes, zstd } });
+        const bytes = await this.dependencies.blobs.read(digest);
+        await this.write({
+          case: 'blob',
+          value: bytes === null ? { digest, missing: true } : { digest, bytes, zstd: true },
+        });
       }
     } catch (cause) {
       this.dependencies.log.error({ err: cause, node: this.nodeId }, 'blob could not be read');

@@ -2,6 +2,7 @@
  * What every Store must do. Run by the specs of the in-memory fake and of PostgreSQL; one store serves all cases, so each case works in
  * tenants of its own and expects nothing of the revisions that others take.
  */
+import { zstdDecompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ManualClock, Secret, SetDigest } from '@gatehouse/kernel';
@@ -1070,6 +1071,8 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         await store.manifest.clean(clock.nowMs());
         for (const digest of [used, code, orphan, young]) expect(await store.manifest.blob(digest)).not.toBeNull();
         expect(await store.manifest.blob(empty)).toBeNull();
+        expect(await store.manifest.compressedBlob(empty)).toBeNull();
+        expect(zstdDecompressSync((await store.manifest.compressedBlob(used))!)).toEqual(Buffer.from(bytes('used')));
         clock.advance(1000);
         expect(await store.manifest.clean(clock.nowMs())).toEqual({ removals: 0, blobs: 2 });
         expect(await store.manifest.blob(orphan)).toBeNull();

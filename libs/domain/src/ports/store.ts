@@ -274,6 +274,8 @@ export interface ManifestLog {
   /** Live entries whose name `KIND id` falls into one of these buckets of a `SetDigest`. Reads the names of all. */
   inBuckets(kinds: readonly EntryKind[], buckets: readonly number[]): Promise<ManifestEntry[]>;
   blob(digest: string): Promise<Uint8Array | null>;
+  /** The same, as zstd. */
+  compressedBlob(digest: string): Promise<Uint8Array | null>;
   /** Calls back after a commit that published, on any control plane. Returns the way to stop. */
   subscribe(onPublished: () => void): Promise<() => Promise<void>>;
   /** Forgets removals older than `beforeMs` and blobs that nothing refers to. Returns how many of each. */

@@ -1,3 +1,4 @@
+import { zstdCompressSync } from 'node:zlib';
 import { canonicalJson, SetDigest, sha256Hex, type Clock } from '@gatehouse/kernel';
 import type { TenantId } from '../../tenancy/tenant.js';
 import { formerPoolsAfter, formerPoolsField, poolsField } from '../../publish/placement.js';
@@ -49,6 +50,11 @@ export class InMemoryManifestLog implements ManifestLog {
 
   async blob(digest: string): Promise<Uint8Array | null> {
     return this.blobs.get(digest)?.bytes.slice() ?? null;
+  }
+
+  async compressedBlob(digest: string): Promise<Uint8Array | null> {
+    const blob = this.blobs.get(digest);
+    return blob === undefined ? null : zstdCompressSync(blob.bytes);
   }
 
   async subscribe(onPublished: () => void): Promise<() => Promise<void>> {
