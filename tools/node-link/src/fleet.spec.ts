@@ -191,7 +191,7 @@ for (const [what, harm] of [
   test(`a difference is found by the next check, repaired without sending the rest, and counted on both sides: ${what}`, async () => {
     const control = await controlPlane();
     for (const name of ['a', 'b', 'c']) await publishBlob(store, `${name}/dev`, name);
-    const { link, world } = await node('a', at(control.port), { checkMs: 50 });
+    const { link, world } = await node('a', at(control.port), { checkMs: 400 });
     await eventually(() => expect(world.texts.size).toBe(3));
     const { fullManifests } = control.server.counts;
     harm(link as unknown as Insides);
