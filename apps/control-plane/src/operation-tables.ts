@@ -2,7 +2,7 @@ import { ApiGatewayV2 } from '@gatehouse/aws-api';
 import { deploymentOperations } from '@gatehouse/control-deployments';
 import { domainNameOperations } from '@gatehouse/control-domain-names';
 import { functionOperations, type FunctionInvoker } from '@gatehouse/control-functions';
-import { restApiOperations } from '@gatehouse/control-rest-apis';
+import { apiPartOperations, restApiOperations } from '@gatehouse/control-rest-apis';
 import { tenantOperations } from '@gatehouse/control-tenants';
 import { usagePlanOperations } from '@gatehouse/control-usage-plans';
 import { noneYet, type OperationTables } from '@gatehouse/control-wire';
@@ -23,6 +23,7 @@ export function operationTables({ store, clock, ids, waiter, invoker }: TableDep
   return {
     ApiGateway: {
       ...restApiOperations({ store, clock, ids, quotas: AWS_QUOTAS }),
+      ...apiPartOperations({ store, clock, ids }),
       ...deploymentOperations({ store, clock, ids, waiter }),
       ...usagePlanOperations({ store, clock, ids }),
       ...domainNameOperations({ store, clock, ids, quotas: AWS_QUOTAS }),

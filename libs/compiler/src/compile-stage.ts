@@ -4,12 +4,13 @@
  */
 import {
   SNAPSHOT_FORMAT,
+  type GatewayResponseSnapshot,
   type RouteAuthorization,
   type RouteSnapshot,
   type StageSnapshot,
   type ThrottleSettings,
 } from '@gatehouse/contracts';
-import type { AccountSettings, Method, Resource, RestApiDefinition, Stage } from '@gatehouse/domain';
+import type { AccountSettings, GatewayResponse, Method, Resource, RestApiDefinition, Stage } from '@gatehouse/domain';
 import { canonicalJson } from '@gatehouse/kernel';
 import { compareText, Diagnostics, type Diagnostic } from './diagnostics.js';
 import { compileIntegration } from './integration.js';
@@ -31,6 +32,8 @@ export interface CompiledStage {
 
 /** The throttle of all methods of a stage; see control-plane reference §3.3. */
 const ALL_METHODS = '*/*';
+/** Of the parameters of a gateway response. */
+const HEADER_PREFIX = 'gatewayresponse.header.';
 /** Of a rate or burst limit: none at this level. */
 const NO_LIMIT = -1;
 
@@ -65,7 +68,9 @@ export function compileStage(input: StageInput): CompiledStage {
       disableExecuteApiEndpoint: api.disableExecuteApiEndpoint,
       accountThrottle: throttleOf(input.account.throttle.ratePerSecond, input.account.throttle.burst),
       routes,
-      gatewayResponses: [],
+      gatewayResponses: (definition.parts?.gatewayResponses ?? [])
+        .map(compileGatewayResponse)
+        .sort((a, b) => compareText(a.responseType, b.responseType)),
     },
     diagnostics: diagnostics.sorted(),
   };
@@ -103,6 +108,21 @@ function compileRoute(
       },
       diagnostics,
     ),
+  };
+}
+
+function compileGatewayResponse({
+  id,
+  statusCode,
+  responseParameters,
+  responseTemplates,
+}: GatewayResponse): GatewayResponseSnapshot {
+  const headers = Object.entries(responseParameters ?? {}).map(([name, value]) => [name.slice(HEADER_PREFIX.length), value]);
+  return {
+    responseType: id,
+    statusCode: statusCode === null ? null : Number(statusCode),
+    headers: Object.fromEntries(headers) as Readonly<Record<string, string>>,
+    templates: responseTemplates ?? {},
   };
 }
 

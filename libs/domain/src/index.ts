@@ -66,6 +66,69 @@ export {
   type MethodRequest,
   type MethodResponseRequest,
 } from './rest-apis/method-rules.js';
+export { API_PART_KINDS, type ApiPart, type ApiPartKind } from './api-parts/api-part.js';
+export {
+  authorizerPatchRules,
+  checkAuthorizer,
+  checkAuthorizerCount,
+  checkAuthorizerName,
+  checkAuthorizerUnused,
+  newAuthorizer,
+  unknownAuthorizer,
+  type Authorizer,
+  type AuthorizerRequest,
+} from './api-parts/authorizer.js';
+export {
+  checkDocumentationPart,
+  checkNewPart,
+  documentationPartPatchRules,
+  documentationVersionExists,
+  documentationVersionPatchRules,
+  isSameLocation,
+  newDocumentationPart,
+  newDocumentationVersion,
+  unknownDocumentationPart,
+  unknownDocumentationVersion,
+  type DocumentationLocation,
+  type DocumentationPart,
+  type DocumentationPartType,
+  type DocumentationVersion,
+  type LocationRequest,
+} from './api-parts/documentation.js';
+export {
+  checkGatewayResponse,
+  checkResponseType,
+  customisable,
+  GATEWAY_RESPONSE_TYPES,
+  gatewayResponsePatchRules,
+  newGatewayResponse,
+  shownGatewayResponse,
+  uncustomisedGatewayResponse,
+  type GatewayResponse,
+  type GatewayResponseRequest,
+  type ShownGatewayResponse,
+} from './api-parts/gateway-response.js';
+export {
+  checkModel,
+  checkModelUnused,
+  defaultModels,
+  flattenedSchema,
+  modelPatchRules,
+  modelTemplate,
+  newModel,
+  unknownModel,
+  type Model,
+  type ModelRequest,
+} from './api-parts/model.js';
+export { checkReferences, hasReferences, type KnownParts } from './api-parts/references.js';
+export {
+  checkRequestValidatorUnused,
+  newRequestValidator,
+  requestValidatorPatchRules,
+  unknownRequestValidator,
+  type RequestValidator,
+  type RequestValidatorRequest,
+} from './api-parts/request-validator.js';
 export { AWS_QUOTAS, type Quotas } from './rest-apis/quotas.js';
 export { checkRestApi, newRestApi, restApiPatchRules, unknownApi, type RestApiRequest } from './rest-apis/rest-api-rules.js';
 export { checkPathPart, isGreedy, isVariable } from './routing/path-part.js';
@@ -73,6 +136,7 @@ export { resourcePatchRules } from './routing/resource-patch.js';
 export { ResourceTree, unknownResource, type Place } from './routing/resource-tree.js';
 export type {
   CanarySettings,
+  DeployedParts,
   Deployment,
   DeploymentSummary,
   MethodSetting,

@@ -22,13 +22,15 @@ import { PrismaMetrics, PrismaUsage } from './repositories/metering.js';
 import type { Transaction, TransactionScope } from './repositories/prisma-repository.js';
 import { PrismaPlacement } from './repositories/placement.js';
 import { PrismaBlobs, PrismaManifest } from './repositories/publish.js';
-import { PrismaMethods, PrismaResources, PrismaRestApis } from './repositories/rest-apis.js';
+import { PrismaApiParts, PrismaMethods, PrismaResources, PrismaRestApis } from './repositories/rest-apis.js';
 import { PrismaApiKeys, PrismaUsagePlanKeys, PrismaUsagePlans } from './repositories/usage-plans.js';
-import { retryConflicts } from './retry.js';
+import { NeverBegan, retryConflicts } from './retry.js';
 import { Sealer } from './seal.js';
 
 const TRANSACTION_DEADLINE_MS = 60_000;
 const CONNECTION_DEADLINE_MS = 15_000;
+/** In the words of `pg` and of PostgreSQL. */
+const LOST_CONNECTION = /Connection terminated|terminating connection|ECONNRESET|EPIPE/;
 
 /** What the store needs of a logger; a pino logger fits. */
 export interface StoreLogger {
@@ -106,12 +108,23 @@ class PrismaStore implements Store {
   }
 
   #transact<T>(tenant: TenantId, work: (tx: TenantRepositories) => Promise<T>): Promise<T> {
-    return retryConflicts(this.#logger, () =>
-      this.#prisma.$transaction((tx) => work(this.#repositories(tenant, tx)), {
-        maxWait: CONNECTION_DEADLINE_MS,
-        timeout: TRANSACTION_DEADLINE_MS,
-      }),
-    );
+    return retryConflicts(this.#logger, () => this.#begin((tx) => work(this.#repositories(tenant, tx))));
+  }
+
+  /** Throws NeverBegan when the pool gave out a connection that PostgreSQL had ended. */
+  async #begin<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+    let hasBegun = false;
+    try {
+      return await this.#prisma.$transaction(
+        (tx) => {
+          hasBegun = true;
+          return work(tx);
+        },
+        { maxWait: CONNECTION_DEADLINE_MS, timeout: TRANSACTION_DEADLINE_MS },
+      );
+    } catch (error) {
+      throw !hasBegun && LOST_CONNECTION.test(String(error)) ? new NeverBegan(error) : error;
+    }
   }
 
   #repositories(tenant: TenantId, tx: Transaction): TenantRepositories {
@@ -122,6 +135,12 @@ class PrismaStore implements Store {
       restApis: new PrismaRestApis(scope),
       resources: new PrismaResources(scope),
       methods: new PrismaMethods(scope),
+      models: new PrismaApiParts(scope, 'MODEL'),
+      requestValidators: new PrismaApiParts(scope, 'REQUEST_VALIDATOR'),
+      authorizers: new PrismaApiParts(scope, 'AUTHORIZER'),
+      gatewayResponses: new PrismaApiParts(scope, 'GATEWAY_RESPONSE'),
+      documentationParts: new PrismaApiParts(scope, 'DOCUMENTATION_PART'),
+      documentationVersions: new PrismaApiParts(scope, 'DOCUMENTATION_VERSION'),
       deployments: new PrismaDeployments(scope),
       stages: new PrismaStages(scope),
       apiKeys: new PrismaApiKeys(scope),

@@ -7,14 +7,24 @@ const WRITE_CONFLICT = 'P2034';
 const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK_DETECTED = '40P01';
 
-/** Runs a transaction again when PostgreSQL sacrificed it to another one. */
+/** The connection was lost before the transaction's first statement: nothing can have happened. */
+export class NeverBegan extends Error {
+  constructor(override readonly cause: unknown) {
+    super('the connection was lost before the transaction began');
+    this.name = 'NeverBegan';
+  }
+}
+
+/** Runs a transaction again when PostgreSQL sacrificed it to another one, or when its connection turned out to be a dead one. */
 export async function retryConflicts<T>(logger: StoreLogger, transaction: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await transaction();
     } catch (error) {
-      if (attempt === ATTEMPTS || !isConflict(error)) throw error;
-      logger.warn({ attempt, error: String(error) }, 'transaction runs again after a conflict');
+      const neverBegan = error instanceof NeverBegan;
+      if (attempt === ATTEMPTS || !(neverBegan || isConflict(error))) throw neverBegan ? error.cause : error;
+      const reason = neverBegan ? 'on another connection' : 'after a conflict';
+      logger.warn({ attempt, error: String(error) }, `transaction runs again ${reason}`);
       await sleep(Math.random() * 10 * 2 ** attempt); // apart, so that two that met do not meet again
     }
   }

@@ -27,6 +27,9 @@ interface Belongings {
   readonly apiKey: string;
   readonly keyValue: string;
   readonly usagePlanId: string;
+  readonly requestValidatorId: string;
+  readonly authorizerId: string;
+  readonly documentationPartId: string;
   readonly functionName: string;
   readonly domainName: string;
   readonly certificateArn: string;
@@ -66,6 +69,12 @@ async function furnish(tenant: TestTenant, functionName: string): Promise<Belong
     quota: { limit: 5, period: 'DAY' },
   });
   await api.createUsagePlanKey({ usagePlanId, keyId: apiKey, keyType: 'API_KEY' });
+  await api.createModel({ restApiId, name: 'Secret', contentType: 'application/json', schema: '{"type":"object"}' });
+  const validator = await api.createRequestValidator({ restApiId, name: 'all' });
+  const authorizer = await api.createAuthorizer({ restApiId, ...AUTHORIZER });
+  await api.putGatewayResponse({ restApiId, responseType: 'THROTTLED', statusCode: '503' });
+  const part = await api.createDocumentationPart({ restApiId, location: { type: 'API' }, properties: '{"a":1}' });
+  await api.createDocumentationVersion({ restApiId, documentationVersion: 'v1' });
   await api.tagResource({ resourceArn: apiArn(restApiId), tags: { whose: functionName } });
   await lambda.createFunction({
     FunctionName: functionName,
@@ -100,6 +109,9 @@ async function furnish(tenant: TestTenant, functionName: string): Promise<Belong
     apiKey: apiKey!,
     keyValue: value!,
     usagePlanId: usagePlanId!,
+    requestValidatorId: validator.id!,
+    authorizerId: authorizer.id!,
+    documentationPartId: part.id!,
     functionName,
     domainName,
     certificateArn,
@@ -114,6 +126,9 @@ const NOBODYS: Belongings = {
   apiKey: 'zzzzzzzzzz',
   keyValue: 'z'.repeat(40),
   usagePlanId: 'zzzzzz',
+  requestValidatorId: 'zzzzzz',
+  authorizerId: 'zzzzzz',
+  documentationPartId: 'zzzzzz',
   functionName: 'ownerless-function',
   domainName: 'nobodys.example.com',
   certificateArn: 'arn:aws:acm:us-east-1:999999999999:certificate/nobodys',
@@ -123,6 +138,13 @@ const apiArn = (restApiId: string): string => `arn:aws:apigateway:us-east-1::/re
 const method = ({ restApiId, resourceId }: Belongings) => ({ restApiId, resourceId, httpMethod: 'GET' });
 const response = (ids: Belongings) => ({ ...method(ids), statusCode: '200' });
 const description = [{ op: 'replace' as const, path: '/description', value: 'taken over' }];
+const AUTHORIZER = {
+  name: 'tokens',
+  type: 'TOKEN',
+  authorizerUri:
+    'arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:111111111111:function:f/invocations',
+  identitySource: 'method.request.header.Authorization',
+} as const;
 const DAYS = { startDate: '2026-11-01', endDate: '2026-11-02' };
 
 const API_GATEWAY_CALLS: Record<Exclude<keyof ApiGateway.Operations, keyof typeof API_GATEWAY_NOT_YET>, Call> = {
@@ -206,6 +228,54 @@ const API_GATEWAY_CALLS: Record<Exclude<keyof ApiGateway.Operations, keyof typeo
       patchOperations: [{ op: 'replace', path: '/basePath', value: 'x' }],
     }),
   DeleteBasePathMapping: ({ apiGateway }, { domainName }) => apiGateway.deleteBasePathMapping({ domainName, basePath: '(none)' }),
+  CreateModel: ({ apiGateway }, { restApiId }) =>
+    apiGateway.createModel({ restApiId, name: 'Taken', contentType: 'application/json', schema: '{}' }),
+  GetModel: ({ apiGateway }, { restApiId }) => apiGateway.getModel({ restApiId, modelName: 'Secret' }),
+  GetModels: ({ apiGateway }, { restApiId }) => apiGateway.getModels({ restApiId }),
+  GetModelTemplate: ({ apiGateway }, { restApiId }) => apiGateway.getModelTemplate({ restApiId, modelName: 'Secret' }),
+  UpdateModel: ({ apiGateway }, { restApiId }) =>
+    apiGateway.updateModel({ restApiId, modelName: 'Secret', patchOperations: description }),
+  DeleteModel: ({ apiGateway }, { restApiId }) => apiGateway.deleteModel({ restApiId, modelName: 'Secret' }),
+  CreateRequestValidator: ({ apiGateway }, { restApiId }) => apiGateway.createRequestValidator({ restApiId, name: 'taken' }),
+  GetRequestValidator: ({ apiGateway }, { restApiId, requestValidatorId }) =>
+    apiGateway.getRequestValidator({ restApiId, requestValidatorId }),
+  GetRequestValidators: ({ apiGateway }, { restApiId }) => apiGateway.getRequestValidators({ restApiId }),
+  UpdateRequestValidator: ({ apiGateway }, { restApiId, requestValidatorId }) =>
+    apiGateway.updateRequestValidator({ restApiId, requestValidatorId, patchOperations: [] }),
+  DeleteRequestValidator: ({ apiGateway }, { restApiId, requestValidatorId }) =>
+    apiGateway.deleteRequestValidator({ restApiId, requestValidatorId }),
+  CreateAuthorizer: ({ apiGateway }, { restApiId }) => apiGateway.createAuthorizer({ restApiId, ...AUTHORIZER }),
+  GetAuthorizer: ({ apiGateway }, { restApiId, authorizerId }) => apiGateway.getAuthorizer({ restApiId, authorizerId }),
+  GetAuthorizers: ({ apiGateway }, { restApiId }) => apiGateway.getAuthorizers({ restApiId }),
+  UpdateAuthorizer: ({ apiGateway }, { restApiId, authorizerId }) =>
+    apiGateway.updateAuthorizer({ restApiId, authorizerId, patchOperations: [] }),
+  DeleteAuthorizer: ({ apiGateway }, { restApiId, authorizerId }) => apiGateway.deleteAuthorizer({ restApiId, authorizerId }),
+  PutGatewayResponse: ({ apiGateway }, { restApiId }) =>
+    apiGateway.putGatewayResponse({ restApiId, responseType: 'THROTTLED', statusCode: '500' }),
+  GetGatewayResponse: ({ apiGateway }, { restApiId }) => apiGateway.getGatewayResponse({ restApiId, responseType: 'THROTTLED' }),
+  GetGatewayResponses: ({ apiGateway }, { restApiId }) => apiGateway.getGatewayResponses({ restApiId }),
+  UpdateGatewayResponse: ({ apiGateway }, { restApiId }) =>
+    apiGateway.updateGatewayResponse({ restApiId, responseType: 'THROTTLED', patchOperations: [] }),
+  DeleteGatewayResponse: ({ apiGateway }, { restApiId }) =>
+    apiGateway.deleteGatewayResponse({ restApiId, responseType: 'THROTTLED' }),
+  CreateDocumentationPart: ({ apiGateway }, { restApiId }) =>
+    apiGateway.createDocumentationPart({ restApiId, location: { type: 'METHOD' }, properties: '{"a":1}' }),
+  GetDocumentationPart: ({ apiGateway }, { restApiId, documentationPartId }) =>
+    apiGateway.getDocumentationPart({ restApiId, documentationPartId }),
+  GetDocumentationParts: ({ apiGateway }, { restApiId }) => apiGateway.getDocumentationParts({ restApiId }),
+  UpdateDocumentationPart: ({ apiGateway }, { restApiId, documentationPartId }) =>
+    apiGateway.updateDocumentationPart({ restApiId, documentationPartId, patchOperations: [] }),
+  DeleteDocumentationPart: ({ apiGateway }, { restApiId, documentationPartId }) =>
+    apiGateway.deleteDocumentationPart({ restApiId, documentationPartId }),
+  CreateDocumentationVersion: ({ apiGateway }, { restApiId }) =>
+    apiGateway.createDocumentationVersion({ restApiId, documentationVersion: 'v2' }),
+  GetDocumentationVersion: ({ apiGateway }, { restApiId }) =>
+    apiGateway.getDocumentationVersion({ restApiId, documentationVersion: 'v1' }),
+  GetDocumentationVersions: ({ apiGateway }, { restApiId }) => apiGateway.getDocumentationVersions({ restApiId }),
+  UpdateDocumentationVersion: ({ apiGateway }, { restApiId }) =>
+    apiGateway.updateDocumentationVersion({ restApiId, documentationVersion: 'v1', patchOperations: description }),
+  DeleteDocumentationVersion: ({ apiGateway }, { restApiId }) =>
+    apiGateway.deleteDocumentationVersion({ restApiId, documentationVersion: 'v1' }),
   GetAccount: ({ apiGateway }) => apiGateway.getAccount({}),
   UpdateAccount: ({ apiGateway }) => apiGateway.updateAccount({ patchOperations: [] }),
   TagResource: ({ apiGateway }, { restApiId }) =>
@@ -230,6 +300,15 @@ const NESTED = [
   'UpdateDeployment',
   'DeleteDeployment',
   'CreateStage',
+  'GetRequestValidator',
+  'UpdateRequestValidator',
+  'DeleteRequestValidator',
+  'GetAuthorizer',
+  'UpdateAuthorizer',
+  'DeleteAuthorizer',
+  'GetDocumentationPart',
+  'UpdateDocumentationPart',
+  'DeleteDocumentationPart',
   'CreateUsagePlanKey',
   'GetUsagePlanKey',
   'DeleteUsagePlanKey',

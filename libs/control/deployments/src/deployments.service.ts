@@ -53,7 +53,12 @@ export class Deployments {
   create(tenant: TenantId, apiId: string, request: NewDeployment): Promise<Published<Deployment>> {
     return this.store.transact(tenant, async (tx) => {
       const api = await lockApi(tx, apiId);
-      const definition = freezeDefinition(api, await tx.resources.ofApi(apiId), await tx.methods.ofApi(apiId));
+      const definition = freezeDefinition(api, await tx.resources.ofApi(apiId), await tx.methods.ofApi(apiId), {
+        models: await tx.models.ofApi(apiId),
+        requestValidators: await tx.requestValidators.ofApi(apiId),
+        authorizers: await tx.authorizers.ofApi(apiId),
+        gatewayResponses: await tx.gatewayResponses.ofApi(apiId),
+      });
       const deployment: Deployment = {
         apiId,
         id: this.ids.id(6),

@@ -1,4 +1,10 @@
 export {
+  apiPartOperationNames,
+  apiPartOperations,
+  type ApiPartDependencies,
+  type ApiPartOperations,
+} from './api-parts.operations.js';
+export {
   restApiOperationNames,
   restApiOperations,
   type RestApiDependencies,

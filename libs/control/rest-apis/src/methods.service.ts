@@ -1,3 +1,4 @@
+import { withKnownReferences } from './api-parts.service.js';
 import {
   conflict,
   newMethod,
@@ -22,7 +23,7 @@ export class Methods {
     return this.store.transact(tenant, async (tx) => {
       await lockApiOfMethod(tx, key);
       if ((await tx.resources.find(resourceKey(key))) === null) throw unknownResource();
-      const method = newMethod(key, request);
+      const method = await withKnownReferences(tx, newMethod(key, request));
       if ((await tx.methods.find(key)) !== null) throw conflict('Method already exists for this resource');
       await tx.methods.insert(method);
       return method;
@@ -38,7 +39,8 @@ export class Methods {
   change(tenant: TenantId, key: MethodKey, change: (method: Method) => Method, unknown = unknownMethod): Promise<Method> {
     return this.store.transact(tenant, async (tx) => {
       await lockApiOfMethod(tx, key);
-      const method = change((await tx.methods.find(key)) ?? (await missing(tx, key, unknown)));
+      const present = (await tx.methods.find(key)) ?? (await missing(tx, key, unknown));
+      const method = await withKnownReferences(tx, change(present));
       await tx.methods.replace(method);
       return method;
     });

@@ -354,7 +354,7 @@ describe('resources', () => {
   test('a new one answers where it stands', async () => {
     const { restApiId, rootId } = await users();
     expect(await seen(ops.CreateResource(ours, { restApiId, parentId: rootId, pathPart: '{proxy+}' }))).toEqual({
-      id: '000004',
+      id: expect.stringMatching(/^[0-9]{6}$/) as string,
       parentId: rootId,
       pathPart: '{proxy+}',
       path: '/{proxy+}',

@@ -3,12 +3,15 @@ import {
   applyChanges,
   badRequest,
   checkRestApi,
+  defaultModels,
   limitExceeded,
   newRestApi,
   POOL_TAG,
   readPatch,
   restApiPatchRules,
   unknownApi,
+  type ApiPart,
+  type ApiPartRepository,
   type Page,
   type PageRequest,
   type PatchOperation,
@@ -25,6 +28,7 @@ const API_ID_CHARS = 10;
 /** AWS's root resources have longer ids than their descendants. */
 const ROOT_ID_CHARS = 10;
 const RESOURCE_ID_CHARS = 6;
+const PART_ID_CHARS = 6;
 
 /** REST APIs of a tenant. What they serve changes with a deployment, so only their removal tells the nodes. */
 export class RestApis {
@@ -55,6 +59,7 @@ export class RestApis {
       if (namesPool(api)) await placeTenant(tx);
       await tx.resources.insert({ apiId: api.id, id: api.rootResourceId, parentId: null, pathPart: null, path: '/' });
       if (source !== null) await this.#copyContent(tx, source, api);
+      else for (const model of defaultModels(api.id, () => this.ids.id(PART_ID_CHARS))) await tx.models.insert(model);
       return api;
     });
   }
@@ -95,8 +100,9 @@ export class RestApis {
     });
   }
 
-  /** Resources and methods of `source`, under ids of their own. */
+  /** Resources and methods of `source`, under ids of their own, and its parts under the same. */
   async #copyContent(tx: TenantRepositories, source: RestApi, copy: RestApi): Promise<void> {
+    await copyParts(tx, source.id, copy.id);
     const resources = await tx.resources.ofApi(source.id);
     const copies = new Map([[source.rootResourceId, copy.rootResourceId]]);
     for (const resource of resources) {
@@ -121,6 +127,16 @@ export class RestApis {
       });
     }
   }
+}
+
+/** All but versions of documentation, which are history. Models keep referring to each other. */
+async function copyParts(tx: TenantRepositories, sourceId: string, copyId: string): Promise<void> {
+  const place = `/restapis/${sourceId}/models/`;
+  for (const model of await tx.models.ofApi(sourceId))
+    await tx.models.insert({ ...model, apiId: copyId, schema: model.schema.replaceAll(place, `/restapis/${copyId}/models/`) });
+  const { requestValidators, authorizers, gatewayResponses, documentationParts } = tx;
+  for (const parts of [requestValidators, authorizers, gatewayResponses, documentationParts] as ApiPartRepository<ApiPart>[])
+    for (const part of await parts.ofApi(sourceId)) await parts.insert({ ...part, apiId: copyId });
 }
 
 /** Then functions of its tenant go there, too, while it exists. */

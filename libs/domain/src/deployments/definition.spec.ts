@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { Integration, Method, Resource } from '../rest-apis/rest-api.js';
 import { definitionDigest, freezeDefinition } from './definition.js';
+import type { DeployedParts } from './deployment.js';
 import { sampleRestApi } from '../rest-apis/samples.js';
 
 const api = sampleRestApi({ id: 'abcdefghij' });
@@ -49,9 +50,11 @@ const resources = [
 ];
 const methods = [method('root', 'GET'), method('b', 'GET'), method('b', 'POST'), method('c', 'ANY'), method('d', 'GET')];
 
+const parts: DeployedParts = { models: [], requestValidators: [], authorizers: [], gatewayResponses: [] };
+
 test('an API freezes to the same bytes in whatever order its parts were read', () => {
-  const frozen = freezeDefinition(api, resources, methods);
-  const reversed = freezeDefinition(api, [...resources].reverse(), [...methods].reverse());
+  const frozen = freezeDefinition(api, resources, methods, parts);
+  const reversed = freezeDefinition(api, [...resources].reverse(), [...methods].reverse(), parts);
   expect(reversed).toEqual(frozen);
   expect(definitionDigest(reversed)).toBe(definitionDigest(frozen));
   expect(frozen.resources.map((r) => r.path)).toEqual(['/', '/Pets', '/pets', '/pets/{id}', '/é']);
@@ -59,17 +62,17 @@ test('an API freezes to the same bytes in whatever order its parts were read', (
 });
 
 test('any difference in the definition changes its digest', () => {
-  const digest = definitionDigest(freezeDefinition(api, resources, methods));
-  expect(definitionDigest(freezeDefinition(api, resources, methods.slice(1)))).not.toBe(digest);
-  expect(definitionDigest(freezeDefinition({ ...api, binaryMediaTypes: ['*/*'] }, resources, methods))).not.toBe(digest);
+  const digest = definitionDigest(freezeDefinition(api, resources, methods, parts));
+  expect(definitionDigest(freezeDefinition(api, resources, methods.slice(1), parts))).not.toBe(digest);
+  expect(definitionDigest(freezeDefinition({ ...api, binaryMediaTypes: ['*/*'] }, resources, methods, parts))).not.toBe(digest);
 });
 
 test('an API without methods is not deployable', () => {
-  expect(() => freezeDefinition(api, resources, [])).toThrow("The REST API doesn't contain any methods");
+  expect(() => freezeDefinition(api, resources, [], parts)).toThrow("The REST API doesn't contain any methods");
 });
 
 test('a method without integration is not deployable', () => {
-  expect(() => freezeDefinition(api, resources, [...methods, method('a', 'GET', null)])).toThrow(
+  expect(() => freezeDefinition(api, resources, [...methods, method('a', 'GET', null)], parts)).toThrow(
     'No integration defined for method',
   );
 });

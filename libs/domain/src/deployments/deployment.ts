@@ -1,3 +1,7 @@
+import type { Authorizer } from '../api-parts/authorizer.js';
+import type { GatewayResponse } from '../api-parts/gateway-response.js';
+import type { Model } from '../api-parts/model.js';
+import type { RequestValidator } from '../api-parts/request-validator.js';
 import type { Method, Resource, RestApi, TextMap } from '../rest-apis/rest-api.js';
 
 /** The frozen definition of an API: read in one transaction, stored as canonical JSON, never edited. */
@@ -8,6 +12,16 @@ export interface RestApiDefinition {
   readonly resources: readonly Resource[];
   /** Sorted by resource path, then verb. */
   readonly methods: readonly Method[];
+  /** Absent in definitions frozen before APIs had any. */
+  readonly parts?: DeployedParts;
+}
+
+/** What a deployment takes along beside the tree. Each list is sorted by id. */
+export interface DeployedParts {
+  readonly models: readonly Model[];
+  readonly requestValidators: readonly RequestValidator[];
+  readonly authorizers: readonly Authorizer[];
+  readonly gatewayResponses: readonly GatewayResponse[];
 }
 
 export interface Deployment {

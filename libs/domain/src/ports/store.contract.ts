@@ -6,6 +6,7 @@ import { zstdDecompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ManualClock, Secret, SetDigest } from '@gatehouse/kernel';
+import type { ApiPart } from '../api-parts/api-part.js';
 import type { Deployment, Stage } from '../deployments/deployment.js';
 import type { BasePathMapping, Certificate, DomainName } from '../domain-names/domain-name.js';
 import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../functions/function.js';
@@ -16,7 +17,16 @@ import type { Method, Resource, RestApi } from '../rest-apis/rest-api.js';
 import { DEFAULT_ACCOUNT_SETTINGS } from '../tenancy/account.js';
 import { tenantId, type TenantId } from '../tenancy/tenant.js';
 import type { ApiKey, UsagePlan, UsagePlanKey } from '../usage-plans/usage-plan.js';
-import { DuplicateKey, type Page, type PageRequest, type Repository, type Store, type TenantRepositories } from './store.js';
+import {
+  DuplicateKey,
+  type ApiPartKey,
+  type ApiPartRepository,
+  type Page,
+  type PageRequest,
+  type Repository,
+  type Store,
+  type TenantRepositories,
+} from './store.js';
 
 const START_MS = Date.UTC(2026, 0, 1);
 
@@ -236,7 +246,48 @@ function kind<K, E>(
   return { name, of, make, change, keyOf } as unknown as Kind;
 }
 
+const PARTS = {
+  models: (id: string) => ({ id, modelId: 'm', contentType: 'application/json', description: null, schema: '{"ü":"\u0001"}' }),
+  requestValidators: (id: string) => ({ id, name: null, validateRequestBody: true, validateRequestParameters: false }),
+  authorizers: (id: string) => ({
+    id,
+    name: id,
+    type: 'TOKEN' as const,
+    providerARNs: [],
+    authType: null,
+    authorizerUri: 'arn',
+    authorizerCredentials: null,
+    identitySource: null,
+    identityValidationExpression: null,
+    authorizerResultTtlInSeconds: 0,
+  }),
+  gatewayResponses: (id: string) => ({ id, statusCode: null, responseParameters: { b: '1', a: '' }, responseTemplates: null }),
+  documentationParts: (id: string) => ({
+    id,
+    location: { type: 'API' as const, path: null, method: null, statusCode: null, name: null },
+    properties: '{"a":1}',
+  }),
+  documentationVersions: (id: string) => ({ id, description: null, createdAtMs: START_MS, parts: [] }),
+};
+const PART_KINDS = Object.keys(PARTS) as (keyof typeof PARTS)[];
+
+const partsOf = (tx: TenantRepositories, name: keyof typeof PARTS): ApiPartRepository<ApiPart> =>
+  tx[name] as ApiPartRepository<ApiPart>;
+const part = (tenant: TenantId, name: keyof typeof PARTS, id: string): ApiPart => ({
+  apiId: apiId(tenant, 'parent'),
+  ...PARTS[name](id),
+});
+
 const KINDS: readonly Kind[] = [
+  ...PART_KINDS.map((name) =>
+    kind<ApiPartKey, ApiPart>(
+      name,
+      (tx) => partsOf(tx, name),
+      (tenant, index) => part(tenant, name, `part${index}`),
+      (row) => ({ ...row, description: 'changed' }),
+      ({ apiId: api, id }) => ({ apiId: api, id }),
+    ),
+  ),
   kind(
     'REST APIs',
     (tx) => tx.restApis,
@@ -837,6 +888,37 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
       const results = await Promise.allSettled([insert(), insert()]);
       expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
       expect(results.find((result) => result.status === 'rejected')?.reason).toBeInstanceOf(DuplicateKey);
+    });
+
+    describe('parts of an API', () => {
+      test('of each kind are listed by id, in pages, and are no parts of another kind or API', async () => {
+        const tenant = newTenant();
+        await transact(tenant, async (tx) => {
+          await insertParents(tx);
+          await tx.restApis.insert(restApi(tenant, 'other'));
+          for (const name of PART_KINDS) {
+            for (const id of ['b', 'C', 'a']) await partsOf(tx, name).insert(part(tenant, name, id));
+            await partsOf(tx, name).insert({ ...part(tenant, name, 'z'), apiId: apiId(tenant, 'other') });
+          }
+        });
+        await transact(tenant, async (tx) => {
+          for (const name of PART_KINDS) {
+            const api = apiId(tenant, 'parent');
+            const expected = ['C', 'a', 'b'].map((id) => part(tenant, name, id));
+            expect(await partsOf(tx, name).ofApi(api)).toEqual(expected);
+            expect(await readAll((request) => partsOf(tx, name).page(api, request), 2)).toEqual(expected);
+          }
+        });
+      });
+      test('go with their API', async () => {
+        const tenant = newTenant();
+        await transact(tenant, async (tx) => {
+          await insertParents(tx);
+          for (const name of PART_KINDS) await partsOf(tx, name).insert(part(tenant, name, 'a'));
+          await tx.restApis.remove(apiId(tenant, 'parent'));
+          for (const name of PART_KINDS) expect(await partsOf(tx, name).ofApi(apiId(tenant, 'parent'))).toEqual([]);
+        });
+      });
     });
 
     describe('the placement of a tenant', () => {

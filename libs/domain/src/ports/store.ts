@@ -6,6 +6,12 @@
 import type { AccountSettings } from '../tenancy/account.js';
 import type { Credential, Tenant, TenantId } from '../tenancy/tenant.js';
 import type { Method, Resource, RestApi } from '../rest-apis/rest-api.js';
+import type { ApiPart } from '../api-parts/api-part.js';
+import type { Authorizer } from '../api-parts/authorizer.js';
+import type { DocumentationPart, DocumentationVersion } from '../api-parts/documentation.js';
+import type { GatewayResponse } from '../api-parts/gateway-response.js';
+import type { Model } from '../api-parts/model.js';
+import type { RequestValidator } from '../api-parts/request-validator.js';
 import type { Deployment, DeploymentSummary, Stage } from '../deployments/deployment.js';
 import type { LimitSettings } from '../usage-plans/limit-settings.js';
 import type { ApiKey, QuotaPeriod, UsagePlan, UsagePlanKey } from '../usage-plans/usage-plan.js';
@@ -49,7 +55,7 @@ export interface Repository<K, E> {
 export interface RestApiRepository extends Repository<string, RestApi> {
   /** Oldest first. */
   page(request: PageRequest): Promise<Page<RestApi>>;
-  // `remove` takes resources, methods, deployments and stages with it.
+  // `remove` takes resources, methods, parts, deployments and stages with it.
   count(): Promise<number>;
 }
 export interface ResourceRepository extends Repository<{ apiId: string; resourceId: string }, Resource> {
@@ -70,6 +76,17 @@ export interface MethodRepository extends Repository<MethodKey, Method> {
   ofResources(apiId: string, resourceIds: readonly string[]): Promise<Method[]>;
   /** By resource path, then verb. */
   ofApi(apiId: string): Promise<Method[]>;
+}
+export interface ApiPartKey {
+  readonly apiId: string;
+  readonly id: string;
+}
+/** Parts of one kind. */
+export interface ApiPartRepository<E extends ApiPart> extends Repository<ApiPartKey, E> {
+  /** By id. */
+  page(apiId: string, request: PageRequest): Promise<Page<E>>;
+  /** By id. */
+  ofApi(apiId: string): Promise<E[]>;
 }
 export interface DeploymentRepository extends Repository<{ apiId: string; deploymentId: string }, Deployment> {
   /** Newest first, without definitions. */
@@ -225,6 +242,12 @@ export interface TenantRepositories {
   readonly restApis: RestApiRepository;
   readonly resources: ResourceRepository;
   readonly methods: MethodRepository;
+  readonly models: ApiPartRepository<Model>;
+  readonly requestValidators: ApiPartRepository<RequestValidator>;
+  readonly authorizers: ApiPartRepository<Authorizer>;
+  readonly gatewayResponses: ApiPartRepository<GatewayResponse>;
+  readonly documentationParts: ApiPartRepository<DocumentationPart>;
+  readonly documentationVersions: ApiPartRepository<DocumentationVersion>;
   readonly deployments: DeploymentRepository;
   readonly stages: StageRepository;
   readonly apiKeys: ApiKeyRepository;

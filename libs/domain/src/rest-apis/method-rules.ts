@@ -2,7 +2,6 @@ import { badRequest, conflict, notFound, validationError } from '../errors.js';
 import type { PatchRules, ReadChange } from '../patch/patch.js';
 import { flag, mapEntry, property, textOrNull, valueList } from '../patch/rules.js';
 import { checkRequestParameters, checkResponseParameter } from './mapping-expressions.js';
-import { checkModelName, checkModels } from './models.js';
 import type { FlagMap, Method, MethodResponse, TextMap } from './rest-api.js';
 import { checkContentType } from './templates.js';
 
@@ -28,11 +27,11 @@ export function newMethod(key: Pick<Method, 'apiId' | 'resourceId' | 'httpMethod
     resourceId: key.resourceId,
     httpMethod: key.httpMethod,
     authorizationType: request.authorizationType,
-    authorizerId: null,
+    authorizerId: textOrNull(request.authorizerId ?? ''),
     authorizationScopes: [...new Set(request.authorizationScopes ?? [])],
     apiKeyRequired: request.apiKeyRequired ?? false,
     operationName: textOrNull(request.operationName ?? ''),
-    requestValidatorId: readRequestValidatorId(request.requestValidatorId ?? ''),
+    requestValidatorId: textOrNull(request.requestValidatorId ?? ''),
     requestParameters: request.requestParameters ?? null,
     requestModels: request.requestModels ?? null,
     methodResponses: {},
@@ -46,31 +45,17 @@ export function checkHttpMethod(httpMethod: string): string {
   throw badRequest(`Invalid HttpMethod specified. Valid options are ${HTTP_METHODS.join(',')}`);
 }
 
-/** Throws BadRequest unless the method is one that may exist; returns it. */
+/** Throws BadRequest unless the method is one that may exist; returns it. Whether what it refers to is there: `checkReferences`. */
 export function checkMethod(method: Method): Method {
   checkAuthorizationType(method.authorizationType);
   checkRequestParameters(method.requestParameters ?? {});
   Object.keys(method.requestModels ?? {}).forEach(checkContentType);
-  checkModels(method.requestModels ?? {});
   return method;
 }
 
-// No authorizer can be created yet, so none can be named: the types that need one are refused. An id that comes with another
-// type is dropped without a word, as AWS does.
 function checkAuthorizationType(type: string): string {
   if (!AUTHORIZATION_TYPES.includes(type)) throw badRequest('Invalid authorization type specified');
-  if (type === 'CUSTOM' || type === 'COGNITO_USER_POOLS') {
-    throw badRequest(
-      'Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid authorizer.',
-    );
-  }
   return type;
-}
-
-/** No request validator can be created yet: only "none" is valid. */
-function readRequestValidatorId(id: string): null {
-  if (id !== '') throw badRequest('Invalid Request Validator identifier specified');
-  return null;
 }
 
 /** UpdateMethod; `checkMethod` judges what comes out. */
@@ -78,14 +63,14 @@ export const methodPatchRules: PatchRules<Method> = {
   style: 'pathOnly',
   rules: [
     property('/authorizationType', 'authorizationType', checkAuthorizationType),
-    { path: '/authorizerId', replace: () => (method) => method },
+    property('/authorizerId', 'authorizerId', textOrNull),
     property('/apiKeyRequired', 'apiKeyRequired', flag),
     property('/operationName', 'operationName', textOrNull),
-    property('/requestValidatorId', 'requestValidatorId', readRequestValidatorId),
+    property('/requestValidatorId', 'requestValidatorId', textOrNull),
     valueList('/authorizationScopes', 'authorizationScopes'),
     ...requestParameterRules(),
     mapEntry<Method, string, 'requestModels'>('/requestModels/{contentType}', 'requestModels', {
-      read: (_contentType, value) => checkModelName(value),
+      read: (_contentType, value) => value,
       missing: unknownContentType,
     }),
   ],
@@ -133,7 +118,6 @@ export function addMethodResponse(method: Method, statusCode: string, request: M
 export function withMethodResponse(method: Method, response: MethodResponse): Method {
   Object.keys(response.responseParameters ?? {}).forEach(checkResponseParameter);
   Object.keys(response.responseModels ?? {}).forEach(checkContentType);
-  checkModels(response.responseModels ?? {});
   return { ...method, methodResponses: { ...method.methodResponses, [response.statusCode]: response } };
 }
 
@@ -161,7 +145,7 @@ export const methodResponsePatchRules: PatchRules<MethodResponse> = {
       strict: true,
     }),
     mapEntry<MethodResponse, string, 'responseModels'>('/responseModels/{contentType}', 'responseModels', {
-      read: (_contentType, value) => checkModelName(value),
+      read: (_contentType, value) => value,
       missing: unknownContentType,
       strict: true,
     }),

@@ -1,4 +1,8 @@
 import type {
+  ApiPart,
+  ApiPartKey,
+  ApiPartKind,
+  ApiPartRepository,
   Method,
   MethodKey,
   MethodRepository,
@@ -92,5 +96,33 @@ export class PrismaMethods extends PrismaRepository<MethodKey, Method, rows.Meth
   }
   ofApi(apiId: string) {
     return this.list({ apiId: columnText(apiId) }, [{ resource: { path: 'asc' } }, { httpMethod: 'asc' }]);
+  }
+}
+
+/** Parts of one kind; all kinds lie in one table. */
+export class PrismaApiParts<E extends ApiPart>
+  extends PrismaRepository<ApiPartKey, E, rows.ApiPart>
+  implements ApiPartRepository<E>
+{
+  constructor(
+    scope: TransactionScope,
+    private readonly kind: ApiPartKind,
+  ) {
+    super(scope, {
+      entity: kind,
+      rows: (tx) => tx.apiPart,
+      table: 'api_parts',
+      keyColumns: ['kind', 'api_id', 'id'],
+      keyOf: (part) => part,
+      where: (key) => ({ kind, apiId: columnText(key.apiId), id: columnText(key.id) }),
+      toRow: (part) => ({ document: document(part) }),
+      toEntity: fromDocument,
+    });
+  }
+  page(apiId: string, request: PageRequest) {
+    return this.pageBy({ kind: this.kind, apiId: columnText(apiId) }, 'id', 'asc', request);
+  }
+  ofApi(apiId: string) {
+    return this.list({ kind: this.kind, apiId: columnText(apiId) }, { id: 'asc' });
   }
 }

@@ -40,4 +40,5 @@ export const oneMethodDefinition = (api: RestApi): RestApiDefinition =>
         },
       },
     ],
+    { models: [], requestValidators: [], authorizers: [], gatewayResponses: [] },
   );

@@ -1,5 +1,6 @@
 import type { AccountSettings } from '../../tenancy/account.js';
 import { DEFAULT_ACCOUNT_SETTINGS } from '../../tenancy/account.js';
+import type { ApiPart, ApiPartKind } from '../../api-parts/api-part.js';
 import type { Deployment, Stage } from '../../deployments/deployment.js';
 import type { BasePathMapping, Certificate, DomainName } from '../../domain-names/domain-name.js';
 import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../../functions/function.js';
@@ -11,6 +12,8 @@ import {
   DuplicateKey,
   type AccountRepository,
   type ApiKeyRepository,
+  type ApiPartKey,
+  type ApiPartRepository,
   type BasePathMappingKey,
   type BasePathMappingRepository,
   type CertificateRepository,
@@ -39,6 +42,7 @@ export interface Tables {
   restApis: Map<string, RestApi>;
   resources: Map<string, Resource>;
   methods: Map<string, Method>;
+  apiParts: Map<string, ApiPartRow>;
   deployments: Map<string, Deployment>;
   stages: Map<string, Stage>;
   apiKeys: Map<string, ApiKey>;
@@ -62,6 +66,7 @@ export function emptyTables(): Tables {
     restApis: new Map(),
     resources: new Map(),
     methods: new Map(),
+    apiParts: new Map(),
     deployments: new Map(),
     stages: new Map(),
     apiKeys: new Map(),
@@ -164,8 +169,8 @@ export class InMemoryRestApis extends InMemoryRepository<string, RestApi> implem
     if (this.isTakenElsewhere(api.id)) throw new DuplicateKey('REST API');
   }
   protected override removeDependents(api: RestApi): void {
-    const { resources, methods, deployments, stages, rollouts } = this.tables;
-    for (const rows of [resources, methods, deployments, stages, rollouts]) {
+    const { resources, methods, apiParts, deployments, stages, rollouts } = this.tables;
+    for (const rows of [resources, methods, apiParts, deployments, stages, rollouts]) {
       (rows as Rows<{ apiId: string }>).deleteWhere((row) => row.apiId === api.id);
     }
   }
@@ -231,6 +236,55 @@ export class InMemoryMethods
       sortedBy(rows, (row) => row.httpMethod),
       path,
     ).map(copyOf);
+  }
+}
+
+/** One table for all kinds, as in PostgreSQL. */
+interface ApiPartRow extends ApiPartKey {
+  readonly kind: ApiPartKind;
+  readonly part: ApiPart;
+}
+
+export class InMemoryApiParts<E extends ApiPart> implements ApiPartRepository<E> {
+  constructor(
+    private readonly tables: OpenTables,
+    private readonly kind: ApiPartKind,
+  ) {}
+  async find(key: ApiPartKey) {
+    return copyOf((this.tables.apiParts.get(this.text(key))?.part ?? null) as E | null);
+  }
+  lock(key: ApiPartKey) {
+    return this.find(key);
+  }
+  async insert(part: E) {
+    if (this.tables.apiParts.get(this.text(part)) !== null) throw new DuplicateKey(this.kind);
+    if (this.tables.restApis.get(keyText(part.apiId)) === null)
+      throw new Error(`${this.kind} ${part.id} belongs to nothing that exists`);
+    this.write(part);
+  }
+  async replace(part: E) {
+    if (this.tables.apiParts.get(this.text(part)) === null) throw new Error(`no ${this.kind} ${part.id} to replace`);
+    this.write(part);
+  }
+  async remove(key: ApiPartKey) {
+    return this.tables.apiParts.delete(this.text(key));
+  }
+  async page(apiId: string, request: Parameters<ApiPartRepository<E>['page']>[1]) {
+    return pageOf(this.rowsOf(apiId), (part) => part.id, 'ascending', request);
+  }
+  async ofApi(apiId: string) {
+    return sortedBy(this.rowsOf(apiId), (part) => part.id).map(copyOf);
+  }
+  private rowsOf(apiId: string): E[] {
+    const rows = this.tables.apiParts.where((row) => row.kind === this.kind && row.apiId === apiId);
+    return rows.map(({ part }) => part as E);
+  }
+  private write(part: E): void {
+    const { apiId, id } = part;
+    this.tables.apiParts.set(this.text(part), { kind: this.kind, apiId, id, part: copyOf(part) });
+  }
+  private text({ apiId, id }: ApiPartKey): string {
+    return keyText(this.kind, apiId, id);
   }
 }
 
