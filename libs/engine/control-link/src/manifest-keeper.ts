@@ -15,7 +15,6 @@ import type { DiskStore } from './disk-store.js';
 import { EntryTable, type KnownRefusal } from './entry-table.js';
 import {
   entryKey,
-  inSlices,
   kindToWire,
   nameOfKey,
   type EntryName,
@@ -49,7 +48,7 @@ export interface KeeperDependencies {
 const UNREFERENCED_BLOB_MS = 60_000;
 /** An update of more entries than this is written as a new file: one line would hold too much of it at once. */
 const LOGGED_ENTRIES_MAX = 5_000;
-/** API keys of one change at start: a million take half a gigabyte as objects, and nothing is served before the last. */
+/** API keys of one change at start: a million take half a gigabyte as objects. On most nodes it is one change all the same. */
 const KEYS_AT_ONCE = 50_000;
 
 export class ManifestKeeper {
@@ -303,14 +302,16 @@ export class ManifestKeeper {
   }
 
   private async serveRestored(): Promise<void> {
-    let others: LinkEntry[] = [];
-    for (const entry of this.table.entries) if (!isOfMany(entry) && (await this.isWhole(entry))) others.push(entry);
-    // With the first keys, which are all there are on most nodes: then it is one change, as ever.
-    for (const keys of inSlices(ofMany(this.table.entries), KEYS_AT_ONCE)) {
-      await this.applyChange(this.revision, [...others, ...keys], []);
-      others = [];
+    let portion: LinkEntry[] = [];
+    let keyCount = 0;
+    for (const entry of this.table.entries) {
+      if (entry.digest !== null && !(await this.isWhole(entry.digest, entry))) continue;
+      portion.push(entry);
+      if (entry.kind !== 'API_KEY' || ++keyCount % KEYS_AT_ONCE > 0) continue;
+      await this.applyChange(this.revision, portion, []);
+      portion = [];
     }
-    await this.applyChange(this.revision, others, []);
+    await this.applyChange(this.revision, portion, []);
     // New software may take over what the old one refused; where it does not, the last good form is served again.
     const fallBack = [...this.table.refusals.keys()]
       .map((key) => this.table.lastGoodOf(key))
@@ -319,17 +320,10 @@ export class ManifestKeeper {
   }
 
   /** An entry whose blob is not on disk is refused. */
-  private async isWhole(entry: LinkEntry): Promise<boolean> {
-    const { digest, blobBytes } = entry;
-    if (digest === null || (await this.dependencies.store.hasBlob(digest, blobBytes))) return true;
+  private async isWhole(digest: string, entry: LinkEntry): Promise<boolean> {
+    if (await this.dependencies.store.hasBlob(digest, entry.blobBytes)) return true;
     this.lacking.add(digest);
     this.refuse(entry, `blob ${digest} is not on disk`);
     return false;
   }
-}
-
-const isOfMany = ({ kind, digest }: LinkEntry): boolean => kind === 'API_KEY' && digest === null;
-
-function* ofMany(entries: Iterable<LinkEntry>): Generator<LinkEntry> {
-  for (const entry of entries) if (isOfMany(entry)) yield entry;
 }
