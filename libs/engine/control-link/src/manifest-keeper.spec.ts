@@ -31,7 +31,7 @@ const stage: LinkEntry = {
 };
 
 test('a node with very many keys serves all of them after a start, some at a time; one that is refused is refused alone', async () => {
-  const count = 100_001;
+  const count = 60_001;
   const store = await DiskStore.open(new MemoryFiles());
   await store.writeBlob(stage.digest!, bytes);
   const entries = [...Array.from({ length: count }, (_, index) => keyEntry(index)), stage];
@@ -39,7 +39,7 @@ test('a node with very many keys serves all of them after a start, some at a tim
 
   const served = new Map<string, string>();
   const changes: ManifestChange[] = [];
-  const refused = keyEntry(99_000).id;
+  const refused = keyEntry(59_000).id;
   const keeper = new ManifestKeeper({
     store,
     apply: (change) => {
@@ -60,6 +60,6 @@ test('a node with very many keys serves all of them after a start, some at a tim
   expect(served.size).toBe(count);
   const wrong = entries.filter(({ kind, id, inline }) => id !== refused && served.get(`${kind} ${id}`) !== inline);
   expect(wrong).toEqual([]);
-  expect(changes[0]!.entries).toContainEqual(stage);
+  expect(changes[0]!.entries.filter(({ kind }) => kind === 'STAGE')).toEqual([stage]);
   for (const change of changes) expect(change.entries.length).toBeLessThanOrEqual(50_001);
 });
