@@ -1,5 +1,5 @@
 // `npm test`: everything that must hold before a change lands, from the cheapest to the dearest.
-import { root, run } from './run.mjs';
+import { environment, root, run } from './run.mjs';
 import path from 'node:path';
 
 const nx = path.join(root, 'node_modules/nx/dist/bin/nx.js');
@@ -14,6 +14,7 @@ try {
   await run('lint', node, [nx, 'run-many', '-t', 'lint', '--outputStyle=static']);
   await run('unit, contract and wire tests', node, [nx, 'run-many', '-t', 'test', '--exclude=e2e', '--outputStyle=static']);
   await run('end to end', node, [nx, 'run', 'e2e:test', '--outputStyle=static']);
+  await run('fleet', node, ['tools/fleet/bin/e2e-fleet.mjs', '--short'], { env: { ...environment, GATEHOUSE_IS_BUILT: '1' } });
 } catch (error) {
   console.error(`\n${error.message}`);
   process.exitCode = 1;

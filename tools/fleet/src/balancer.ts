@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import net from 'node:net';
-import { installFromDebian, onPath } from '@gatehouse/testkit';
+import { endingWithUs, installFromDebian, onPath } from '@gatehouse/testkit';
 import { ROOT } from './part.js';
 import { eventually } from './wait.js';
 
@@ -48,7 +48,8 @@ export class Balancer {
     const file = path.join(folder, 'haproxy.cfg');
     const statsSocket = path.join(folder, 'haproxy.sock');
     writeFileSync(file, balancerConfig(readFileSync(path.join(ROOT, 'deploy/haproxy.cfg'), 'utf8'), port, nodes, statsSocket));
-    const child = spawn(program, ['-db', '-f', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const [command, args] = endingWithUs([program, ['-db', '-f', file]]);
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output = `${output}${chunk}`.slice(-4_000)));
     const balancer = new Balancer(child, port, statsSocket);

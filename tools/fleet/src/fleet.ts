@@ -301,10 +301,14 @@ export class Fleet {
     await this.postgres?.stop();
   }
 
+  /** What a scenario did to the machine is undone by these, once no process is left. */
+  readonly atTheEnd: (() => void)[] = [];
+
   /** Of what was started here; synchronous, for the very end of this process. */
   killNow(): void {
     for (const { part } of [...this.nodes, ...this.guests, ...this.planes]) part.killNow();
     this.balancer?.killNow();
+    for (const undo of this.atTheEnd.splice(0)) undo();
   }
 
   discard(): void {

@@ -7,19 +7,21 @@ import { SCENARIOS } from './scenarios/index.js';
 
 const OPTIONS = {
   only: { type: 'string', multiple: true },
+  short: { type: 'boolean', default: false },
   keep: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false, short: 'h' },
 } as const;
 
 export function help(): string {
   const width = Math.max(...SCENARIOS.map(({ name }) => name.length)) + 2;
-  const lines = SCENARIOS.map(({ name, guarantee }) => `  ${name.padEnd(width)}${guarantee}`);
-  return `npm run e2e:fleet -- [--only scenario]... [--keep]
+  const lines = SCENARIOS.map(({ name, isLong, guarantee }) => `${isLong ? '* ' : '  '}${name.padEnd(width)}${guarantee}`);
+  return `npm run e2e:fleet -- [--only scenario]... [--short] [--keep]
 
 Two control planes, three nodes, PostgreSQL, Redis and HAProxy as processes of this machine, under a steady load while their parts are
 broken. Every request of the load must get its answer; at the end, usage sums and access logs are held against each other.
 
   --only   runs this scenario; may be repeated
+  --short  leaves out what waits long (marked with *), as npm test does
   --keep   keeps the folder with logs and disks, as a failure does
   --help   this text
 
@@ -42,7 +44,7 @@ export async function main(args: readonly string[]): Promise<number> {
     console.error(`There is no scenario ${unknown.join(', ')}.\n\n${help()}`);
     return 2;
   }
-  const wanted = SCENARIOS.filter(({ name }) => values.only?.includes(name) ?? true);
+  const wanted = SCENARIOS.filter(({ name, isLong }) => values.only?.includes(name) ?? !(values.short && isLong));
 
   const fleet = new Fleet((text) => console.log(`  ${text}`));
   process.once('exit', () => fleet.killNow());

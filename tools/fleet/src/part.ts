@@ -3,6 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { endingWithUs } from '@gatehouse/testkit';
 
 export const ROOT = path.resolve(import.meta.dirname, '../../..');
 const LISTENING_MS = 30_000;
@@ -33,10 +34,12 @@ export class Part {
     if (this.child !== null) throw new Error(`${this.name} runs already`);
     const from = this.log().length;
     const file = openSync(this.logFile, 'a');
-    // With a channel: our processes end when whoever started them is gone, however that happened.
+    // Nothing is left when this process is killed, not even a part that is stopped and cannot see its channel close.
+    const [execPath, execArgv] = endingWithUs([process.execPath, []]);
     const child = fork(path.join(ROOT, this.main), [], {
       env: { PATH: process.env['PATH'], ...this.environment, ...this.extra },
-      execArgv: [],
+      execPath,
+      execArgv: [...execArgv],
       stdio: ['ignore', file, file, 'ipc'],
     });
     closeSync(file);

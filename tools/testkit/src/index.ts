@@ -1,6 +1,6 @@
 export { makeCertificates, makeServerCertificate, type Certificate, type Certificates } from './certificates.js';
 export { freePort, freePorts } from './free-ports.js';
-export { installFromDebian, onPath } from './programs.js';
+export { endingWithUs, installFromDebian, onPath } from './programs.js';
 export { startPostgres, type TestPostgres } from './postgres.js';
 export { startRedis, type TestRedis } from './redis.js';
 export { callOnce, RawCaller, startCall, type CallerRequest, type CallerResponse } from './caller.js';

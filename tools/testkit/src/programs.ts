@@ -19,6 +19,12 @@ export function onPath(name: string): string | null {
   return folders.map((folder) => path.join(folder, name)).find((file) => existsSync(file)) ?? null;
 }
 
+/** The command, made to end with this process however that ends, a kill -9 too. Where `setpriv` is not, it is left as it is. */
+export function endingWithUs(command: readonly [string, readonly string[]]): readonly [string, readonly string[]] {
+  const setpriv = onPath('setpriv');
+  return setpriv === null ? command : [setpriv, ['--pdeathsig', 'KILL', command[0], ...command[1]]];
+}
+
 /** False when this process is not root, or Debian does not give it. No service of it is started. */
 export async function installFromDebian(name: string): Promise<boolean> {
   if (process.getuid?.() !== 0) return false;

@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import path from 'node:path';
 import { freePort } from './free-ports.js';
-import { installFromDebian, onPath } from './programs.js';
+import { endingWithUs, installFromDebian, onPath } from './programs.js';
 
 export interface TestRedis {
   readonly url: string;
@@ -101,7 +101,8 @@ async function startServer({ engine, command }: Program): Promise<TestRedis> {
 }
 
 async function launch([file, options]: readonly [string, readonly string[]], port: number): Promise<ChildProcess> {
-  const child = spawn(file, options, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
+  const [program, args] = endingWithUs([file, options]);
+  const child = spawn(program, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output = `${output}${chunk}`.slice(-4_000)));
   // A test process that ends does not leave its server behind.

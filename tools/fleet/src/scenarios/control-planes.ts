@@ -25,6 +25,7 @@ export const killControlPlanes: Scenario = {
 
 export const pauseControlPlanes: Scenario = {
   name: 'pause-control-planes',
+  isLong: true,
   guarantee: 'a control plane that hangs with its streams open: its nodes turn to the other one, which deploys to all of them',
   run: async (fleet, tell) => {
     for (const plane of fleet.planes) {

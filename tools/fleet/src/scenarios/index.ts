@@ -1,6 +1,7 @@
 import type { Scenario } from '../scenario.js';
 import { disabledKey, incompleteManifest, twoWriters } from './changes.js';
 import { killControlPlanes, pauseControlPlanes } from './control-planes.js';
+import { diskFull } from './disk-full.js';
 import { killNodes, pauseNodes } from './nodes.js';
 import { killPostgres, pausePostgres, readOnlyPostgres, slowPostgres } from './postgres.js';
 import { killRedis, pauseRedis } from './redis.js';
@@ -21,6 +22,7 @@ export const SCENARIOS: readonly Scenario[] = [
   killRedis,
   pauseRedis,
   cutStreams,
+  diskFull,
   disabledKey,
   twoWriters,
   incompleteManifest,

@@ -58,6 +58,7 @@ export const pausePostgres: Scenario = {
 
 export const slowPostgres: Scenario = {
   name: 'slow-postgres',
+  isLong: true,
   guarantee: 'each answer of PostgreSQL takes 2 s longer: traffic does not notice, writes are done or refused cleanly',
   run: async (fleet, tell) => {
     fleet.postgresWire.delayMs = 2_000;

@@ -11,6 +11,7 @@ const SILENT_MS = 17_000;
 
 export const cutStreams: Scenario = {
   name: 'cut-streams',
+  isLong: true,
   guarantee:
     'streams cut in the middle of messages, held, and swallowed by a dead router: traffic goes on, and every node has every change',
   run: async (fleet, tell) => {
