@@ -1,5 +1,5 @@
 /**
- * What callers connect to: one port for HTTP, one for HTTPS when there are certificates. Both speak HTTP/1.1 and HTTP/2; a socket
+ * What callers connect to: one port for HTTP, one for HTTPS when there are certificates, of the operator or of domain names. Both speak HTTP/1.1 and HTTP/2; a socket
  * is handed to the side whose protocol it speaks.
  *
  *   :8080 -> Http1Listener --(preface of HTTP/2)--> Http2Sessions
@@ -15,11 +15,12 @@ import type { MetricsRegistry, Tracing } from '@gatehouse/telemetry';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { descriptorLimit, descriptorShares } from './descriptors.js';
-import { openTlsPort } from './tls-port.js';
+import { TlsPort } from './tls-port.js';
+import type { WorldCertificates } from './world-certificates.js';
 
 export interface Listeners {
   readonly port: number;
-  /** Of HTTPS; `null` when there is none. */
+  /** Of HTTPS; `null` while there is none. */
   readonly tlsPort: number | null;
   /** Each answer is the last on its connection from here on. */
   leave(): void;
@@ -29,6 +30,8 @@ export interface Listeners {
 
 export interface ListenerDependencies {
   readonly worlds: WorldKeeper;
+  /** Of the same World. */
+  readonly worldCertificates: WorldCertificates;
   readonly recorder: Recorder;
   readonly clock: Clock;
   readonly metrics: MetricsRegistry;
@@ -44,14 +47,17 @@ export async function openListeners(config: Config, dependencies: ListenerDepend
   return config.engine === 'node-http' ? openReference(config, dependencies) : openPlainSockets(config, dependencies);
 }
 
-async function openReference(config: Config, { sharesPort, ...rest }: ListenerDependencies): Promise<Listeners> {
+async function openReference(
+  config: Config,
+  { sharesPort, worldCertificates: _, ...rest }: ListenerDependencies,
+): Promise<Listeners> {
   const listener = new HttpListener({ ...rest, baseDomain: config.baseDomain });
   await listener.listen(config.port, config.bind, { reusePort: sharesPort });
   return { port: listener.port, tlsPort: null, leave: () => undefined, close: (options) => listener.close(options) };
 }
 
 async function openPlainSockets(config: Config, dependencies: ListenerDependencies): Promise<Listeners> {
-  const { worlds, recorder, clock, metrics, tracing = null, log, onBug, sharesPort } = dependencies;
+  const { worlds, recorder, clock, metrics, tracing = null, log, onBug, sharesPort, worldCertificates } = dependencies;
   const common = { worlds, recorder, clock, tracing, onBug, baseDomain: config.baseDomain };
   const refused = metrics.counter(
     'gatehouse_http_refused_total',
@@ -68,26 +74,26 @@ async function openPlainSockets(config: Config, dependencies: ListenerDependenci
   const http2 = new Http2Sessions({ ...common, isShedding: () => http1.isShedding, onSessionEnd: () => refused.add(1) });
   watchListeners(metrics, http1, http2);
   await http1.listen(config.port, config.bind, { reusePort: sharesPort });
-  const tls =
-    config.tlsDir === ''
-      ? null
-      : await openTlsPort(
-          { ...config, connectionsMax },
-          {
-            sharesPort,
-            clock,
-            metrics,
-            log,
-            onHttp1: (s) => http1.accept(s),
-            onHttp2: (s) => http2.accept(s),
-          },
-        );
+  const tls = await TlsPort.open(
+    { ...config, connectionsMax },
+    {
+      worldCertificates,
+      sharesPort,
+      clock,
+      metrics,
+      log,
+      onHttp1: (s) => http1.accept(s),
+      onHttp2: (s) => http2.accept(s),
+    },
+  );
   return {
     port: http1.port,
-    tlsPort: tls?.port ?? null,
+    get tlsPort() {
+      return tls.port;
+    },
     leave: () => http1.leave(),
     close: async (options) => {
-      tls?.close();
+      tls.close();
       await Promise.all([http1.close(options), http2.close(options)]);
     },
   };

@@ -14,6 +14,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readDataPlaneConfig } from './config.js';
 import { openListeners, type Listeners } from './listeners.js';
+import { WorldCertificates } from './world-certificates.js';
 
 const HOST = 'abc123defg.execute-api.localhost';
 const folder = mkdtempSync(path.join(tmpdir(), 'gatehouse-tls-'));
@@ -67,6 +68,7 @@ beforeAll(async () => {
   await worlds.adopt({ revision: 1, entries: [entry], removed: [] }, () => bytes);
   listeners = await openListeners(config, {
     worlds,
+    worldCertificates: new WorldCertificates(worlds, '.localhost'),
     recorder: { record: ({ protocol, forwardedProto, status }) => void recorded.push(`${protocol} ${forwardedProto} ${status}`) },
     clock: systemClock,
     metrics: new MetricsRegistry(),

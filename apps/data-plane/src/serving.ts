@@ -17,6 +17,7 @@ import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { closeConnectors, openConnectors, type Connectors } from './connectors.js';
 import { openListeners, type Listeners } from './listeners.js';
+import { WorldCertificates } from './world-certificates.js';
 
 /** In traces and pushed metrics; the variable OTEL_SERVICE_NAME replaces it. */
 export const SERVICE_NAME = 'gatehouse-data-plane';
@@ -48,6 +49,7 @@ export interface ServingOptions {
 export class Serving {
   private readonly connectors: Connectors;
   private readonly keeper: WorldKeeper;
+  private readonly worldCertificates: WorldCertificates;
   /** Programs are linked before the journal is open, and first run when the listeners are. */
   private journal: UsageJournal | null = null;
   private accessLog: AccessLog | null = null;
@@ -72,7 +74,9 @@ export class Serving {
       onRefusal: (stage, reason) => log.error({ ...stage, reason }, 'stage could not be linked'),
       onRefusedRoute: (stage, route, reason) =>
         log.warn({ ...stage, route, reason }, 'route answers 500: it could not be linked'),
+      onDomainNames: () => this.worldCertificates.onChange?.(),
     });
+    this.worldCertificates = new WorldCertificates(this.keeper, `.${config.baseDomain.toLowerCase()}`);
     metrics.gauge('gatehouse_node_linked_stages', 'Stages whose programs are in memory', () => this.keeper.linkedCount, {
       isPerProcess: true,
     });
@@ -104,7 +108,8 @@ export class Serving {
     });
     const recorder = tracing === null ? requests : new TracingRecorder(requests, tracing);
     const onBug = (bug: unknown) => log.error({ err: bug }, 'a request could not be served');
-    const dependencies = { worlds: this.keeper, recorder, clock, metrics, tracing, log, onBug, sharesPort };
+    const { keeper: worlds, worldCertificates } = this;
+    const dependencies = { worlds, worldCertificates, recorder, clock, metrics, tracing, log, onBug, sharesPort };
     this.listeners = await openListeners({ ...config, port }, dependencies);
     return this.listeners.port;
   }

@@ -1,7 +1,7 @@
 import type { Certificate } from './certificate.js';
 
 /**
- * Where certificates come from: a folder, later the World with its custom domain names. Asked at handshakes, so it answers from
+ * Where certificates come from: a folder, the World with its custom domain names. Asked at handshakes, so it answers from
  * memory; an answer that is another object than before is another certificate.
  */
 export interface CertificateSource {
@@ -10,6 +10,8 @@ export interface CertificateSource {
   /** For callers without SNI, and for names nobody knows. */
   readonly fallback: Certificate | null;
   all(): Iterable<Certificate>;
+  /** Whether it is still one of them; asked of few, where `all` may be many. */
+  has(certificate: Certificate): boolean;
   /** Called after every change; `null` for nobody. */
   onChange: (() => void) | null;
 }
@@ -46,6 +48,10 @@ export class GivenCertificates implements CertificateSource {
 
   find(hostName: string): Certificate | null {
     return this.byName.get(hostName) ?? null;
+  }
+
+  has(certificate: Certificate): boolean {
+    return certificate === this.fallback || this.certificates.includes(certificate);
   }
 
   *all(): Iterable<Certificate> {

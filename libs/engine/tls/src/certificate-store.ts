@@ -61,6 +61,15 @@ export class CertificateStore {
     return null;
   }
 
+  /**
+   * Whether a connection is as new as the host it names asks for. OpenSSL settles the version before the name's context is chosen, so
+   * that context's lower bound comes too late for it.
+   */
+  allows(hostName: string | false, version: string | null): boolean {
+    if (version === 'TLSv1.3' || hostName === false) return true;
+    return this.certificateFor(hostName)?.minVersion !== 'TLSv1.3';
+  }
+
   get contextCount(): number {
     return this.contexts.size;
   }
@@ -103,7 +112,7 @@ export class CertificateStore {
       context = createSecureContext({
         cert: certificate.chainPem,
         key: certificate.keyPem.reveal(),
-        minVersion: this.minVersion,
+        minVersion: certificate.minVersion ?? this.minVersion,
       });
     } catch (cause) {
       this.options.onUnusable?.(certificate, cause);
@@ -116,9 +125,9 @@ export class CertificateStore {
 
   /** Connections keep the context they began with; those of certificates that are gone are let go here. */
   private changed(): void {
-    const current = new Set<Certificate>();
-    for (const source of this.options.sources) for (const certificate of source.all()) current.add(certificate);
-    for (const certificate of this.contexts.keys()) if (!current.has(certificate)) this.contexts.delete(certificate);
+    for (const certificate of this.contexts.keys()) {
+      if (!this.options.sources.some((source) => source.has(certificate))) this.contexts.delete(certificate);
+    }
     for (const listener of this.listeners) listener();
   }
 }

@@ -1,7 +1,7 @@
 /** A certificate with its key, checked when it is read: what is wrong with it is said then, not at a handshake. */
 import type { Secret } from '@gatehouse/kernel';
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
-import { createSecureContext } from 'node:tls';
+import { createSecureContext, type SecureVersion } from 'node:tls';
 
 export interface Certificate {
   /** For people: where it comes from. */
@@ -13,6 +13,8 @@ export interface Certificate {
   readonly hostNames: readonly string[];
   /** Milliseconds since the Unix epoch. */
   readonly expiresAtMs: number;
+  /** Callers need at least this; absent: what the store asks of all. Lower than that has no effect. */
+  readonly minVersion?: SecureVersion;
 }
 
 export type CertificateFault =

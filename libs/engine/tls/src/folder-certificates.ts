@@ -72,6 +72,10 @@ export class FolderCertificates implements CertificateSource {
     return this.byName.get(hostName) ?? null;
   }
 
+  has(certificate: Certificate): boolean {
+    return this.readings.get(certificate.label)?.certificate === certificate;
+  }
+
   *all(): Iterable<Certificate> {
     for (const { certificate } of this.readings.values()) if (certificate !== null) yield certificate;
   }

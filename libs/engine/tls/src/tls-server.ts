@@ -32,6 +32,12 @@ export function createTlsServer(options: TlsServerOptions): Server {
   });
   server.maxConnections = options.connectionsMax ?? 65_536;
   server.on('secureConnection', (socket) => {
+    // `servername` is what the caller sent; Node's types do not have it on this side.
+    if (!store.allows((socket as TLSSocket & { servername?: string | false }).servername || false, socket.getProtocol())) {
+      options.onHandshakeFailure?.('VERSION_TOO_OLD');
+      socket.destroy();
+      return;
+    }
     if (socket.alpnProtocol === 'h2') options.onHttp2(socket);
     else options.onHttp1(socket);
   });
@@ -39,7 +45,12 @@ export function createTlsServer(options: TlsServerOptions): Server {
     options.onHandshakeFailure?.(cause.code ?? 'UNKNOWN');
     socket.destroy();
   });
-  const forget = store.onChange(() => server.setSecureContext(defaultOf(store)));
+  let shown = store.default;
+  const forget = store.onChange(() => {
+    if (store.default === shown) return; // a context costs what a handshake does, and most changes are of other certificates
+    shown = store.default;
+    server.setSecureContext(defaultOf(store));
+  });
   server.on('close', forget);
   return server;
 }
