@@ -60,12 +60,17 @@ export class AdminController {
     @Req() request: FastifyRequest<{ Params: { apiId: string; stageName: string } }>,
   ): Promise<{ diagnostics: readonly Diagnostic[] }> {
     return this.answer(request, async ({ tenant }) => {
-      const { diagnostics, pool } = await this.store.transact(tenant, async (tx) => {
+      const { diagnostics, pool, isTagged } = await this.store.transact(tenant, async (tx) => {
         const stage = await tx.stages.find(request.params);
         if (stage === null) throw notFound('Invalid stage identifier specified');
-        return { diagnostics: await diagnoseStage(tx, stage), pool: await poolOfApi(tx, stage.apiId) };
+        const api = await tx.restApis.find(stage.apiId);
+        return {
+          diagnostics: await diagnoseStage(tx, stage),
+          pool: await poolOfApi(tx, stage.apiId),
+          isTagged: Boolean(api?.tags[POOL_TAG]),
+        };
       });
-      return { diagnostics: [...diagnostics, ...(await this.diagnosePool(pool))] };
+      return { diagnostics: [...diagnostics, ...(await this.diagnosePool(pool, isTagged))] };
     });
   }
 
@@ -97,7 +102,7 @@ export class AdminController {
   }
 
   /** A pool without nodes is allowed, and its API is served by nobody. */
-  private async diagnosePool(pool: string): Promise<Diagnostic[]> {
+  private async diagnosePool(pool: string, isTagged: boolean): Promise<Diagnostic[]> {
     if (pool === DEFAULT_POOL) return [];
     const nodes = await this.nodes.listNodes();
     const isServed = nodes.some((node) => node.connected && node.role === 'DATA_PLANE' && poolOfLabels(node.labels) === pool);
@@ -105,7 +110,7 @@ export class AdminController {
     return [
       {
         severity: 'warning',
-        path: `tags.${POOL_TAG}`,
+        path: isTagged ? `tags.${POOL_TAG}` : 'placement of the tenant',
         message: `no node of pool "${pool}" is connected: nobody serves this stage`,
       },
     ];

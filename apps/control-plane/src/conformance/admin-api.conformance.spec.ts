@@ -231,6 +231,13 @@ describe('the placement of a tenant', () => {
     expect(await asOperator('DELETE')).toEqual(home);
     expect(await asOperator('GET')).toEqual(home);
     await vi.waitFor(() => expect(held()).toEqual({ usual: moving, usualRunner: [hello], ap: [], apRunner: [] }), WAIT);
+    await asOperator('PUT', '{"pool":"nowhere"}');
+    expect((await json({ path: `/admin/v1/apis/${restApiId}/stages/dev/diagnostics` }, placed)).body).toEqual({
+      diagnostics: [
+        { severity: 'warning', path: 'placement of the tenant', message: expect.stringContaining('no node of pool "nowhere"') },
+      ],
+    });
+    await asOperator('DELETE');
   });
 
   test("is the operator's alone: no tenant reads or changes it, not even its own", async () => {
