@@ -19,7 +19,6 @@ export const API_GATEWAY_NOT_YET = notYet(
   'GetSdkTypes',
   'GetVpcLink',
   'GetVpcLinks',
-  'ImportApiKeys',
   'ImportDocumentationParts',
   'ImportRestApi',
   'PutRestApi',

@@ -197,6 +197,13 @@ const API_GATEWAY_CALLS: Record<Exclude<keyof ApiGateway.Operations, keyof typeo
   GetApiKeys: ({ apiGateway }, { apiKey }) => apiGateway.getApiKeys({ customerId: apiKey, includeValues: true }),
   UpdateApiKey: ({ apiGateway }, { apiKey }) => apiGateway.updateApiKey({ apiKey, patchOperations: description }),
   DeleteApiKey: ({ apiGateway }, { apiKey }) => apiGateway.deleteApiKey({ apiKey }),
+  // The import leaves a plan out that is not there, so the warning tells.
+  ImportApiKeys: ({ apiGateway }, { usagePlanId }) =>
+    apiGateway.importApiKeys({
+      format: 'csv',
+      failOnWarnings: true,
+      body: Buffer.from(`name,key,usageplanids\nx,${'z'.repeat(40)},${usagePlanId}\n`),
+    }),
   CreateUsagePlan: ({ apiGateway }, { restApiId }) =>
     apiGateway.createUsagePlan({ name: 'x', apiStages: [{ apiId: restApiId, stage: 'dev' }] }),
   GetUsagePlan: ({ apiGateway }, { usagePlanId }) => apiGateway.getUsagePlan({ usagePlanId }),

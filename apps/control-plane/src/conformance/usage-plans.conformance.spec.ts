@@ -37,6 +37,61 @@ const add = (path: string, value?: string): PatchOperation => ({ op: 'add', path
 const remove = (path: string, value?: string): PatchOperation => ({ op: 'remove', path, value });
 const ids = (items: readonly { id?: string | undefined }[] | undefined) => items!.map(({ id }) => id);
 
+describe('ImportApiKeys', () => {
+  const A = 'a'.repeat(30);
+  const B = 'b'.repeat(40);
+  const file = (body: string, more: { failOnWarnings?: boolean } = {}) =>
+    api.importApiKeys({ format: 'csv', body: Buffer.from(body), ...more });
+
+  test('columns in any order and case; enabled unless told otherwise; plans by name of column', async () => {
+    const { id: plan } = await api.createUsagePlan({ name: 'plan' });
+    const { id: other } = await api.createUsagePlan({ name: 'other' });
+    const imported = await file(
+      `\uFEFFKEY,name,Colour,Enabled,Description,UsagePlanIds\r\n${A},first,red,,"one, two","${plan},${other}"\r\n${B},second,,FALSE,,\r\n`,
+    );
+    expect([imported.$metadata.httpStatusCode, imported.warnings]).toEqual([201, []]);
+    const [first, second] = await Promise.all(
+      imported.ids!.map(async (apiKey) => answered(await api.getApiKey({ apiKey, includeValue: true }))),
+    );
+    expect(first).toMatchObject({ name: 'first', value: A, enabled: true, description: 'one, two' });
+    expect(second).toMatchObject({ name: 'second', value: B, enabled: false });
+    expect(ids((await api.getUsagePlans({ keyId: first!.id! })).items)).toEqual([plan, other]);
+  });
+
+  test('a value that is there is that key, overwritten', async () => {
+    const { id } = await api.createApiKey({ name: 'old', value: A, enabled: false });
+    expect((await file(`name,key\nnew,${A}\nnewer,${A}\n`)).ids).toEqual([id]);
+    expect(answered(await api.getApiKey({ apiKey: id! }))).toMatchObject({ name: 'newer', enabled: true });
+  });
+
+  test('a plan that is not there is a warning, and with failonwarnings nothing is imported', async () => {
+    const body = `name,key,usageplanids\nfirst,${A},zzzzzz\n`;
+    const warning = 'API Key first: Invalid Usage Plan ID specified: zzzzzz';
+    expect(await refusalOf(file(body, { failOnWarnings: true }))).toBe(
+      `400 BadRequestException: Warnings found during import: ${warning}`,
+    );
+    expect((await api.getApiKeys({})).items).toEqual([]);
+    expect((await file(body)).warnings).toEqual([warning]);
+  });
+
+  for (const [why, body, message] of [
+    ['without the column of names', `key\n${A}\n`, 'API key file has no column "name"'],
+    ['that is empty', '', 'API key file has no column "name"'],
+    ['with a short value', `name,key\nx,${A}\ny,short\n`, 'Line 3: API Key value should be at least 20 characters'],
+    ['with a value of 29', `name,key\nx,${A.slice(1)}\n`, 'Line 2: API Key value should be at least 30 characters'],
+    ['without a name', `name,key\n,${A}\n`, 'Line 2: Name cannot be empty'],
+  ] as const) {
+    test(`a file ${why} is refused, and nothing is imported`, async () => {
+      expect(await refusalOf(file(body))).toBe(`400 BadRequestException: ${message}`);
+      expect((await api.getApiKeys({})).items).toEqual([]);
+    });
+  }
+
+  test('a file with an open quote is refused', async () => {
+    expect(await refusalOf(file(`name,key\n"x,${A}\n`))).toMatch(/^400 BadRequestException: API key file cannot be read: /);
+  });
+});
+
 describe('API keys', () => {
   test('CreateApiKey answers 201 with a value of its own, disabled unless told otherwise', async () => {
     const created = await api.createApiKey({ name: 'mine' });

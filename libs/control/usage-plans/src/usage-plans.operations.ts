@@ -2,6 +2,8 @@ import type { ApiGateway } from '@gatehouse/aws-api';
 import type { Handlers } from '@gatehouse/control-wire';
 import { applyChanges, badRequest, pageRequest, readPatch, usagePatchRules, type TenantStore } from '@gatehouse/domain';
 import type { Clock, IdSource } from '@gatehouse/kernel';
+import { readApiKeyFile } from './api-key-file.js';
+import { ApiKeyImport } from './api-key-import.service.js';
 import { ApiKeys } from './api-keys.service.js';
 import { UsagePlans } from './usage-plans.service.js';
 import { apiKeyToWire, usagePlanFromWire, usagePlanKeyToWire, usagePlanToWire, usageToWire } from './usage-plans.wire.js';
@@ -20,6 +22,7 @@ export type UsagePlanOperations = Handlers<
   | 'GetApiKeys'
   | 'UpdateApiKey'
   | 'DeleteApiKey'
+  | 'ImportApiKeys'
   | 'CreateUsagePlan'
   | 'GetUsagePlan'
   | 'GetUsagePlans'
@@ -37,6 +40,7 @@ export function usagePlanOperations({ store, clock, ids }: UsagePlanDependencies
   const keys = new ApiKeys(store, clock, ids);
   const plans = new UsagePlans(store, clock, ids);
   const usages = new Usages(store, clock);
+  const imported = new ApiKeyImport(store, clock, ids);
   return {
     // generateDistinctId is deprecated and has no effect: an id is never the value.
     CreateApiKey: async ({ caller }, input) =>
@@ -57,6 +61,10 @@ export function usagePlanOperations({ store, clock, ids }: UsagePlanDependencies
         emptyTags: true,
       }),
     DeleteApiKey: ({ caller }, input) => keys.remove(caller.tenant, input.apiKey),
+    ImportApiKeys: async ({ caller }, input) => {
+      if (input.format !== 'csv') throw badRequest('Invalid format specified. Must be csv');
+      return imported.all(caller.tenant, readApiKeyFile(input.body), input.failOnWarnings === true);
+    },
 
     CreateUsagePlan: async ({ caller }, input) =>
       usagePlanToWire(await plans.create(caller.tenant, usagePlanFromWire(input)), { emptyTags: false }),

@@ -124,12 +124,7 @@ export class UsagePlans {
       if ((await tx.usagePlanKeys.find({ usagePlanId: planId, apiKeyId })) !== null) {
         throw conflict(`API Key ${apiKeyId} is already in Usage Plan ${planId}`);
       }
-      const others = await otherPlans(tx, apiKeyId, planId);
-      if (others.length >= USAGE_PLANS_PER_KEY_MAX) {
-        throw limitExceeded(`Maximum number of Usage Plans for API Key ${apiKeyId} has been reached: ${USAGE_PLANS_PER_KEY_MAX}`);
-      }
-      checkOnePlanPerStage(apiKeyId, plan, others);
-      await tx.usagePlanKeys.insert({ usagePlanId: planId, apiKeyId, createdAtMs: this.clock.nowMs() });
+      await enterPlan(tx, plan, apiKeyId, this.clock.nowMs());
       await publishApiKey(tx, apiKeyId);
       return key;
     });
@@ -177,6 +172,16 @@ async function firstMissing(tx: TenantRepositories, stages: readonly PlannedStag
 
 function addedStages(before: UsagePlan, after: UsagePlan): PlannedStage[] {
   return after.apiStages.filter((stage) => !before.apiStages.some((known) => isSameStage(known, stage)));
+}
+
+/** Throws LimitExceeded and Conflict when the key may not be in this plan as well. Publishes nothing. */
+export async function enterPlan(tx: TenantRepositories, plan: UsagePlan, apiKeyId: string, nowMs: number): Promise<void> {
+  const others = await otherPlans(tx, apiKeyId, plan.id);
+  if (others.length >= USAGE_PLANS_PER_KEY_MAX) {
+    throw limitExceeded(`Maximum number of Usage Plans for API Key ${apiKeyId} has been reached: ${USAGE_PLANS_PER_KEY_MAX}`);
+  }
+  checkOnePlanPerStage(apiKeyId, plan, others);
+  await tx.usagePlanKeys.insert({ usagePlanId: plan.id, apiKeyId, createdAtMs: nowMs });
 }
 
 async function otherPlans(tx: TenantRepositories, apiKeyId: string, planId: string): Promise<UsagePlan[]> {
