@@ -928,6 +928,7 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
           transact(tenant, async (tx) => {
             const before = await tx.placement.lock();
             await tx.placement.write(pool);
+            expect(await tx.placement.read(), 'a transaction sees what it wrote').toBe(pool);
             return before;
           });
         const read = (of: TenantId) => transact(of, (tx) => tx.placement.read());
