@@ -84,7 +84,11 @@ export class LeaseOffice {
       ),
       this.fast.shareRates(
         node.nodeId,
-        fast.map(({ bucket, demandedPerSecond }) => ({ bucket, demand: demandedPerSecond })),
+        fast.map(({ bucket, demandedPerSecond, ratePerSecond }) => ({
+          bucket,
+          // Of a rate of nothing everybody has the same part.
+          demand: ratePerSecond > 0 ? demandedPerSecond / ratePerSecond : 0,
+        })),
       ),
     ]);
     return [

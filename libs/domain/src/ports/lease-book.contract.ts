@@ -234,6 +234,14 @@ export function leaseBookContract(
         expect(await book.shareRates('y', [])).toEqual([]);
       });
 
+      test('a node whose callers have just come finds room while the others do not need all of it', async () => {
+        const [quiet, busy] = [newName(), newName()];
+        for (const node of [0, 1, 2]) await ask(book, `n${node}`, quiet, 0.02);
+        expect(await ask(other, 'late', quiet, 0.001)).toBeGreaterThan(0.2);
+        for (const node of [0, 1, 2]) await ask(book, `n${node}`, busy, 2);
+        expect(await ask(other, 'late', busy, 0.001)).toBeLessThan(0.05);
+      });
+
       test('a share that is not renewed is free for others', { timeout: 20_000 }, async () => {
         const bucket = newName();
         await ask(book, 'a', bucket, 10);

@@ -64,7 +64,7 @@ export interface QuotaPageState {
 
 export interface RateDemand {
   readonly bucket: string;
-  /** Requests per second the node saw. */
+  /** What the node saw, as a part of the bucket's rate: 1 is all of it. */
   readonly demand: number;
 }
 
@@ -124,7 +124,8 @@ export function mergeClaim(line: LeaseLine | undefined, claim: LeaseClaim, nowMs
 }
 
 /**
- * The share a node may have: a tenth is split evenly, so that little demand is not starved, the rest by demand. A new node
+ * The share a node may have: what nobody demands is split evenly, so that a node whose callers have just come finds room, and a tenth of
+ * the rest, so that little demand is not starved; what is left by demand. A new node
  * (`present` is `null`) has it at once, which is more than there is until the others have asked again. One that is known grows only by what
  * the others leave, and shrinks when all together have too much: the sum falls to 1 and stays there.
  */
@@ -135,7 +136,8 @@ export function rateShare(
 ): number {
   const total = others.reduce((sum, other) => sum + other.demand, demand);
   const taken = others.reduce((sum, other) => sum + other.share, 0);
-  const target = total === 0 ? 1 / (others.length + 1) : 0.1 / (others.length + 1) + (0.9 * demand) / total;
+  const byDemand = 0.9 * Math.min(1, total);
+  const target = (1 - byDemand) / (others.length + 1) + (total === 0 ? 0 : (byDemand * demand) / total);
   if (present === null) return target;
   return Math.min(target, Math.max(1 - taken, present / Math.max(1, taken + present)));
 }

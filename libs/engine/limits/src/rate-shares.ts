@@ -27,6 +27,7 @@ export interface RateSharesOptions {
 interface Row {
   readonly worker: number;
   demand: number;
+  readonly ratePerSecond: number;
   /** Its part of the node's share; `null` before the first. */
   part: number | null;
   /** What it was told: a share of the plan's rate. */
@@ -105,6 +106,7 @@ export class RateShares {
     const row = {
       worker,
       demand: asked.demandedPerSecond,
+      ratePerSecond: asked.ratePerSecond,
       part: known?.part ?? null,
       share: known?.share ?? 0,
       question: asked.question,
@@ -138,13 +140,13 @@ export class RateShares {
   private split(bucket: string, rows: ReadonlyMap<number, Row>, share: number, asking: readonly Row[], mail: Mail): void {
     for (const row of asking) {
       row.passedOnAs = 0;
-      row.part = shareByDemand(row.demand, row.part, othersOf(rows, row));
+      row.part = partOf(rows, row, share);
       row.share = share * row.part;
       post(mail, row.worker, { bucket, question: row.question, share: row.share, tokens: 0 });
     }
     for (const row of rows.values()) {
       if (row.part === null || asking.includes(row)) continue;
-      row.part = Math.min(row.part, shareByDemand(row.demand, row.part, othersOf(rows, row)));
+      row.part = Math.min(row.part, partOf(rows, row, share));
       if (row.share <= share * row.part) continue;
       row.share = share * row.part;
       post(mail, row.worker, { bucket, question: row.question, share: row.share, tokens: 0 });
@@ -182,7 +184,8 @@ export function shareByDemand(
     total += other.demand;
     taken += other.share;
   }
-  const target = total === 0 ? 1 / (others.length + 1) : 0.1 / (others.length + 1) + (0.9 * demand) / total;
+  const byDemand = 0.9 * Math.min(1, total);
+  const target = (1 - byDemand) / (others.length + 1) + (total === 0 ? 0 : (byDemand * demand) / total);
   if (present === null) return target;
   return Math.min(target, Math.max(1 - taken, present / Math.max(1, taken + present)));
 }
@@ -193,10 +196,15 @@ function post(mail: Mail, worker: number, answer: RateAnswer): void {
   else answers.push(answer);
 }
 
-function othersOf(rows: ReadonlyMap<number, Row>, own: Row): { demand: number; share: number }[] {
+/** The process's part of the node's share, whose rate is that of the bucket times `share`. */
+function partOf(rows: ReadonlyMap<number, Row>, row: Row, share: number): number {
+  const use = ({ demand, ratePerSecond }: Row): number => {
+    const rate = ratePerSecond * share;
+    return rate > 0 ? demand / rate : demand;
+  };
   const others = [];
-  for (const row of rows.values()) if (row !== own) others.push({ demand: row.demand, share: row.part ?? 0 });
-  return others;
+  for (const other of rows.values()) if (other !== row) others.push({ demand: use(other), share: other.part ?? 0 });
+  return shareByDemand(use(row), row.part, others);
 }
 
 function demandOf(rows: ReadonlyMap<number, Row>): number {

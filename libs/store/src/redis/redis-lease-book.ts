@@ -82,8 +82,9 @@ for i = 1, #all, 2 do
   else total, taken, count = total + tonumber(d), taken + tonumber(s), count + 1
   end
 end
-local target = 1 / count
-if total > 0 then target = 0.1 / count + 0.9 * own / total end
+local byDemand = 0.9 * math.min(1, total)
+local target = (1 - byDemand) / count
+if total > 0 then target = target + byDemand * own / total end
 if present then target = math.min(target, math.max(1 - taken, present / math.max(1, taken + present))) end
 local share = string.format('%.17g', target)
 redis.call('HSET', KEYS[1], ARGV[1], string.format('%.17g', own) .. ' ' .. share .. ' ' .. string.format('%.0f', now))
