@@ -22,9 +22,14 @@ export interface NodeIdentity {
 const IDENTITY_FILE = 'node.json';
 const SEAL_KEY_FILE = 'seal-key';
 const EARLIER_MANIFEST_FILE = 'manifest.json';
+/** Of blobs that were just written and not read yet; a larger one is read from the disk. */
+const FRESH_BYTES_MAX = 4 * 1024 * 1024;
 
 export class DiskStore {
   readonly changes: ChangeLog;
+  /** A blob that comes is linked at once: it need not be read back for that. The oldest first. */
+  private readonly fresh = new Map<string, Buffer>();
+  private freshBytes = 0;
 
   private constructor(private readonly files: Files) {
     this.changes = new ChangeLog(files);
@@ -66,6 +71,8 @@ export class DiskStore {
 
   /** `null` when there is none or the bytes are not those of the digest; a damaged file is removed. */
   async readBlob(digest: string): Promise<Buffer | null> {
+    const fresh = this.takeFresh(digest);
+    if (fresh !== null) return fresh;
     const bytes = await this.files.read(blobFile(digest));
     if (bytes === null) return null;
     if (sha256Hex(bytes) === digest) return bytes;
@@ -77,7 +84,26 @@ export class DiskStore {
   async writeBlob(digest: string, bytes: Uint8Array): Promise<boolean> {
     if (sha256Hex(bytes) !== digest) return false;
     await this.files.write(blobFile(digest), bytes);
+    this.keepFresh(digest, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     return true;
+  }
+
+  private keepFresh(digest: string, bytes: Buffer): void {
+    this.takeFresh(digest);
+    this.fresh.set(digest, bytes);
+    this.freshBytes += bytes.length;
+    for (const oldest of this.fresh.keys()) {
+      if (this.freshBytes <= FRESH_BYTES_MAX) return;
+      this.takeFresh(oldest);
+    }
+  }
+
+  private takeFresh(digest: string): Buffer | null {
+    const bytes = this.fresh.get(digest);
+    if (bytes === undefined) return null;
+    this.fresh.delete(digest);
+    this.freshBytes -= bytes.length;
+    return bytes;
   }
 
   /** Removes blobs that are not in `keep`, and drafts that a crash left behind. Only while nobody writes blobs. */
@@ -88,6 +114,7 @@ export class DiskStore {
   }
 
   async removeBlob(digest: string): Promise<void> {
+    this.takeFresh(digest);
     await this.files.remove(blobFile(digest));
   }
 

@@ -48,13 +48,20 @@ export class DiskFiles implements Files {
   }
 
   async write(name: string, bytes: Uint8Array): Promise<void> {
-    const draft = await this.draftOf(name);
-    await writeFile(draft, bytes, { mode: FILE_MODE });
+    const draft = this.draftOf(name);
+    try {
+      await writeFile(draft, bytes, { mode: FILE_MODE });
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+      await this.makeFolderOf(draft); // the first file in it
+      await writeFile(draft, bytes, { mode: FILE_MODE });
+    }
     await rename(draft, this.place(name));
   }
 
   async replace(name: string, chunks: Iterable<Uint8Array>): Promise<void> {
-    const draft = await this.draftOf(name);
+    const draft = this.draftOf(name);
+    await this.makeFolderOf(draft);
     const handle = await open(draft, 'w', FILE_MODE);
     try {
       for (const chunk of chunks) await handle.writeFile(chunk);
@@ -109,10 +116,12 @@ export class DiskFiles implements Files {
     return path.join(this.folder, name);
   }
 
-  private async draftOf(name: string): Promise<string> {
-    const file = this.place(name);
+  private draftOf(name: string): string {
+    return `${this.place(name)}.${randomBytes(4).toString('hex')}.tmp`;
+  }
+
+  private async makeFolderOf(file: string): Promise<void> {
     await mkdir(path.dirname(file), { recursive: true, mode: FOLDER_MODE });
-    return `${file}.${randomBytes(4).toString('hex')}.tmp`;
   }
 }
 

@@ -5,6 +5,7 @@
  * What is wrong with one route makes that route answer 500; what is wrong with the whole stage (two routes that cannot be told
  * apart, a gateway response nobody understands) throws LinkRefusal.
  */
+import { setImmediate } from 'node:timers/promises';
 import type { RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
 import {
   LinkRefusal,
@@ -58,7 +59,11 @@ export interface LinkBindings {
   readonly insecureHttp: Connector;
   readonly functions: Connector;
   /** Telemetry's MetricsRegistry. */
-  readonly metrics: { series(labels: MetricLabels, nowMs: number): RequestMetrics };
+  readonly metrics: {
+    series(labels: MetricLabels, nowMs: number): RequestMetrics;
+    /** The series is nobody's any more. Absent: all are kept. */
+    forget?(labels: MetricLabels): void;
+  };
 }
 
 export interface LinkResult {
@@ -67,8 +72,33 @@ export interface LinkResult {
   readonly refusedRoutes: readonly { readonly route: string; readonly reason: string }[];
 }
 
+/** How long requests wait for a part of a large stage to be linked. */
+const TURN_MS = 0.5;
+
 /** Throws LinkRefusal. */
 export function linkStage(snapshot: StageSnapshot, digest: string, bindings: LinkBindings): LinkResult {
+  const linking = linkRouteByRoute(snapshot, digest, bindings);
+  for (;;) {
+    const { done, value } = linking.next();
+    if (done) return value;
+  }
+}
+
+/** The same, in turns with the requests that are served meanwhile: hundreds of routes take several milliseconds. */
+export async function linkStageInTurns(snapshot: StageSnapshot, digest: string, bindings: LinkBindings): Promise<LinkResult> {
+  const linking = linkRouteByRoute(snapshot, digest, bindings);
+  let turnMs = performance.now();
+  for (;;) {
+    const { done, value } = linking.next();
+    if (done) return value;
+    if (performance.now() - turnMs < TURN_MS) continue;
+    await setImmediate();
+    turnMs = performance.now();
+  }
+}
+
+/** Stops after each route. */
+function* linkRouteByRoute(snapshot: StageSnapshot, digest: string, bindings: LinkBindings): Generator<void, LinkResult> {
   const faults = linkFaults(snapshot);
   const refusedRoutes: { route: string; reason: string }[] = [];
   const metricsOf = (resource: string, httpMethod: string): RequestMetrics =>
@@ -77,7 +107,8 @@ export function linkStage(snapshot: StageSnapshot, digest: string, bindings: Lin
       bindings.limits.clock.nowMs(),
     );
   const router = buildRouterFor(snapshot);
-  const routes = snapshot.routes.map((route, index): LinkedRoute => {
+  const routes: LinkedRoute[] = [];
+  for (const [index, route] of snapshot.routes.entries()) {
     let program: Program;
     try {
       program = linkProgram({ stage: snapshot, route }, faults, bindings);
@@ -86,13 +117,16 @@ export function linkStage(snapshot: StageSnapshot, digest: string, bindings: Lin
       refusedRoutes.push({ route: `${route.httpMethod} ${route.path}`, reason: cause.message });
       program = refusingProgram(cause.message, faults);
     }
-    return Object.freeze({
-      settings: route,
-      paramNames: router.paramNames[index]!,
-      program,
-      metrics: metricsOf(route.path, route.httpMethod),
-    });
-  });
+    routes.push(
+      Object.freeze({
+        settings: route,
+        paramNames: router.paramNames[index]!,
+        program,
+        metrics: metricsOf(route.path, route.httpMethod),
+      }),
+    );
+    yield;
+  }
   const match = (x: Exchange): LinkedRoute | null => {
     const index = router.match(x.httpMethod, x.resourcePath, x.params);
     return index === -1 ? null : routes[index]!;

@@ -200,6 +200,53 @@ test('an unchanged stage keeps its linked form over a swap', async () => {
   expect(node.stage(node.current, 'abc123defg', 'dev')).toBe(linked);
 });
 
+test('a stage that was replaced while a request had it linked is forgotten with the next change', async () => {
+  const publisher = new Publisher();
+  const node = keeper({ eagerLinksMax: 0 });
+  const old = publisher.stage(revisionOf('1'));
+  await node.adopt(change(1, [old]), publisher.source);
+  const released = Promise.withResolvers<void>();
+  await node.adopt(change(2, []), async (digest) => {
+    await released.promise;
+    return publisher.source(digest);
+  });
+  const linking = node.stage(node.current, 'abc123defg', 'dev');
+  await node.adopt(change(3, [publisher.stage(revisionOf('2'))]), publisher.source);
+  released.resolve();
+  await linking;
+  expect(node.linkedCount, 'the old one, for nobody').toBe(1);
+  await node.adopt(change(4, []), publisher.source);
+  expect(node.linkedCount).toBe(0);
+});
+
+test('series of a stage that is removed are given back; those of one that is replaced are not', async () => {
+  const publisher = new Publisher();
+  const series = new Set<string>();
+  const named = ({ resource, httpMethod }: { resource: string; httpMethod: string }) => `${httpMethod} ${resource}`;
+  const metrics: LinkBindings['metrics'] = {
+    series: (labels) => (series.add(named(labels)), { record: () => undefined }),
+    forget: (labels) => void series.delete(named(labels)),
+  };
+  const node = keeper({ bindings: { ...bindings, metrics } });
+  const entry = publisher.stage(revisionOf('1'));
+  await node.adopt(change(1, [entry]), publisher.source);
+  await node.adopt(change(2, [publisher.stage(revisionOf('2'))]), publisher.source);
+  expect([...series].sort()).toEqual(['* *', 'GET /']);
+  await node.adopt(change(3, [], [{ kind: 'STAGE', id: entry.id }]), publisher.source);
+  expect([...series]).toEqual([]);
+});
+
+test('a large stage is linked in turns with other work of the process', async () => {
+  const publisher = new Publisher();
+  const routes = Array.from({ length: 2_000 }, (_, index) => routeSnapshot({ path: `/item${index}` }));
+  let turns = 0;
+  const node = keeper();
+  const adopting = node.adopt(change(1, [publisher.stage(stageSnapshot({ routes }))]), publisher.source).then(() => true);
+  const turn = (): Promise<false> => new Promise((resolve) => setImmediate(() => resolve(false)));
+  while (!(await Promise.race([adopting, turn()]))) turns++;
+  expect(turns).toBeGreaterThan(3); // reading the snapshot alone takes one or two
+});
+
 test('a route that cannot be linked answers 500; the others of its stage serve', async () => {
   const routes: string[] = [];
   const snapshot = stageSnapshot({

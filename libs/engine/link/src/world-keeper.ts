@@ -10,7 +10,7 @@
 import type { ApiKeyEntry, CertificateEntry, DomainNameEntry, UsagePlanEntry } from '@gatehouse/contracts';
 import { LinkRefusal, type LinkedStage } from '@gatehouse/engine-exchange';
 import { LinkedCertificate, LinkedDomainName } from './domain-names.js';
-import { linkStage, routeCount, type LinkBindings } from './link-stage.js';
+import { linkStageInTurns, routeCount, type LinkBindings } from './link-stage.js';
 import { readSnapshot, type SnapshotName } from './read-snapshot.js';
 import { checkApiKey, checkCertificate, checkDomainName, checkUsagePlan, type Check } from './shapes.js';
 import { LinkedUsagePlan, World } from './world.js';
@@ -75,6 +75,8 @@ export class WorldKeeper {
   /** By digest. */
   private readonly kept = new Map<string, Kept>();
   private keptRouteCount = 0;
+  /** Digests of linked stages that may not be those of the current World any more, or not yet. */
+  private readonly doubtful = new Set<string>();
   /** By `{apiId}/{stage}`: what requests of the current World found; forgotten when anything changes. */
   private readonly found = new Map<string, Kept>();
   private uses = 0;
@@ -149,7 +151,7 @@ export class WorldKeeper {
     }
     this.world = edits.apply(change.revision);
     this.found.clear();
-    this.forgetUnpublished();
+    this.forgetUnpublished(before, edits.stages.keys());
     if (edits.concernsDomainNames) this.options.onDomainNames?.();
     return refusals;
   }
@@ -173,7 +175,7 @@ export class WorldKeeper {
     if (bytes === null) throw new Error(`snapshot ${name.digest} is not on this node`);
     try {
       const snapshot = readSnapshot(bytes, name);
-      const { stage, refusedRoutes } = linkStage(snapshot, name.digest, this.options.bindings);
+      const { stage, refusedRoutes } = await linkStageInTurns(snapshot, name.digest, this.options.bindings);
       for (const { route, reason } of refusedRoutes) this.options.onRefusedRoute?.(name, route, reason);
       this.keep({ name, linked: stage, routeCount: routeCount(snapshot), lastUse: ++this.uses });
       return stage;
@@ -189,6 +191,7 @@ export class WorldKeeper {
   private keep(entry: Kept): void {
     const { digest } = entry.name;
     this.kept.set(digest, entry);
+    if (!this.isPublished(entry.name)) this.doubtful.add(digest);
     this.keptRouteCount += entry.routeCount;
     while (this.keptRouteCount > this.routesMax && this.kept.size > 1) this.drop(this.leastUsed(entry));
   }
@@ -206,10 +209,31 @@ export class WorldKeeper {
     this.keptRouteCount -= count;
   }
 
-  /** What the current World does not name any more is nobody's but that of requests in flight, which hold it themselves. */
-  private forgetUnpublished(): void {
-    for (const kept of this.kept.values()) if (!this.isPublished(kept.name)) this.drop(kept);
+  /**
+   * What the current World does not name any more is nobody's but that of requests in flight, which hold it themselves.
+   * Looks at what changed, not at all that is linked.
+   */
+  private forgetUnpublished(before: World, changed: Iterable<string>): void {
+    for (const key of changed) {
+      const name = before.stages.get(key);
+      if (name === null) continue;
+      this.doubtful.add(name.digest);
+      if (this.world.stages.get(key) === null) this.forgetMetrics(name);
+    }
+    for (const digest of this.doubtful) {
+      const kept = this.kept.get(digest);
+      if (kept !== undefined && !this.isPublished(kept.name)) this.drop(kept);
+    }
+    this.doubtful.clear();
     for (const [digest, name] of this.refused) if (!this.isPublished(name)) this.refused.delete(digest);
+  }
+
+  /** Of a stage that is gone: a node would else remember every API that ever was. */
+  private forgetMetrics({ tenant, apiId, stage, digest }: SnapshotName): void {
+    const { metrics } = this.options.bindings;
+    metrics.forget?.({ tenant, apiId, stage, resource: '*', httpMethod: '*' });
+    for (const { path, httpMethod } of this.kept.get(digest)?.linked.snapshot.routes ?? [])
+      metrics.forget?.({ tenant, apiId, stage, resource: path, httpMethod });
   }
 
   private isPublished({ apiId, stage, digest }: SnapshotName): boolean {

@@ -140,6 +140,17 @@ describe('the bound on series', () => {
     expect(registry.series(labels('/other'), START_MS + 61 * MINUTE_MS).labels.resource).toBe('/other');
   });
 
+  test('a method that is gone gives its place back and shows no more; what it counted is still handed over', () => {
+    const registry = new MetricsRegistry({ seriesMax: 1 });
+    registry.series(labels('/gone'), START_MS).record(200, 1, -1, START_MS);
+    expect(registry.series(labels('/shared'), START_MS).labels.resource).toBe('*');
+    for (const resource of ['/gone', '*', '/never'])
+      registry.forget(labels(resource, resource === '*' ? { httpMethod: '*' } : {}));
+    expect(registry.allSeries()).toEqual([]);
+    expect(registry.series(labels('/new'), START_MS).labels.resource).toBe('/new');
+    expect(registry.takeSamples().map(({ resource, count }) => [resource, count])).toEqual([['/gone', 1]]);
+  });
+
   test('the same labels are the same series', () => {
     const registry = new MetricsRegistry();
     expect(registry.series(labels('/a'), START_MS)).toBe(registry.series(labels('/a'), START_MS + 1));

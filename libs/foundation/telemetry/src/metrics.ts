@@ -212,6 +212,17 @@ export class MetricsRegistry {
     return series;
   }
 
+  /** The method is gone: its series no longer shows and its place is free. What it counted is still handed over. */
+  forget(labels: SeriesLabels): void {
+    const key = keyOf(labels);
+    this.overflow.delete(key);
+    const series = this.seriesByKey.get(key);
+    if (series === undefined) return;
+    this.seriesByKey.delete(key);
+    this.budget.give(labels.tenant);
+    if (series.totals.latencyBuckets !== null) this.bucketBudget.give(labels.tenant);
+  }
+
   /** A counter of the process; `name` in Prometheus form, `gatehouse_<room>_<noun>_<unit>_total`. */
   counter(name: string, help: string): Counter {
     const counter = new Counter();
