@@ -71,7 +71,9 @@ export class Deployments {
       await tx.deployments.insert(deployment);
       if (stage === null) return { entity: deployment, revision: null };
       await (stage.isNew ? tx.stages.insert(stage.entity) : tx.stages.replace(stage.entity));
-      return { entity: deployment, revision: await publish(tx, stage.entity, this.clock.nowMs()) };
+      // A canary's stage keeps its own deployment.
+      const own = stage.entity.deploymentId === deployment.id ? deployment : undefined;
+      return { entity: deployment, revision: await publish(tx, stage.entity, this.clock.nowMs(), own) };
     });
   }
 
@@ -150,10 +152,10 @@ export class Deployments {
 }
 
 /** Publishes a stage and, when that made a new revision, notes which deployment it made live. */
-export async function publish(tx: TenantRepositories, stage: Stage, nowMs: number): Promise<number> {
+export async function publish(tx: TenantRepositories, stage: Stage, nowMs: number, deployment?: Deployment): Promise<number> {
   const { apiId, stageName, deploymentId } = stage;
   const before = await tx.manifest.find('STAGE', stageEntryId(apiId, stageName));
-  const revision = await publishStage(tx, stage);
+  const revision = await publishStage(tx, stage, deployment);
   if (before?.revision !== revision) {
     await tx.manifest.recordRollout({ deploymentId, apiId, stageName, revision, publishedAtMs: nowMs });
   }

@@ -8,7 +8,7 @@ export class RecentChanges {
   private from = 0;
 
   constructor(
-    private readonly entriesMax = 10_000,
+    private readonly entriesMax = 2_000,
     private readonly charsMax = 16 * 1024 * 1024,
   ) {}
 

@@ -17,6 +17,7 @@ import {
   badRequest,
   poolsField,
   withoutStage,
+  type Deployment,
   type FunctionDefinition,
   type Stage,
   type TenantId,
@@ -27,8 +28,8 @@ import { canonicalJson } from '@gatehouse/kernel';
 import { poolOfApi, poolsOfFunctions, poolsOfPlan, poolsOfPlans } from './placement.js';
 import { apiKeyEntry, functionEntry, usagePlanEntry } from './entries.js';
 
-async function compile(tx: TenantRepositories, stage: Stage): Promise<CompiledStage> {
-  const deployment = await tx.deployments.find({ apiId: stage.apiId, deploymentId: stage.deploymentId });
+async function compile(tx: TenantRepositories, stage: Stage, present?: Deployment): Promise<CompiledStage> {
+  const deployment = present ?? (await tx.deployments.find({ apiId: stage.apiId, deploymentId: stage.deploymentId }));
   if (deployment === null)
     throw new Error(`stage ${stage.apiId}/${stage.stageName} points at deployment ${stage.deploymentId}, which is gone`);
   return compileStage({
@@ -46,9 +47,12 @@ export async function diagnoseStage(tx: TenantRepositories, stage: Stage): Promi
   return (await compile(tx, stage)).diagnostics;
 }
 
-/** Compiles the stage as given and returns the revision that carries it. BadRequest names every place that does not compile. */
-export async function publishStage(tx: TenantRepositories, stage: Stage): Promise<number> {
-  const { snapshot, diagnostics } = await compile(tx, stage);
+/**
+ * Compiles the stage as given and returns the revision that carries it. BadRequest names every place that does not compile.
+ * `deployment`: the stage's own, when the caller has it at hand.
+ */
+export async function publishStage(tx: TenantRepositories, stage: Stage, deployment?: Deployment): Promise<number> {
+  const { snapshot, diagnostics } = await compile(tx, stage, deployment);
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
   if (errors.length > 0) throw badRequest(errors.map(({ path, message }) => `${path}: ${message}`).join('; '));
   const bytes = encodeSnapshot(snapshot);
