@@ -3,7 +3,14 @@
  * updated as the provider sends it, and read again; the members it compares are what its next plan expects.
  */
 import type { PatchOperation } from '@aws-sdk/client-api-gateway';
-import { createMockApi, refusalOf, startControlPlaneHouse, type ControlPlaneHouse, type TestTenant } from '@gatehouse/testkit';
+import {
+  createMockApi,
+  makeServerCertificate,
+  refusalOf,
+  startControlPlaneHouse,
+  type ControlPlaneHouse,
+  type TestTenant,
+} from '@gatehouse/testkit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ControlPlane } from '../control-plane.js';
 import { bugs, composition } from './composition.js';
@@ -443,4 +450,67 @@ test('aws_api_gateway_account', async () => {
   });
   await other.updateAccount({ patchOperations: [replace('/cloudwatchRoleArn', '')] });
   expect((await other.getAccount({})).cloudwatchRoleArn).toBeUndefined();
+});
+
+test('aws_api_gateway_domain_name and aws_api_gateway_base_path_mapping', async () => {
+  const domainName = 'terraform.example.com';
+  const { cert: certificate, key: privateKey } = makeServerCertificate([domainName]);
+  const importAs = async (id: string): Promise<string> => {
+    const body = JSON.stringify({ certificate, privateKey });
+    const { text } = await tenant.send({ method: 'PUT', path: `/admin/v1/certificates/${id}`, body });
+    return (JSON.parse(text) as { arn: string }).arn;
+  };
+  const [first, second] = [await importAs('first'), await importAs('second')];
+  await api.createDomainName({
+    domainName,
+    regionalCertificateArn: first,
+    endpointConfiguration: { types: ['REGIONAL'] },
+    securityPolicy: 'TLS_1_2',
+    tags: { env: 'test' },
+  });
+  const created = await api.getDomainName({ domainName });
+  expect(created).toMatchObject({
+    domainNameArn: `arn:aws:apigateway:us-east-1::/domainnames/${domainName}`,
+    regionalCertificateArn: first,
+    certificateUploadDate: expect.any(Date),
+    endpointConfiguration: { types: ['REGIONAL'], ipAddressType: 'ipv4' },
+    regionalDomainName: expect.any(String),
+    regionalHostedZoneId: expect.any(String),
+    domainNameStatus: 'AVAILABLE',
+    securityPolicy: 'TLS_1_2',
+    routingMode: 'BASE_PATH_MAPPING_ONLY',
+    tags: { env: 'test' },
+  });
+  // What is not set must not come back, or the next plan wants to remove it.
+  for (const member of [
+    'certificateArn',
+    'certificateName',
+    'regionalCertificateName',
+    'mutualTlsAuthentication',
+    'policy',
+  ] as const)
+    expect(created[member]).toBeUndefined();
+  await api.updateDomainName({ domainName, patchOperations: [] });
+  await api.updateDomainName({
+    domainName,
+    patchOperations: [replace('/regionalCertificateArn', second), replace('/securityPolicy', 'TLS_1_0')],
+  });
+  expect(await api.getDomainName({ domainName })).toMatchObject({ regionalCertificateArn: second, securityPolicy: 'TLS_1_0' });
+
+  const { restApiId } = await createMockApi(api);
+  await api.createDeployment({ restApiId, stageName: 'dev' });
+  await api.createBasePathMapping({ domainName, restApiId, basePath: '' });
+  expect(await api.getBasePathMapping({ domainName, basePath: '(none)' })).toMatchObject({ basePath: '(none)', restApiId });
+  await api.updateBasePathMapping({
+    domainName,
+    basePath: '(none)',
+    patchOperations: [replace('/stage', 'dev'), replace('/restapiId', restApiId), replace('/basePath', 'v1')],
+  });
+  const moved = await api.getBasePathMapping({ domainName, basePath: 'v1' });
+  expect([moved.basePath, moved.restApiId, moved.stage]).toEqual(['v1', restApiId, 'dev']);
+  await api.deleteBasePathMapping({ domainName, basePath: 'v1' });
+  await api.deleteDomainName({ domainName });
+  expect(await refusalOf(api.getDomainName({ domainName }))).toBe(
+    '404 NotFoundException: Invalid domain name identifier specified',
+  );
 });
