@@ -21,7 +21,7 @@ const [target, ...apps] = process.argv.slice(2);
 if (target === undefined || apps.length === 0) throw new Error('usage: image-files.mjs <folder> <app>...');
 
 const readJson = (file) => JSON.parse(readFileSync(path.join(root, file), 'utf8'));
-/** Only these are looked for in code: a word in a string is no package. */
+/** Of the root's packages those that code names; only these are looked for: a word in a string is no package. */
 const direct = new Set(Object.keys(readJson('package.json').dependencies));
 const copied = new Set();
 
@@ -35,7 +35,11 @@ function addWorkspacePackage(folder) {
   for (const file of [manifest, path.join(folder, 'dist'), ...(FILES_BESIDE_CODE[folder] ?? [])]) copy(file);
   for (const file of globSync('dist/**/*.js', { cwd: path.join(target, folder) }))
     for (const name of packagesNamedIn(readFileSync(path.join(target, folder, file), 'utf8'))) addNpmPackage(name, folder);
-  for (const name of Object.keys(readJson(manifest).dependencies ?? {}).filter((name) => name.startsWith('@gatehouse/'))) {
+  for (const name of Object.keys(readJson(manifest).dependencies ?? {})) {
+    if (!name.startsWith('@gatehouse/')) {
+      addNpmPackage(name, folder);
+      continue;
+    }
     const link = path.join('node_modules', name);
     const dependency = path.relative(root, realpathSync(path.join(root, link)));
     addWorkspacePackage(dependency);
