@@ -143,12 +143,13 @@ class KeyShard {
   }
 
   find(digest: Uint8Array, tenant: string, valueDigest: string): ApiKeyEntry | null {
+    const tenantValue = valueOf(tenant, TENANT);
     const slot = digest[DIGEST_BYTES - 1]! % LATELY_MAX;
     const known = this.lately === null ? null : this.lately[slot]!;
     if (known !== null && known.valueDigest === valueDigest && known.tenant === tenant) return known;
     for (let index = this.firstOf(digest); index < this.count && this.compareDigest(index, digest) === 0; index++) {
-      if (this.tenantAt(index) !== tenant) continue;
-      const key = this.keyAt(index);
+      if (!this.isOf(index, tenant, tenantValue)) continue;
+      const key = this.keyAt(index, tenant, valueDigest);
       this.lately ??= Array.from({ length: LATELY_MAX }, () => null);
       return (this.lately[slot] = key);
     }
@@ -248,9 +249,11 @@ class KeyShard {
     return compareBytes(this.bytes, index * DIGEST_BYTES, digest);
   }
 
-  private tenantAt(index: number): string {
+  /** `tenantValue` is the number that `tenant` is, or -1. */
+  private isOf(index: number, tenant: string, tenantValue: number): boolean {
     const at = this.recordsAt + this.startOf(index);
-    return this.isPlain(at) ? this.plainAt(index).tenant : read(this.bytes, at + 1, TENANT);
+    if (this.isPlain(at)) return this.plainAt(index).tenant === tenant;
+    return readWhole(this.bytes, at + 1, TENANT.bytes) === tenantValue;
   }
 
   private idAt(index: number): string {
@@ -258,11 +261,10 @@ class KeyShard {
     return this.isPlain(at) ? this.plainAt(index).apiKeyId : read(this.bytes, at + ID_AT, ID);
   }
 
-  private keyAt(index: number): ApiKeyEntry {
+  /** Its tenant and digest are at hand wherever a key is looked up. */
+  private keyAt(index: number, tenant: string, valueDigest: string): ApiKeyEntry {
     const at = this.recordsAt + this.startOf(index);
-    const from = index * DIGEST_BYTES;
-    const valueDigest = this.bytes.toString('hex', from, from + DIGEST_BYTES);
-    const { apiKeyId, tenant, enabled, usagePlanIds } = this.isPlain(at) ? this.plainAt(index) : unpack(this.bytes, at);
+    const { apiKeyId, enabled, usagePlanIds } = this.isPlain(at) ? this.plainAt(index) : unpack(this.bytes, at);
     return { apiKeyId, tenant, valueDigest, enabled, usagePlanIds };
   }
 
@@ -359,11 +361,10 @@ function packKey({ apiKeyId, tenant, valueDigest, enabled, usagePlanIds }: ApiKe
   return { id: apiKeyId, digest, record };
 }
 
-function unpack(bytes: Uint8Array, at: number): Omit<ApiKeyEntry, 'valueDigest'> {
+function unpack(bytes: Uint8Array, at: number): Omit<ApiKeyEntry, 'tenant' | 'valueDigest'> {
   const planCount = bytes[at]! & ~ENABLED;
   return {
     apiKeyId: read(bytes, at + ID_AT, ID),
-    tenant: read(bytes, at + 1, TENANT),
     enabled: (bytes[at]! & ENABLED) !== 0,
     usagePlanIds: Array.from({ length: planCount }, (_, i) => read(bytes, at + PLANS_AT + i * PLAN_ID.bytes, PLAN_ID)),
   };
