@@ -387,6 +387,27 @@ describe('domain names', () => {
     expect((await api.getDomainName({ domainName: HOST })).tags).toEqual({ team: 'a' });
   });
 
+  test('the tag gatehouse:pool binds one to a pool, and its certificate with it; at the creation as later', async () => {
+    const pools = () =>
+      house.query(
+        `SELECT kind, pools, former_pools FROM manifest_entries
+         WHERE tenant_id = $1 AND NOT removed AND kind IN ('DOMAIN_NAME', 'CERTIFICATE') ORDER BY kind`,
+        [tenant.account],
+      );
+    const placed = (now: string[], former: string[]) =>
+      ['CERTIFICATE', 'DOMAIN_NAME'].map((kind) => ({ kind, pools: now, former_pools: former }));
+    await api.createDomainName({ domainName: HOST, certificateArn, tags: { 'gatehouse:pool': 'eu' } });
+    expect(await pools()).toEqual(placed(['eu'], []));
+    const resourceArn = `arn:aws:apigateway:us-east-1::/domainnames/${HOST}`;
+    await api.tagResource({ resourceArn, tags: { 'gatehouse:pool': 'us' } });
+    expect(await pools()).toEqual(placed(['us'], ['eu']));
+    await api.untagResource({ resourceArn, tagKeys: ['gatehouse:pool'] });
+    expect(await pools()).toEqual(placed([], ['eu', 'us']));
+    expect(await refusalOf(api.tagResource({ resourceArn, tags: { 'gatehouse:pool': 'no pool' } }))).toContain('400 BadRequest');
+    await api.deleteDomainName({ domainName: HOST });
+    expect(await pools()).toEqual([]);
+  });
+
   test('come in pages, each once', async () => {
     const domainNames = ['a', 'b', 'c', 'd', 'e'].map((label) => `${label}.example.com`);
     for (const domainName of domainNames) await api.createDomainName({ domainName, certificateArn });
