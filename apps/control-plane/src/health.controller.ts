@@ -24,12 +24,26 @@ export class HealthController {
     return new StreamableFile(Readable.from(inTurns(prometheusSlices(this.registry))), { type: PROMETHEUS_CONTENT_TYPE });
   }
 
-  /** 503 names every check that fails. */
+  /** The whole house serves what was published. 503 names every check that fails. */
   @Get('readyz')
-  async ready(): Promise<{ status: string; checks: readonly Check[] }> {
-    const checks = await this.readiness.check();
-    const answer = { status: checks.every(({ ok }) => ok) ? 'ready' : 'not ready', checks };
-    if (answer.status !== 'ready') throw new ServiceUnavailableException(answer);
-    return answer;
+  async ready(): Promise<Answer> {
+    return answered(await this.readiness.check());
   }
+
+  /** This control plane alone: what a balancer in front of several asks, while nodes may still be on their way to them. */
+  @Get('readyz/self')
+  async selfReady(): Promise<Answer> {
+    return answered(await this.readiness.checkSelf());
+  }
+}
+
+interface Answer {
+  readonly status: string;
+  readonly checks: readonly Check[];
+}
+
+function answered(checks: readonly Check[]): Answer {
+  const answer = { status: checks.every(({ ok }) => ok) ? 'ready' : 'not ready', checks };
+  if (answer.status !== 'ready') throw new ServiceUnavailableException(answer);
+  return answer;
 }

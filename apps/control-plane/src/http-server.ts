@@ -53,7 +53,7 @@ class HttpModule {
   }
 }
 
-const OWN_PATHS = /^\/(admin\/|healthz(\?|$)|readyz(\?|$)|metrics(\?|$))/;
+const OWN_PATHS = /^\/(admin\/|healthz(\?|$)|readyz(\/self)?(\?|$)|metrics(\?|$))/;
 
 /** AWS's protocols and the admin API on one port. The caller listens on and closes what comes back. */
 export async function createHttpServer(parts: HttpParts): Promise<NestFastifyApplication> {

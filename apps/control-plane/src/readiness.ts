@@ -10,6 +10,8 @@ export interface Check {
 
 export interface Readiness {
   check(): Promise<readonly Check[]>;
+  /** Of this control plane alone: whether it can do anything for its callers. */
+  checkSelf(): Promise<readonly Check[]>;
 }
 
 /**
@@ -22,13 +24,19 @@ export function createReadiness(dependencies: {
   readonly nodes: Pick<NodeAdmin, 'listNodes'>;
 }): Readiness {
   const { healthy, manifest, nodes } = dependencies;
+  const database = async (): Promise<Check> => {
+    const ok = await healthy().catch(() => false);
+    return { name: 'database', ok, detail: ok ? '' : 'does not answer' };
+  };
   return {
+    checkSelf: async () => [await database()],
     check: async () => {
-      if (!(await healthy().catch(() => false))) return [{ name: 'database', ok: false, detail: 'does not answer' }];
+      const first = await database();
+      if (!first.ok) return [first];
       const head = await manifest.head();
       const all = await nodes.listNodes();
       return [
-        { name: 'database', ok: true, detail: '' },
+        first,
         serving(
           'data-plane',
           all.filter((node) => node.role === 'DATA_PLANE'),

@@ -141,10 +141,19 @@ export class Confinement {
   }
 }
 
+/** None where the user has no entry among the accounts and `HOME` is not set, as in clusters that make users up. */
+function homeFolder(): string[] {
+  try {
+    return [os.homedir()];
+  } catch {
+    return [];
+  }
+}
+
 /** The state folder, the home, shared memory, and what would keep another user from the folders in `needed`. */
 async function foldersToCover(dataDir: string, needed: readonly string[]): Promise<string[]> {
   const state = path.dirname(dataDir); // GATEHOUSE_HOME when the launcher starts us
-  const folders = [SYSTEM_FOLDER.test(state) ? dataDir : state, os.homedir(), ...(await closedAncestors(needed))];
+  const folders = [SYSTEM_FOLDER.test(state) ? dataDir : state, ...homeFolder(), ...(await closedAncestors(needed))];
   const covered = folders.filter((folder) => !SYSTEM_FOLDER.test(folder) && !TEMPORARY_FOLDERS.includes(folder));
   // Outer folders first: what lies in them is gone then, and its own cover is left out.
   return [...new Set([...covered, '/dev/shm'])].sort((a, b) => a.length - b.length);

@@ -231,7 +231,7 @@ describe.skipIf(!isThere).each(Object.entries(OPERATORS))('the chart for somebod
           ['startupProbe', '/healthz'],
           ['livenessProbe', '/healthz'],
           // A control plane that is asked for /readyz waits for nodes, which wait for a service with a ready control plane.
-          ['readinessProbe', workload.metadata.name === 'gw-control-plane' ? '/healthz' : '/readyz'],
+          ['readinessProbe', workload.metadata.name === 'gw-control-plane' ? '/readyz/self' : '/readyz'],
         ] as const) {
           expect(container[probe]!.httpGet.path).toBe(answer);
           expect(container.ports!.map(({ name }) => name)).toContain(container[probe]!.httpGet.port);
