@@ -362,11 +362,13 @@ function packKey({ apiKeyId, tenant, valueDigest, enabled, usagePlanIds }: ApiKe
 }
 
 function unpack(bytes: Uint8Array, at: number): Omit<ApiKeyEntry, 'tenant' | 'valueDigest'> {
+  const usagePlanIds: string[] = [];
   const planCount = bytes[at]! & ~ENABLED;
+  for (let i = 0; i < planCount; i++) usagePlanIds.push(read(bytes, at + PLANS_AT + i * PLAN_ID.bytes, PLAN_ID));
   return {
     apiKeyId: read(bytes, at + ID_AT, ID),
     enabled: (bytes[at]! & ENABLED) !== 0,
-    usagePlanIds: Array.from({ length: planCount }, (_, i) => read(bytes, at + PLANS_AT + i * PLAN_ID.bytes, PLAN_ID)),
+    usagePlanIds,
   };
 }
 
