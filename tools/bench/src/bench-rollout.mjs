@@ -3,8 +3,8 @@
 // A fleet of real processes on this machine (src/rollout/fleet.mjs), a steady load on all nodes, and four parts:
 //
 //   live      deployments one after the other: how long until the last node serves each
-//   row       many deployments in a row: no failed request, memory and descriptors flat
 //   changes   windows with and without 50 deployments per second, in turns: what the load's p99 does
+//   row       many deployments in a row: no failed request, memory and descriptors flat
 //   cycles    APIs created, deployed and deleted: memory and descriptors flat
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -22,7 +22,7 @@ import { missedBars, rolloutText } from './rollout/report.mjs';
 import { Servers } from './servers.mjs';
 
 const NODES = 3;
-const PARTS = ['live', 'row', 'changes', 'cycles'];
+const PARTS = ['live', 'changes', 'row', 'cycles'];
 const SMALL_API_ROUTES = 10;
 /** Small APIs that take turns when many changes are made. */
 const SMALL_APIS = 10;
@@ -115,13 +115,18 @@ export async function benchRollout(root, args) {
   const servers = new Servers();
   const folder = mkdtempSync(path.join(tmpdir(), 'gatehouse-rollout-'));
   const closing = [];
+  const ending = { stopLoad: () => undefined };
   let cleaning = null;
-  const cleanUp = () => (cleaning ??= endAll(servers, closing, folder));
+  const cleanUp = () => (cleaning ??= endAll(ending, servers, closing, folder));
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void cleanUp().then(() => process.exit(1)));
   try {
     tell(`starting PostgreSQL, ${options.planes} control planes and ${NODES} nodes`);
     const fleet = await startFleet({ root, servers, folder, nodeCount: NODES, controlPlaneCount: options.planes, closing });
-    const result = { ...(await measureFleet(root, fleet, options, tell)), revision: revision(root), machine: machine() };
+    const result = {
+      ...(await measureFleet(root, { ...fleet, ending }, options, tell)),
+      revision: revision(root),
+      machine: machine(),
+    };
     if (cleaning !== null) return; // its processes were stopped under it
     process.stdout.write(options.json ? `${JSON.stringify(result, null, 2)}\n` : `\n${rolloutText(result)}\n`);
     for (const missed of missedBars(result)) tell(`Bar missed: ${missed}`);
@@ -131,8 +136,9 @@ export async function benchRollout(root, args) {
   }
 }
 
-/** The processes first, then what they worked on. */
-async function endAll(servers, closing, folder) {
+/** The load first, or nodes would drain it until their deadline; then the processes, then what they worked on. */
+async function endAll(ending, servers, closing, folder) {
+  ending.stopLoad();
   await servers.stop();
   for (const end of closing.splice(0).reverse()) await end();
   rmSync(folder, { recursive: true, force: true });
@@ -161,6 +167,7 @@ async function measureFleet(root, fleet, options, tell) {
     connectionsPerNode: CONNECTIONS_PER_NODE,
   };
   const load = new FleetLoad(SERVING_CORE, settings);
+  fleet.ending.stopLoad = () => load.stop();
   const running = { ...fleet, load, versions };
   const parts = {};
   try {
