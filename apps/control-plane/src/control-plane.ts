@@ -126,4 +126,9 @@ function watchNodeLink(metrics: MetricsRegistry, counts: NodeLinkCounts): void {
     () => counts.repairs,
   );
   metrics.gauge('gatehouse_control_full_manifests', 'Whole manifests sent, since the start', () => counts.fullManifests);
+  metrics.gauge(
+    'gatehouse_control_refused_nodes',
+    'How often a node was turned away because of its version, since the start',
+    () => counts.refusedNodes,
+  );
 }

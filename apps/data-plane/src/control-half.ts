@@ -74,6 +74,10 @@ export function isDrained(journal: UsageJournal, folders: WorkerFolders): boolea
   return journal.pending().every(({ epoch }) => epoch === journal.epoch);
 }
 
+/** For `/readyz`: a node may be ready, and on its own because the control plane refuses it. */
+export const refusalDetails = (link: ControlLink | null): { controlPlaneRefusal?: string } =>
+  link === null || link.status.refusal === null ? {} : { controlPlaneRefusal: link.status.refusal };
+
 /** Says which variable to set when a port is taken. */
 export async function onPort<T>(variable: string, listen: () => Promise<T>): Promise<T> {
   try {

@@ -12,7 +12,7 @@ import { inTurns, MetricsRegistry, prometheusSlices, watchProcess } from '@gateh
 import type { Logger } from 'pino';
 import { startAdminServer } from './admin-server.js';
 import type { Config } from './config.js';
-import { fallbackCounters, isDrained, onPort, openLink, usageFolder, watchNode } from './control-half.js';
+import { fallbackCounters, isDrained, onPort, openLink, refusalDetails, usageFolder, watchNode } from './control-half.js';
 import { Reporter } from './reporter.js';
 import { BUCKETS_MAX, LAST_REPORT_MS, LAST_WORDS_MS, LEASE_TICK_MS, SERVICE_NAME, Serving } from './serving.js';
 import { WorkerFolders } from './worker-folders.js';
@@ -49,6 +49,7 @@ export async function startDataPlane(
       port: config.adminPort,
       metrics: () => inTurns(prometheusSlices(metrics)),
       notReady,
+      details: () => refusalDetails(link),
       snapshot: serveSnapshots(() => link?.snapshot() ?? null, config.nodeToken, log),
     }),
   );

@@ -35,7 +35,7 @@ import { MetricsRegistry, watchProcess } from '@gatehouse/telemetry';
 import type { Logger } from 'pino';
 import { startAdminServer, type AdminServer } from './admin-server.js';
 import type { Config } from './config.js';
-import { isDrained, onPort, openLink, usageFolder, watchNode } from './control-half.js';
+import { isDrained, onPort, openLink, refusalDetails, usageFolder, watchNode } from './control-half.js';
 import type { DataPlane } from './data-plane.js';
 import type { FromWorker } from './ipc.js';
 import { ManifestSpread, type Taker } from './manifest-spread.js';
@@ -146,7 +146,10 @@ class Supervisor implements DataPlane {
         metrics: () => this.nodeMetrics.text(),
         notReady: () => this.notReady(),
         snapshot: serveSnapshots(() => this.parts?.link.snapshot() ?? null, config.nodeToken, log),
-        details: () => ({ workers: { serving: this.processes.servingCount, configured: config.workers } }),
+        details: () => ({
+          ...refusalDetails(this.parts?.link ?? null),
+          workers: { serving: this.processes.servingCount, configured: config.workers },
+        }),
       }),
     );
     this.processes.start();

@@ -293,11 +293,11 @@ test('a stream on which nothing is heard is given up and opened again', async ()
   await eventually(() => expect(sessionCount).toBeGreaterThanOrEqual(3));
 });
 
-test('a node that links another snapshot format is told so and gets nothing', async () => {
-  const reasons: unknown[] = [];
-  const log = { info: () => {}, error: () => {}, warn: (fields: object) => reasons.push(fields) };
-  await node({ snapshotFormats: [99], log });
-  await eventually(() => expect(JSON.stringify(reasons)).toContain('writes snapshot format 1; the node links 99'));
+test('a node that links another snapshot format is told so and gets nothing, and both sides show it', async () => {
+  const { link } = await node({ snapshotFormats: [99] });
+  await eventually(() => expect(link.status.refusal).toBe('this control plane writes snapshot format 1; the node links 99'));
+  expect(link.status).toMatchObject({ connected: false, complete: false });
+  expect(control.server.counts.refusedNodes).toBeGreaterThan(0);
 });
 
 test('the newer of two processes that call themselves the same node wins', async () => {

@@ -75,7 +75,7 @@ export class NodeLinkServer implements RolloutWaiter {
   private isStopping = false;
   private readonly follower: ManifestFollower;
   private readonly blobs: BlobRelay;
-  readonly counts: NodeLinkCounts = { mismatches: 0, repairs: 0, fullManifests: 0 };
+  readonly counts: NodeLinkCounts = { mismatches: 0, repairs: 0, fullManifests: 0, refusedNodes: 0 };
 
   constructor(private readonly options: NodeLinkServerOptions) {
     this.heartbeatMs = options.heartbeatMs ?? 5_000;

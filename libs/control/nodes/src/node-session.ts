@@ -76,6 +76,8 @@ export interface NodeLinkCounts {
   repairs: number;
   /** Whole manifests sent. */
   fullManifests: number;
+  /** Nodes turned away because of their version; each comes again and counts again. */
+  refusedNodes: number;
 }
 
 export interface SessionDependencies {
@@ -245,13 +247,13 @@ export class NodeSession {
     const { nodes, follower, clock, log, heartbeatMs, leases, onHello } = this.dependencies;
     const role = roleFromWire(hello.role);
     if (role === null || !NODE_ID.test(hello.nodeId)) {
-      return this.end({
+      return this.turnAway(hello, {
         code: status.INVALID_ARGUMENT,
         details: 'Hello needs a role and a node id of letters, digits, ".", "_", "-"',
       });
     }
     if (role === 'DATA_PLANE' && !hello.snapshotFormats.includes(SNAPSHOT_FORMAT)) {
-      return this.end({
+      return this.turnAway(hello, {
         code: status.FAILED_PRECONDITION,
         details: `this control plane writes snapshot format ${SNAPSHOT_FORMAT}; the node links ${hello.snapshotFormats.join(', ') || 'none'}`,
       });
@@ -269,7 +271,13 @@ export class NodeSession {
     }
     log.info({ node: this.nodeId, epoch: this.epoch, role, revision: this.manifestRevision }, 'node connected');
 
-    const name = { role, kinds: kindsOf(role, hello.entryKinds), pool: poolOfLabels(hello.labels) };
+    const kinds = kindsOf(role, hello.entryKinds);
+    const lacking = kindsOf(role, []).filter((kind) => !kinds.includes(kind));
+    if (lacking.length > 0) {
+      const fields = { node: this.nodeId, softwareVersion: hello.softwareVersion, kinds: lacking };
+      log.warn(fields, 'node is older than this control plane: it is not sent these kinds of entries');
+    }
+    const name = { role, kinds, pool: poolOfLabels(hello.labels) };
     this.canMove = hello.canMove;
     void this.write({
       case: 'welcome',
@@ -305,6 +313,13 @@ export class NodeSession {
     this.pushes?.acknowledged(this.nodeId, revision, this.refusals.values());
     this.unrecorded = Math.max(revision, this.unrecorded ?? 0);
     this.recording ??= this.recordAcknowledgements().finally(() => (this.recording = null));
+  }
+
+  /** A node that this software cannot serve, of another version or not of ours at all. */
+  private turnAway({ nodeId, softwareVersion }: Hello, refusal: { code: status; details: string }): void {
+    this.dependencies.counts.refusedNodes++;
+    this.dependencies.log.warn({ node: nodeId, softwareVersion, reason: refusal.details }, 'node is turned away');
+    this.end(refusal);
   }
 
   /** Repeated with every heartbeat: one that cannot be written down now is no reason to leave the node alone. */

@@ -106,6 +106,8 @@ export interface LinkStatus {
   readonly connected: boolean;
   /** A whole manifest was taken over, from disk or from the control plane. */
   readonly complete: boolean;
+  /** Why the control plane that was asked last wants nothing of this node: token, format, id. `null` when none said so. */
+  readonly refusal: string | null;
   readonly revision: number;
   readonly entryCount: number;
   readonly refusedCount: number;
@@ -124,6 +126,8 @@ const REPAIRS_IN_A_ROW_MAX = 2;
 const SNAPSHOT_AGE_MS_MAX = 7 * 24 * 3_600_000;
 const RETURN_MS_MAX = 10 * 60_000;
 const REACHABLE_MS = 2_000;
+/** Of grpc-js: what asking again does not help against. */
+const REFUSAL = /^\d+ (?:FAILED_PRECONDITION|UNAUTHENTICATED|INVALID_ARGUMENT): (.*)$/s;
 
 export class ControlLink {
   private readonly planes: ControlPlanes;
@@ -151,6 +155,7 @@ export class ControlLink {
   private repairsInARow = 0;
   /** Hello says that we have nothing, so that everything is sent. */
   private asksForAll = false;
+  private refusal: string | null = null;
   private mismatchCount = 0;
   private failoverCount = 0;
   private moving: NodeJS.Timeout | null = null;
@@ -240,6 +245,7 @@ export class ControlLink {
     return {
       connected: this.isAnswered,
       complete: this.keeper.isComplete,
+      refusal: this.refusal,
       revision: this.keeper.revision,
       entryCount: this.keeper.entryCount,
       refusedCount: this.keeper.refusals.size,
@@ -352,6 +358,7 @@ export class ControlLink {
 
   private sessionClosed(reason: string): void {
     this.options.log.warn({ reason, node: this.nodeId, controlPlane: this.planes.address }, 'control stream closed');
+    this.refusal = REFUSAL.exec(reason)?.[1] ?? null;
     this.blobs.streamEnded();
     if (this.isAnswered) this.options.onDisconnected?.();
     this.isAnswered = false;
@@ -367,6 +374,7 @@ export class ControlLink {
   private received({ kind }: ControlMessage): void {
     if (!this.isAnswered) {
       this.isAnswered = true;
+      this.refusal = null;
       this.options.onConnected?.();
     }
     switch (kind.case) {

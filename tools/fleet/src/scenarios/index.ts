@@ -2,6 +2,7 @@ import type { Scenario } from '../scenario.js';
 import { disabledKey, incompleteManifest, twoWriters } from './changes.js';
 import { killControlPlanes, pauseControlPlanes } from './control-planes.js';
 import { diskFull } from './disk-full.js';
+import { exactlyOnce } from './exactly-once.js';
 import { killNodes, pauseNodes } from './nodes.js';
 import { killPostgres, pausePostgres, readOnlyPostgres, slowPostgres } from './postgres.js';
 import { killRedis, pauseRedis } from './redis.js';
@@ -11,7 +12,7 @@ import { staticStability } from './static-stability.js';
 import { wrongToken } from './token.js';
 import { cutStreams } from './wires.js';
 
-/** In the order in which they run. Nodes are killed last: until then sums and logs are equal to the last line. */
+/** In the order in which they run. Nodes are killed last: until then sums and logs have to be equal to the last line. */
 export const SCENARIOS: readonly Scenario[] = [
   killControlPlanes,
   pauseControlPlanes,
@@ -32,5 +33,6 @@ export const SCENARIOS: readonly Scenario[] = [
   rollingRestart,
   drain,
   pauseNodes,
+  exactlyOnce,
   killNodes,
 ];

@@ -19,6 +19,9 @@ export const wrongToken: Scenario = {
     for (let count = 0; count < 10; count++)
       assert.equal((await fleet.call(node, '/keyed', { 'x-api-key': fleet.steady.apiKey })).status, 200);
     assert.equal(await node.metric('gatehouse_node_connected'), 0);
+    const { status, body } = await node.readiness();
+    assert.equal(status, 200);
+    assert.match(body, /"controlPlaneRefusal":"the node token is wrong/);
     tell(`${node.name} is ready and serves without a control plane that knows it`);
     await restart(node, {});
     tell(await fleet.isWell(WELL_MS));
