@@ -71,7 +71,7 @@ const SETTINGS = {
   port: portSetting('GATEHOUSE_PORT', 'HTTP: callers of the APIs', 8080),
   tlsDir: stringSetting(
     'GATEHOUSE_TLS_DIR',
-    'folder of certificates, pairs of <name>.crt and <name>.key, default.crt for callers without SNI; without it no HTTPS',
+    'folder of certificates, pairs of <name>.crt and <name>.key, default.crt for callers without SNI; without it HTTPS opens with the first custom domain name',
     '',
   ),
   tlsPort: portSetting('GATEHOUSE_TLS_PORT', 'HTTPS: callers of the APIs, when there are certificates', 8443),

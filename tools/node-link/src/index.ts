@@ -1,1 +1,12 @@
-export { openNode, publishBlob, publishInline, startControlPlane, startNode, TextWorld, TOKEN, unpublish } from './harness.js';
+export {
+  openNode,
+  publishBlob,
+  publishInline,
+  startControlPlane,
+  startNode,
+  testFolder,
+  TextWorld,
+  TOKEN,
+  unpublish,
+} from './harness.js';
+export { startProcess, type NodeProcess } from './node-process.js';

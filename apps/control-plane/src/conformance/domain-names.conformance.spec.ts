@@ -3,6 +3,7 @@ import { paginateGetBasePathMappings, paginateGetDomainNames, type PatchOperatio
 import {
   answered,
   createMockApi,
+  freePort,
   makeCertificates,
   makeServerCertificate,
   refusalOf,
@@ -11,7 +12,11 @@ import {
   type ControlPlaneHouse,
   type TestTenant,
 } from '@gatehouse/testkit';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { startProcess, testFolder } from '@gatehouse/tools-node-link';
+import { X509Certificate } from 'node:crypto';
+import { get } from 'node:https';
+import type { TLSSocket } from 'node:tls';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { ControlPlane } from '../control-plane.js';
 import { bugs, composition } from './composition.js';
 
@@ -31,10 +36,14 @@ beforeAll(async () => {
 beforeEach(async () => {
   tenant = await house.tenant();
   api = tenant.apiGateway;
-  // A name belongs to one tenant: each test starts without those of the one before.
-  for (const table of ['base_path_mappings', 'domain_names', 'certificates']) await house.query(`DELETE FROM ${table}`);
   certificateArn = arnOf('main');
   await put('main', wildcard);
+});
+afterEach(async () => {
+  // A name belongs to one tenant: the next test's wants it.
+  for (const { domainName } of (await tenant.apiGateway.getDomainNames({ limit: 500 })).items!) {
+    await tenant.apiGateway.deleteDomainName({ domainName });
+  }
 });
 afterAll(async () => {
   await house.close();
@@ -95,7 +104,7 @@ describe('certificates', () => {
 
   test('no key stands in the database in clear', async () => {
     await api.createDomainName({ domainName: HOST, certificateArn });
-    const rows = await house.query('SELECT * FROM certificates');
+    const rows = await house.query('SELECT * FROM certificates WHERE tenant_id = $1', [tenant.account]);
     const line = wildcard.key.split('\n')[1]!;
     for (const table of ['certificates', 'manifest_entries']) {
       const [found] = await house.query<{ count: string }>(
@@ -198,7 +207,7 @@ describe('domain names', () => {
     const created = await api.createDomainName({ domainName: HOST, ...given });
     expect(created).toMatchObject({ certificateName: 'old', certificateUploadDate: expect.any(Date) });
     expect(created.certificateArn).toBeUndefined();
-    const count = async () => Number((await house.query<{ count: string }>('SELECT count(*) FROM certificates'))[0]!.count);
+    const count = async () => (await house.query('SELECT id FROM certificates WHERE tenant_id = $1', [tenant.account])).length;
     expect(await count()).toBe(2);
     expect((await admin('GET', '')).body.certificates).toHaveLength(1);
     await api.updateDomainName({ domainName: HOST, patchOperations: [replace('/certificateArn', certificateArn)] });
@@ -501,6 +510,30 @@ describe('base path mappings', () => {
     expect(answered(emptied)).toStrictEqual({ basePath: '(none)', restApiId: other.restApiId });
   });
 
+  test('many writers at once: each base path is somebody’s once, and what is published is what is stored', async () => {
+    const outcomes = await Promise.all(
+      Array.from({ length: 24 }, (_, i) =>
+        refusalOf(api.createBasePathMapping({ domainName, restApiId, basePath: `p${i % 8}` })),
+      ),
+    );
+    expect(outcomes.filter((outcome) => outcome.startsWith('409 ConflictException'))).toHaveLength(16);
+    await Promise.all([
+      ...[0, 1, 2].map((i) => api.deleteBasePathMapping({ domainName, basePath: `p${i}` })),
+      put('main', wildcard),
+      ...[3, 4].map((i) =>
+        api.updateBasePathMapping({ domainName, basePath: `p${i}`, patchOperations: [replace('/basePath', `q${i}`)] }),
+      ),
+    ]);
+    const [entry] = await house.query<{ inline: string }>(
+      'SELECT inline FROM manifest_entries WHERE kind = $1 AND tenant_id = $2',
+      ['DOMAIN_NAME', tenant.account],
+    );
+    const published = (JSON.parse(entry!.inline) as { mappings: { basePath: string }[] }).mappings;
+    const stored = (await api.getBasePathMappings({ domainName })).items!;
+    expect(published.map(({ basePath }) => basePath)).toEqual(['p5', 'p6', 'p7', 'q3', 'q4']);
+    expect(stored.map(({ basePath }) => basePath)).toEqual(['p5', 'p6', 'p7', 'q3', 'q4']);
+  });
+
   test('an API is not deleted while a domain name leads to it', async () => {
     await api.createBasePathMapping({ domainName, restApiId, basePath: 'v1' });
     expect(await refusalOf(api.deleteRestApi({ restApiId }))).toBe(
@@ -519,3 +552,43 @@ describe('base path mappings', () => {
     expect(found).toEqual(['(none)', 'a', 'b', 'c']);
   });
 });
+
+test('from the SDK to a caller: the node shows the certificate, follows its renewal and the mapping, and forgets the host', async () => {
+  const scope = await testFolder();
+  onTestFinished(() => scope.close());
+  const tlsPort = await freePort();
+  await startProcess(scope, house.plane.grpcPort, {
+    env: { GATEHOUSE_NODE_TOKEN: house.config.nodeToken.reveal(), GATEHOUSE_TLS_PORT: String(tlsPort) },
+  });
+  const { restApiId } = await createMockApi(api);
+  await api.createDeployment({ restApiId, stageName: 'dev' });
+  await api.createDomainName({ domainName: HOST, certificateArn });
+  await api.createBasePathMapping({ domainName: HOST, restApiId, stage: 'dev', basePath: 'shop' });
+  const call = (path: string): Promise<{ status: number; fingerprint: string }> =>
+    new Promise((resolve, reject) => {
+      const options = {
+        host: '127.0.0.1',
+        port: tlsPort,
+        path,
+        servername: HOST,
+        rejectUnauthorized: false,
+        agent: false,
+      } as const;
+      get({ ...options, headers: { host: HOST } }, (response) => {
+        const { fingerprint256 } = (response.socket as TLSSocket).getPeerCertificate();
+        resolve({ status: response.resume().statusCode!, fingerprint: fingerprint256 });
+      }).on('error', reject);
+    });
+  const eventually = (assertion: () => Promise<void>) => vi.waitFor(assertion, { timeout: 15_000, interval: 50 });
+  const shows = ({ cert }: Certificate, status = 200) => ({ status, fingerprint: new X509Certificate(cert).fingerprint256 });
+  await eventually(async () => expect(await call('/shop/users')).toEqual(shows(wildcard)));
+  expect((await call('/users')).status).toBe(403);
+
+  const renewed = makeServerCertificate([HOST]);
+  await put('main', renewed);
+  await eventually(async () => expect(await call('/shop/users')).toEqual(shows(renewed)));
+  await api.updateBasePathMapping({ domainName: HOST, basePath: 'shop', patchOperations: [replace('/basePath', '(none)')] });
+  await eventually(async () => expect(await call('/users')).toEqual(shows(renewed)));
+  await api.deleteDomainName({ domainName: HOST });
+  await eventually(() => expect(call('/users')).rejects.toThrow());
+}, 60_000);

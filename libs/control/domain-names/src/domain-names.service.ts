@@ -110,8 +110,8 @@ export class DomainNames {
     });
   }
 
-  /** Locks them, and `others`: whoever deletes or replaces one waits, and then finds the domain name as it is. */
-  async #checkCertificates(tx: TenantRepositories, domain: DomainName, others: readonly string[]): Promise<void> {
+  /** Locks them, and those it had before: whoever deletes or replaces one waits, and then finds the domain name as it is. */
+  async #checkCertificates(tx: TenantRepositories, domain: DomainName, before: readonly string[]): Promise<void> {
     const regions = new Map<string, string | null>();
     for (const id of domain.inlineCertificateId === null ? [] : [domain.inlineCertificateId]) regions.set(id, null);
     const { certificateArn, regionalCertificateArn, ownershipVerificationCertificateArn } = domain;
@@ -120,7 +120,7 @@ export class DomainNames {
       const { id, region } = readCertificateArn(tx.tenant, arn);
       regions.set(id, region);
     }
-    await lockCertificates(tx, [...regions.keys(), ...others]);
+    await lockCertificates(tx, [...regions.keys(), ...before]);
     for (const id of regions.keys()) {
       const certificate: Certificate | null = await tx.certificates.find(id);
       const region = regions.get(id)!;
@@ -128,7 +128,8 @@ export class DomainNames {
       if (certificate === null || !isNamed) throw badRequest('The provided certificate does not exist.');
       if (!covers(certificate, domain.name))
         throw badRequest('The domain name to be created is not covered by the provided certificate.');
-      if (certificate.expiresAtMs <= this.clock.nowMs()) throw badRequest('The provided certificate has expired.');
+      const isNew = !before.includes(id); // one that expired in use must not stand in the way of other changes
+      if (isNew && certificate.expiresAtMs <= this.clock.nowMs()) throw badRequest('The provided certificate has expired.');
     }
   }
 }
