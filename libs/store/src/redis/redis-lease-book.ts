@@ -1,15 +1,16 @@
 /**
- * The LeaseBook in Redis. One script per operation; its one key holds all it needs, so that a Cluster can run it, and the name
- * in braces decides the slot.
+ * The LeaseBook in Redis. One script per operation; all its keys are of one partition, the number in braces, which decides the slot
+ * in a Cluster.
  *
- *   gatehouse:born                    milliseconds: since when this Redis remembers
- *   gatehouse:quota:{plan/key/start}  hash: v = version, "node/epoch" = "allowed counted reported final generation seenAtMs"; until the period ends
- *   gatehouse:drained                 hash: node = epoch
- *   gatehouse:shares:{bucket}         hash: node = "demand share atMs"; until the last share lapsed
- *   gatehouse:tokens:{bucket}         hash: tokens, atMs; until it is full again
+ *   gatehouse:{n}:born                   milliseconds: since when this partition remembers
+ *   gatehouse:{n}:quota:plan/key/start   hash: v = version, "node/epoch" = "allowed counted reported final generation seenAtMs"; until the period ends
+ *   gatehouse:{n}:shares:bucket          hash: node = "demand share atMs"; until the last share lapsed
+ *   gatehouse:{n}:tokens:bucket          hash: tokens, atMs; until it is full again
+ *   gatehouse:drained                    hash: node = epoch
  *
- * A Redis that restarts without its data is known by `born`, and one that failed over may have forgotten its last writes, which
- * nobody can know: strict limits are kept in PostgreSQL for that (ADR 0006).
+ * A Redis that restarts without its data is known by `born`. In a Cluster each server may, so there is one per partition, read in
+ * the same step as what it is about. One that failed over may have forgotten its last writes, which nobody can know: strict limits
+ * are kept in PostgreSQL for that (ADR 0006).
  */
 import {
   RATE_SHARE_MS,
@@ -22,18 +23,29 @@ import {
   type RateDemand,
   type TokenTake,
 } from '@gatehouse/domain';
-import { openRedis, type RedisClient } from './redis-client.js';
+import { onServerLost, openRedis, type RedisClient } from './redis-client.js';
 
 const NOW = `local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000)`;
 
+/** KEYS[1]: born. The first to ask writes it. */
+const BORN = `${NOW}
+local born = redis.call('GET', KEYS[1])
+if not born then
+  born = string.format('%.0f', now)
+  redis.call('SET', KEYS[1], born)
+end`;
+
+const BEAR = `${BORN}
+return born`;
+
 /**
  * The rule is mergeClaim of domain/ports/lease-book.
- * KEYS: page. ARGV: field, held, counted, reported, final, endsAtMs, generation. Returns version, now, then field and text of every line.
+ * KEYS: born, page. ARGV: field, held, counted, reported, final, endsAtMs, generation. Returns version, now, born, then field and text of every line.
  * Whole numbers go through %.0f: Lua would write large ones as 1.2e+14.
  */
-const NOTE_QUOTA = `${NOW}
+const NOTE_QUOTA = `${BORN}
 local allowed, counted, reported, final, generation = 0, 0, 0, 0, 0
-local known = redis.call('HGET', KEYS[1], ARGV[1])
+local known = redis.call('HGET', KEYS[2], ARGV[1])
 if known then
   local a, c, r, f, g = string.match(known, '^(%S+) (%S+) (%S+) (%S+) (%S+)')
   allowed, counted, reported, final, generation = tonumber(a), tonumber(c), tonumber(r), tonumber(f), tonumber(g)
@@ -45,11 +57,11 @@ final = math.max(final, tonumber(ARGV[5]))
 local asked, held = tonumber(ARGV[7]), tonumber(ARGV[2])
 if asked > generation then generation, allowed = asked, 0 elseif asked < generation then held = 0 end
 if final == 1 then allowed = counted else allowed = math.max(allowed, held) end
-redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f %.0f %.0f %.0f %.0f %.0f', allowed, counted, reported, final, generation, now))
-if math.max(allowed, counted) ~= before then redis.call('HINCRBY', KEYS[1], 'v', 1) end
-local answer = { redis.call('HGET', KEYS[1], 'v') or '0', string.format('%.0f', now) }
-for _, text in ipairs(redis.call('HGETALL', KEYS[1])) do answer[#answer + 1] = text end
-redis.call('PEXPIREAT', KEYS[1], ARGV[6])
+redis.call('HSET', KEYS[2], ARGV[1], string.format('%.0f %.0f %.0f %.0f %.0f %.0f', allowed, counted, reported, final, generation, now))
+if math.max(allowed, counted) ~= before then redis.call('HINCRBY', KEYS[2], 'v', 1) end
+local answer = { redis.call('HGET', KEYS[2], 'v') or '0', string.format('%.0f', now), born }
+for _, text in ipairs(redis.call('HGETALL', KEYS[2])) do answer[#answer + 1] = text end
+redis.call('PEXPIREAT', KEYS[2], ARGV[6])
 return answer`;
 
 /** KEYS: page. ARGV: version, field, allowed, fields to forget... Returns 1 or 0. */
@@ -91,61 +103,60 @@ redis.call('HSET', KEYS[1], ARGV[1], string.format('%.17g', own) .. ' ' .. share
 redis.call('PEXPIRE', KEYS[1], life)
 return share`;
 
-/** KEYS: tokens. ARGV: ratePerSecond, burst, wanted, bornAtMs. Returns whole tokens. */
-const TAKE_TOKENS = `${NOW}
+/** KEYS: born, tokens. ARGV: ratePerSecond, burst, wanted. Returns whole tokens. */
+const TAKE_TOKENS = `${BORN}
 local rate, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
-local tokens = tonumber(redis.call('HGET', KEYS[1], 'tokens') or '0')
-local at = tonumber(redis.call('HGET', KEYS[1], 'atMs') or ARGV[4])
+local tokens = tonumber(redis.call('HGET', KEYS[2], 'tokens') or '0')
+local at = tonumber(redis.call('HGET', KEYS[2], 'atMs') or born)
 now = math.max(now, at)
 tokens = math.min(burst, tokens + (now - at) * rate / 1000)
 local taken = math.max(0, math.min(tonumber(ARGV[3]), math.floor(tokens)))
 tokens = tokens - taken
-redis.call('HSET', KEYS[1], 'tokens', string.format('%.17g', tokens), 'atMs', string.format('%.0f', now))
+redis.call('HSET', KEYS[2], 'tokens', string.format('%.17g', tokens), 'atMs', string.format('%.0f', now))
 local full = 31622400000
 if rate > 0 then full = math.min(full, math.ceil((burst - tokens) * 1000 / rate)) end
-redis.call('PEXPIRE', KEYS[1], string.format('%.0f', full + 1000))
+redis.call('PEXPIRE', KEYS[2], string.format('%.0f', full + 1000))
 return taken`;
 
 interface Scripts {
-  gatehouseNoteQuota(page: string, ...args: (string | number)[]): Promise<string[]>;
+  gatehouseBear(born: string): Promise<string>;
+  gatehouseNoteQuota(born: string, page: string, ...args: (string | number)[]): Promise<string[]>;
   gatehouseRaiseQuota(page: string, ...args: (string | number)[]): Promise<number>;
   gatehouseNoteDrained(drained: string, ...args: (string | number)[]): Promise<number>;
   gatehouseShareRate(shares: string, ...args: (string | number)[]): Promise<string>;
-  gatehouseTakeTokens(tokens: string, ...args: (string | number)[]): Promise<number>;
+  gatehouseTakeTokens(born: string, tokens: string, ...args: (string | number)[]): Promise<number>;
 }
 
-const BORN = 'gatehouse:born';
 const DRAINED = 'gatehouse:drained';
+/** Enough for the slots of a Cluster to be on all of its servers. Another number is another book. */
+const PARTITIONS = 64;
 /** An operation that took longer is lost; the caller has long taken its fallback. */
 const DEADLINE_MS = 250;
 
 export class RedisLeaseBook implements LeaseBook {
   private readonly client: RedisClient & Scripts;
-  /** Of the present connection; `null` until it is read. */
-  private born: Promise<number> | null = null;
-
   /** Connects in the background. `onLost` is called when the connection breaks, however many times. */
   constructor(url: string, options: { readonly onLost?: () => void } = {}) {
     const client = openRedis(url, { deadlineMs: DEADLINE_MS });
-    for (const [name, lua] of Object.entries({
-      gatehouseNoteQuota: NOTE_QUOTA,
-      gatehouseRaiseQuota: RAISE_QUOTA,
-      gatehouseNoteDrained: NOTE_DRAINED,
-      gatehouseShareRate: SHARE_RATE,
-      gatehouseTakeTokens: TAKE_TOKENS,
-    }))
-      client.defineCommand(name, { lua, numberOfKeys: 1 });
+    for (const [name, numberOfKeys, lua] of [
+      ['gatehouseBear', 1, BEAR],
+      ['gatehouseNoteQuota', 2, NOTE_QUOTA],
+      ['gatehouseRaiseQuota', 1, RAISE_QUOTA],
+      ['gatehouseNoteDrained', 1, NOTE_DRAINED],
+      ['gatehouseShareRate', 1, SHARE_RATE],
+      ['gatehouseTakeTokens', 2, TAKE_TOKENS],
+    ] as const)
+      client.defineCommand(name, { lua, numberOfKeys });
     this.client = client as RedisClient & Scripts;
     client.on('error', () => {}); // told by onLost and by every rejected command
-    client.on('close', () => {
-      this.born = null; // whatever answers next may be another memory
-      options.onLost?.();
-    });
+    if (options.onLost !== undefined) onServerLost(client, options.onLost);
+    // Born now, not with their first page: a young partition grants nothing for a while.
+    client.on('ready', () => void this.ping().catch(() => undefined));
   }
 
   async noteQuota(page: QuotaPage, claim: LeaseClaim, endsAtMs: number): Promise<QuotaPageState> {
-    const bornAtMs = await this.bornAtMs();
-    const [version, nowMs, ...fields] = await this.client.gatehouseNoteQuota(
+    const [version, nowMs, bornAtMs, ...fields] = await this.client.gatehouseNoteQuota(
+      bornKey(nameOf(page)),
       pageKey(page),
       fieldOf(claim),
       claim.held,
@@ -155,7 +166,7 @@ export class RedisLeaseBook implements LeaseBook {
       Math.trunc(endsAtMs),
       claim.generation,
     );
-    return { version: Number(version), lines: readLines(fields), nowMs: Number(nowMs), bornAtMs };
+    return { version: Number(version), lines: readLines(fields), nowMs: Number(nowMs), bornAtMs: Number(bornAtMs) };
   }
 
   async raiseQuota(
@@ -187,25 +198,22 @@ export class RedisLeaseBook implements LeaseBook {
   async shareRates(nodeId: string, demands: readonly RateDemand[]): Promise<number[]> {
     // The client joins what is sent in one turn into one write; a Cluster's go to several servers.
     const shares = await Promise.all(
-      demands.map(({ bucket, demand }) =>
-        this.client.gatehouseShareRate(`gatehouse:shares:{${tagOf(bucket)}}`, nodeId, demand, RATE_SHARE_MS),
-      ),
+      demands.map(({ bucket, demand }) => this.client.gatehouseShareRate(keyOf('shares', bucket), nodeId, demand, RATE_SHARE_MS)),
     );
     return shares.map(Number);
   }
 
   async takeTokens(takes: readonly TokenTake[]): Promise<number[]> {
-    const bornAtMs = await this.bornAtMs();
     return Promise.all(
       takes.map(({ bucket, ratePerSecond, burst, wanted }) =>
-        this.client.gatehouseTakeTokens(`gatehouse:tokens:{${tagOf(bucket)}}`, ratePerSecond, burst, wanted, bornAtMs),
+        this.client.gatehouseTakeTokens(bornKey(bucket), keyOf('tokens', bucket), ratePerSecond, burst, wanted),
       ),
     );
   }
 
+  /** All partitions: a Cluster with a server that is away is lost as a whole, not now and then. */
   async ping(): Promise<void> {
-    await this.bornAtMs();
-    await this.client.get(BORN);
+    await Promise.all(Array.from({ length: PARTITIONS }, (_, partition) => this.client.gatehouseBear(bornKeyOf(partition))));
   }
 
   /** Redis forgets by itself. */
@@ -215,24 +223,6 @@ export class RedisLeaseBook implements LeaseBook {
 
   async close(): Promise<void> {
     this.client.disconnect();
-  }
-
-  private bornAtMs(): Promise<number> {
-    if (this.born !== null) return this.born;
-    const born = this.readBorn();
-    this.born = born;
-    born.catch(() => {
-      if (this.born === born) this.born = null;
-    });
-    return born;
-  }
-
-  private async readBorn(): Promise<number> {
-    const [seconds, microseconds] = await this.client.time();
-    const nowMs = Number(seconds) * 1_000 + Math.floor(Number(microseconds) / 1_000);
-    // One writer wins; everybody reads what it wrote.
-    await this.client.set(BORN, nowMs, 'NX');
-    return Number(await this.client.get(BORN));
   }
 }
 
@@ -258,8 +248,17 @@ function readLines(fields: readonly string[]): LeaseLine[] {
   return lines;
 }
 
-const pageKey = ({ usagePlanId, apiKeyId, periodStart }: QuotaPage): string =>
-  `gatehouse:quota:{${tagOf(`${usagePlanId}/${apiKeyId}/${periodStart}`)}}`;
+const nameOf = ({ usagePlanId, apiKeyId, periodStart }: QuotaPage): string => `${usagePlanId}/${apiKeyId}/${periodStart}`;
 
-/** A closing brace would end the part of the name that decides the slot. */
-const tagOf = (name: string): string => name.replaceAll('%', '%25').replaceAll('}', '%7D');
+/** The first braces of a key count, so braces in the name change nothing. */
+const keyOf = (kind: 'quota' | 'shares' | 'tokens', name: string): string => `gatehouse:{${partitionOf(name)}}:${kind}:${name}`;
+const pageKey = (page: QuotaPage): string => keyOf('quota', nameOf(page));
+const bornKeyOf = (partition: number): string => `gatehouse:{${partition}}:born`;
+const bornKey = (name: string): string => bornKeyOf(partitionOf(name));
+
+/** FNV-1a: the same in every control plane, of every version. */
+function partitionOf(name: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
+  return ((hash ^ (hash >>> 16)) >>> 0) % PARTITIONS;
+}

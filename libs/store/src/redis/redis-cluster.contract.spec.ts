@@ -1,0 +1,110 @@
+/** The lease book in a real Cluster: three servers share the slots, the second has a replica. */
+import { leaseBookContract } from '@gatehouse/domain/lease-book-contract';
+import { askRedis, startRedisCluster, type TestRedisCluster } from '@gatehouse/testkit';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { RedisLeaseBook } from './redis-lease-book.js';
+
+const FAILOVER = { timeout: 40_000, interval: 50 };
+const claim = { nodeId: 'a', epoch: 1, held: 5, counted: 0, reported: 0, isFinal: false, generation: 0 };
+
+let cluster: TestRedisCluster;
+beforeAll(async () => {
+  cluster = await startRedisCluster();
+}, 200_000);
+afterAll(() => cluster?.stop());
+
+async function openBook(onLost = () => {}): Promise<RedisLeaseBook> {
+  const book = new RedisLeaseBook(cluster.url, { onLost });
+  await vi.waitFor(() => book.ping(), FAILOVER);
+  return book;
+}
+
+leaseBookContract(
+  'RedisLeaseBook in a Cluster',
+  () => openBook(),
+  () => openBook(),
+);
+
+/** So many that every server has some. */
+const pages = Array.from({ length: 40 }, (_, i) => ({ usagePlanId: `plan${i}`, apiKeyId: 'k', periodStart: '2026-01-05' }));
+const noteAll = (book: RedisLeaseBook, nodeId: string) =>
+  Promise.all(pages.map((page) => book.noteQuota(page, { ...claim, nodeId }, Date.now() + 3_600_000)));
+
+const offsetOf = async (port: number): Promise<string | undefined> =>
+  /^(?:master|slave)_repl_offset:(\d+)/m.exec(await askRedis(port, 'INFO replication'))?.[1];
+
+test('names with braces, and pages of every server, do not mix up slots', async () => {
+  const book = await openBook();
+  const name = () => `${Math.random()}`;
+  for (const text of ['}', '{', '{}', '{a}{b}', '', '\u{1F600}']) {
+    const page = { usagePlanId: text, apiKeyId: name(), periodStart: '{2}' };
+    const { version } = await book.noteQuota(page, claim, Date.now() + 3_600_000);
+    expect(await book.raiseQuota(page, version, { nodeId: 'a', epoch: 1, allowed: 9 }, [])).toBe(true);
+    expect(await book.shareRates('a', [{ bucket: text + name(), demand: 1 }])).toEqual([1]);
+    expect(await book.takeTokens([{ bucket: text + name(), ratePerSecond: 0, burst: 1, wanted: 1 }])).toEqual([0]);
+  }
+  for (const { port } of cluster.servers) expect(Number((await askRedis(port, 'DBSIZE')).slice(1))).toBeGreaterThan(0);
+  await book.close();
+});
+
+/** Which of the pair serves is what the last test left. */
+for (const [how, from, to] of [
+  ['silent', 1, 3],
+  ['killed', 3, 1],
+] as const) {
+  test(
+    `a server is ${how}: the book is lost at once and goes on with its replica, which knows what it was sent`,
+    { timeout: 120_000 },
+    async () => {
+      let lostCount = 0;
+      const book = await openBook(() => lostCount++);
+      const [master, replica] = [cluster.servers[from]!, cluster.servers[to]!];
+      try {
+        const before = await noteAll(book, `before-${how}`);
+        await expect.poll(async () => (await offsetOf(replica.port)) === (await offsetOf(master.port)), FAILOVER).toBe(true);
+        expect(lostCount).toBe(0);
+        if (how === 'killed') {
+          await master.kill();
+          await expect.poll(() => lostCount).toBeGreaterThan(0);
+        } else master.pause();
+        await expect(book.ping(), 'not after the failover').rejects.toThrow();
+
+        await expect.poll(() => book.ping().then(() => 'answers', String), FAILOVER).toBe('answers');
+        const after = await noteAll(book, `after-${how}`);
+        expect(
+          after.map(({ bornAtMs }) => bornAtMs),
+          'the same memory',
+        ).toEqual(before.map(({ bornAtMs }) => bornAtMs));
+        for (const { lines } of after)
+          expect(lines.map(({ nodeId }) => nodeId)).toEqual(expect.arrayContaining([`before-${how}`, `after-${how}`]));
+        if (how === 'killed') await master.restart();
+        else master.resume();
+        await expect
+          .poll(() => askRedis(master.port, 'INFO replication'), FAILOVER)
+          .toMatch(/role:slave[^]*master_link_status:up/);
+        await expect.poll(() => noteAll(book, 'later').then(() => 'noted', String), FAILOVER).toBe('noted');
+      } finally {
+        await book.close();
+      }
+    },
+  );
+}
+
+test('a server that comes back empty is known to be younger, and only it is', { timeout: 120_000 }, async () => {
+  let lostCount = 0;
+  const book = await openBook(() => lostCount++);
+  try {
+    const before = await noteAll(book, 'before');
+    await cluster.servers[0]!.kill();
+    await expect.poll(() => lostCount, { message: 'nodes must tell their leases anew' }).toBeGreaterThan(0);
+    await expect(book.ping(), 'a Cluster is lost as a whole').rejects.toThrow();
+    await cluster.servers[0]!.restart();
+    await expect.poll(() => book.ping().then(() => 'answers', String), FAILOVER).toBe('answers');
+    const after = await noteAll(book, 'after');
+    const isForgotten = after.map(({ lines }) => !lines.some(({ nodeId }) => nodeId === 'before'));
+    expect(after.map(({ bornAtMs }, i) => bornAtMs > before[i]!.bornAtMs)).toEqual(isForgotten);
+    expect(new Set(isForgotten)).toEqual(new Set([true, false]));
+  } finally {
+    await book.close();
+  }
+});
