@@ -8,6 +8,8 @@ import type { Fleet } from './fleet.js';
 import { ROOT } from './part.js';
 import { eventually } from './wait.js';
 
+const DAY_MS = 86_400_000;
+
 interface Report {
   readonly isEqual: boolean;
   readonly inLog: number;
@@ -48,10 +50,11 @@ function readLine(line: string): { requestId: string; usagePlanId: string | null
   }
 }
 
+/** From yesterday to tomorrow: a node's clock may be wrong. */
 async function verifyUsage(fleet: Fleet): Promise<Report> {
-  const today = Date.now();
+  const now = Date.now();
   const day = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
-  const args = ['verify-usage', '--json', '--from', day(today - 86_400_000), '--to', day(today), '--access-log'];
+  const args = ['verify-usage', '--json', '--from', day(now - DAY_MS), '--to', day(now + DAY_MS), '--access-log'];
   const cli = path.join(ROOT, 'apps/cli/bin/gatehouse-admin.mjs');
   const { stdout, stderr } = await new Promise<{ stdout: string; stderr: string }>((resolve) =>
     execFile(

@@ -86,12 +86,20 @@ export class Wire {
 
   /** Never overtakes itself: each piece waits for the one before. */
   private carry(from: net.Socket, to: net.Socket, delayMs: () => number, isCounted: boolean): void {
-    let dueMs = 0;
+    const queue: { readonly dueMs: number; readonly act: () => void }[] = [];
+    const next = (): void => {
+      for (let first = queue[0]; first !== undefined; first = queue[0]) {
+        const waitMs = first.dueMs - performance.now();
+        if (waitMs > 0) return void setTimeout(next, waitMs);
+        queue.shift();
+        first.act();
+      }
+    };
     const later = (act: () => void): void => {
-      const nowMs = performance.now();
-      dueMs = Math.max(dueMs, nowMs + delayMs());
-      if (dueMs <= nowMs) act();
-      else setTimeout(act, dueMs - nowMs);
+      const ms = delayMs();
+      if (ms === 0 && queue.length === 0) return act();
+      queue.push({ dueMs: performance.now() + ms, act });
+      if (queue.length === 1) next();
     };
     from.on('data', (bytes: Buffer) => {
       if (this.state === 'swallowed') return;

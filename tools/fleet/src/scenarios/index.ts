@@ -1,5 +1,6 @@
 import type { Scenario } from '../scenario.js';
 import { disabledKey, incompleteManifest, twoWriters } from './changes.js';
+import { wrongClocks } from './clock.js';
 import { killControlPlanes, pauseControlPlanes } from './control-planes.js';
 import { diskFull } from './disk-full.js';
 import { exactlyOnce } from './exactly-once.js';
@@ -29,6 +30,7 @@ export const SCENARIOS: readonly Scenario[] = [
   incompleteManifest,
   telemetrySink,
   wrongToken,
+  wrongClocks,
   staticStability,
   rollingRestart,
   drain,
