@@ -60,3 +60,12 @@ test('it keeps no more than its bound: the oldest goes first, and a large blob i
   for (const digest of ['b', 'c', 'a', 'large']) void relay.read(digest);
   expect(store.reads, 'read again').toEqual(['a', 'large']);
 });
+
+test('a small part of something large does not keep all of it', async () => {
+  const store = new Store();
+  const relay = new BlobRelay(store);
+  const reading = relay.read('a');
+  await store.answer('a', new Uint8Array(65_536).fill(7, 0, 10).subarray(0, 10));
+  const bytes = (await reading)!;
+  expect([bytes.length, bytes.buffer.byteLength, bytes[9]]).toEqual([10, 10, 7]);
+});
