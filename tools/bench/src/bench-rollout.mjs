@@ -18,6 +18,7 @@ import { copyApi, createApi, deploy, eachOf, hostOf, pathOf, versionPath } from 
 import { CHANGING_CORE, SERVING_CORE, startFleet } from './rollout/fleet.mjs';
 import { FleetLoad } from './rollout/load.mjs';
 import { changesUnderLoad, createDeleteCycles, deployInARow, deployToLive } from './rollout/phases.mjs';
+import { VersionProbe } from './rollout/probe.mjs';
 import { missedBars, rolloutText } from './rollout/report.mjs';
 import { Servers } from './servers.mjs';
 
@@ -158,6 +159,8 @@ async function measureFleet(root, fleet, options, tell) {
   await eachOf([large, ...small, ...copies], 4, (apiId) => deploy(clients[0], apiId, versions.last));
   const routes = (copies.length + 1) * options.apiRoutes + SMALL_APIS * SMALL_API_ROUTES;
 
+  tell('waiting until every node serves them');
+  await everywhereLive(nodePorts, [large, ...small, ...copies], versions.last);
   const called = copies.slice(0, CALLED_APIS).map((apiId, index) => ({ path: pathOf(index), headers: { Host: hostOf(apiId) } }));
   const changed = [large, small[0]].map((apiId) => ({ path: versionPath, headers: { Host: hostOf(apiId) } }));
   const settings = {
@@ -188,6 +191,14 @@ async function measureFleet(root, fleet, options, tell) {
   } finally {
     load.stop();
   }
+}
+
+async function everywhereLive(ports, apiIds, version) {
+  for (const port of ports)
+    await eachOf(apiIds, 4, async (apiId) => {
+      const probe = new VersionProbe(port, apiId);
+      await probe.liveAtMs(version).finally(() => probe.close());
+    });
 }
 
 const TITLES = {
