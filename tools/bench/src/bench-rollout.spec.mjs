@@ -10,11 +10,17 @@ const sample = (done, heapBytes, descriptors = 40) => ({
 });
 const windows = (...p99s) => ({ requests: 10, errors: 0, p50Us: 1, p99Us: 1, windows: p99s.map((p99Us) => ({ p99Us })) });
 const figures = { p50: 10, p99: 200, max: 300 };
-const result = ({ errors = 0, samples = [sample(0, 1e6), sample(1000, 1e6)], p99 = 200, changing = [105, 105] } = {}) => ({
+const result = ({
+  errors = 0,
+  samples = [sample(0, 1e6), sample(1000, 1e6)],
+  p99 = 200,
+  changing = [105, 105],
+  rate = 50,
+} = {}) => ({
   at: '2026-01-05T00:00:00Z',
   revision: { commit: 'abc', isDirty: false },
   machine: { cores: 2, cpu: 'cpu', arch: 'x64', kernel: 'Linux', node: '26' },
-  settings: { planes: 2, nodes: 3, routes: 20_100, load: 600 },
+  settings: { planes: 2, nodes: 3, routes: 20_100, load: 600, rate },
   parts: {
     live: { large: { count: 5, answer: figures, liveFromCall: { ...figures, p99 }, liveFromAnswer: figures } },
     row: { count: 1000, perSecond: 40, answer: figures, growth: growths(samples) },
@@ -32,6 +38,7 @@ test('a run within all bars misses none', () => expect(missedBars(result())).toE
 
 test('each bar is missed by name: time to live, failed requests, p99 under changes, heap, descriptors', () => {
   expect(missedBars(result({ p99: 251 }))).toEqual(['deploy to live, large API: p99 251 ms, at most 250']);
+  expect(missedBars(result({ rate: 60 }))).toEqual(['small API: only 49.9 of 60 changes per second were made']);
   expect(missedBars(result({ errors: 1 }))).toEqual(['1 failed requests, at most 0 (a problem)']);
   expect(missedBars(result({ changing: [130, 111] }))).toEqual([
     'request p99 during 50 changes/s, small API: 1.21 x idle, at most 1.1',

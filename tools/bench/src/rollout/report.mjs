@@ -3,12 +3,14 @@ import { pairedRatio } from './phases.mjs';
 
 const LIVE_P99_MS_MAX = 250;
 const P99_RATIO_MAX = 1.1;
+/** A run that makes fewer changes has not shown what they cost. */
+const RATE_SHARE_MIN = 0.95;
 /** What may stay per change before it is growth: a count in a map, and the noise of a heap that is compacted. */
 const HEAP_BYTES_EACH_MAX = 1_024;
 /** Fewer descriptors than this come and go with connections. */
 const DESCRIPTORS_MAX = 5;
 
-export function missedBars({ parts, load }) {
+export function missedBars({ parts, load, settings }) {
   const missed = [];
   for (const [name, { liveFromCall }] of Object.entries(parts.live ?? {})) {
     if (liveFromCall.p99 > LIVE_P99_MS_MAX)
@@ -17,6 +19,8 @@ export function missedBars({ parts, load }) {
   if (load.errors > 0) missed.push(`${load.errors} failed requests, at most 0 (${load.problems.slice(0, 3).join('; ')})`);
   for (const [name, { perSecond }] of Object.entries(parts.changes ?? {})) {
     const ratio = ratioOf(load.marks, name);
+    if (perSecond < RATE_SHARE_MIN * settings.rate)
+      missed.push(`${name} API: only ${perSecond.toFixed(1)} of ${settings.rate} changes per second were made`);
     if (ratio > P99_RATIO_MAX)
       missed.push(
         `request p99 during ${perSecond.toFixed(0)} changes/s, ${name} API: ${ratio.toFixed(2)} x idle, at most ${P99_RATIO_MAX}`,
