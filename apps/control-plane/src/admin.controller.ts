@@ -3,7 +3,7 @@ import type { Diagnostic } from '@gatehouse/compiler';
 import { DEFAULT_POOL, poolOfLabels } from '@gatehouse/contracts';
 import { queryMetrics, queryUsage, type MetricSeries, type UsagePage } from '@gatehouse/control-metering';
 import type { NodeAdmin, RolloutReport } from '@gatehouse/control-nodes';
-import { diagnoseStage, poolOfApi } from '@gatehouse/control-publish';
+import { diagnoseDomainNames, diagnoseStage, poolOfApi } from '@gatehouse/control-publish';
 import { Authenticator } from '@gatehouse/control-wire';
 import {
   ApiError,
@@ -65,7 +65,7 @@ export class AdminController {
         if (stage === null) throw notFound('Invalid stage identifier specified');
         const api = await tx.restApis.find(stage.apiId);
         return {
-          diagnostics: await diagnoseStage(tx, stage),
+          diagnostics: [...(await diagnoseStage(tx, stage)), ...(await diagnoseDomainNames(tx, stage))],
           pool: await poolOfApi(tx, stage.apiId),
           isTagged: Boolean(api?.tags[POOL_TAG]),
         };

@@ -534,6 +534,29 @@ describe('base path mappings', () => {
     expect(stored.map(({ basePath }) => basePath)).toEqual(['p5', 'p6', 'p7', 'q3', 'q4']);
   });
 
+  test('the diagnostics of a stage name the domain names that are served where it is not', async () => {
+    const diagnostics = async () => {
+      const { text } = await tenant.send({ path: `/admin/v1/apis/${restApiId}/stages/dev/diagnostics` });
+      return (JSON.parse(text) as { diagnostics: { path: string }[] }).diagnostics.filter(({ path }) =>
+        path.includes('domainnames'),
+      );
+    };
+    await api.createBasePathMapping({ domainName, restApiId, stage: 'dev' });
+    expect(await diagnostics()).toEqual([]);
+    const resourceArn = `arn:aws:apigateway:us-east-1::/domainnames/${domainName}`;
+    await api.tagResource({ resourceArn, tags: { 'gatehouse:pool': 'eu' } });
+    expect(await diagnostics()).toEqual([
+      {
+        severity: 'warning',
+        path: `/domainnames/${domainName}`,
+        message: 'served by pool "eu", and this API by pool "default": callers of the domain name get 403 Forbidden',
+      },
+    ]);
+    const apiArn = `arn:aws:apigateway:us-east-1::/restapis/${restApiId}`;
+    await api.tagResource({ resourceArn: apiArn, tags: { 'gatehouse:pool': 'eu' } });
+    expect(await diagnostics()).toEqual([]);
+  });
+
   test('an API is not deleted while a domain name leads to it', async () => {
     await api.createBasePathMapping({ domainName, restApiId, basePath: 'v1' });
     expect(await refusalOf(api.deleteRestApi({ restApiId }))).toBe(

@@ -12,4 +12,4 @@ export {
   unpublishStage,
   unpublishUsagePlan,
 } from './publish.js';
-export { publishCertificate, publishDomainName, unpublishDomainName } from './publish-domain-names.js';
+export { diagnoseDomainNames, publishCertificate, publishDomainName, unpublishDomainName } from './publish-domain-names.js';

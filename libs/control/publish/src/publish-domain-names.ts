@@ -6,17 +6,19 @@
  *
  * Two entries, so that a renewal sends a certificate and not its domain names, and a mapping no key.
  */
+import type { Diagnostic } from '@gatehouse/compiler';
 import {
   poolsField,
   servedCertificateId,
   type Certificate,
   type DomainName,
+  type Stage,
   type TenantId,
   type TenantRepositories,
 } from '@gatehouse/domain';
 import { canonicalJson } from '@gatehouse/kernel';
 import { certificateEntry, domainNameEntry } from './entries.js';
-import { poolOfDomainName } from './placement.js';
+import { poolOfApi, poolOfDomainName } from './placement.js';
 
 /** The caller holds the locks of the domain name and of its certificate, and has written everything it changes. */
 export async function publishDomainName(tx: TenantRepositories, domain: DomainName): Promise<void> {
@@ -30,6 +32,21 @@ export async function publishDomainName(tx: TenantRepositories, domain: DomainNa
 
 export async function unpublishDomainName(tx: TenantRepositories, name: string): Promise<void> {
   await tx.manifest.remove('DOMAIN_NAME', name);
+}
+
+/** Domain names that lead to the stage and are served where it is not: their callers get 403. */
+export async function diagnoseDomainNames(tx: TenantRepositories, { apiId, stageName }: Stage): Promise<readonly Diagnostic[]> {
+  const diagnostics: Diagnostic[] = [];
+  const pool = await poolOfApi(tx, apiId);
+  const mappings = (await tx.basePathMappings.usingApi(apiId)).filter(({ stage }) => stage === null || stage === stageName);
+  for (const name of new Set(mappings.map(({ domainName }) => domainName))) {
+    const domain = await tx.domainNames.find(name);
+    const served = domain === null ? pool : await poolOfDomainName(tx, domain);
+    if (served === pool) continue;
+    const message = `served by pool "${served}", and this API by pool "${pool}": callers of the domain name get 403 Forbidden`;
+    diagnostics.push({ severity: 'warning', path: `/domainnames/${name}`, message });
+  }
+  return diagnostics;
 }
 
 /** Sends the certificate to the nodes of the domain names that show it, or takes it from them when none does. The caller holds its lock. */
