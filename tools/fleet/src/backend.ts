@@ -12,6 +12,9 @@ export class Backend {
     ['/post', 40],
   ]);
 
+  /** Requests of a path wait until theirs is opened. */
+  private readonly gates = new Map<string, PromiseWithResolvers<void>>();
+
   private constructor(private readonly server: http.Server) {
     server.on('request', (request, response) => {
       const { pathname, searchParams } = new URL(request.url!, 'http://backend');
@@ -23,7 +26,9 @@ export class Backend {
       request.on('error', () => undefined);
       const answer = (): void => void response.end(`backend ${pathname}`);
       const delayMs = this.delays.get(pathname) ?? 0;
-      if (delayMs === 0) answer();
+      const gate = this.gates.get(pathname);
+      if (gate !== undefined) void gate.promise.then(answer);
+      else if (delayMs === 0) answer();
       else setTimeout(answer, delayMs);
     });
   }
@@ -32,6 +37,16 @@ export class Backend {
     const server = http.createServer({ keepAliveTimeout: 60_000 }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     return new Backend(server);
+  }
+
+  /** From here on requests of this path are under way until it is opened. */
+  shut(path: string): void {
+    this.gates.set(path, Promise.withResolvers());
+  }
+
+  open(path: string): void {
+    this.gates.get(path)?.resolve();
+    this.gates.delete(path);
   }
 
   get url(): string {
