@@ -116,13 +116,21 @@ export async function benchRollout(root, args) {
   const servers = new Servers();
   const folder = mkdtempSync(path.join(tmpdir(), 'gatehouse-rollout-'));
   const closing = [];
-  const ending = { stopLoad: () => undefined };
+  const ending = [];
   let cleaning = null;
   const cleanUp = () => (cleaning ??= endAll(ending, servers, closing, folder));
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void cleanUp().then(() => process.exit(1)));
   try {
     tell(`starting PostgreSQL, ${options.planes} control planes and ${NODES} nodes`);
-    const fleet = await startFleet({ root, servers, folder, nodeCount: NODES, controlPlaneCount: options.planes, closing });
+    const fleet = await startFleet({
+      root,
+      servers,
+      folder,
+      nodeCount: NODES,
+      controlPlaneCount: options.planes,
+      ending,
+      closing,
+    });
     const result = {
       ...(await measureFleet(root, { ...fleet, ending }, options, tell)),
       revision: revision(root),
@@ -137,9 +145,9 @@ export async function benchRollout(root, args) {
   }
 }
 
-/** The load first, or nodes would drain it until their deadline; then the processes, then what they worked on. */
+/** Load and inspectors first, for which the processes would wait at their end; then the processes, then what they worked on. */
 async function endAll(ending, servers, closing, folder) {
-  ending.stopLoad();
+  for (const end of ending.splice(0)) end();
   await servers.stop();
   for (const end of closing.splice(0).reverse()) await end();
   rmSync(folder, { recursive: true, force: true });
@@ -170,7 +178,7 @@ async function measureFleet(root, fleet, options, tell) {
     connectionsPerNode: CONNECTIONS_PER_NODE,
   };
   const load = new FleetLoad(SERVING_CORE, settings);
-  fleet.ending.stopLoad = () => load.stop();
+  fleet.ending.push(() => load.stop());
   const running = { ...fleet, load, versions };
   const parts = {};
   try {

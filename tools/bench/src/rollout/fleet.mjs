@@ -19,10 +19,10 @@ const READY_DEADLINE_MS = 60_000;
 const REGION = 'us-east-1';
 
 /**
- * Starts it below `folder`; what ends it goes to `servers` and `closing` as soon as it runs.
+ * Starts it below `folder`; what ends it goes to `ending`, `servers` and `closing` as soon as it runs.
  * Returns the nodes' ports, a client per control plane, the database, and the processes whose memory and CPU time are watched.
  */
-export async function startFleet({ root, servers, folder, nodeCount, controlPlaneCount, closing }) {
+export async function startFleet({ root, servers, folder, nodeCount, controlPlaneCount, ending, closing }) {
   chmodSync(folder, 0o755); // PostgreSQL may run as another user
   const [postgresPort, upstreamPort] = await freePorts(2);
   const postgres = new EmbeddedPostgres({
@@ -39,7 +39,7 @@ export async function startFleet({ root, servers, folder, nodeCount, controlPlan
   const postgresPid = Number(readFileSync(path.join(folder, 'postgres/postmaster.pid'), 'latin1').split('\n')[0]);
   pinAll(postgresPid, CHANGING_CORE);
   const watched = [];
-  closing.push(() => watched.forEach((process) => process.close()));
+  ending.push(() => watched.forEach((process) => process.close()));
   const fleet = { root, servers, folder, watched };
   const secrets = { GATEHOUSE_NODE_TOKEN: hex(), GATEHOUSE_MASTER_KEY: hex(), DATABASE_URL: postgres.url };
   const tenant = await prepare(fleet, secrets);
