@@ -2,7 +2,7 @@ import { startMaintenance } from '@gatehouse/control-metering';
 import { InMemoryStore } from '@gatehouse/domain';
 import { systemClock } from '@gatehouse/kernel';
 import { openRedis } from '@gatehouse/store';
-import { startRedis, type TestRedis } from '@gatehouse/testkit';
+import { askRedis, startRedis, type TestRedis } from '@gatehouse/testkit';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { readControlPlaneConfig } from './config.js';
 
@@ -37,6 +37,29 @@ test(
     }
   },
 );
+
+test('a Redis that refuses writes at the start gets the schedules when it takes them', { timeout: 60_000 }, async () => {
+  const full = await startRedis({ own: true });
+  const port = Number(new URL(full.url).port);
+  const refusals: unknown[] = [];
+  await askRedis(port, 'CONFIG SET maxmemory 1');
+  const maintenance = await startMaintenance({
+    ...queueIn(full.url),
+    store: new InMemoryStore(),
+    clock: systemClock,
+    log: { ...quiet, error: (_fields: unknown, message: string) => void refusals.push(message) },
+  });
+  try {
+    await vi.waitFor(() => expect(refusals).toContain('maintenance could not be scheduled'), { timeout: 15_000 });
+    await askRedis(port, 'CONFIG SET maxmemory 0');
+    await vi.waitFor(async () => expect(await askRedis(port, 'ZCARD {gatehouse}:gatehouse-maintenance:repeat')).toBe(':4'), {
+      timeout: 20_000,
+    });
+  } finally {
+    await maintenance.close();
+    await full.stop();
+  }
+});
 
 test('a Redis that is away does not keep a control plane from starting, nor from ending', { timeout: 30_000 }, async () => {
   const maintenance = await startMaintenance({

@@ -3,7 +3,13 @@ export { freePort, freePorts } from './free-ports.js';
 export { endingWithUs, installFromDebian, onPath } from './programs.js';
 export { startPostgres, type TestPostgres } from './postgres.js';
 export { startRedis, type TestRedis } from './redis.js';
-export { startRedisCluster, startRedisSentinels, type TestRedisCluster, type TestRedisSentinels } from './redis-groups.js';
+export {
+  startRedisCluster,
+  startRedisSentinels,
+  untilReplicated,
+  type TestRedisCluster,
+  type TestRedisSentinels,
+} from './redis-groups.js';
 export { askRedis, type RedisProcess } from './redis-process.js';
 export { callOnce, RawCaller, startCall, type CallerRequest, type CallerResponse } from './caller.js';
 export {

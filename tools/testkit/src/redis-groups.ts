@@ -12,6 +12,8 @@ import { findRedisProgram, sayEngine } from './redis.js';
 
 export interface TestRedisGroup {
   readonly url: string;
+  /** All of it, Sentinels too. */
+  readonly processes: readonly RedisProcess[];
   readonly stop: () => Promise<void>;
 }
 
@@ -115,12 +117,20 @@ export function startRedisCluster(): Promise<TestRedisCluster> {
   });
 }
 
+/** Resolves when the primary's replica has all that the primary has: a failover then forgets nothing. */
+export const untilReplicated = ({ port }: RedisProcess): Promise<void> =>
+  until(async () => {
+    const info = await askRedis(port, 'INFO replication');
+    const offset = /^master_repl_offset:(\d+)/m.exec(info)?.[1];
+    return offset !== undefined && info.includes(`state=online,offset=${offset},`);
+  });
+
 const serverOptions = ['--save', '', '--appendonly', 'no', '--repl-diskless-sync-delay', '0'] as const;
 
 type Start = (port: number, options: readonly string[], configFile?: string) => Promise<RedisProcess>;
 
 /** Whatever `build` started ends with the group, also when it fails half way. */
-async function startGroup<T>(build: (start: Start, folder: string) => Promise<T>): Promise<T & { stop: () => Promise<void> }> {
+async function startGroup<T>(build: (start: Start, folder: string) => Promise<T>): Promise<T & Omit<TestRedisGroup, 'url'>> {
   const { file, engine } = await findRedisProgram();
   if (file === null) throw new Error('a group of Redis servers needs redis-server or valkey-server on the PATH');
   sayEngine(engine);
@@ -140,7 +150,7 @@ async function startGroup<T>(build: (start: Start, folder: string) => Promise<T>
     return server;
   };
   try {
-    return { ...(await build(start, folder)), stop };
+    return { ...(await build(start, folder)), processes: started, stop };
   } catch (cause) {
     await stop();
     throw cause;

@@ -18,6 +18,10 @@ export interface RedisProcess {
 const ROOT = path.resolve(import.meta.dirname, '../../..');
 const READY_MS = 20_000;
 
+// A test process that ends does not leave its servers behind.
+const running = new Set<ChildProcess>();
+process.once('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
 /** Resolves when it answers. */
 export async function startRedisProcess(command: readonly [string, readonly string[]], port: number): Promise<RedisProcess> {
   let child = await launch(command, port);
@@ -65,10 +69,8 @@ async function launch([file, options]: readonly [string, readonly string[]], por
   const child = spawn(program, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output = `${output}${chunk}`.slice(-4_000)));
-  // A test process that ends does not leave its server behind.
-  const orphaned = () => child.kill('SIGKILL');
-  process.once('exit', orphaned);
-  child.once('exit', () => process.off('exit', orphaned));
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   for (const deadline = Date.now() + READY_MS; !(await answersPing(port));) {
     if (child.exitCode !== null || Date.now() > deadline) {
       child.kill('SIGKILL');

@@ -67,6 +67,8 @@ export const MAINTENANCE_QUEUE = 'gatehouse-maintenance';
 
 /** For running jobs, when Redis may be away. */
 const CLOSE_MS = 5_000;
+/** A Redis that is there and refuses. */
+const RETRY_MS = 2_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
@@ -129,7 +131,9 @@ export async function startMaintenance(options: MaintenanceOptions): Promise<Mai
   worker.on('error', (error) => log.error({ err: error }, 'maintenance worker failed'));
   worker.on('failed', (job, error) => log.error({ err: error, job: job?.name }, 'maintenance job failed'));
   const jobOptions = { removeOnComplete: 100, removeOnFail: 100 };
+  let isClosed = false;
   const close = async () => {
+    isClosed = true;
     const closing = worker.close().then(() => queue.close());
     // Without a Redis both would wait for one.
     await (options.redis === undefined
@@ -145,8 +149,12 @@ export async function startMaintenance(options: MaintenanceOptions): Promise<Mai
     for (const { key } of await queue.getJobSchedulers()) if (!isJobName(key)) await queue.removeJobScheduler(key);
   };
   if (options.redis !== undefined) {
-    // A control plane serves without Redis; its jobs begin when there is one.
-    schedule().catch((cause) => log.error({ err: cause }, 'maintenance could not be scheduled'));
+    // A control plane serves without Redis; its jobs begin when there is one, and it takes writes.
+    void untilDone(
+      schedule,
+      () => isClosed,
+      (cause) => log.error({ err: cause }, 'maintenance could not be scheduled'),
+    );
   } else {
     try {
       await schedule();
@@ -161,6 +169,17 @@ export async function startMaintenance(options: MaintenanceOptions): Promise<Mai
     },
     close,
   };
+}
+
+async function untilDone(work: () => Promise<void>, isOver: () => boolean, onFailure: (cause: unknown) => void): Promise<void> {
+  while (!isOver()) {
+    try {
+      return await work();
+    } catch (cause) {
+      if (!isOver()) onFailure(cause);
+    }
+    await delay(RETRY_MS, undefined, { ref: false });
+  }
 }
 
 function connect({ databaseUrl, redis }: MaintenanceOptions, process: (job: Job) => Promise<void>) {
