@@ -2,22 +2,64 @@ import { QuotaLedger, RateLeases, type LeaseBookState } from '@gatehouse/engine-
 import { InMemoryStore } from '@gatehouse/domain';
 import { systemClock } from '@gatehouse/kernel';
 import { RedisLeaseBook } from '@gatehouse/store';
-import { startRedis, type TestRedis } from '@gatehouse/testkit';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { startRedis, startRedisCluster, startRedisSentinels } from '@gatehouse/testkit';
+import { afterEach, expect, test, vi } from 'vitest';
 import { startControlPlane, startNode, testFolder, type TestControlPlane } from './harness.js';
 
-let redis: TestRedis;
+/** Ways to lose a Redis. None comes back before `giveBack`. */
+interface LostRedis {
+  readonly url: string;
+  readonly lose: () => unknown;
+  readonly giveBack: () => unknown;
+  readonly stop: () => Promise<void>;
+}
+
+/** Its connection breaks, and nobody needs to ask to notice. */
+async function killed(): Promise<LostRedis> {
+  const redis = await startRedis({ own: true });
+  return { ...redis, lose: redis.kill, giveBack: redis.restart };
+}
+
+/** The first question after it is answered by a deadline, and no other one waits. */
+async function silent(): Promise<LostRedis> {
+  const redis = await startRedis({ own: true });
+  return { ...redis, lose: redis.pause, giveBack: redis.resume };
+}
+
+/** The replica takes over as soon as two Sentinels can agree on it. */
+async function failingOver(): Promise<LostRedis> {
+  const { url, servers, sentinels, stop } = await startRedisSentinels();
+  return {
+    url,
+    stop,
+    lose: () => {
+      for (const sentinel of sentinels.slice(1)) sentinel.pause();
+      return servers[0]!.kill();
+    },
+    giveBack: () => sentinels.forEach((sentinel) => sentinel.resume()),
+  };
+}
+
+/** Two servers of it are left. */
+async function missingServer(): Promise<LostRedis> {
+  const { url, servers, stop } = await startRedisCluster();
+  const gone = [servers[1]!, servers[3]!];
+  const each = (action: (server: (typeof gone)[0]) => Promise<void>) => Promise.all(gone.map(action));
+  return { url, stop, lose: () => each((server) => server.kill()), giveBack: () => each((server) => server.restart()) };
+}
+
+let redis: LostRedis;
 let files: Awaited<ReturnType<typeof testFolder>>;
 let controlPlane: TestControlPlane;
-beforeEach(async () => {
+async function startAll(start: () => Promise<LostRedis>): Promise<void> {
   files = await testFolder();
-  redis = await startRedis({ own: true });
+  redis = await start();
   files.cleanUps.push(() => redis.stop());
   const book = new RedisLeaseBook(redis.url, { onLost: () => controlPlane.leases.fastLost() });
   files.cleanUps.push(() => book.close());
   controlPlane = await startControlPlane(new InMemoryStore(), { fastBook: book });
   files.cleanUps.push(() => controlPlane.stop());
-}, 200_000);
+}
 afterEach(() => files.close());
 
 const nowMs = () => systemClock.nowMs();
@@ -54,11 +96,17 @@ async function nodeWithLimits() {
   return { rates, quotas, states, fallbacks, answers };
 }
 
-for (const how of ['killed', 'silent'] as const) {
+for (const [what, start] of [
+  ['Redis is killed', killed],
+  ['Redis is silent', silent],
+  ['the primary of Sentinels is killed', failingOver],
+  ['a server of a Cluster is killed', missingServer],
+] as const) {
   test(
-    `Redis is ${how}: the choice of each plan is taken at once and counted, and leases come again when it is back`,
-    { timeout: 60_000 },
+    `${what}: the choice of each plan is taken at once and counted, and leases come again when it is back`,
+    { timeout: 200_000 },
     async () => {
+      await startAll(start);
       const { rates, quotas, states, fallbacks, answers } = await nodeWithLimits();
       const settings = { ratePerSecond: 5, burst: 5 };
       const open = { mode: 'FAST', fallback: 'OPEN' } as const;
@@ -74,11 +122,10 @@ for (const how of ['killed', 'silent'] as const) {
       );
       expect(fallbacks).toEqual([]);
 
-      if (how === 'killed') await redis.kill(); // its connection breaks, and nobody needs to ask to notice
-      else redis.pause(); // the first question after it is answered by a deadline, and no other one waits
+      await redis.lose();
       await vi.waitFor(
         () => {
-          if (how === 'silent') rates.tryTake(`ask${states.length}`, settings, open, nowMs());
+          if (start === silent) rates.tryTake(`ask${states.length}`, settings, open, nowMs());
           expect(lastState()).toEqual({ fastAvailable: false, strictAvailable: true });
         },
         { timeout: 10_000 },
@@ -99,9 +146,8 @@ for (const how of ['killed', 'silent'] as const) {
       expect(fallbacks.filter((taken) => taken === 'OPEN')).toHaveLength(7 + 4);
       expect(fallbacks.filter((taken) => taken === 'CLOSED')).toHaveLength(2);
 
-      if (how === 'killed') await redis.restart();
-      else redis.resume();
-      await vi.waitFor(() => expect(lastState()).toEqual({ fastAvailable: true, strictAvailable: true }), { timeout: 20_000 });
+      await redis.giveBack();
+      await vi.waitFor(() => expect(lastState()).toEqual({ fastAvailable: true, strictAvailable: true }), { timeout: 60_000 });
       await vi.waitFor(
         () => {
           rates.tryTake('after', settings, closed, nowMs());

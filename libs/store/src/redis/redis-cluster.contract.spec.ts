@@ -2,6 +2,7 @@
 import { leaseBookContract } from '@gatehouse/domain/lease-book-contract';
 import { askRedis, startRedisCluster, untilReplicated, type TestRedisCluster } from '@gatehouse/testkit';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { openRedis, type RedisClient } from './redis-client.js';
 import { RedisLeaseBook } from './redis-lease-book.js';
 
 const FAILOVER = { timeout: 40_000, interval: 50 };
@@ -105,6 +106,53 @@ test('a server that comes back empty is known to be younger, and only it is', { 
     await book.close();
   }
 });
+
+test(
+  'a slot that moves takes its pages along, and whoever knows the old place is led to the new one',
+  { timeout: 60_000 },
+  async () => {
+    const book = await openBook();
+    const [page] = pages as [(typeof pages)[0]];
+    const note = (nodeId: string) => book.noteQuota(page, { ...claim, nodeId }, Date.now() + 3_600_000);
+    const { bornAtMs } = await note('before');
+    const { tag, from } = await placeOf(`quota:${page.usagePlanId}/${page.apiKeyId}/${page.periodStart}`);
+    const to = [cluster.servers[0]!, cluster.servers[2]!].find(({ port }) => port !== from)!.port;
+    const [source, target] = [from, to].map((port) => openRedis(`redis://127.0.0.1:${port}`, { deadlineMs: null })) as [
+      RedisClient,
+      RedisClient,
+    ];
+    try {
+      const slot = await source.call('CLUSTER', 'KEYSLOT', tag);
+      const [fromId, toId] = [await source.call('CLUSTER', 'MYID'), await target.call('CLUSTER', 'MYID')] as [string, string];
+      await target.call('CLUSTER', 'SETSLOT', `${slot}`, 'IMPORTING', fromId);
+      await source.call('CLUSTER', 'SETSLOT', `${slot}`, 'MIGRATING', toId);
+      await note('at the old place');
+      const keys = (await source.call('CLUSTER', 'GETKEYSINSLOT', `${slot}`, '1000')) as string[];
+      expect(keys).toContain(`gatehouse:${tag}:born`);
+      await source.call('MIGRATE', '127.0.0.1', `${to}`, '', '0', '5000', 'KEYS', ...keys);
+      await note('on the way');
+      for (const server of [target, source]) await server.call('CLUSTER', 'SETSLOT', `${slot}`, 'NODE', toId);
+      const { lines, bornAtMs: stillBornAtMs } = await note('at the new place');
+      expect(lines.map(({ nodeId }) => nodeId)).toEqual(
+        expect.arrayContaining(['before', 'at the old place', 'on the way', 'at the new place']),
+      );
+      expect(stillBornAtMs, 'the same memory').toBe(bornAtMs);
+    } finally {
+      source.disconnect();
+      target.disconnect();
+      await book.close();
+    }
+  },
+);
+
+/** Where a key lies whose partition nobody tells. */
+async function placeOf(name: string): Promise<{ readonly tag: string; readonly from: number }> {
+  for (const { port } of cluster.servers)
+    for (let partition = 0; partition < 64; partition++)
+      if ((await askRedis(port, `EXISTS gatehouse:{${partition}}:${name}`)) === ':1')
+        return { tag: `{${partition}}`, from: port };
+  throw new Error(`nobody has ${name}`);
+}
 
 test('a Cluster that was away as a whole is found again', { timeout: 120_000 }, async () => {
   let lostCount = 0;
