@@ -18,7 +18,15 @@ export function openLink(
   adminPort: number,
   options: Pick<
     ControlLinkOptions,
-    'apply' | 'onQuotaGrant' | 'onRateLeases' | 'onLeaseBookState' | 'onConnected' | 'onDisconnected' | 'clock' | 'log'
+    | 'isDiskShared'
+    | 'apply'
+    | 'onQuotaGrant'
+    | 'onRateLeases'
+    | 'onLeaseBookState'
+    | 'onConnected'
+    | 'onDisconnected'
+    | 'clock'
+    | 'log'
   >,
 ): Promise<ControlLink> {
   return ControlLink.open({

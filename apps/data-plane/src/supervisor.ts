@@ -154,6 +154,7 @@ class Supervisor implements DataPlane {
     );
     this.processes.start();
     const opening = openLink(config, this.admin.port, {
+      isDiskShared: true,
       apply: (change, getBlob) => {
         this.getBlob = getBlob;
         return this.spread.apply(change);

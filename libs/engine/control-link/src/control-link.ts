@@ -54,6 +54,8 @@ export interface ControlLinkOptions {
   readonly role: 'DATA_PLANE' | 'FUNCTION_RUNNER';
   /** The process's own folder; two processes must not share one. */
   readonly dataDir: string;
+  /** Other processes read blobs there, so what is on the disk counts and none is kept in memory. */
+  readonly isDiskShared?: boolean;
   /** Snapshot formats this node can link. */
   readonly snapshotFormats: readonly number[];
   readonly softwareVersion: string;
@@ -217,7 +219,8 @@ export class ControlLink {
 
   /** Takes over what the disk store holds and resolves when that is served; connects to nobody yet. */
   static async open(options: ControlLinkOptions): Promise<ControlLink> {
-    const store = await DiskStore.open(options.files ?? (await DiskFiles.open(options.dataDir)));
+    const files = options.files ?? (await DiskFiles.open(options.dataDir));
+    const store = await DiskStore.open(files, { keepsFresh: options.isDiskShared !== true });
     const { nodeId, epoch } = await store.nextEpoch(options.clock.nowMs());
     const link = new ControlLink(options, store, nodeId, epoch);
     link.sealKey = await store.readSealKey();

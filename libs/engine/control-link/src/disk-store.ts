@@ -31,13 +31,17 @@ export class DiskStore {
   private readonly fresh = new Map<string, Buffer>();
   private freshBytes = 0;
 
-  private constructor(private readonly files: Files) {
+  private constructor(
+    private readonly files: Files,
+    private readonly keepsFresh: boolean,
+  ) {
     this.changes = new ChangeLog(files);
   }
 
-  static async open(files: Files): Promise<DiskStore> {
+  /** Without `keepsFresh` every read is from the disk. */
+  static async open(files: Files, { keepsFresh = true } = {}): Promise<DiskStore> {
     await files.remove(EARLIER_MANIFEST_FILE);
-    return new DiskStore(files);
+    return new DiskStore(files, keepsFresh);
   }
 
   /**
@@ -84,7 +88,7 @@ export class DiskStore {
   async writeBlob(digest: string, bytes: Uint8Array): Promise<boolean> {
     if (sha256Hex(bytes) !== digest) return false;
     await this.files.write(blobFile(digest), bytes);
-    this.keepFresh(digest, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    if (this.keepsFresh) this.keepFresh(digest, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
     return true;
   }
 
