@@ -1,4 +1,4 @@
-import { stageEntryId, publishStage } from '@gatehouse/control-publish';
+import { stageEntryId, publishStage, type KnownOfStage } from '@gatehouse/control-publish';
 import {
   applyChanges,
   badRequest,
@@ -53,12 +53,8 @@ export class Deployments {
   create(tenant: TenantId, apiId: string, request: NewDeployment): Promise<Published<Deployment>> {
     return this.store.transact(tenant, async (tx) => {
       const api = await lockApi(tx, apiId);
-      const definition = freezeDefinition(api, await tx.resources.ofApi(apiId), await tx.methods.ofApi(apiId), {
-        models: await tx.models.ofApi(apiId),
-        requestValidators: await tx.requestValidators.ofApi(apiId),
-        authorizers: await tx.authorizers.ofApi(apiId),
-        gatewayResponses: await tx.gatewayResponses.ofApi(apiId),
-      });
+      const { resources, methods, parts } = await tx.restApis.contents(apiId);
+      const definition = freezeDefinition(api, resources, methods, parts);
       const deployment: Deployment = {
         apiId,
         id: this.ids.id(6),
@@ -73,7 +69,10 @@ export class Deployments {
       await (stage.isNew ? tx.stages.insert(stage.entity) : tx.stages.replace(stage.entity));
       // A canary's stage keeps its own deployment.
       const own = stage.entity.deploymentId === deployment.id ? deployment : undefined;
-      return { entity: deployment, revision: await publish(tx, stage.entity, this.clock.nowMs(), own) };
+      return {
+        entity: deployment,
+        revision: await publish(tx, stage.entity, this.clock.nowMs(), { api, ...(own && { deployment: own }) }),
+      };
     });
   }
 
@@ -152,10 +151,10 @@ export class Deployments {
 }
 
 /** Publishes a stage and, when that made a new revision, notes which deployment it made live. */
-export async function publish(tx: TenantRepositories, stage: Stage, nowMs: number, deployment?: Deployment): Promise<number> {
+export async function publish(tx: TenantRepositories, stage: Stage, nowMs: number, known: KnownOfStage = {}): Promise<number> {
   const { apiId, stageName, deploymentId } = stage;
   const before = await tx.manifest.find('STAGE', stageEntryId(apiId, stageName));
-  const revision = await publishStage(tx, stage, deployment);
+  const revision = await publishStage(tx, stage, { ...known, published: before });
   if (before?.revision !== revision) {
     await tx.manifest.recordRollout({ deploymentId, apiId, stageName, revision, publishedAtMs: nowMs });
   }

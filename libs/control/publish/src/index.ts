@@ -11,5 +11,6 @@ export {
   unpublishFunction,
   unpublishStage,
   unpublishUsagePlan,
+  type KnownOfStage,
 } from './publish.js';
 export { diagnoseDomainNames, publishCertificate, publishDomainName, unpublishDomainName } from './publish-domain-names.js';

@@ -17,6 +17,7 @@ import {
   type ManifestEntry,
   type Page,
   type PageRequest,
+  type RestApi,
   type TenantRepositories,
   type TextMap,
   type UsagePlan,
@@ -30,10 +31,10 @@ async function poolOfTenant(tx: TenantRepositories): Promise<string> {
   return (await tx.placement.read()) ?? DEFAULT_POOL;
 }
 
-/** The pool whose nodes serve the API. No such pool need exist: then nobody serves it. */
-export async function poolOfApi(tx: TenantRepositories, apiId: string): Promise<string> {
+/** The pool whose nodes serve the API. No such pool need exist: then nobody serves it. `locked`: the API, if the caller holds it. */
+export async function poolOfApi(tx: TenantRepositories, apiId: string, locked?: RestApi): Promise<string> {
   const pool = await poolOfTenant(tx);
-  const api = await tx.restApis.find(apiId);
+  const api = locked ?? (await tx.restApis.find(apiId));
   return api?.tags[POOL_TAG] || pool;
 }
 

@@ -19,6 +19,8 @@ import {
   withoutStage,
   type Deployment,
   type FunctionDefinition,
+  type ManifestEntry,
+  type RestApi,
   type Stage,
   type TenantId,
   type TenantRepositories,
@@ -47,22 +49,30 @@ export async function diagnoseStage(tx: TenantRepositories, stage: Stage): Promi
   return (await compile(tx, stage)).diagnostics;
 }
 
-/**
- * Compiles the stage as given and returns the revision that carries it. BadRequest names every place that does not compile.
- * `deployment`: the stage's own, when the caller has it at hand.
- */
-export async function publishStage(tx: TenantRepositories, stage: Stage, deployment?: Deployment): Promise<number> {
-  const { snapshot, diagnostics } = await compile(tx, stage, deployment);
+/** What the caller of `publishStage` has at hand, so that it is not read again. */
+export interface KnownOfStage {
+  /** The stage's own. */
+  readonly deployment?: Deployment;
+  /** The stage's, locked. */
+  readonly api?: RestApi;
+  /** The stage's entry; `null`: there is none. */
+  readonly published?: ManifestEntry | null;
+}
+
+/** Compiles the stage as given and returns the revision that carries it. BadRequest names every place that does not compile. */
+export async function publishStage(tx: TenantRepositories, stage: Stage, known: KnownOfStage = {}): Promise<number> {
+  const { snapshot, diagnostics } = await compile(tx, stage, known.deployment);
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
   if (errors.length > 0) throw badRequest(errors.map(({ path, message }) => `${path}: ${message}`).join('; '));
   const bytes = encodeSnapshot(snapshot);
   const digest = await tx.blobs.put(bytes);
-  return tx.manifest.put('STAGE', stageEntryId(stage.apiId, stage.stageName), {
+  const content = {
     digest,
     blobBytes: bytes.byteLength,
     inline: '',
-    ...poolsField([await poolOfApi(tx, stage.apiId)]),
-  });
+    ...poolsField([await poolOfApi(tx, stage.apiId, known.api)]),
+  };
+  return tx.manifest.put('STAGE', stageEntryId(stage.apiId, stage.stageName), content, known.published);
 }
 
 /** Takes the stage from the nodes and from the usage plans that name it. The caller removes the stage itself. */

@@ -910,6 +910,29 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
           }
         });
       });
+      test('and its tree are its contents, without what is of another API or only about its documentation', async () => {
+        const tenant = newTenant();
+        const api = apiId(tenant, 'parent');
+        const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
+        await transact(tenant, async (tx) => {
+          await insertParents(tx);
+          await tx.restApis.insert(restApi(tenant, 'other'));
+          await tx.resources.insert(resource(tenant, 'r1'));
+          await tx.methods.insert(method(tenant, 'GET'));
+          for (const name of PART_KINDS) {
+            for (const id of ['b', 'a']) await partsOf(tx, name).insert(part(tenant, name, id));
+            await partsOf(tx, name).insert({ ...part(tenant, name, 'z'), apiId: apiId(tenant, 'other') });
+          }
+        });
+        await transact(tenant, async (tx) => {
+          const { resources, methods, parts } = await tx.restApis.contents(api);
+          expect([...resources].sort(byId)).toEqual((await tx.resources.ofApi(api)).sort(byId));
+          expect(methods).toEqual(await tx.methods.ofApi(api));
+          for (const name of ['models', 'requestValidators', 'authorizers', 'gatewayResponses'] as const)
+            expect([...parts[name]].sort(byId)).toEqual(await partsOf(tx, name).ofApi(api));
+          expect(Object.keys(parts)).toHaveLength(4);
+        });
+      });
       test('go with their API', async () => {
         const tenant = newTenant();
         await transact(tenant, async (tx) => {

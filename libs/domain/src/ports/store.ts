@@ -12,7 +12,7 @@ import type { DocumentationPart, DocumentationVersion } from '../api-parts/docum
 import type { GatewayResponse } from '../api-parts/gateway-response.js';
 import type { Model } from '../api-parts/model.js';
 import type { RequestValidator } from '../api-parts/request-validator.js';
-import type { Deployment, DeploymentSummary, Stage } from '../deployments/deployment.js';
+import type { DeployedParts, Deployment, DeploymentSummary, Stage } from '../deployments/deployment.js';
 import type { LimitSettings } from '../usage-plans/limit-settings.js';
 import type { ApiKey, QuotaPeriod, UsagePlan, UsagePlanKey } from '../usage-plans/usage-plan.js';
 import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../functions/function.js';
@@ -52,9 +52,17 @@ export interface Repository<K, E> {
   remove(key: K): Promise<boolean>;
 }
 
+/** What a deployment takes along of an API. In no order. */
+export interface ApiContents {
+  readonly resources: readonly Resource[];
+  readonly methods: readonly Method[];
+  readonly parts: DeployedParts;
+}
+
 export interface RestApiRepository extends Repository<string, RestApi> {
   /** Oldest first. */
   page(request: PageRequest): Promise<Page<RestApi>>;
+  contents(id: string): Promise<ApiContents>;
   // `remove` takes resources, methods, parts, deployments and stages with it.
   count(): Promise<number>;
 }
@@ -176,7 +184,8 @@ export interface BlobRepository {
  */
 export interface ManifestRepository {
   /** Returns the entry's new revision. An entry equal to the present one keeps its revision. */
-  put(kind: EntryKind, id: string, content: EntryContent): Promise<number>;
+  // `present`: the entry as `find` gave it in this transaction, so that it is not read again.
+  put(kind: EntryKind, id: string, content: EntryContent, present?: ManifestEntry | null): Promise<number>;
   /** Returns the revision of the removal, an earlier one included; the newest revision when there never was an entry. */
   remove(kind: EntryKind, id: string): Promise<number>;
   find(kind: EntryKind, id: string): Promise<ManifestEntry | null>;

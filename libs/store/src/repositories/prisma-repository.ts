@@ -55,13 +55,17 @@ export abstract class PrismaRepository<K, E, Row> implements Repository<K, E> {
   }
 
   async lock(key: K): Promise<E | null> {
-    const { table, keyColumns, where } = this.mapping;
+    const { table, keyColumns, where, toEntity } = this.mapping;
     const values = Object.values(where(key));
     const conditions = keyColumns.map((column, index) => Prisma.sql`${Prisma.raw(`"${column}"`)} = ${values[index]}`);
-    await this.scope.tx.$queryRaw`
-      SELECT 1 FROM ${Prisma.raw(`"${table}"`)}
+    const isDocument = (toEntity as unknown) === fromDocument;
+    const rows = await this.scope.tx.$queryRaw<{ document: Prisma.JsonValue }[]>`
+      SELECT ${Prisma.raw(isDocument ? '"document"' : '1')} FROM ${Prisma.raw(`"${table}"`)}
       WHERE "tenant_id" = ${this.scope.tenant} AND ${Prisma.join(conditions, ' AND ')} FOR UPDATE`;
-    return this.find(key);
+    const [row] = rows;
+    if (row === undefined) return null;
+    // What lies in its document alone need not be asked for again.
+    return isDocument ? fromDocument<E>(row) : this.find(key);
   }
 
   async insert(entity: E): Promise<void> {

@@ -27,10 +27,11 @@ export class PrismaBlobs implements BlobRepository {
     const { tx } = this.scope;
     const digest = sha256Hex(bytes);
     const putAtMs = this.clock.nowMs();
+    const packed = await compress(bytes);
     // Touching a blob that is there keeps it from being cleaned away before this transaction refers to it.
-    const { count } = await tx.blob.updateMany({ where: { digest }, data: { putAtMs } });
-    if (count > 0) return digest;
-    await tx.blob.createMany({ data: { digest, bytes: await compress(bytes), putAtMs }, skipDuplicates: true });
+    await tx.$executeRaw`
+      INSERT INTO "blobs" ("digest", "bytes", "put_at_ms") VALUES (${digest}, ${packed}, ${putAtMs})
+      ON CONFLICT ("digest") DO UPDATE SET "put_at_ms" = excluded."put_at_ms"`;
     return digest;
   }
 
@@ -46,8 +47,8 @@ export class PrismaManifest implements ManifestRepository {
     private readonly clock: Clock,
   ) {}
 
-  async put(kind: EntryKind, id: string, content: EntryContent): Promise<number> {
-    const present = await this.find(kind, id);
+  async put(kind: EntryKind, id: string, content: EntryContent, known?: ManifestEntry | null): Promise<number> {
+    const present = known === undefined ? await this.find(kind, id) : known;
     if (present !== null && isSame(present.content, content)) return present.revision;
     return this.#write(kind, id, content, present);
   }

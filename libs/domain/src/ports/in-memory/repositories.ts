@@ -1,6 +1,10 @@
 import type { AccountSettings } from '../../tenancy/account.js';
 import { DEFAULT_ACCOUNT_SETTINGS } from '../../tenancy/account.js';
 import type { ApiPart, ApiPartKind } from '../../api-parts/api-part.js';
+import type { Authorizer } from '../../api-parts/authorizer.js';
+import type { GatewayResponse } from '../../api-parts/gateway-response.js';
+import type { Model } from '../../api-parts/model.js';
+import type { RequestValidator } from '../../api-parts/request-validator.js';
 import type { Deployment, Stage } from '../../deployments/deployment.js';
 import type { BasePathMapping, Certificate, DomainName } from '../../domain-names/domain-name.js';
 import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../../functions/function.js';
@@ -164,6 +168,21 @@ export class InMemoryRestApis extends InMemoryRepository<string, RestApi> implem
   }
   async count() {
     return this.rows.where(() => true).length;
+  }
+  async contents(apiId: string) {
+    const { resources, methods, apiParts } = this.tables;
+    const parts = <E extends ApiPart>(kind: ApiPartKind): E[] =>
+      apiParts.where((row) => row.kind === kind && row.apiId === apiId).map(({ part }) => copyOf(part) as E);
+    return {
+      resources: resources.where((row) => row.apiId === apiId).map(copyOf),
+      methods: methods.where((row) => row.apiId === apiId).map(copyOf),
+      parts: {
+        models: parts<Model>('MODEL'),
+        requestValidators: parts<RequestValidator>('REQUEST_VALIDATOR'),
+        authorizers: parts<Authorizer>('AUTHORIZER'),
+        gatewayResponses: parts<GatewayResponse>('GATEWAY_RESPONSE'),
+      },
+    };
   }
   protected override checkUnique(api: RestApi): void {
     if (this.isTakenElsewhere(api.id)) throw new DuplicateKey('REST API');
