@@ -22,4 +22,5 @@ const { main } = await import('../dist/index.js').catch((error) => {
   console.error(`tools/fleet is not built (npm run build): ${error.message}`);
   process.exit(1);
 });
-process.exitCode = await main(process.argv.slice(2));
+// Said outright: left to end by itself, Node 26 has been seen to wait for ever for handles that were closed, at 100 % of a core.
+process.exit(await main(process.argv.slice(2)));

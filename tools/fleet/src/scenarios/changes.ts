@@ -52,6 +52,7 @@ export const twoWriters: Scenario = {
   name: 'two-writers',
   guarantee:
     'two control planes move one stage at once, and one dies while it does: one wins, both say which, and all nodes serve that one',
+  isLong: true,
   run: async (fleet, tell) => {
     const [first, second] = fleet.planes;
     const { apiId, resourceId } = fleet.changing;

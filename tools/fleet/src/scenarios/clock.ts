@@ -24,6 +24,7 @@ export const wrongClocks: Scenario = {
   name: 'wrong-clocks',
   guarantee:
     'nodes five minutes early, five minutes late, and in tomorrow already: a strict quota is never spent twice on any day, and nobody is locked out',
+  isLong: true,
   run: async (fleet, tell) => {
     const library = findLibrary() ?? ((await installFromDebian('faketime')) ? findLibrary() : null);
     if (library === null) return tell('SKIPPED: libfaketime is not here, and cannot be installed');

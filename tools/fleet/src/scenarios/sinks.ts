@@ -22,6 +22,7 @@ const servers: readonly (readonly [string, () => net.Server | http.Server | null
 export const telemetrySink: Scenario = {
   name: 'telemetry-sink',
   guarantee: 'a collector that is down, silent or refusing costs spans, which are counted, and no request',
+  isLong: true,
   run: async (fleet, tell) => {
     for (const [what, make] of servers) {
       const server = make() ?? net.createServer();

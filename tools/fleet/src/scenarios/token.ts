@@ -10,6 +10,7 @@ export const wrongToken: Scenario = {
   name: 'wrong-token',
   guarantee:
     'a node restarted with a wrong token serves from its disk and says why it is alone; with the right one its usage arrives',
+  isLong: true,
   run: async (fleet, tell) => {
     const [node] = fleet.nodes as [FleetNode];
     await restart(node, { GATEHOUSE_NODE_TOKEN: 'a-token-of-last-year' });
