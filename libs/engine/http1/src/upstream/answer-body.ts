@@ -14,7 +14,7 @@ const BUFFERED_BYTES_MAX = 65_536;
 export class AnswerBody extends Readable implements TrailedBody {
   isWhole = false;
   trailers: readonly string[] | null = null;
-  /** It only passes through: its one reader gives what it has written back to the pool of chunks. */
+  /** Its chunks come from the pool: the one reader gives each back. What came before it was set does not. */
   isPooled = false;
 
   constructor(private readonly source: AnswerSource) {

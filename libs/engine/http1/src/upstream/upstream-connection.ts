@@ -4,8 +4,7 @@
  *
  *   CONNECTING -> IDLE <-> CALLING        anything unexpected -> destroyed
  *
- * All connections read into one buffer: a read is looked at, and what is kept of it copied, before the next one happens. While a body
- * only passes through, its connection reads into chunks of its own, which are handed on as they are.
+ * All connections read into one buffer: a read is looked at, and what is kept of it copied, before the next one happens.
  */
 import { Buffer } from 'node:buffer';
 import { RESET, UNREADABLE, type FailureKind, type UpstreamAddress } from '@gatehouse/engine-upstream';
@@ -19,12 +18,11 @@ import { REFUSALS, Refusal } from '../refusals.js';
 import { ResponseHeadParser, type ResponseHead } from '../response-head.js';
 import { ChunkedEncoder } from '../write.js';
 import { AnswerBody, type AnswerSource } from './answer-body.js';
-import { CHUNK_WORTH_BYTES, CHUNKS } from './chunk-pool.js';
+import { CHUNK_BYTES, CHUNKS } from './chunk-pool.js';
 import type { OutgoingHead } from './request-head.js';
 import type { UpstreamCall } from './upstream-call.js';
 
-/** One read of anything but a body that passes through. */
-export const READ_BUFFER = Buffer.allocUnsafeSlow(65_536);
+export const READ_BUFFER = Buffer.allocUnsafeSlow(CHUNK_BYTES);
 
 /** A body up to this size goes out in one write with its head. */
 const JOINED_BYTES_MAX = 16_384;
@@ -59,9 +57,6 @@ export class UpstreamConnection implements AnswerSource {
   private decoder: ChunkedDecoder | null = null;
   private leftBytes = 0;
   private isReadingPaused = false;
-  /** What the socket reads into; `null`: into `READ_BUFFER`. */
-  private chunk: Buffer | null = null;
-  private isChunkHandedOn = false;
 
   // The request in flight.
   private outgoing: Readable | null = null;
@@ -160,21 +155,6 @@ export class UpstreamConnection implements AnswerSource {
     if (this.framing === null) this.readHead(bytes.subarray(0, byteCount));
     else this.readBody(bytes, 0, byteCount);
     return !this.isReadingPaused;
-  }
-
-  /** Where the next read goes. Asked after each. */
-  nextBuffer(): Buffer {
-    const { chunk } = this;
-    if (this.body !== null && this.body.isPooled) {
-      if (chunk !== null && !this.isChunkHandedOn) return chunk;
-      this.isChunkHandedOn = false;
-      return (this.chunk = CHUNKS.take());
-    }
-    if (chunk !== null) {
-      if (!this.isChunkHandedOn) CHUNKS.giveBack(chunk);
-      this.chunk = null;
-    }
-    return READ_BUFFER;
   }
 
   private readHead(bytes: Buffer): void {
@@ -289,14 +269,8 @@ export class UpstreamConnection implements AnswerSource {
 
   private take(bytes: Buffer, from: number, to: number): void {
     if (from === to || this.body === null) return;
-    if (!this.body.push(this.pieceOf(bytes, from, to))) this.isReadingPaused = true;
-  }
-
-  /** What of a read outlives it. */
-  private pieceOf(bytes: Buffer, from: number, to: number): Buffer {
-    if (bytes !== this.chunk || to - from < CHUNK_WORTH_BYTES) return copyOf(bytes, from, to);
-    this.isChunkHandedOn = true;
-    return bytes.subarray(from, to);
+    const piece = this.body.isPooled ? CHUNKS.copyOf(bytes, from, to) : copyOf(bytes, from, to);
+    if (!this.body.push(piece)) this.isReadingPaused = true;
   }
 
   resumeReading(): void {
@@ -321,6 +295,7 @@ export class UpstreamConnection implements AnswerSource {
     this.framing = null;
     this.body = null;
     this.decoder = null;
+    this.resumeReading(); // whoever reads the rest of the body holds all of it: the next answer must not wait for that
     this.answerCount++;
     if (!isKeptAlive) this.destroy();
     else if (this.isRequestSent) this.release();
