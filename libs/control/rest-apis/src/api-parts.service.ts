@@ -65,7 +65,7 @@ import {
   type TenantStore,
 } from '@gatehouse/domain';
 import type { Clock, IdSource } from '@gatehouse/kernel';
-import { findApi, freshId, lockApi } from './rest-apis.service.js';
+import { findApi, freshId, lockApi, PART_ID_CHARS } from './rest-apis.service.js';
 
 /** How parts of one kind differ from the others. */
 interface Kind<E extends ApiPart> {
@@ -156,7 +156,7 @@ export class Models extends ApiParts<Model> {
   create(tenant: TenantId, apiId: string, request: ModelRequest): Promise<Model> {
     return this.tenants.transact(tenant, async (tx) => {
       await lockApi(tx, apiId);
-      const model = newModel(apiId, this.ids.id(ID_CHARS), request);
+      const model = newModel(apiId, this.ids.id(PART_ID_CHARS), request);
       if ((await tx.models.find(model)) !== null) throw conflict('Model name already exists for this REST API');
       await tx.models.insert(model);
       return model;
@@ -429,8 +429,6 @@ export async function withKnownReferences(tx: TenantRepositories, method: Method
     authorizers: new Map((await tx.authorizers.ofApi(apiId)).map(({ id, type }) => [id, type])),
   });
 }
-
-const ID_CHARS = 6;
 
 async function freshPartId(ids: IdSource, repository: ApiPartRepository<ApiPart>, apiId: string): Promise<string> {
   return freshId(ids, new Set((await repository.ofApi(apiId)).map(({ id }) => id)));

@@ -28,7 +28,7 @@ const API_ID_CHARS = 10;
 /** AWS's root resources have longer ids than their descendants. */
 const ROOT_ID_CHARS = 10;
 const RESOURCE_ID_CHARS = 6;
-const PART_ID_CHARS = 6;
+export const PART_ID_CHARS = 6;
 
 /** REST APIs of a tenant. What they serve changes with a deployment, so only their removal tells the nodes. */
 export class RestApis {
