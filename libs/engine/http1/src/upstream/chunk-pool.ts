@@ -1,27 +1,56 @@
 /**
  * Memory for bodies that only pass through. A fresh 64 KiB for each read would be garbage outside of V8's heap, and V8 answers that with
  * full collections: a quarter of the time of a large answer (measured). So a chunk is used again when it has been written.
+ *
+ *   bytes      memory
+ *   16 Ki ..   a chunk of 64 Ki, used again
+ *    4 Ki ..   a chunk of 16 Ki, used again
+ *    1 Ki ..   a chunk of 4 Ki, used again
+ *        ..    its own, no larger than it is
+ *
+ * What is kept is at most four times what it holds, so that an upstream that sends drop by drop to a caller that does not read costs what
+ * it sent. A piece's length tells its class, also when it comes back: what has memory of its own never gets into the pool.
  */
 export class ChunkPool {
-  private readonly free: Buffer[] = [];
+  private readonly free: readonly Buffer[][] = CHUNK_CLASSES.map(() => []);
 
-  /** Of `chunkBytes` or fewer: a copy of these bytes, to be given back when it is not needed any more, or left to the collector. */
+  /** Of `CHUNK_BYTES` or fewer: a copy of these bytes, to be given back when it is not needed any more, or left to the collector. */
   copyOf(bytes: Buffer, from: number, to: number): Buffer {
-    const chunk = this.free.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    const length = to - from;
+    const chunk = this.take(length);
     bytes.copy(chunk, 0, from, to);
-    return to - from === CHUNK_BYTES ? chunk : chunk.subarray(0, to - from);
+    return length === chunk.length ? chunk : chunk.subarray(0, length);
   }
 
-  /** What `copyOf` gave. Nobody may look at it afterwards. */
+  private take(length: number): Buffer {
+    const index = classOf(length);
+    // Not a part of Node's own pool: one small piece would keep all of it.
+    if (index === CHUNK_CLASSES.length) return Buffer.allocUnsafeSlow(length);
+    return this.free[index]!.pop() ?? Buffer.allocUnsafeSlow(CHUNK_CLASSES[index]!);
+  }
+
+  /** What `copyOf` gave, as it gave it. Nobody may look at it afterwards. */
   giveBack(chunk: Buffer): void {
-    if (this.free.length < FREE_MAX)
-      this.free.push(chunk.length === CHUNK_BYTES ? chunk : Buffer.from(chunk.buffer, 0, CHUNK_BYTES));
+    const index = classOf(chunk.length);
+    if (index === CHUNK_CLASSES.length) return;
+    const free = this.free[index]!;
+    const bytes = CHUNK_CLASSES[index]!;
+    if (free.length < FREE_MAX) free.push(chunk.length === bytes ? chunk : Buffer.from(chunk.buffer, 0, bytes));
   }
 }
 
 /** Of one read: the size of the connections' read buffer. */
 export const CHUNK_BYTES = 65_536;
-/** 16 MiB at most wait to be used again. */
+/** Each four times the next one. */
+const CHUNK_CLASSES: readonly number[] = [CHUNK_BYTES, 16_384, 4_096];
+/** Of each class: 21 MiB at most wait to be used again. */
 const FREE_MAX = 256;
+
+/** The class of a piece; behind the last one for a piece that is too small for any. */
+function classOf(length: number): number {
+  if (length > 16_384) return 0;
+  if (length > 4_096) return 1;
+  return length > 1_024 ? 2 : 3;
+}
 
 export const CHUNKS = new ChunkPool();
