@@ -25,6 +25,8 @@ describe('a pattern matches the whole text', () => {
     ['\\x41\\u0042\\.\\{', ['AB.{'], ['ABx{']],
     ['\\W\\w\\s\\S\\t', [' a b\t'], ['a a b\t']],
     ['a^b', [], ['ab', 'a^b']],
+    ['.*\\bdog\\b.*', ['a dog!', 'dog'], ['dogs', 'adog']],
+    ['a\\Bb', ['ab'], ['a b']],
     ['((a*)*)*b', ['b', 'aaab'], ['a']],
     ['😀.', ['😀😀'], ['😀']],
   ] as const) {
@@ -59,7 +61,7 @@ describe('what cannot be run in bounded time, or is no pattern, is refused', () 
     '(?<=a)b',
     '(?>a)',
     'a++',
-    '\\bword',
+    '\\pL',
     'a(?i)b',
     '[a&&b]',
     '[a[b]]',

@@ -1,0 +1,2 @@
+export { RegexError, type Dialect } from './parse-regex.js';
+export { Regex, WorkLimitExceeded, type RegexLimits, type WorkBudget } from './regex.js';
