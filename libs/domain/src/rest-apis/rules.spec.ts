@@ -193,4 +193,10 @@ describe('templates', () => {
       'exceeds maximum size',
     );
   });
+  test('one that does not parse is refused with line and column', () => {
+    expect(readTemplate('application/json', '#if($a)1#end', AWS_QUOTAS)).toBe('#if($a)1#end');
+    expect(() => readTemplate('text/x', '{\n  #if($a)1\n}', AWS_QUOTAS)).toThrow(
+      'Invalid mapping template specified for text/x: #if has no #end; it begins at line 2, column 3',
+    );
+  });
 });

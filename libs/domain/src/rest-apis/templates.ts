@@ -1,3 +1,4 @@
+import { parseTemplate, VtlSyntaxError } from '@gatehouse/lang';
 import { badRequest } from '../errors.js';
 import type { Quotas } from './quotas.js';
 
@@ -16,7 +17,17 @@ export function readTemplate(contentType: string, template: string | null, quota
   if (Buffer.byteLength(template) > quotas.templateBytes) {
     throw badRequest(`Mapping template for ${contentType} exceeds maximum size of ${quotas.templateBytes} bytes`);
   }
+  checkSyntax(contentType, template, quotas.templateBytes);
   return template;
+}
+
+function checkSyntax(contentType: string, template: string, bytesMax: number): void {
+  try {
+    parseTemplate(template, bytesMax);
+  } catch (cause) {
+    if (!(cause instanceof VtlSyntaxError)) throw cause;
+    throw badRequest(`Invalid mapping template specified for ${contentType}: ${cause.message}`);
+  }
 }
 
 export type TemplateMap = Readonly<Record<string, string | null>>;

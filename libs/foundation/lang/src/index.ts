@@ -1,2 +1,4 @@
 export { isLiteralTemplate } from './literal-template.js';
 export { SelectionPattern, SelectionPatternError } from './selection-pattern.js';
+export { VtlRenderError, VtlSyntaxError } from './vtl/errors.js';
+export { parseTemplate } from './vtl/parser.js';
