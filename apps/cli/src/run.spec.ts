@@ -20,6 +20,10 @@ const server = http.createServer(async (request, response) => {
     const allowed = request.headers.authorization === `Bearer ${SECRET}`;
     response.statusCode = allowed ? 200 : 403;
     const asked = `${request.method} ${request.url} ${await text(request)}`.trim();
+    if (allowed && request.url!.endsWith('/quotas')) {
+      response.end(JSON.stringify({ tenant: asked, quotas: { resources: 7, stages: 10 }, own: { resources: 7 } }));
+      return;
+    }
     response.end(JSON.stringify(allowed ? { tenant: asked, pool: 'eu', isDefault: request.method === 'DELETE' } : {}));
     return;
   }
@@ -84,7 +88,7 @@ test('--json prints the whole report', async () => {
 test('--help prints the help', async () => expect(await called(['--help'])).toEqual({ code: 0, stdout: HELP, stderr: '' }));
 
 for (const [what, args, over, message] of [
-  ['no command', [], {}, 'Which command? There are verify-usage and placement; got ""'],
+  ['no command', [], {}, 'Which command? There are verify-usage, placement and quotas; got ""'],
   [
     'a day that is none',
     ['verify-usage', '--from', '2026-02-30'],
@@ -133,5 +137,31 @@ test("placement asks, changes and clears with the operator token, and not with a
   expect(await called(['placement', '--pool', 'eu', '--clear'], token)).toMatchObject({
     code: 2,
     stderr: expect.stringMatching(/^--tenant: .*\n--pool and --clear: /),
+  });
+});
+
+test('quotas asks, sets some and clears all with the operator token', async () => {
+  const token = { GATEHOUSE_OPERATOR_TOKEN: SECRET, AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' };
+  const of = ['quotas', '--tenant', '111111111111'];
+  const at = '/admin/v1/tenants/111111111111/quotas';
+  expect(await called(of, token)).toEqual({
+    code: 0,
+    stdout: `Quotas of tenant GET ${at}:\n  resources  7  (set by the operator)\n  stages     10\n`,
+    stderr: '',
+  });
+  const { stdout } = await called([...of, '--set', 'resources=7', '--set', 'stages=default', '--json'], token);
+  expect(JSON.parse(stdout)).toEqual({
+    tenant: `PATCH ${at} {"resources":7,"stages":null}`,
+    quotas: { resources: 7, stages: 10 },
+    own: { resources: 7 },
+  });
+  expect((await called([...of, '--clear'], token)).stdout).toContain(`DELETE ${at}:`);
+  expect(await called(of, { GATEHOUSE_OPERATOR_TOKEN: 'other' })).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('answers 403'),
+  });
+  expect(await called(['quotas', '--set', 'resources', '--clear'], token)).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^--tenant: .*\n--set: expected a quota like .* got "resources"\n--set and --clear: /),
   });
 });

@@ -3,6 +3,7 @@ import { realpath } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { ConfigError, readConfig, secretSetting, stringSetting, systemClock } from '@gatehouse/kernel';
 import { placement, placementText } from './placement.js';
+import { quotas, quotasText, readQuotaChanges } from './quotas.js';
 import { signedGet } from './signed-get.js';
 import { usageText, verifyUsage, type UsagePage } from './verify-usage.js';
 
@@ -28,6 +29,7 @@ const SETTINGS = {
 
 export const HELP = `npm run admin -- verify-usage --from YYYY-MM-DD --to YYYY-MM-DD --access-log <file...> [--tenant id] [--json]
 npm run admin -- placement --tenant id [--pool name | --clear] [--json]
+npm run admin -- quotas --tenant id [--set name=number ... | --clear] [--json]
 
 verify-usage: holds the usage sums of the control plane against the access logs of the nodes, for every plan, key and UTC day.
 
@@ -48,7 +50,13 @@ placement: says which pool's nodes serve a tenant, and changes it.
   --pool           all its APIs go there, but those whose own tag gatehouse:pool says otherwise
   --clear          back to the default pool
 
-It takes GATEHOUSE_OPERATOR_TOKEN, which no tenant has.
+quotas: says how much of everything a tenant may have, and changes it.
+
+  --tenant         account id of the tenant
+  --set            a quota and its number, or "default" for AWS's; may be repeated
+  --clear          all as on AWS
+
+Placement and quotas take GATEHOUSE_OPERATOR_TOKEN, which no tenant has.
 Exit code 0: equal. 1: there is a difference. 2: it could not be found out.
 `;
 
@@ -59,6 +67,7 @@ const OPTIONS = {
   tenant: { type: 'string' },
   pool: { type: 'string' },
   clear: { type: 'boolean', default: false },
+  set: { type: 'string', multiple: true },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false, short: 'h' },
 } as const;
@@ -72,9 +81,12 @@ export async function run(args: readonly string[], environment: NodeJS.ProcessEn
     }
     const [command, ...moreFiles] = positionals; // a shell puts the second file of --access-log logs/* there
     if (command === 'placement') return await runPlacement(values, environment, output);
+    if (command === 'quotas') return await runQuotas(values, environment, output);
     const files = [...(values['access-log'] ?? []), ...moreFiles];
     const problems = [
-      ...(command === 'verify-usage' ? [] : [`Which command? There are verify-usage and placement; got "${command ?? ''}"`]),
+      ...(command === 'verify-usage'
+        ? []
+        : [`Which command? There are verify-usage, placement and quotas; got "${command ?? ''}"`]),
       ...periodProblems(values.from, values.to),
       ...(files.length > 0 ? [] : ['--access-log: expected at least one file']),
     ];
@@ -104,6 +116,23 @@ async function runPlacement(
   if (problems.length > 0) throw new Error(`${problems.join('\n')}\n\n${HELP}`);
   const answer = await placement(readConfig(OPERATOR_SETTINGS, environment), tenant!, clear ? null : pool);
   output.stdout.write(json ? `${JSON.stringify(answer, null, 2)}\n` : placementText(answer));
+  return 0;
+}
+
+async function runQuotas(
+  { tenant, set = [], clear, json }: { tenant?: string; set?: string[]; clear: boolean; json: boolean },
+  environment: NodeJS.ProcessEnv,
+  output: Output,
+): Promise<number> {
+  const changes = readQuotaChanges(set);
+  const problems = [
+    ...(tenant === undefined ? ['--tenant: expected the account id of a tenant'] : []),
+    ...(typeof changes === 'string' ? [changes] : []),
+    ...(set.length > 0 && clear ? ['--set and --clear: expected one of them'] : []),
+  ];
+  if (problems.length > 0 || typeof changes === 'string') throw new Error(`${problems.join('\n')}\n\n${HELP}`);
+  const answer = await quotas(readConfig(OPERATOR_SETTINGS, environment), tenant!, clear ? null : changes);
+  output.stdout.write(json ? `${JSON.stringify(answer, null, 2)}\n` : quotasText(answer));
   return 0;
 }
 

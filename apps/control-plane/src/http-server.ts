@@ -4,7 +4,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import type { NodeAdmin } from '@gatehouse/control-nodes';
 import { Certificates } from '@gatehouse/control-domain-names';
 import { Authenticator, AwsEndpoint, BODY_LIMIT_MAX_BYTES } from '@gatehouse/control-wire';
-import { AWS_QUOTAS, type TenantDirectory, type TenantStore } from '@gatehouse/domain';
+import type { TenantDirectory, TenantStore } from '@gatehouse/domain';
 import type { Clock, Secret } from '@gatehouse/kernel';
 import type { MetricsRegistry } from '@gatehouse/telemetry';
 import type { FastifyRequest } from 'fastify';
@@ -12,11 +12,13 @@ import type { Readable } from 'node:stream';
 import { AdminController } from './admin.controller.js';
 import { AWS_WIRE_PATH, AwsWireController } from './aws-wire.controller.js';
 import { OperatorController } from './operator.controller.js';
+import { OperatorGate } from './operator-gate.js';
+import { QuotasController } from './quotas.controller.js';
 import { CertificatesController } from './certificates.controller.js';
 import { HealthController } from './health.controller.js';
 import type { Readiness } from './readiness.js';
 import { receiveBody } from './receive-body.js';
-import { CLOCK, METRICS, NODE_ADMIN, OPERATOR_TOKEN, READINESS, TENANT_DIRECTORY, TENANT_STORE } from './tokens.js';
+import { CLOCK, METRICS, NODE_ADMIN, READINESS, TENANT_STORE } from './tokens.js';
 
 export interface HttpParts {
   readonly authenticator: Authenticator;
@@ -36,15 +38,21 @@ class HttpModule {
   static of(parts: HttpParts): DynamicModule {
     return {
       module: HttpModule,
-      controllers: [AdminController, CertificatesController, OperatorController, AwsWireController, HealthController],
+      controllers: [
+        AdminController,
+        CertificatesController,
+        OperatorController,
+        QuotasController,
+        AwsWireController,
+        HealthController,
+      ],
       providers: [
         { provide: Authenticator, useValue: parts.authenticator },
         { provide: AwsEndpoint, useValue: parts.endpoint },
-        { provide: Certificates, useValue: new Certificates(parts.store, parts.clock, AWS_QUOTAS) },
+        { provide: Certificates, useValue: new Certificates(parts.store, parts.clock) },
         { provide: NODE_ADMIN, useValue: parts.nodeAdmin },
         { provide: TENANT_STORE, useValue: parts.store },
-        { provide: TENANT_DIRECTORY, useValue: parts.directory },
-        { provide: OPERATOR_TOKEN, useValue: parts.operatorToken },
+        { provide: OperatorGate, useValue: new OperatorGate(parts.operatorToken, parts.directory) },
         { provide: READINESS, useValue: parts.readiness },
         { provide: METRICS, useValue: parts.metrics },
         { provide: CLOCK, useValue: parts.clock },

@@ -6,7 +6,7 @@ import { apiPartOperations, restApiOperations } from '@gatehouse/control-rest-ap
 import { tenantOperations } from '@gatehouse/control-tenants';
 import { usagePlanOperations } from '@gatehouse/control-usage-plans';
 import { noneYet, type OperationTables } from '@gatehouse/control-wire';
-import { AWS_QUOTAS, type RolloutWaiter, type TenantStore } from '@gatehouse/domain';
+import type { RolloutWaiter, TenantStore } from '@gatehouse/domain';
 import type { Clock, IdSource } from '@gatehouse/kernel';
 import { API_GATEWAY_NOT_YET, LAMBDA_NOT_YET } from './not-yet.js';
 
@@ -22,11 +22,11 @@ export interface TableDependencies {
 export function operationTables({ store, clock, ids, waiter, invoker }: TableDependencies): OperationTables {
   return {
     ApiGateway: {
-      ...restApiOperations({ store, clock, ids, quotas: AWS_QUOTAS }),
+      ...restApiOperations({ store, clock, ids }),
       ...apiPartOperations({ store, clock, ids }),
       ...deploymentOperations({ store, clock, ids, waiter }),
       ...usagePlanOperations({ store, clock, ids }),
-      ...domainNameOperations({ store, clock, ids, quotas: AWS_QUOTAS }),
+      ...domainNameOperations({ store, clock, ids }),
       ...tenantOperations({ store }),
       ...API_GATEWAY_NOT_YET,
     },

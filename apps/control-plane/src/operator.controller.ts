@@ -1,21 +1,10 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
-import { Body, Controller, Delete, Get, HttpCode, HttpException, Inject, Param, Put, Req } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Put, Req } from '@nestjs/common';
 import { placeTenant } from '@gatehouse/control-publish';
-import {
-  ApiError,
-  badRequest,
-  checkPool,
-  DEFAULT_POOL,
-  notFound,
-  tenantId,
-  type TenantDirectory,
-  type TenantId,
-  type TenantStore,
-} from '@gatehouse/domain';
-import type { Secret } from '@gatehouse/kernel';
+import { badRequest, checkPool, DEFAULT_POOL, type TenantId, type TenantStore } from '@gatehouse/domain';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { OPERATOR_TOKEN, TENANT_DIRECTORY, TENANT_STORE } from './tokens.js';
+import { OperatorGate, readJson } from './operator-gate.js';
+import { TENANT_STORE } from './tokens.js';
 
 const placementBody = z.strictObject({ pool: z.string() });
 
@@ -26,21 +15,17 @@ interface Placement {
   readonly isDefault: boolean;
 }
 
-/**
- * What the operator alone may do, for any tenant. He shows GATEHOUSE_OPERATOR_TOKEN (`authorization: Bearer ...`): tenants sign with
- * credentials of their own, and none of them opens this.
- */
+/** Where a tenant is served; for the operator. */
 @Controller('admin/v1/tenants/:tenant/placement')
 export class OperatorController {
   constructor(
-    @Inject(OPERATOR_TOKEN) private readonly token: Secret | null,
-    @Inject(TENANT_DIRECTORY) private readonly directory: TenantDirectory,
+    @Inject(OperatorGate) private readonly operator: OperatorGate,
     @Inject(TENANT_STORE) private readonly store: TenantStore,
   ) {}
 
   @Get()
   read(@Req() request: FastifyRequest, @Param('tenant') tenant: string): Promise<Placement> {
-    return this.answer(request, tenant, async (id) => {
+    return this.operator.answer(request, tenant, async (id) => {
       const pool = await this.store.transact(id, (tx) => tx.placement.read());
       return placementOf(id, pool);
     });
@@ -49,14 +34,14 @@ export class OperatorController {
   /** Sends all the tenant has published to nodes of the pool, and lets the others forget it. The pool may be without nodes. */
   @Put()
   place(@Req() request: FastifyRequest, @Param('tenant') tenant: string, @Body() body: unknown): Promise<Placement> {
-    return this.answer(request, tenant, (id) => this.write(id, readPool(body)));
+    return this.operator.answer(request, tenant, (id) => this.write(id, readPool(body)));
   }
 
   /** Back to the default pool. */
   @Delete()
   @HttpCode(200)
   clear(@Req() request: FastifyRequest, @Param('tenant') tenant: string): Promise<Placement> {
-    return this.answer(request, tenant, (id) => this.write(id, null));
+    return this.operator.answer(request, tenant, (id) => this.write(id, null));
   }
 
   private async write(id: TenantId, pool: string | null): Promise<Placement> {
@@ -67,27 +52,6 @@ export class OperatorController {
     });
     return placementOf(id, pool);
   }
-
-  private async answer<T>(request: FastifyRequest, tenant: string, work: (id: TenantId) => Promise<T>): Promise<T> {
-    try {
-      this.admit(request.headers.authorization);
-      const isId = /^\d{12}$/.test(tenant);
-      if (!isId || (await this.directory.find(tenantId(tenant))) === null) throw notFound(`No tenant ${JSON.stringify(tenant)}`);
-      return await work(tenantId(tenant));
-    } catch (error) {
-      if (error instanceof ApiError) throw new HttpException({ type: error.type, message: error.message }, error.status);
-      throw error;
-    }
-  }
-
-  private admit(authorization: string | undefined): void {
-    if (authorization === undefined)
-      throw new ApiError('MissingAuthenticationTokenException', 403, 'Missing Authentication Token');
-    if (this.token === null)
-      throw new ApiError('AccessDeniedException', 403, 'No operator is known: GATEHOUSE_OPERATOR_TOKEN is not set');
-    if (!timingSafeEqual(digestOf(authorization), digestOf(`Bearer ${this.token.reveal()}`)))
-      throw new ApiError('AccessDeniedException', 403, 'Only the operator may do this: expected the operator token');
-  }
 }
 
 const placementOf = (tenant: TenantId, pool: string | null): Placement => ({
@@ -97,15 +61,7 @@ const placementOf = (tenant: TenantId, pool: string | null): Placement => ({
 });
 
 function readPool(body: unknown): string {
-  let json: unknown;
-  try {
-    json = JSON.parse(body instanceof Uint8Array ? Buffer.from(body).toString() : '');
-  } catch {
-    throw badRequest('Invalid body: expected JSON like {"pool": "eu"}');
-  }
-  const read = placementBody.safeParse(json);
+  const read = placementBody.safeParse(readJson(body, '{"pool": "eu"}'));
   if (!read.success) throw badRequest(z.prettifyError(read.error));
   return checkPool(read.data.pool, 'value for /pool');
 }
-
-const digestOf = (text: string): Buffer => createHash('sha256').update(text).digest();

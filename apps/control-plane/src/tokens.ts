@@ -1,8 +1,6 @@
 /** Names of injected things that have no class of their own. */
 export const CLOCK = Symbol('Clock');
 export const NODE_ADMIN = Symbol('NodeAdmin');
-export const OPERATOR_TOKEN = Symbol('OperatorToken');
-export const TENANT_DIRECTORY = Symbol('TenantDirectory');
 export const TENANT_STORE = Symbol('TenantStore');
 export const READINESS = Symbol('Readiness');
 export const METRICS = Symbol('MetricsRegistry');

@@ -129,7 +129,18 @@ export {
   type RequestValidator,
   type RequestValidatorRequest,
 } from './api-parts/request-validator.js';
-export { AWS_QUOTAS, type Quotas } from './rest-apis/quotas.js';
+export {
+  AWS_QUOTAS,
+  changeQuotas,
+  checkRoom,
+  checkRoomAsAws,
+  ownQuotaNote,
+  quotaNote,
+  withDefaults,
+  type OwnQuotas,
+  type QuotaName,
+  type Quotas,
+} from './tenancy/quotas.js';
 export { checkRestApi, newRestApi, restApiPatchRules, unknownApi, type RestApiRequest } from './rest-apis/rest-api-rules.js';
 export { checkPathPart, isGreedy, isVariable } from './routing/path-part.js';
 export { resourcePatchRules } from './routing/resource-patch.js';
@@ -148,7 +159,6 @@ export { DEFAULT_METHOD_SETTING } from './deployments/method-settings.js';
 export {
   checkLoggingRole,
   newStage,
-  STAGES_PER_API_MAX,
   withCanary,
   withSettings,
   type CanaryRequest,
@@ -171,7 +181,6 @@ export {
   readQuota,
   readThrottle,
   unknownPlannedStage,
-  USAGE_PLANS_PER_KEY_MAX,
   withoutStage,
   type QuotaRequest,
 } from './usage-plans/usage-plan-rules.js';

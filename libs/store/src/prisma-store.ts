@@ -21,6 +21,7 @@ import {
 import { PrismaMetrics, PrismaUsage } from './repositories/metering.js';
 import type { Transaction, TransactionScope } from './repositories/prisma-repository.js';
 import { PrismaPlacement } from './repositories/placement.js';
+import { PrismaQuotas } from './repositories/quotas.js';
 import { PrismaBlobs, PrismaManifest } from './repositories/publish.js';
 import { PrismaApiParts, PrismaMethods, PrismaResources, PrismaRestApis } from './repositories/rest-apis.js';
 import { PrismaApiKeys, PrismaUsagePlanKeys, PrismaUsagePlans } from './repositories/usage-plans.js';
@@ -156,6 +157,7 @@ class PrismaStore implements Store {
       blobs: new PrismaBlobs(scope, this.#clock),
       manifest: new PrismaManifest(scope, this.#clock),
       placement: new PrismaPlacement(scope),
+      quotas: new PrismaQuotas(scope),
       usage: new PrismaUsage(scope),
       metrics: new PrismaMetrics(scope),
     };

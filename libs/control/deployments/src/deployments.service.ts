@@ -2,14 +2,13 @@ import { stageEntryId, publishStage, type KnownOfStage } from '@gatehouse/contro
 import {
   applyChanges,
   badRequest,
+  checkRoom,
   definitionDigest,
   deploymentPatchRules,
   freezeDefinition,
-  limitExceeded,
   newStage,
   notFound,
   readPatch,
-  STAGES_PER_API_MAX,
   withCanary,
   withSettings,
   type CanaryRequest,
@@ -90,6 +89,7 @@ export class Deployments {
       );
     }
     const nowMs = this.clock.nowMs();
+    const quotas = await tx.quotas.read();
     const present = await tx.stages.lock({ apiId, stageName });
     if (canary !== undefined) {
       if (present === null) {
@@ -97,11 +97,14 @@ export class Deployments {
           `Invalid deployment content specified.Stage ${stageName} must already be created before making a canary release deployment`,
         );
       }
-      return { entity: withCanary(withSettings(present, settings, nowMs), { ...canary, deploymentId }), isNew: false };
+      return {
+        entity: withCanary(withSettings(present, settings, nowMs, quotas), { ...canary, deploymentId }, quotas),
+        isNew: false,
+      };
     }
     if (present === null) {
       await checkRoomForStage(tx, apiId);
-      return { entity: newStage(apiId, stageName, deploymentId, settings, nowMs), isNew: true };
+      return { entity: newStage(apiId, stageName, deploymentId, settings, nowMs, quotas), isNew: true };
     }
     // API Gateway guide, "Set up an API Gateway canary release deployment": not before the canary is promoted or removed.
     if (present.canarySettings !== null) {
@@ -109,7 +112,7 @@ export class Deployments {
         `Stage ${stageName} has a canary. Promote or remove it before deploying to the stage, or deploy with canarySettings`,
       );
     }
-    return { entity: { ...withSettings(present, settings, nowMs), deploymentId }, isNew: false };
+    return { entity: { ...withSettings(present, settings, nowMs, quotas), deploymentId }, isNew: false };
   }
 
   find(tenant: TenantId, apiId: string, deploymentId: string): Promise<Deployment> {
@@ -171,11 +174,12 @@ export async function findApi(tx: TenantRepositories, apiId: string) {
 
 /** The API is locked by the caller, so the count holds. Wording after that of the resource limit. */
 export async function checkRoomForStage(tx: TenantRepositories, apiId: string): Promise<void> {
-  if ((await tx.stages.ofApi(apiId)).length >= STAGES_PER_API_MAX) {
-    throw limitExceeded(
-      'Maximum number of Stages for this API has been reached.  Please contact AWS if you need additional Stages.',
-    );
-  }
+  checkRoom(
+    await tx.quotas.read(),
+    'stages',
+    (await tx.stages.ofApi(apiId)).length,
+    'Maximum number of Stages for this API has been reached.  Please contact AWS if you need additional Stages.',
+  );
 }
 
 function unknownApi(tenant: TenantId, apiId: string): never {

@@ -38,8 +38,9 @@ export class Stages {
       const { stageName, deploymentId, settings, canary } = request;
       if (deploymentId === '') throw badRequest('DeploymentId cannot be empty');
       const nowMs = this.clock.nowMs();
-      const plain = newStage(apiId, stageName, deploymentId, settings, nowMs);
-      const stage = canary === undefined ? plain : withCanary(plain, canary);
+      const quotas = await tx.quotas.read();
+      const plain = newStage(apiId, stageName, deploymentId, settings, nowMs, quotas);
+      const stage = canary === undefined ? plain : withCanary(plain, canary, quotas);
       await checkDeployments(tx, stage);
       if ((await tx.stages.find({ apiId, stageName })) !== null) throw conflict('Stage already exists');
       await checkRoomForStage(tx, apiId);
@@ -68,7 +69,7 @@ export class Stages {
       await lockApi(tx, apiId);
       const stage = (await tx.stages.lock({ apiId, stageName })) ?? unknownStage();
       const nowMs = this.clock.nowMs();
-      const changed = patchStage(stage, operations, nowMs);
+      const changed = patchStage(stage, operations, nowMs, await tx.quotas.read());
       if (changed === stage) return { entity: stage, revision: null };
       await checkDeployments(tx, changed);
       const logsChanged =

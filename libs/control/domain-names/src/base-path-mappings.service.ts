@@ -6,7 +6,7 @@ import {
   checkBasePath,
   conflict,
   DuplicateKey,
-  limitExceeded,
+  checkRoom,
   readBasePath,
   readPatch,
   readStage,
@@ -18,7 +18,6 @@ import {
   type Page,
   type PageRequest,
   type PatchOperation,
-  type Quotas,
   type TenantId,
   type TenantRepositories,
   type TenantStore,
@@ -32,10 +31,7 @@ export interface NewMapping {
 
 /** Base path mappings. Locks: the API, then the domain name, which stands for all of its mappings, then the certificate it shows. */
 export class BasePathMappings {
-  constructor(
-    private readonly store: TenantStore,
-    private readonly quotas: Pick<Quotas, 'basePathMappings'>,
-  ) {}
+  constructor(private readonly store: TenantStore) {}
 
   create(tenant: TenantId, domainName: string, request: NewMapping): Promise<BasePathMapping> {
     return this.store.transact(tenant, async (tx) => {
@@ -48,8 +44,12 @@ export class BasePathMappings {
       const target = await lockTarget(tx, mapping);
       const domain = await lockDomain(tx, domainName);
       if (target !== null) throw target;
-      if ((await tx.basePathMappings.ofDomain(domainName)).length >= this.quotas.basePathMappings)
-        throw limitExceeded('Maximum number of base path mappings for this domain name has been reached.');
+      checkRoom(
+        await tx.quotas.read(),
+        'basePathMappings',
+        (await tx.basePathMappings.ofDomain(domainName)).length,
+        'Maximum number of base path mappings for this domain name has been reached.',
+      );
       await insert(tx, mapping);
       await publishDomainName(tx, domain);
       return mapping;

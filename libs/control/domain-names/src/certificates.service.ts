@@ -4,13 +4,12 @@ import {
   certificateArn,
   checkCertificateId,
   covers,
-  limitExceeded,
+  checkRoom,
   readCertificate,
   type Certificate,
   type CertificateText,
   type Page,
   type PageRequest,
-  type Quotas,
   type TenantId,
   type TenantStore,
 } from '@gatehouse/domain';
@@ -35,7 +34,6 @@ export class Certificates {
   constructor(
     private readonly store: TenantStore,
     private readonly clock: Clock,
-    private readonly quotas: Pick<Quotas, 'certificates'>,
   ) {}
 
   /** A new certificate, or another one in its place: domain names that use it go on with the new one. */
@@ -52,8 +50,12 @@ export class Certificates {
       if (lost.length > 0) throw conflict(`The certificate is in use by domain names it would not cover: ${lost.join(', ')}.`);
       if (present !== null) await tx.certificates.replace(certificate);
       else {
-        if ((await tx.certificates.count()) >= this.quotas.certificates)
-          throw limitExceeded('Maximum number of certificates for this account has been reached.');
+        checkRoom(
+          await tx.quotas.read(),
+          'certificates',
+          await tx.certificates.count(),
+          'Maximum number of certificates for this account has been reached.',
+        );
         await tx.certificates.insert(certificate);
       }
       await publishCertificate(tx, id);

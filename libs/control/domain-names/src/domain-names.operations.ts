@@ -1,6 +1,6 @@
 import type { ApiGateway } from '@gatehouse/aws-api';
 import type { Handlers } from '@gatehouse/control-wire';
-import { pageRequest, unknownDomainName, type Quotas, type TenantStore } from '@gatehouse/domain';
+import { pageRequest, unknownDomainName, type TenantStore } from '@gatehouse/domain';
 import type { Clock, IdSource } from '@gatehouse/kernel';
 import { BasePathMappings } from './base-path-mappings.service.js';
 import { DomainNames } from './domain-names.service.js';
@@ -10,7 +10,6 @@ export interface DomainNameDependencies {
   readonly store: TenantStore;
   readonly clock: Clock;
   readonly ids: IdSource;
-  readonly quotas: Quotas;
 }
 
 export type DomainNameOperations = Handlers<
@@ -27,9 +26,9 @@ export type DomainNameOperations = Handlers<
   | 'DeleteBasePathMapping'
 >;
 
-export function domainNameOperations({ store, clock, ids, quotas }: DomainNameDependencies): DomainNameOperations {
-  const domains = new DomainNames(store, clock, ids, quotas);
-  const mappings = new BasePathMappings(store, quotas);
+export function domainNameOperations({ store, clock, ids }: DomainNameDependencies): DomainNameOperations {
+  const domains = new DomainNames(store, clock, ids);
+  const mappings = new BasePathMappings(store);
   return {
     CreateDomainName: async ({ caller }, input) =>
       domainNameToWire(await domains.create(caller.tenant, caller.region, input, inlineCertificateFromWire(input))),

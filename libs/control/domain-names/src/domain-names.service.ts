@@ -8,7 +8,7 @@ import {
   covers,
   domainNamePatchRules,
   DuplicateKey,
-  limitExceeded,
+  checkRoom,
   newDomainName,
   readCertificate,
   readCertificateArn,
@@ -22,7 +22,6 @@ import {
   type Page,
   type PageRequest,
   type PatchOperation,
-  type Quotas,
   type TenantId,
   type TenantRepositories,
   type TenantStore,
@@ -43,14 +42,17 @@ export class DomainNames {
     private readonly store: TenantStore,
     private readonly clock: Clock,
     private readonly ids: IdSource,
-    private readonly quotas: Pick<Quotas, 'domainNames'>,
   ) {}
 
   /** `inline`: the certificate itself, instead of an ARN. */
   create(tenant: TenantId, region: string, request: DomainNameRequest, inline: CertificateText | null): Promise<DomainName> {
     return this.store.transact(tenant, async (tx) => {
-      if ((await tx.domainNames.count()) >= this.quotas.domainNames)
-        throw limitExceeded('Maximum number of domain names for this account has been reached.');
+      checkRoom(
+        await tx.quotas.read(),
+        'domainNames',
+        await tx.domainNames.count(),
+        'Maximum number of domain names for this account has been reached.',
+      );
       const inlineCertificateId = inline === null ? null : `inline-${this.ids.id(INLINE_ID_CHARS)}`;
       const identity = {
         region,

@@ -1,6 +1,6 @@
 /** What the conformance specs cannot see in time: bounds, and what a change leaves behind. */
 import type { OperationContext } from '@gatehouse/control-wire';
-import { AWS_QUOTAS, InMemoryStore, tenantId, type Quotas } from '@gatehouse/domain';
+import { InMemoryStore, tenantId, type OwnQuotas } from '@gatehouse/domain';
 import { sampleCertificate, sampleRestApi } from '@gatehouse/domain/samples';
 import { ManualClock, Secret, SequentialIds } from '@gatehouse/kernel';
 import { makeServerCertificate } from '@gatehouse/testkit';
@@ -29,13 +29,14 @@ beforeEach(async () => {
     await tx.certificates.insert(sampleCertificate({ expiresAtMs: clock.nowMs() + 1_000 }));
   });
 });
-const operations = (quotas: Partial<Quotas> = {}) =>
-  domainNameOperations({ store: store.tenants, clock, ids: new SequentialIds(), quotas: { ...AWS_QUOTAS, ...quotas } });
+const operations = () => domainNameOperations({ store: store.tenants, clock, ids: new SequentialIds() });
+const setQuotas = (quotas: OwnQuotas) => store.tenants.transact(TENANT, (tx) => tx.quotas.write(quotas));
 const published = async () =>
   (await store.manifest.all(['DOMAIN_NAME', 'CERTIFICATE'])).map(({ kind, id }) => `${kind} ${id}`).sort();
 
 test('a tenant has so many domain names, mappings of each, and certificates', async () => {
-  const { CreateDomainName, CreateBasePathMapping } = operations({ domainNames: 1, basePathMappings: 1 });
+  await setQuotas({ domainNames: 1, basePathMappings: 1, certificates: 1 });
+  const { CreateDomainName, CreateBasePathMapping } = operations();
   await CreateDomainName(context, { domainName: 'a.example.com', certificateArn: ARN });
   await expect(CreateDomainName(context, { domainName: 'b.example.com', certificateArn: ARN })).rejects.toThrow(
     /Maximum number of domain names/,
@@ -45,7 +46,7 @@ test('a tenant has so many domain names, mappings of each, and certificates', as
   await expect(CreateBasePathMapping(context, { ...mapping, basePath: 'b' })).rejects.toThrow(
     /Maximum number of base path mappings/,
   );
-  const certificates = new Certificates(store.tenants, clock, { certificates: 1 });
+  const certificates = new Certificates(store.tenants, clock);
   await expect(certificates.put(TENANT, 'us-east-1', 'two', text)).rejects.toThrow(/Maximum number of certificates/);
   await certificates.put(TENANT, 'us-east-1', 'one', text); // one in the place of another is not one more
 });
@@ -59,13 +60,13 @@ test('a certificate that has expired is not taken for a domain name, hinders no 
   );
   const patchOperations = [{ op: 'replace', path: '/securityPolicy', value: 'TLS_1_0' } as const];
   await UpdateDomainName(context, { domainName: 'a.example.com', patchOperations });
-  await new Certificates(store.tenants, clock, AWS_QUOTAS).put(TENANT, 'us-east-1', 'one', text);
+  await new Certificates(store.tenants, clock).put(TENANT, 'us-east-1', 'one', text);
   await CreateDomainName(context, { domainName: 'b.example.com', certificateArn: ARN });
 });
 
 test('another certificate takes the place of the one before on the nodes, and nothing is left of a domain name that goes', async () => {
   const { CreateDomainName, UpdateDomainName, DeleteDomainName } = operations();
-  await new Certificates(store.tenants, clock, AWS_QUOTAS).put(TENANT, 'us-east-1', 'two', text);
+  await new Certificates(store.tenants, clock).put(TENANT, 'us-east-1', 'two', text);
   await CreateDomainName(context, { domainName: 'a.example.com', certificateArn: ARN });
   expect(await published()).toEqual([`CERTIFICATE ${TENANT}:one`, 'DOMAIN_NAME a.example.com']);
   const patchOperations = [{ op: 'replace', path: '/certificateArn', value: ARN.replace('one', 'two') } as const];

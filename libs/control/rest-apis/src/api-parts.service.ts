@@ -142,7 +142,7 @@ export class Models extends ApiParts<Model> {
       repository: (tx) => tx.models,
       unknown: unknownModel,
       patchRules: modelPatchRules,
-      check: checkModel,
+      check: async (model, tx) => checkModel(model, await tx.quotas.read()),
       checkUnused: async (model, tx) =>
         checkModelUnused(
           model,
@@ -156,7 +156,7 @@ export class Models extends ApiParts<Model> {
   create(tenant: TenantId, apiId: string, request: ModelRequest): Promise<Model> {
     return this.tenants.transact(tenant, async (tx) => {
       await lockApi(tx, apiId);
-      const model = newModel(apiId, this.ids.id(PART_ID_CHARS), request);
+      const model = newModel(apiId, this.ids.id(PART_ID_CHARS), request, await tx.quotas.read());
       if ((await tx.models.find(model)) !== null) throw conflict('Model name already exists for this REST API');
       await tx.models.insert(model);
       return model;
@@ -220,7 +220,7 @@ export class Authorizers extends ApiParts<Authorizer> {
       const others = await tx.authorizers.ofApi(apiId);
       const authorizer = newAuthorizer(apiId, await freshPartId(this.ids, tx.authorizers, apiId), request);
       checkAuthorizerName(authorizer, others);
-      checkAuthorizerCount(others.length);
+      checkAuthorizerCount(others.length, await tx.quotas.read());
       await tx.authorizers.insert(authorizer);
       return authorizer;
     });
@@ -311,7 +311,7 @@ export class DocumentationParts extends ApiParts<DocumentationPart> {
     return this.tenants.transact(tenant, async (tx) => {
       await lockApi(tx, apiId);
       const part = newDocumentationPart(apiId, await freshPartId(this.ids, tx.documentationParts, apiId), location, properties);
-      checkNewPart(part, await tx.documentationParts.ofApi(apiId));
+      checkNewPart(part, await tx.documentationParts.ofApi(apiId), await tx.quotas.read());
       await tx.documentationParts.insert(part);
       return part;
     });

@@ -3,7 +3,6 @@ import type { ApiGateway } from '@gatehouse/aws-api';
 import type { OperationContext } from '@gatehouse/control-wire';
 import {
   ApiError,
-  AWS_QUOTAS,
   InMemoryStore,
   ResourceTree,
   tenantId,
@@ -27,7 +26,7 @@ const ours = context(OURS);
 const theirs = context(THEIRS);
 
 const operationsOn = (store: TenantStore): RestApiOperations =>
-  restApiOperations({ store, clock: new ManualClock(), ids: new SequentialIds(), quotas: AWS_QUOTAS });
+  restApiOperations({ store, clock: new ManualClock(), ids: new SequentialIds() });
 
 type Name = (typeof restApiOperationNames)[number];
 const LISTS: readonly Name[] = ['GetRestApis'];

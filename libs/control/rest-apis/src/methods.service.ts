@@ -36,11 +36,16 @@ export class Methods {
   }
 
   /** The method after `change`. `unknown` makes the error for a method that is not there. */
-  change(tenant: TenantId, key: MethodKey, change: (method: Method) => Method, unknown = unknownMethod): Promise<Method> {
+  change(
+    tenant: TenantId,
+    key: MethodKey,
+    change: (method: Method, tx: TenantRepositories) => Method | Promise<Method>,
+    unknown = unknownMethod,
+  ): Promise<Method> {
     return this.store.transact(tenant, async (tx) => {
       await lockApiOfMethod(tx, key);
       const present = (await tx.methods.find(key)) ?? (await missing(tx, key, unknown));
-      const method = await withKnownReferences(tx, change(present));
+      const method = await withKnownReferences(tx, await change(present, tx));
       await tx.methods.replace(method);
       return method;
     });

@@ -1,7 +1,7 @@
 import {
   applyChanges,
   badRequest,
-  limitExceeded,
+  checkRoomAsAws,
   readPatch,
   resourcePatchRules,
   ResourceTree,
@@ -9,7 +9,6 @@ import {
   type Method,
   type PageRequest,
   type PatchOperation,
-  type Quotas,
   type Resource,
   type TenantId,
   type TenantRepositories,
@@ -29,19 +28,19 @@ export class Resources {
   constructor(
     private readonly store: TenantStore,
     private readonly ids: IdSource,
-    private readonly quotas: Quotas,
   ) {}
 
   create(tenant: TenantId, apiId: string, parentId: string, pathPart: string): Promise<Resource> {
     return this.#change(tenant, apiId, async (tx, tree) => {
       const taken = { has: (id: string) => tree.find(id) !== null };
       const resource = tree.grow(parentId, freshId(this.ids, taken), pathPart);
-      if (tree.resources.length >= this.quotas.resources) {
+      checkRoomAsAws(
+        await tx.quotas.read(),
+        'resources',
+        tree.resources.length,
         // The two spaces are AWS's.
-        throw limitExceeded(
-          'Maximum number of Resources for this API has been reached.  Please contact AWS if you need additional Resources.',
-        );
-      }
+        'Maximum number of Resources for this API has been reached.  Please contact AWS if you need additional Resources.',
+      );
       await tx.resources.insert(resource);
       return resource;
     });

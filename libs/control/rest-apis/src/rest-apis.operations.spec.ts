@@ -2,13 +2,12 @@ import type { ApiGateway } from '@gatehouse/aws-api';
 import type { OperationContext } from '@gatehouse/control-wire';
 import {
   ApiError,
-  AWS_QUOTAS,
   InMemoryStore,
   newStage,
   tenantId,
   type PatchOperation,
   type TenantId,
-  type TenantStore,
+  type OwnQuotas,
 } from '@gatehouse/domain';
 import { ManualClock, SequentialIds } from '@gatehouse/kernel';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -30,11 +29,13 @@ let ops: RestApiOperations;
 
 beforeEach(() => {
   store = new InMemoryStore(new ManualClock());
-  ops = operationsOn(store.tenants);
+  ops = operations();
 });
 
-const operationsOn = (tenants: TenantStore, quotas = AWS_QUOTAS): RestApiOperations =>
-  restApiOperations({ store: tenants, clock: new ManualClock(1_700_000_000_000), ids: new SequentialIds(), quotas });
+const operations = (): RestApiOperations =>
+  restApiOperations({ store: store.tenants, clock: new ManualClock(1_700_000_000_000), ids: new SequentialIds() });
+/** For our tenant alone. */
+const setQuotas = (quotas: OwnQuotas) => store.tenants.transact(OURS, (tx) => tx.quotas.write(quotas));
 
 /** What the caller would read: no members that are undefined. */
 const seen = async (answer: Promise<unknown>): Promise<unknown> => JSON.parse(JSON.stringify(await answer));
@@ -151,12 +152,12 @@ describe('REST APIs', () => {
   }
 
   test('the quota of APIs holds', async () => {
-    const few = operationsOn(store.tenants, { ...AWS_QUOTAS, restApis: 1 });
-    await few.CreateRestApi(ours, { name: 'a' });
-    expect(await refusal(few.CreateRestApi(ours, { name: 'b' }))).toBe(
-      '429 Maximum number of REST APIs for this account has been reached.',
+    await setQuotas({ restApis: 1 });
+    await ops.CreateRestApi(ours, { name: 'a' });
+    expect(await refusal(ops.CreateRestApi(ours, { name: 'b' }))).toBe(
+      '429 Maximum number of REST APIs for this account has been reached. (quota restApis: 1)',
     );
-    expect(await refusal(few.CreateRestApi(theirs, { name: 'c' }))).toBe('accepted');
+    expect(await refusal(ops.CreateRestApi(theirs, { name: 'c' }))).toBe('accepted');
   });
 
   test('a copy has the content of the original under ids of its own', async () => {
@@ -417,11 +418,11 @@ describe('resources', () => {
   }
 
   test('the quota of resources holds, the root included', async () => {
-    const few = operationsOn(store.tenants, { ...AWS_QUOTAS, resources: 2 });
-    const { id, rootResourceId } = await few.CreateRestApi(ours, { name: 'a' });
-    await few.CreateResource(ours, { restApiId: id!, parentId: rootResourceId!, pathPart: 'a' });
-    expect(await refusal(few.CreateResource(ours, { restApiId: id!, parentId: rootResourceId!, pathPart: 'b' }))).toBe(
-      '429 Maximum number of Resources for this API has been reached.  Please contact AWS if you need additional Resources.',
+    await setQuotas({ resources: 2 });
+    const { id, rootResourceId } = await ops.CreateRestApi(ours, { name: 'a' });
+    await ops.CreateResource(ours, { restApiId: id!, parentId: rootResourceId!, pathPart: 'a' });
+    expect(await refusal(ops.CreateResource(ours, { restApiId: id!, parentId: rootResourceId!, pathPart: 'b' }))).toBe(
+      '429 Maximum number of Resources for this API has been reached.  Please contact AWS if you need additional Resources. (quota resources: 2)',
     );
   });
 
@@ -840,9 +841,13 @@ describe('integrations', () => {
   }
 
   test('an operator may raise the timeout', async () => {
-    ops = operationsOn(store.tenants, { ...AWS_QUOTAS, integrationTimeoutMsMax: 60_000 });
+    await setQuotas({ integrationTimeoutMsMax: 60_000 });
     const { key } = await users();
     expect((await ops.PutIntegration(ours, { ...key, ...HTTP, timeoutInMillis: 60_000 })).timeoutInMillis).toBe(60_000);
+    expect((await ops.PutIntegration(ours, { ...key, ...HTTP })).timeoutInMillis, 'the default stays').toBe(29_000);
+    expect(await refusal(ops.PutIntegration(ours, { ...key, ...HTTP, timeoutInMillis: 60_001 }))).toBe(
+      '400 Timeout should be between 50 ms and 60000 ms (quota integrationTimeoutMsMax: 60000)',
+    );
   });
 
   const present = {

@@ -22,7 +22,6 @@ import {
   withoutIntegrationResponse,
   withoutMethodResponse,
   type MethodKey,
-  type Quotas,
   type TenantStore,
 } from '@gatehouse/domain';
 import type { Clock, IdSource } from '@gatehouse/kernel';
@@ -43,8 +42,6 @@ export interface RestApiDependencies {
   readonly store: TenantStore;
   readonly clock: Clock;
   readonly ids: IdSource;
-  /** AWS_QUOTAS, unless the operator gives more. */
-  readonly quotas: Quotas;
 }
 
 export const restApiOperationNames = [
@@ -78,9 +75,9 @@ export const restApiOperationNames = [
 
 export type RestApiOperations = Handlers<ApiGateway.Operations, (typeof restApiOperationNames)[number]>;
 
-export function restApiOperations({ store, clock, ids, quotas }: RestApiDependencies): RestApiOperations {
-  const apis = new RestApis(store, clock, ids, quotas);
-  const resources = new Resources(store, ids, quotas);
+export function restApiOperations({ store, clock, ids }: RestApiDependencies): RestApiOperations {
+  const apis = new RestApis(store, clock, ids);
+  const resources = new Resources(store, ids);
   const methods = new Methods(store);
   return {
     CreateRestApi: async ({ caller }, input) =>
@@ -140,14 +137,17 @@ export function restApiOperations({ store, clock, ids, quotas }: RestApiDependen
 
     PutIntegration: async ({ caller }, input) => {
       const request = { ...input, httpMethod: input.integrationHttpMethod };
-      const method = await methods.change(caller.tenant, keyOf(input), (present) => putIntegration(present, request, quotas));
+      const method = await methods.change(caller.tenant, keyOf(input), async (present, tx) =>
+        putIntegration(present, request, await tx.quotas.read()),
+      );
       return integrationToWire(integrationOf(method));
     },
     GetIntegration: async ({ caller }, input) =>
       integrationToWire(integrationOf(await methods.find(caller.tenant, keyOf(input)))),
     UpdateIntegration: async ({ caller }, input) => {
-      const method = await methods.change(caller.tenant, keyOf(input), (present) => {
+      const method = await methods.change(caller.tenant, keyOf(input), async (present, tx) => {
         const integration = integrationOf(present);
+        const quotas = await tx.quotas.read();
         const changes = readPatch(input.patchOperations, integrationPatchRules(present, quotas));
         return withIntegration(present, applyChanges(integration, changes), quotas);
       });
@@ -161,8 +161,8 @@ export function restApiOperations({ store, clock, ids, quotas }: RestApiDependen
     },
 
     PutIntegrationResponse: async ({ caller }, input) => {
-      const method = await methods.change(caller.tenant, keyOf(input), (present) =>
-        putIntegrationResponse(present, input.statusCode, input, quotas),
+      const method = await methods.change(caller.tenant, keyOf(input), async (present, tx) =>
+        putIntegrationResponse(present, input.statusCode, input, await tx.quotas.read()),
       );
       return integrationResponseToWire(integrationResponse(integrationOf(method), input.statusCode));
     },
@@ -171,9 +171,10 @@ export function restApiOperations({ store, clock, ids, quotas }: RestApiDependen
       return integrationResponseToWire(integrationResponse(integrationOf(method), input.statusCode));
     },
     UpdateIntegrationResponse: async ({ caller }, input) => {
-      const method = await methods.change(caller.tenant, keyOf(input), (present) => {
+      const method = await methods.change(caller.tenant, keyOf(input), async (present, tx) => {
         const integration = integrationOf(present);
         const response = integrationResponse(integration, input.statusCode);
+        const quotas = await tx.quotas.read();
         const changes = readPatch(input.patchOperations, integrationResponsePatchRules(present, input.statusCode, quotas));
         return withIntegrationResponse(present, integration, applyChanges(response, changes));
       });

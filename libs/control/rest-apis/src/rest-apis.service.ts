@@ -3,8 +3,8 @@ import {
   applyChanges,
   badRequest,
   checkRestApi,
+  checkRoom,
   defaultModels,
-  limitExceeded,
   newRestApi,
   POOL_TAG,
   readPatch,
@@ -15,7 +15,6 @@ import {
   type Page,
   type PageRequest,
   type PatchOperation,
-  type Quotas,
   type RestApi,
   type RestApiRequest,
   type TenantId,
@@ -36,14 +35,12 @@ export class RestApis {
     private readonly store: TenantStore,
     private readonly clock: Clock,
     private readonly ids: IdSource,
-    private readonly quotas: Quotas,
   ) {}
 
   create(tenant: TenantId, region: string, request: RestApiRequest, cloneFrom: string | null): Promise<RestApi> {
     return this.store.transact(tenant, async (tx) => {
-      if ((await tx.restApis.count()) >= this.quotas.restApis) {
-        throw limitExceeded('Maximum number of REST APIs for this account has been reached.');
-      }
+      const quotas = await tx.quotas.read();
+      checkRoom(quotas, 'restApis', await tx.restApis.count(), 'Maximum number of REST APIs for this account has been reached.');
       // The lock keeps the original still while it is copied.
       const source = cloneFrom === null ? null : await tx.restApis.lock(cloneFrom);
       if (cloneFrom !== null && source === null) throw unknownApi(tenant, cloneFrom);
@@ -53,7 +50,7 @@ export class RestApis {
         region,
         createdAtMs: this.clock.nowMs(),
       };
-      const api = newRestApi(request, identity, this.quotas, source);
+      const api = newRestApi(request, identity, quotas, source);
       if (namesPool(api)) await tx.placement.lock();
       await tx.restApis.insert(api);
       if (namesPool(api)) await placeTenant(tx);
@@ -76,7 +73,7 @@ export class RestApis {
   update(tenant: TenantId, apiId: string, operations: readonly PatchOperation[] | undefined): Promise<RestApi> {
     return this.store.transact(tenant, async (tx) => {
       const api = await lockApi(tx, apiId);
-      const changed = checkRestApi(applyChanges(api, readPatch(operations, restApiPatchRules)), this.quotas);
+      const changed = checkRestApi(applyChanges(api, readPatch(operations, restApiPatchRules)), await tx.quotas.read());
       await tx.restApis.replace(changed);
       return changed;
     });

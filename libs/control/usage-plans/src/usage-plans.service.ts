@@ -7,12 +7,11 @@ import {
   conflict,
   DuplicateKey,
   isSameStage,
-  limitExceeded,
+  checkRoom,
   notFound,
   patchUsagePlan,
   readLimitSettings,
   unknownPlannedStage,
-  USAGE_PLANS_PER_KEY_MAX,
   type ApiKey,
   type Page,
   type PageRequest,
@@ -177,9 +176,8 @@ function addedStages(before: UsagePlan, after: UsagePlan): PlannedStage[] {
 /** Throws LimitExceeded and Conflict when the key may not be in this plan as well. Publishes nothing. */
 export async function enterPlan(tx: TenantRepositories, plan: UsagePlan, apiKeyId: string, nowMs: number): Promise<void> {
   const others = await otherPlans(tx, apiKeyId, plan.id);
-  if (others.length >= USAGE_PLANS_PER_KEY_MAX) {
-    throw limitExceeded(`Maximum number of Usage Plans for API Key ${apiKeyId} has been reached: ${USAGE_PLANS_PER_KEY_MAX}`);
-  }
+  const text = `Maximum number of Usage Plans for API Key ${apiKeyId} has been reached.`;
+  checkRoom(await tx.quotas.read(), 'usagePlansPerKey', others.length, text);
   checkOnePlanPerStage(apiKeyId, plan, others);
   await tx.usagePlanKeys.insert({ usagePlanId: plan.id, apiKeyId, createdAtMs: nowMs });
 }

@@ -1,11 +1,12 @@
 /** Authorizers of REST APIs (API Gateway guide, "Lambda authorizers", "Amazon Cognito user pools as authorizer"). */
-import { badRequest, conflict, limitExceeded, notFound, validationError } from '../errors.js';
+import { badRequest, conflict, notFound, validationError } from '../errors.js';
 import type { PatchRule, PatchRules } from '../patch/patch.js';
 import { optionalProperty, property, textOrNull, valueList } from '../patch/rules.js';
 import { readServiceArn } from '../rest-apis/integration-uri.js';
 import type { Method, Resource } from '../rest-apis/rest-api.js';
 import type { ApiPart } from './api-part.js';
 import { methodNames } from './references.js';
+import { checkRoomAsAws, type Quotas } from '../tenancy/quotas.js';
 
 const TYPES = ['TOKEN', 'REQUEST', 'COGNITO_USER_POOLS'] as const;
 
@@ -38,7 +39,6 @@ export interface AuthorizerRequest {
   readonly authorizerResultTtlInSeconds?: number | undefined;
 }
 
-const PER_API_MAX = 10;
 const TTL_SECONDS_MAX = 3_600;
 const PROVIDERS_MAX = 1_000;
 
@@ -149,9 +149,11 @@ export function checkAuthorizerName({ id, name }: Authorizer, others: readonly A
 }
 
 /** Throws LimitExceeded when the API has as many as it may have. */
-export function checkAuthorizerCount(count: number): void {
-  if (count < PER_API_MAX) return;
-  throw limitExceeded(
+export function checkAuthorizerCount(count: number, quotas: Quotas): void {
+  checkRoomAsAws(
+    quotas,
+    'authorizers',
+    count,
     'Maximum number of Authorizers for this API has been reached. Please contact AWS if you need additional Authorizers.',
   );
 }

@@ -1,8 +1,9 @@
 /** Documentation of an API, in parts and in versions (API Gateway guide, "Documentation for REST APIs"). */
-import { badRequest, conflict, limitExceeded, notFound, validationError } from '../errors.js';
+import { badRequest, conflict, notFound, validationError } from '../errors.js';
 import { property, textOrNull } from '../patch/rules.js';
 import type { PatchRules } from '../patch/patch.js';
 import type { ApiPart } from './api-part.js';
+import { checkRoom, type Quotas } from '../tenancy/quotas.js';
 
 /** What of a location each type may say; `name` must be said where it may. */
 const MEMBERS_OF_TYPE = {
@@ -54,7 +55,6 @@ export interface LocationRequest {
   readonly name?: string | undefined;
 }
 
-const PARTS_PER_API_MAX = 2_000;
 const STATUS_CODE = /^(?:[1-5]\d\d|\*)$/;
 /** The order of AWS's message. */
 const TYPES_AS_LISTED =
@@ -135,11 +135,10 @@ function locationText({ type, path, method, statusCode, name }: DocumentationLoc
 }
 
 /** Throws Conflict when another part is about the same, LimitExceeded when there are as many as may be. */
-export function checkNewPart({ location }: DocumentationPart, others: readonly DocumentationPart[]): void {
+export function checkNewPart({ location }: DocumentationPart, others: readonly DocumentationPart[], quotas: Quotas): void {
   if (others.some((other) => isSameLocation(other.location, location)))
     throw conflict(`Documentation part already exists for the specified location: type '${location.type}'.`);
-  if (others.length >= PARTS_PER_API_MAX)
-    throw limitExceeded('Maximum number of Documentation parts for this API has been reached.');
+  checkRoom(quotas, 'documentationParts', others.length, 'Maximum number of Documentation parts for this API has been reached.');
 }
 
 export function newDocumentationVersion(

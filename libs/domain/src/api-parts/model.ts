@@ -5,6 +5,7 @@ import type { PatchRules } from '../patch/patch.js';
 import type { Method, Resource } from '../rest-apis/rest-api.js';
 import type { ApiPart } from './api-part.js';
 import { methodNames } from './references.js';
+import { AWS_QUOTAS, quotaNote, type Quotas } from '../tenancy/quotas.js';
 
 /** Its id among the API's parts is its name: that is what everybody refers to it by. */
 export interface Model extends ApiPart {
@@ -25,29 +26,28 @@ export interface ModelRequest {
 }
 
 const NAME = /^[A-Za-z0-9]+$/;
-/** API Gateway guide, quotas: 400 KB. */
-const SCHEMA_BYTES_MAX = 400 * 1024;
 
-export function newModel(apiId: string, modelId: string, request: ModelRequest): Model {
+export function newModel(apiId: string, modelId: string, request: ModelRequest, quotas = AWS_QUOTAS): Model {
   if (request.name === '') throw badRequest('Model name must be non-empty');
   if (!NAME.test(request.name)) throw badRequest(`Model name must be alphanumeric: ${request.name}`);
   if (request.contentType === '') throw badRequest('Model content type must be non-empty');
-  return checkModel({
+  const model: Model = {
     apiId,
     id: request.name,
     modelId,
     contentType: request.contentType,
     description: textOrNull(request.description ?? ''),
     schema: request.schema ?? '',
-  });
+  };
+  return checkModel(model, quotas);
 }
 
 /** Throws BadRequest unless the model is one that may exist; returns it. */
-export function checkModel(model: Model): Model {
+export function checkModel(model: Model, quotas: Quotas): Model {
   const { schema } = model;
   if (schema.trim() === '') throw badRequest('Model schema must have at least 1 property or array items defined');
-  if (Buffer.byteLength(schema) > SCHEMA_BYTES_MAX)
-    throw badRequest(`Model schema exceeds maximum size of ${SCHEMA_BYTES_MAX} bytes`);
+  if (Buffer.byteLength(schema) > quotas.modelBytes)
+    throw badRequest(`Model schema exceeds maximum size of ${quotas.modelBytes} bytes${quotaNote(quotas, 'modelBytes')}`);
   if (readSchema(schema) === null)
     throw badRequest('Invalid model specified: Validation Result: warnings : [], errors : [Invalid model schema specified]');
   return model;

@@ -7,6 +7,7 @@ import { badRequest } from '../errors.js';
 import { boundedOperations, type PatchOperation } from '../patch/patch.js';
 import type { CanarySettings, Stage } from './deployment.js';
 import { changeMethodSetting, methodSettingKey, readMethodSettingPath } from './method-settings.js';
+import { AWS_QUOTAS } from '../tenancy/quotas.js';
 import { cacheSize, checkStage } from './stage.js';
 
 // Word for word what AWS answers, missing commas included: public reports of UpdateStage errors quote it so.
@@ -23,15 +24,13 @@ const PATHS =
   '/*/*/caching/ttlInSeconds, /*/*/caching/enabled, /*/*/caching/dataEncrypted, /*/*/caching/requireAuthorizationForCacheControl, ' +
   '/*/*/caching/unauthorizedCacheControlHeaderStrategy, /variables/{variable_name}, /tracingEnabled';
 
-const ACCESS_LOG_FORMAT_BYTES_MAX = 3072;
-
 /**
  * The stage after all operations; throws BadRequest for the first that is wrong. Whether the deployments it names exist
  * is the caller's question.
  */
-export function patchStage(stage: Stage, operations: readonly PatchOperation[], nowMs: number): Stage {
+export function patchStage(stage: Stage, operations: readonly PatchOperation[], nowMs: number, quotas = AWS_QUOTAS): Stage {
   if (operations.length === 0) return stage;
-  return checkStage({ ...boundedOperations(operations).reduce(apply, stage), lastUpdatedAtMs: nowMs });
+  return checkStage({ ...boundedOperations(operations).reduce(apply, stage), lastUpdatedAtMs: nowMs }, quotas);
 }
 
 function apply(stage: Stage, operation: PatchOperation): Stage {
@@ -144,12 +143,7 @@ function patchAccessLog(stage: Stage, op: string | undefined, path: string, valu
   } else if (path === '/accessLogSettings/destinationArn' || path === '/accessLogSettings/format') {
     if (op !== 'add' && op !== 'replace') throw noMethodSetting(op, path);
     if (value === '') throw badRequest('Access Log value must not be empty');
-    if (path.endsWith('/format')) {
-      if (Buffer.byteLength(value) > ACCESS_LOG_FORMAT_BYTES_MAX) {
-        throw badRequest(`Access Log format exceeds maximum size of ${ACCESS_LOG_FORMAT_BYTES_MAX} bytes`);
-      }
-      return { ...stage, accessLogSettings: { ...present, format: value } };
-    }
+    if (path.endsWith('/format')) return { ...stage, accessLogSettings: { ...present, format: value } };
     // Terraform trims the log group's trailing `:*` from its own configuration and compares.
     return { ...stage, accessLogSettings: { ...present, destinationArn: value.replace(/:\*$/, '') } };
   }

@@ -2,10 +2,9 @@ import { badRequest } from '../errors.js';
 import { checkTags } from '../tenancy/tags.js';
 import type { TextMap } from '../rest-apis/rest-api.js';
 import type { CanarySettings, Stage } from './deployment.js';
+import { AWS_QUOTAS, quotaNote, type Quotas } from '../tenancy/quotas.js';
 
 /** API Gateway guide, "Amazon API Gateway quotas and important notes". */
-export const STAGES_PER_API_MAX = 10;
-const STAGE_VARIABLES_MAX = 100;
 const VARIABLE_NAME_CHARS_MAX = 64;
 const VARIABLE_VALUE_CHARS_MAX = 512;
 const CACHE_CLUSTER_SIZES = ['0.5', '1.6', '6.1', '13.5', '28.4', '58.2', '118', '237'];
@@ -28,7 +27,14 @@ export interface CanaryRequest {
   readonly useStageCache?: boolean;
 }
 
-export function newStage(apiId: string, stageName: string, deploymentId: string, settings: StageSettings, nowMs: number): Stage {
+export function newStage(
+  apiId: string,
+  stageName: string,
+  deploymentId: string,
+  settings: StageSettings,
+  nowMs: number,
+  quotas = AWS_QUOTAS,
+): Stage {
   if (!/^[A-Za-z0-9_-]{1,128}$/.test(stageName))
     throw badRequest('Stage name only allows a-zA-Z0-9_- and at most 128 characters');
   const stage: Stage = {
@@ -50,13 +56,13 @@ export function newStage(apiId: string, stageName: string, deploymentId: string,
     createdAtMs: nowMs,
     lastUpdatedAtMs: nowMs,
   };
-  return withSettings(stage, settings, nowMs);
+  return withSettings(stage, settings, nowMs, quotas);
 }
 
 /** Takes over what was said and keeps the rest; variables are merged. */
-export function withSettings(stage: Stage, settings: StageSettings, nowMs: number): Stage {
+export function withSettings(stage: Stage, settings: StageSettings, nowMs: number, quotas = AWS_QUOTAS): Stage {
   const cacheClusterEnabled = settings.cacheClusterEnabled ?? stage.cacheClusterEnabled;
-  return checkStage({
+  const changed: Stage = {
     ...stage,
     description: settings.description ?? stage.description,
     cacheClusterEnabled,
@@ -65,7 +71,8 @@ export function withSettings(stage: Stage, settings: StageSettings, nowMs: numbe
     documentationVersion: settings.documentationVersion ?? stage.documentationVersion,
     tracingEnabled: settings.tracingEnabled ?? stage.tracingEnabled,
     lastUpdatedAtMs: nowMs,
-  });
+  };
+  return checkStage(changed, quotas);
 }
 
 /** The smallest cluster unless another size was asked for; kept while the cluster is switched off. */
@@ -74,19 +81,25 @@ export function cacheSize(enabled: boolean, size: string | null): string | null 
 }
 
 /** A canary says what it wants; the rest starts as on AWS: no traffic, the stage's own deployment, a cache of its own. */
-export function withCanary(stage: Stage, request: CanaryRequest): Stage {
+export function withCanary(stage: Stage, request: CanaryRequest, quotas = AWS_QUOTAS): Stage {
   const canary: CanarySettings = {
     percentTraffic: request.percentTraffic ?? 0,
     deploymentId: request.deploymentId ?? stage.deploymentId,
     stageVariableOverrides: request.stageVariableOverrides ?? null,
     useStageCache: request.useStageCache ?? false,
   };
-  return checkStage({ ...stage, canarySettings: canary });
+  return checkStage({ ...stage, canarySettings: canary }, quotas);
 }
 
 /** Throws for a stage that breaks a rule of its own; returns it otherwise. */
-export function checkStage(stage: Stage): Stage {
-  checkVariables(stage.variables);
+export function checkStage(stage: Stage, quotas: Quotas): Stage {
+  checkVariables(stage.variables, quotas);
+  const format = stage.accessLogSettings?.format ?? '';
+  if (Buffer.byteLength(format) > quotas.accessLogFormatBytes) {
+    throw badRequest(
+      `Access Log format exceeds maximum size of ${quotas.accessLogFormatBytes} bytes${quotaNote(quotas, 'accessLogFormatBytes')}`,
+    );
+  }
   if (stage.cacheClusterSize !== null && !CACHE_CLUSTER_SIZES.includes(stage.cacheClusterSize)) {
     throw badRequest(
       `Invalid cache cluster size "${stage.cacheClusterSize}". Valid options are ${CACHE_CLUSTER_SIZES.join(', ')}`,
@@ -97,15 +110,17 @@ export function checkStage(stage: Stage): Stage {
     if (!(canary.percentTraffic >= 0 && canary.percentTraffic <= 100)) {
       throw badRequest('Canary percentTraffic must be between 0.0 and 100.0');
     }
-    checkVariables(canary.stageVariableOverrides);
+    checkVariables(canary.stageVariableOverrides, quotas);
   }
   return stage;
 }
 
 // API reference, CreateStage, variables: names [A-Za-z0-9_]+, values [A-Za-z0-9-._~:/?#&=,]+. The wording is ours.
-function checkVariables(variables: TextMap | null): void {
+function checkVariables(variables: TextMap | null, quotas: Quotas): void {
   const entries = Object.entries(variables ?? {});
-  if (entries.length > STAGE_VARIABLES_MAX) throw badRequest(`A stage can have at most ${STAGE_VARIABLES_MAX} stage variables`);
+  if (entries.length > quotas.stageVariables) {
+    throw badRequest(`A stage can have at most ${quotas.stageVariables} stage variables${quotaNote(quotas, 'stageVariables')}`);
+  }
   for (const [name, value] of entries) {
     // The store's JSON library drops it without a word.
     if (name === '__proto__') throw badRequest(`Invalid stage variable name "${name}": this name cannot be stored`);

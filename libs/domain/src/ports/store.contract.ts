@@ -15,6 +15,7 @@ import { entryForPool } from '../publish/placement.js';
 import type { EntryContent, ManifestEntry, NodeRecord } from '../publish/publish.js';
 import type { Method, Resource, RestApi } from '../rest-apis/rest-api.js';
 import { DEFAULT_ACCOUNT_SETTINGS } from '../tenancy/account.js';
+import { AWS_QUOTAS, type OwnQuotas } from '../tenancy/quotas.js';
 import { tenantId, type TenantId } from '../tenancy/tenant.js';
 import type { ApiKey, UsagePlan, UsagePlanKey } from '../usage-plans/usage-plan.js';
 import {
@@ -983,6 +984,29 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         await publishing;
         expect(order).toEqual(['published', 'placed']);
       });
+    });
+
+    test("what the operator says of a tenant's quotas stands over AWS's, for that tenant alone", async () => {
+      const [tenant, other] = [newTenant(), newTenant()];
+      const read = (of: TenantId) => transact(of, (tx) => tx.quotas.read());
+      expect(await read(tenant)).toEqual(AWS_QUOTAS);
+      const write = (own: OwnQuotas) =>
+        transact(tenant, async (tx) => {
+          const before = await tx.quotas.lock();
+          await tx.quotas.write(own);
+          expect(await tx.quotas.read(), 'a transaction sees what it wrote').toEqual({ ...AWS_QUOTAS, ...own });
+          return before;
+        });
+      expect(await write({ resources: 10_000 })).toEqual({});
+      expect(await write({ stages: 20 })).toEqual({ resources: 10_000 });
+      expect([await read(tenant), await read(other)]).toEqual([{ ...AWS_QUOTAS, stages: 20 }, AWS_QUOTAS]);
+      const raise = () =>
+        transact(tenant, async (tx) => {
+          const own = await tx.quotas.lock();
+          await tx.quotas.write({ ...own, stages: own.stages! + 1 });
+        });
+      await Promise.all([raise(), raise(), raise()]);
+      expect((await read(tenant)).stages, 'no change of one operator is lost to another').toBe(23);
     });
 
     describe('the manifest', () => {

@@ -4,6 +4,7 @@
  * in-memory fake and against PostgreSQL.
  */
 import type { AccountSettings } from '../tenancy/account.js';
+import type { OwnQuotas, Quotas } from '../tenancy/quotas.js';
 import type { Credential, Tenant, TenantId } from '../tenancy/tenant.js';
 import type { Method, Resource, RestApi } from '../rest-apis/rest-api.js';
 import type { ApiPart } from '../api-parts/api-part.js';
@@ -219,6 +220,15 @@ export interface PlacementRepository {
   write(pool: string | null): Promise<void>;
 }
 
+export interface QuotaRepository {
+  /** What the tenant may have: AWS's quotas, but where the operator said otherwise. */
+  read(): Promise<Quotas>;
+  /** What the operator said; other operators wait until the transaction ends. */
+  lock(): Promise<OwnQuotas>;
+  /** After `lock`. */
+  write(own: OwnQuotas): Promise<void>;
+}
+
 export interface UsageRepository {
   /** By key, then day, both bounds included. */
   between(usagePlanId: string, apiKeyId: string | null, startDay: string, endDay: string): Promise<UsageCount[]>;
@@ -272,6 +282,7 @@ export interface TenantRepositories {
   readonly blobs: BlobRepository;
   readonly manifest: ManifestRepository;
   readonly placement: PlacementRepository;
+  readonly quotas: QuotaRepository;
   readonly usage: UsageRepository;
   readonly metrics: MetricsRepository;
 }

@@ -5,7 +5,7 @@ import { flag, keyList, mapEntry, property, textOrNull } from '../patch/rules.js
 import { checkHttpUri, checkProxyUri, checkServiceUri } from './integration-uri.js';
 import { checkRequestMapping, checkResponseMapping, noMethodResponse } from './mapping-expressions.js';
 import { checkHttpMethod, checkStatusCode, unknownContentType, unknownParameter, unknownStatusCode } from './method-rules.js';
-import type { Quotas } from './quotas.js';
+import { AWS_QUOTAS, ownQuotaNote, type Quotas } from '../tenancy/quotas.js';
 import type { Integration, IntegrationResponse, IntegrationType, Method, TextMap } from './rest-api.js';
 import { readTemplate, readTemplates, type TemplateMap } from './templates.js';
 
@@ -48,7 +48,8 @@ export function putIntegration(method: Method, request: IntegrationRequest, quot
     requestTemplates: readTemplates(request.requestTemplates, quotas),
     passthroughBehavior: request.passthroughBehavior ?? 'WHEN_NO_MATCH',
     contentHandling: request.contentHandling ?? null,
-    timeoutInMillis: request.timeoutInMillis ?? quotas.integrationTimeoutMsMax,
+    // A tenant that may wait longer still waits as long as on AWS unless it says so.
+    timeoutInMillis: request.timeoutInMillis ?? Math.min(AWS_QUOTAS.integrationTimeoutMsMax, quotas.integrationTimeoutMsMax),
     cacheNamespace: textOrNull(request.cacheNamespace ?? '') ?? method.resourceId,
     cacheKeyParameters: [...new Set(request.cacheKeyParameters ?? [])],
     tlsConfig: tlsConfig === undefined ? null : { insecureSkipVerification: tlsConfig.insecureSkipVerification ?? false },
@@ -70,7 +71,9 @@ export function withIntegration(method: Method, integration: Integration, quotas
   checkPassthrough(integration.passthroughBehavior);
   const { timeoutInMillis: timeoutMs } = integration;
   if (!Number.isInteger(timeoutMs) || timeoutMs < TIMEOUT_MS_MIN || timeoutMs > quotas.integrationTimeoutMsMax) {
-    throw badRequest(`Timeout should be between ${TIMEOUT_MS_MIN} ms and ${quotas.integrationTimeoutMsMax} ms`);
+    throw badRequest(
+      `Timeout should be between ${TIMEOUT_MS_MIN} ms and ${quotas.integrationTimeoutMsMax} ms${ownQuotaNote(quotas, 'integrationTimeoutMsMax')}`,
+    );
   }
   if (integration.responseTransferMode === 'STREAM' && !integration.type.endsWith('_PROXY')) {
     throw badRequest('Response transfer mode STREAM is only supported for HTTP_PROXY and AWS_PROXY integrations');

@@ -3,7 +3,7 @@ import { flag, keyList, optionalProperty, property, textOrNull } from '../patch/
 import type { Change, PatchRule, PatchRules } from '../patch/patch.js';
 import type { TenantId } from '../tenancy/tenant.js';
 import { checkTags } from '../tenancy/tags.js';
-import type { Quotas } from './quotas.js';
+import { quotaNote, type Quotas } from '../tenancy/quotas.js';
 import type { RestApi } from './rest-api.js';
 
 const NAME_CHARS_MAX = 1024;
@@ -99,7 +99,9 @@ function readCompressionSize(text: string): number | null {
 function checkPolicy(policy: string | null, quotas: Quotas): void {
   if (policy === null) return;
   if (policy.length > quotas.policyChars)
-    throw badRequest(`Resource policy exceeds maximum size of ${quotas.policyChars} characters`);
+    throw badRequest(
+      `Resource policy exceeds maximum size of ${quotas.policyChars} characters${quotaNote(quotas, 'policyChars')}`,
+    );
   const invalid = badRequest('Invalid policy document. Please check the policy syntax and ensure that Principals are valid.');
   try {
     const document: unknown = JSON.parse(policy);

@@ -6,7 +6,7 @@ import {
   checkResponseMapping,
   checkResponseParameter,
 } from './mapping-expressions.js';
-import { AWS_QUOTAS } from './quotas.js';
+import { AWS_QUOTAS } from '../tenancy/quotas.js';
 import { checkContentType, readTemplate } from './templates.js';
 
 const bad = (expression: string): string =>

@@ -1,6 +1,6 @@
 import { parseTemplate, VtlSyntaxError } from '@gatehouse/lang';
 import { badRequest } from '../errors.js';
-import type { Quotas } from './quotas.js';
+import { quotaNote, type Quotas } from '../tenancy/quotas.js';
 
 /** RFC 9110 §8.3.1, parameters included; `$default` is the template for everything else. */
 const CONTENT_TYPE = /^(?:\$default|[\w!#$&^.+*-]+\/[\w!#$&^.+*-]+(?: *;[ -~]*)?)$/;
@@ -15,7 +15,9 @@ export function readTemplate(contentType: string, template: string | null, quota
   checkContentType(contentType);
   if (template === null || template === '') return null;
   if (Buffer.byteLength(template) > quotas.templateBytes) {
-    throw badRequest(`Mapping template for ${contentType} exceeds maximum size of ${quotas.templateBytes} bytes`);
+    throw badRequest(
+      `Mapping template for ${contentType} exceeds maximum size of ${quotas.templateBytes} bytes${quotaNote(quotas, 'templateBytes')}`,
+    );
   }
   checkSyntax(contentType, template, quotas.templateBytes);
   return template;

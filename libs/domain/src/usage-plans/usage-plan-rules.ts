@@ -5,7 +5,6 @@ import type { PlannedStage, QuotaPeriod, ThrottleLimits, UsagePlan } from './usa
 
 /** API Gateway guide, "Amazon API Gateway quotas and important notes": method throttles per stage of a plan. */
 export const METHOD_THROTTLES_PER_STAGE_MAX = 20;
-export const USAGE_PLANS_PER_KEY_MAX = 10;
 
 const QUOTA_PERIODS: readonly QuotaPeriod[] = ['DAY', 'WEEK', 'MONTH'];
 const OFFSET_MAX: Readonly<Record<QuotaPeriod, number>> = { DAY: 0, WEEK: 6, MONTH: 27 };

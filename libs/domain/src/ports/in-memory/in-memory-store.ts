@@ -21,6 +21,7 @@ import {
   InMemoryFunctionVersions,
   InMemoryMethods,
   InMemoryPlacement,
+  InMemoryQuotas,
   InMemoryResources,
   InMemoryRestApis,
   InMemoryStages,
@@ -102,6 +103,7 @@ export class InMemoryStore implements Store {
         blobs,
         manifest,
         placement: new InMemoryPlacement(tables),
+        quotas: new InMemoryQuotas(tables),
         usage: new InMemoryUsage(this.metering, tenant, tables.quotaExtensions),
         metrics: new InMemoryMetrics(this.metering, tenant),
       });

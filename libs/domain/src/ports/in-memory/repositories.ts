@@ -29,6 +29,7 @@ import {
   type FunctionVersionRepository,
   type MethodRepository,
   type PlacementRepository,
+  type QuotaRepository,
   type Repository,
   type ResourceRepository,
   type RestApiRepository,
@@ -37,12 +38,14 @@ import {
   type UsagePlanRepository,
 } from '../store.js';
 import { certificateIdsOf } from '../../domain-names/domain-name.js';
+import { withDefaults, type OwnQuotas } from '../../tenancy/quotas.js';
 import { ageText, copyOf, keyText, pageOf, Rows, sortedBy } from './rows.js';
 
 /** All tables of one tenant, as of its last commit. */
 export interface Tables {
   account: Map<string, AccountSettings>;
   placement: Map<string, string>;
+  quotas: Map<string, OwnQuotas>;
   restApis: Map<string, RestApi>;
   resources: Map<string, Resource>;
   methods: Map<string, Method>;
@@ -67,6 +70,7 @@ export function emptyTables(): Tables {
   return {
     account: new Map(),
     placement: new Map(),
+    quotas: new Map(),
     restApis: new Map(),
     resources: new Map(),
     methods: new Map(),
@@ -622,5 +626,19 @@ export class InMemoryPlacement implements PlacementRepository {
   async write(pool: string | null) {
     if (pool === null) this.tables.placement.delete('');
     else this.tables.placement.set('', pool);
+  }
+}
+
+/** A tenant's transactions run one after the other, so reading locks enough. */
+export class InMemoryQuotas implements QuotaRepository {
+  constructor(private readonly tables: OpenTables) {}
+  async read() {
+    return withDefaults(await this.lock());
+  }
+  async lock() {
+    return copyOf(this.tables.quotas.get('') ?? {});
+  }
+  async write(own: OwnQuotas) {
+    this.tables.quotas.set('', copyOf(own));
   }
 }
