@@ -1,3 +1,4 @@
+export { JsonSchema, SchemaError, type DocumentSource, type JsonSchemaSettings } from './json-schema/index.js';
 export { isLiteralTemplate } from './literal-template.js';
 export { SelectionPattern, SelectionPatternError } from './selection-pattern.js';
 export { VtlRenderError, VtlSyntaxError } from './vtl/errors.js';

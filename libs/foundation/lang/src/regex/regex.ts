@@ -33,6 +33,8 @@ export interface RegexLimits {
 
 /** Classes and positions, over all states of one pattern: some hundred kilobytes. */
 const REMEMBERED_MAX = 32_768;
+/** Making a state costs some fifty nanoseconds for each instruction, a budget's unit is about ten. */
+const VISIT_WORK = 4;
 const START_OF_TEXT = 0;
 const AFTER_WORD = 1;
 const AFTER_OTHER = 2;
@@ -85,6 +87,11 @@ export class Regex {
   /** May match anywhere in the text. Throws RegexError. */
   static search(text: string, dialect: Dialect, limits: RegexLimits): Regex {
     return new Regex(compile(text, dialect, limits), false);
+  }
+
+  /** In instructions. */
+  get size(): number {
+    return this.#program.length;
   }
 
   /** Throws WorkLimitExceeded when there is a budget and it is used up. */
@@ -151,7 +158,7 @@ export class Regex {
       else if (instruction.kind === 'end') isMatch ||= !this.matchesWhole || codePoint === END_OF_TEXT;
       else if (isTrue(instruction.kind, before, codePoint, isWord)) pending.push(at + 1);
     }
-    if (budget !== null && (budget.left -= visits) < 0) throw new WorkLimitExceeded();
+    if (budget !== null && (budget.left -= VISIT_WORK * visits) < 0) throw new WorkLimitExceeded();
     return isMatch;
   }
 
