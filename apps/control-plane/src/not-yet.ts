@@ -3,30 +3,20 @@ import { notYet } from '@gatehouse/control-wire';
 /** Operations of API Gateway v1 that answer an error with their name. */
 export const API_GATEWAY_NOT_YET = notYet(
   'CreateDomainNameAccessAssociation',
-  'CreateVpcLink',
-  'DeleteClientCertificate',
   'DeleteDomainNameAccessAssociation',
-  'DeleteVpcLink',
   'FlushStageAuthorizersCache',
   'FlushStageCache',
-  'GenerateClientCertificate',
-  'GetClientCertificate',
-  'GetClientCertificates',
   'GetDomainNameAccessAssociations',
   'GetExport',
   'GetSdk',
   'GetSdkType',
   'GetSdkTypes',
-  'GetVpcLink',
-  'GetVpcLinks',
   'ImportDocumentationParts',
   'ImportRestApi',
   'PutRestApi',
   'RejectDomainNameAccessAssociation',
   'TestInvokeAuthorizer',
   'TestInvokeMethod',
-  'UpdateClientCertificate',
-  'UpdateVpcLink',
 );
 
 /** Operations of Lambda that answer an error with their name. */

@@ -1,4 +1,5 @@
 import { ApiGatewayV2 } from '@gatehouse/aws-api';
+import { backendAccessOperations } from '@gatehouse/control-backend-access';
 import { deploymentOperations } from '@gatehouse/control-deployments';
 import { domainNameOperations } from '@gatehouse/control-domain-names';
 import { functionOperations, type FunctionInvoker } from '@gatehouse/control-functions';
@@ -27,6 +28,7 @@ export function operationTables({ store, clock, ids, waiter, invoker }: TableDep
       ...deploymentOperations({ store, clock, ids, waiter }),
       ...usagePlanOperations({ store, clock, ids }),
       ...domainNameOperations({ store, clock, ids }),
+      ...backendAccessOperations({ store, clock, ids }),
       ...tenantOperations({ store }),
       ...API_GATEWAY_NOT_YET,
     },

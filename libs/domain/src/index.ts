@@ -207,6 +207,22 @@ export {
   type Certificate,
   type DomainName,
 } from './domain-names/domain-name.js';
+export {
+  clientCertificatePatchRules,
+  noSuchClientCertificate,
+  unknownClientCertificate,
+  type ClientCertificate,
+} from './backend-access/client-certificate.js';
+export {
+  newVpcLink,
+  noSuchVpcLink,
+  unknownVpcLink,
+  vpcLinkIdOf,
+  vpcLinkInUse,
+  vpcLinkPatchRules,
+  type VpcLink,
+  type VpcLinkRequest,
+} from './backend-access/vpc-link.js';
 export { domainNamePatchRules } from './domain-names/domain-name-patch.js';
 export { checkDomainName, newDomainName, unknownDomainName, type DomainNameRequest } from './domain-names/domain-name-rules.js';
 export { functionArn, isVersionNumber, readFunctionReference, type FunctionReference } from './functions/function-name.js';

@@ -126,7 +126,7 @@ test('all methods of an API with 1,000 resources come with one query', async () 
     await tx.restApis.insert(restApi('large'));
     for (let index = 0; index < 1000; index++) {
       await tx.resources.insert({ apiId: 'large', id: `r${index}`, parentId: null, pathPart: null, path: `/${index}` });
-      await tx.methods.insert({ apiId: 'large', resourceId: `r${index}`, httpMethod: 'GET' } as Method);
+      await tx.methods.insert({ apiId: 'large', resourceId: `r${index}`, httpMethod: 'GET', integration: null } as Method);
     }
   });
   const queries = vi.spyOn(pg.Client.prototype, 'query');

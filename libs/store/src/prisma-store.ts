@@ -10,6 +10,7 @@ import { PostgresMeteringLog } from './metering-log.js';
 import { PostgresNodes } from './nodes.js';
 import { PostgresLeaseBook } from './postgres-lease-book.js';
 import { PrismaAccount } from './repositories/account.js';
+import { PrismaClientCertificates, PrismaVpcLinks } from './repositories/backend-access.js';
 import { PrismaDeployments, PrismaStages } from './repositories/deployments.js';
 import { PrismaBasePathMappings, PrismaCertificates, PrismaDomainNames } from './repositories/domain-names.js';
 import {
@@ -150,6 +151,8 @@ class PrismaStore implements Store {
       domainNames: new PrismaDomainNames(scope),
       basePathMappings: new PrismaBasePathMappings(scope),
       certificates: new PrismaCertificates(scope),
+      clientCertificates: new PrismaClientCertificates(scope),
+      vpcLinks: new PrismaVpcLinks(scope),
       functions: new PrismaFunctions(scope),
       functionVersions: new PrismaFunctionVersions(scope),
       functionAliases: new PrismaFunctionAliases(scope),

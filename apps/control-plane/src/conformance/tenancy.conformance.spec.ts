@@ -33,6 +33,8 @@ interface Belongings {
   readonly functionName: string;
   readonly domainName: string;
   readonly certificateArn: string;
+  readonly clientCertificateId: string;
+  readonly vpcLinkId: string;
 }
 
 type Call = (tenant: TestTenant, ids: Belongings) => Promise<object>;
@@ -102,6 +104,8 @@ async function furnish(tenant: TestTenant, functionName: string): Promise<Belong
   const { arn: certificateArn } = JSON.parse(imported.text) as { arn: string };
   await api.createDomainName({ domainName, certificateArn });
   await api.createBasePathMapping({ domainName, restApiId, stage: 'dev' });
+  const { clientCertificateId } = await api.generateClientCertificate({ description: functionName });
+  const { id: vpcLinkId } = await api.createVpcLink(VPC_LINK);
   return {
     restApiId,
     resourceId: key.resourceId,
@@ -115,6 +119,8 @@ async function furnish(tenant: TestTenant, functionName: string): Promise<Belong
     functionName,
     domainName,
     certificateArn,
+    clientCertificateId: clientCertificateId!,
+    vpcLinkId: vpcLinkId!,
   };
 }
 
@@ -132,12 +138,18 @@ const NOBODYS: Belongings = {
   functionName: 'ownerless-function',
   domainName: 'nobodys.example.com',
   certificateArn: 'arn:aws:acm:us-east-1:999999999999:certificate/nobodys',
+  clientCertificateId: 'zzzzzc',
+  vpcLinkId: 'zzzzzl',
 };
 
 const apiArn = (restApiId: string): string => `arn:aws:apigateway:us-east-1::/restapis/${restApiId}`;
 const method = ({ restApiId, resourceId }: Belongings) => ({ restApiId, resourceId, httpMethod: 'GET' });
 const response = (ids: Belongings) => ({ ...method(ids), statusCode: '200' });
 const description = [{ op: 'replace' as const, path: '/description', value: 'taken over' }];
+const VPC_LINK = {
+  name: 'link',
+  targetArns: ['arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/a/b'],
+};
 const AUTHORIZER = {
   name: 'tokens',
   type: 'TOKEN',
@@ -235,6 +247,19 @@ const API_GATEWAY_CALLS: Record<Exclude<keyof ApiGateway.Operations, keyof typeo
       patchOperations: [{ op: 'replace', path: '/basePath', value: 'x' }],
     }),
   DeleteBasePathMapping: ({ apiGateway }, { domainName }) => apiGateway.deleteBasePathMapping({ domainName, basePath: '(none)' }),
+  // These two name nothing that could be another's; refused, so that nothing is gained.
+  GenerateClientCertificate: ({ apiGateway }) => apiGateway.generateClientCertificate({ tags: { 'aws:x': '' } }),
+  GetClientCertificate: ({ apiGateway }, { clientCertificateId }) => apiGateway.getClientCertificate({ clientCertificateId }),
+  GetClientCertificates: ({ apiGateway }) => apiGateway.getClientCertificates({}),
+  UpdateClientCertificate: ({ apiGateway }, { clientCertificateId }) =>
+    apiGateway.updateClientCertificate({ clientCertificateId, patchOperations: description }),
+  DeleteClientCertificate: ({ apiGateway }, { clientCertificateId }) =>
+    apiGateway.deleteClientCertificate({ clientCertificateId }),
+  CreateVpcLink: ({ apiGateway }) => apiGateway.createVpcLink({ ...VPC_LINK, name: '' }),
+  GetVpcLink: ({ apiGateway }, { vpcLinkId }) => apiGateway.getVpcLink({ vpcLinkId }),
+  GetVpcLinks: ({ apiGateway }) => apiGateway.getVpcLinks({}),
+  UpdateVpcLink: ({ apiGateway }, { vpcLinkId }) => apiGateway.updateVpcLink({ vpcLinkId, patchOperations: description }),
+  DeleteVpcLink: ({ apiGateway }, { vpcLinkId }) => apiGateway.deleteVpcLink({ vpcLinkId }),
   CreateModel: ({ apiGateway }, { restApiId }) =>
     apiGateway.createModel({ restApiId, name: 'Taken', contentType: 'application/json', schema: '{}' }),
   GetModel: ({ apiGateway }, { restApiId }) => apiGateway.getModel({ restApiId, modelName: 'Secret' }),

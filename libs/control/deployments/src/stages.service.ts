@@ -4,6 +4,7 @@ import {
   checkLoggingRole,
   conflict,
   newStage,
+  noSuchClientCertificate,
   notFound,
   patchStage,
   withCanary,
@@ -72,6 +73,7 @@ export class Stages {
       const changed = patchStage(stage, operations, nowMs, await tx.quotas.read());
       if (changed === stage) return { entity: stage, revision: null };
       await checkDeployments(tx, changed);
+      if (changed.clientCertificateId !== stage.clientCertificateId) await holdClientCertificate(tx, changed);
       const logsChanged =
         changed.accessLogSettings !== stage.accessLogSettings || changed.methodSettings !== stage.methodSettings;
       if (logsChanged) checkLoggingRole(changed, (await tx.account.read()).cloudwatchRoleArn);
@@ -96,6 +98,11 @@ async function checkDeployments(tx: TenantRepositories, stage: Stage): Promise<v
     const deployment = await tx.deployments.find({ apiId: stage.apiId, deploymentId });
     if (deployment === null) throw badRequest('Deployment id does not exist');
   }
+}
+
+/** Until the transaction ends: whoever deletes it waits, and then finds the stage. */
+async function holdClientCertificate(tx: TenantRepositories, { clientCertificateId: id }: Stage): Promise<void> {
+  if (id !== null && (await tx.clientCertificates.lock(id)) === null) throw noSuchClientCertificate();
 }
 
 function unknownStage(): never {

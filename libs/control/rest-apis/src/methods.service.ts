@@ -2,8 +2,10 @@ import { withKnownReferences } from './api-parts.service.js';
 import {
   conflict,
   newMethod,
+  noSuchVpcLink,
   unknownMethod,
   unknownResource,
+  vpcLinkIdOf,
   type Method,
   type MethodKey,
   type MethodRequest,
@@ -46,6 +48,7 @@ export class Methods {
       await lockApiOfMethod(tx, key);
       const present = (await tx.methods.find(key)) ?? (await missing(tx, key, unknown));
       const method = await withKnownReferences(tx, await change(present, tx));
+      if (vpcLinkIdOf(method) !== vpcLinkIdOf(present)) await holdVpcLink(tx, method);
       await tx.methods.replace(method);
       return method;
     });
@@ -61,6 +64,12 @@ export class Methods {
 
 async function lockApiOfMethod(tx: TenantRepositories, { apiId }: MethodKey): Promise<void> {
   if ((await tx.restApis.lock(apiId)) === null) throw unknownResource();
+}
+
+/** Until the transaction ends: whoever deletes the link waits, and then finds the method. */
+async function holdVpcLink(tx: TenantRepositories, method: Method): Promise<void> {
+  const id = vpcLinkIdOf(method);
+  if (id !== null && (await tx.vpcLinks.lock(id)) === null) throw noSuchVpcLink();
 }
 
 async function missing(tx: TenantRepositories, key: MethodKey, unknown: () => Error): Promise<never> {

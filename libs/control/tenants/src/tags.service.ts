@@ -5,7 +5,10 @@ import {
   notFound,
   POOL_TAG,
   readLimitSettings,
+  unknownClientCertificate,
   unknownDomainName,
+  unknownVpcLink,
+  type Repository,
   type TenantId,
   type TenantRepositories,
   type TenantStore,
@@ -61,21 +64,32 @@ async function open(tx: TenantRepositories, arn: string): Promise<Tagged> {
     case 'restapis':
       return openRestApi(tx, id);
     case 'apikeys':
-      return openApiKey(tx, id);
+      return openSimple(tx.apiKeys, id, () => notFound('Invalid API Key identifier specified'));
     case 'usageplans':
       return openUsagePlan(tx, id);
     case 'domainnames':
       return openDomainName(tx, id);
+    case 'vpclinks':
+      return openSimple(tx.vpcLinks, id, unknownVpcLink);
+    case 'clientcertificates':
+      return openSimple(tx.clientCertificates, id, unknownClientCertificate);
     // Taggable on AWS; Gatehouse has none of these yet, so every id is unknown.
     case 'apis':
       throw notFound(`Invalid API identifier specified ${tx.tenant}:${id}`);
-    case 'vpclinks':
-      throw notFound('Invalid Vpc Link identifier specified');
-    case 'clientcertificates':
-      throw notFound('Invalid client certificate identifier specified');
     default:
       throw badRequest('Invalid ARN specified in the request');
   }
+}
+
+/** What no node hears of, and nothing stands above. */
+async function openSimple<E extends { readonly tags: TextMap }>(
+  repository: Repository<string, E>,
+  id: string,
+  unknown: () => Error,
+): Promise<Tagged> {
+  const entity = await repository.lock(id);
+  if (entity === null) throw unknown();
+  return { tags: entity.tags, write: (tags) => repository.replace({ ...entity, tags }) };
 }
 
 async function openRestApi(tx: TenantRepositories, apiId: string): Promise<Tagged> {
@@ -97,12 +111,6 @@ async function openStage(tx: TenantRepositories, apiId: string, stageName: strin
   const stage = await tx.stages.lock({ apiId, stageName });
   if (stage === null) throw notFound('Invalid stage identifier specified');
   return { tags: stage.tags, write: (tags) => tx.stages.replace({ ...stage, tags }) };
-}
-
-async function openApiKey(tx: TenantRepositories, apiKeyId: string): Promise<Tagged> {
-  const key = await tx.apiKeys.lock(apiKeyId);
-  if (key === null) throw notFound('Invalid API Key identifier specified');
-  return { tags: key.tags, write: (tags) => tx.apiKeys.replace({ ...key, tags }) };
 }
 
 async function openDomainName(tx: TenantRepositories, name: string): Promise<Tagged> {

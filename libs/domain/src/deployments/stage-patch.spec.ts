@@ -37,6 +37,7 @@ describe('a patch changes exactly what its path names', () => {
     ],
     ['tracing', plain, [replace('/tracingEnabled', 'true')], { tracingEnabled: true }],
     ['documentation version', plain, [replace('/documentationVersion', 'v1')], { documentationVersion: 'v1' }],
+    ['client certificate', plain, [replace('/clientCertificateId', 'abc123')], { clientCertificateId: 'abc123' }],
     ['client certificate cleared', plain, [replace('/clientCertificateId', '')], {}],
     ['variable replaced', withVariables, [replace('/variables/port', '81')], { variables: { host: 'a.example', port: '81' } }],
     ['variable added', plain, [{ op: 'add', path: '/variables/a', value: 'b' }], { variables: { a: 'b' } }],
@@ -321,12 +322,6 @@ describe('a wrong operation is refused with the text of AWS', () => {
     ['a variable name with a dash', plain, replace('/variables/a-b', 'x'), 'Invalid stage variable name "a-b"'],
     ['a variable value with a space', plain, replace('/variables/a', 'x y'), 'Invalid stage variable value for a'],
     ['an unknown cache size', plain, replace('/cacheClusterSize', '1'), 'Invalid cache cluster size "1"'],
-    [
-      'a client certificate that does not exist',
-      plain,
-      replace('/clientCertificateId', 'abc123'),
-      'Invalid client certificate identifier specified',
-    ],
     [
       'move',
       plain,

@@ -25,8 +25,8 @@ const PATHS =
   '/*/*/caching/unauthorizedCacheControlHeaderStrategy, /variables/{variable_name}, /tracingEnabled';
 
 /**
- * The stage after all operations; throws BadRequest for the first that is wrong. Whether the deployments it names exist
- * is the caller's question.
+ * The stage after all operations; throws BadRequest for the first that is wrong. Whether the deployments and the client
+ * certificate it names exist is the caller's question.
  */
 export function patchStage(stage: Stage, operations: readonly PatchOperation[], nowMs: number, quotas = AWS_QUOTAS): Stage {
   if (operations.length === 0) return stage;
@@ -73,9 +73,7 @@ function patchProperty(stage: Stage, path: string, value: string): Stage {
     case '/cacheClusterSize':
       return { ...stage, cacheClusterSize: value === '' ? null : value };
     case '/clientCertificateId':
-      // No client certificate exists yet, so none can be named; keeping a name nothing answers to would be a lie.
-      if (value !== '') throw badRequest('Invalid client certificate identifier specified');
-      return { ...stage, clientCertificateId: null };
+      return { ...stage, clientCertificateId: value === '' ? null : value };
     case '/documentationVersion':
       return { ...stage, documentationVersion: value === '' ? null : value };
     default:

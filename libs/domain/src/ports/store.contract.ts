@@ -8,12 +8,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ManualClock, Secret, SetDigest } from '@gatehouse/kernel';
 import type { ApiPart } from '../api-parts/api-part.js';
 import type { Deployment, Stage } from '../deployments/deployment.js';
+import type { ClientCertificate } from '../backend-access/client-certificate.js';
+import type { VpcLink } from '../backend-access/vpc-link.js';
 import type { BasePathMapping, Certificate, DomainName } from '../domain-names/domain-name.js';
 import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../functions/function.js';
 import type { HistogramData, MetricSample, NodeReport, UsageKey } from '../metering/usage.js';
 import { entryForPool } from '../publish/placement.js';
 import type { EntryContent, ManifestEntry, NodeRecord } from '../publish/publish.js';
-import type { Method, Resource, RestApi } from '../rest-apis/rest-api.js';
+import type { Integration, Method, Resource, RestApi } from '../rest-apis/rest-api.js';
 import { DEFAULT_ACCOUNT_SETTINGS } from '../tenancy/account.js';
 import { AWS_QUOTAS, type OwnQuotas } from '../tenancy/quotas.js';
 import { tenantId, type TenantId } from '../tenancy/tenant.js';
@@ -79,6 +81,26 @@ function method(tenant: TenantId, httpMethod: string, resourceId = 'root'): Meth
     integration: null,
   };
 }
+
+const integration: Integration = {
+  type: 'HTTP_PROXY',
+  httpMethod: 'GET',
+  uri: 'http://backend',
+  connectionType: 'INTERNET',
+  connectionId: null,
+  credentials: null,
+  requestParameters: null,
+  requestTemplates: null,
+  passthroughBehavior: 'WHEN_NO_MATCH',
+  contentHandling: null,
+  timeoutInMillis: 29_000,
+  cacheNamespace: 'root',
+  cacheKeyParameters: [],
+  tlsConfig: null,
+  responseTransferMode: null,
+  integrationTarget: null,
+  integrationResponses: {},
+};
 
 function deployment(tenant: TenantId, id: string, createdAtMs = START_MS): Deployment {
   const api = restApi(tenant, 'parent');
@@ -182,6 +204,22 @@ function certificate(id: string, inlineOf: string | null = null): Certificate {
     importedAtMs: START_MS,
     inlineOf,
   };
+}
+
+function clientCertificate(id: string): ClientCertificate {
+  return {
+    id,
+    description: null,
+    certificatePem: '-----BEGIN CERTIFICATE-----',
+    privateKeyPem: new Secret(`key-of-${id}`),
+    createdAtMs: START_MS,
+    expiresAtMs: START_MS + 1,
+    tags: { z: '1', a: '2' },
+  };
+}
+
+function vpcLink(id: string): VpcLink {
+  return { id, name: id, description: 'a link', targetArns: ['arn:aws:x:::y'], tags: {} };
 }
 
 function functionVersion(version: string, functionName = 'parent'): FunctionVersion {
@@ -364,6 +402,20 @@ const KINDS: readonly Kind[] = [
     (tx) => tx.certificates,
     (_, index) => certificate(`certificate${index}`),
     (row) => ({ ...row, privateKeyPem: new Secret('another'), hostNames: [], inlineOf: 'a.example.com' }),
+    (row) => row.id,
+  ),
+  kind(
+    'client certificates',
+    (tx) => tx.clientCertificates,
+    (_, index) => clientCertificate(`cc${index}`),
+    (row) => ({ ...row, privateKeyPem: new Secret('another'), description: 'changed', tags: {} }),
+    (row) => row.id,
+  ),
+  kind(
+    'VPC links',
+    (tx) => tx.vpcLinks,
+    (_, index) => vpcLink(`link${index}`),
+    (row) => ({ ...row, name: 'changed', description: null }),
     (row) => row.id,
   ),
   kind(
@@ -681,6 +733,8 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
           await tx.domainNames.insert(domainName(tenant, `d${index}`));
           await tx.basePathMappings.insert(mapping(tenant, index === 0 ? '' : `b${index}`));
           await tx.certificates.insert(certificate(`c${index}`));
+          await tx.clientCertificates.insert(clientCertificate(`c${index}`));
+          await tx.vpcLinks.insert(vpcLink(`l${index}`));
           await tx.certificates.insert(certificate(`d${index}`, hostName(tenant, 'd0')));
         }
       });
@@ -767,13 +821,71 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
               (e) => e.id,
             ),
           ).toEqual(['c0', 'c1', 'c2', 'c3', 'c4']);
+          expect(
+            await names(
+              (r) => tx.clientCertificates.page(r),
+              (e) => e.id,
+            ),
+          ).toEqual(['c0', 'c1', 'c2', 'c3', 'c4']);
+          expect(
+            await names(
+              (r) => tx.vpcLinks.page(r),
+              (e) => e.id,
+            ),
+          ).toEqual(['l0', 'l1', 'l2', 'l3', 'l4']);
         }
+        expect([await tx.clientCertificates.count(), await tx.vpcLinks.count()]).toEqual([5, 5]);
         const first = await tx.restApis.page({ after: null, limit: 2 });
         await tx.restApis.remove(apiId(tenant, 'p0')); // the one the page ended with
         expect((await tx.restApis.page({ after: first.next, limit: 1 })).items[0]?.id).toBe(apiId(tenant, 'p1'));
         expect((await tx.restApis.page({ after: '\u0000 anything', limit: 9 })).items.length).toBe(5);
         const { items } = await tx.deployments.page(api, { after: null, limit: 1 });
         expect(items).toEqual([{ apiId: api, id: 'd4', description: 'first', createdAtMs: START_MS + 3 }]);
+      });
+    });
+
+    test('what names a client certificate or a VPC link is found, of this tenant alone', async () => {
+      const [tenant, other] = [newTenant(), newTenant()];
+      const through = (of: TenantId, httpMethod: string, connectionId: string, connectionType = 'VPC_LINK'): Method => ({
+        ...method(of, httpMethod),
+        integration: { ...integration, connectionType, connectionId },
+      });
+      for (const each of [tenant, other]) {
+        await transact(each, async (tx) => {
+          await insertParents(tx);
+          for (const [name, clientCertificateId] of [
+            ['prod', 'shown'],
+            ['dev', 'shown'],
+            ['test', 'shown-elsewhere'],
+            ['none', null],
+          ] as const) {
+            await tx.stages.insert({ ...stage(each, name), clientCertificateId });
+          }
+          await tx.methods.insert(through(each, 'PUT', 'link'));
+          await tx.methods.insert(through(each, 'GET', 'link'));
+          await tx.methods.insert(through(each, 'POST', 'other'));
+          await tx.methods.insert(through(each, 'HEAD', '${stageVariables.link}'));
+          await tx.methods.insert(through(each, 'PATCH', 'link', 'INTERNET'));
+          await tx.methods.insert(method(each, 'DELETE'));
+        });
+      }
+      await transact(tenant, async (tx) => {
+        const api = apiId(tenant, 'parent');
+        const stages = await tx.stages.usingClientCertificate('shown');
+        expect(stages.map(({ apiId: of, stageName }) => [of, stageName])).toEqual([
+          [api, 'dev'],
+          [api, 'prod'],
+        ]);
+        const methods = await tx.methods.usingVpcLink('link');
+        expect(methods.map(({ apiId: of, httpMethod }) => [of, httpMethod])).toEqual([
+          [api, 'GET'],
+          [api, 'PUT'],
+        ]);
+        await tx.stages.replace({ ...stages[0]!, clientCertificateId: null });
+        await tx.methods.replace({ ...methods[0]!, integration: null });
+        expect(await tx.stages.usingClientCertificate('shown')).toHaveLength(1);
+        expect(await tx.methods.usingVpcLink('link')).toHaveLength(1);
+        expect(await tx.methods.usingVpcLink('${stageVariables.link}')).toEqual([]);
       });
     });
 

@@ -18,6 +18,8 @@ import type { LimitSettings } from '../usage-plans/limit-settings.js';
 import type { ApiKey, QuotaPeriod, UsagePlan, UsagePlanKey } from '../usage-plans/usage-plan.js';
 import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../functions/function.js';
 import type { EntryContent, EntryKind, ManifestEntry, NodeRecord, NodeRefusal, Rollout } from '../publish/publish.js';
+import type { ClientCertificate } from '../backend-access/client-certificate.js';
+import type { VpcLink } from '../backend-access/vpc-link.js';
 import type { BasePathMapping, Certificate, DomainName } from '../domain-names/domain-name.js';
 import type { LeaseBook } from './lease-book.js';
 import type { MetricPeriod, MetricSample, NodeReport, QuotaExtension, UsageCount, UsageKey } from '../metering/usage.js';
@@ -85,6 +87,8 @@ export interface MethodRepository extends Repository<MethodKey, Method> {
   ofResources(apiId: string, resourceIds: readonly string[]): Promise<Method[]>;
   /** By resource path, then verb. */
   ofApi(apiId: string): Promise<Method[]>;
+  /** Those whose integration goes through it; by API, resource and verb. */
+  usingVpcLink(vpcLinkId: string): Promise<Method[]>;
 }
 export interface ApiPartKey {
   readonly apiId: string;
@@ -104,6 +108,8 @@ export interface DeploymentRepository extends Repository<{ apiId: string; deploy
 export interface StageRepository extends Repository<{ apiId: string; stageName: string }, Stage> {
   /** By name. */
   ofApi(apiId: string): Promise<Stage[]>;
+  /** Those that show it to their backends; by API, then name. */
+  usingClientCertificate(clientCertificateId: string): Promise<Stage[]>;
 }
 export interface ApiKeyRepository extends Repository<string, ApiKey> {
   /** Newest first. `namePrefix` is case-sensitive. */
@@ -151,6 +157,16 @@ export interface BasePathMappingRepository extends Repository<BasePathMappingKey
 export interface CertificateRepository extends Repository<string, Certificate> {
   /** By id; without those that came inside a domain name. */
   page(request: PageRequest): Promise<Page<Certificate>>;
+  count(): Promise<number>;
+}
+export interface ClientCertificateRepository extends Repository<string, ClientCertificate> {
+  /** By id. */
+  page(request: PageRequest): Promise<Page<ClientCertificate>>;
+  count(): Promise<number>;
+}
+export interface VpcLinkRepository extends Repository<string, VpcLink> {
+  /** By id. */
+  page(request: PageRequest): Promise<Page<VpcLink>>;
   count(): Promise<number>;
 }
 export interface FunctionRepository extends Repository<string, FunctionDefinition> {
@@ -275,6 +291,8 @@ export interface TenantRepositories {
   readonly domainNames: DomainNameRepository;
   readonly basePathMappings: BasePathMappingRepository;
   readonly certificates: CertificateRepository;
+  readonly clientCertificates: ClientCertificateRepository;
+  readonly vpcLinks: VpcLinkRepository;
   readonly functions: FunctionRepository;
   readonly functionVersions: FunctionVersionRepository;
   readonly functionAliases: FunctionAliasRepository;

@@ -1,4 +1,5 @@
 import { SelectionPattern, SelectionPatternError } from '@gatehouse/lang';
+import { noSuchVpcLink } from '../backend-access/vpc-link.js';
 import { badRequest, notFound } from '../errors.js';
 import type { PatchRules } from '../patch/patch.js';
 import { flag, keyList, mapEntry, property, textOrNull } from '../patch/rules.js';
@@ -11,6 +12,7 @@ import { readTemplate, readTemplates, type TemplateMap } from './templates.js';
 
 const TIMEOUT_MS_MIN = 50;
 const PASSTHROUGH_BEHAVIORS = ['WHEN_NO_MATCH', 'WHEN_NO_TEMPLATES', 'NEVER'];
+const CONNECTION_TYPES = ['INTERNET', 'VPC_LINK'];
 const CONTENT_HANDLINGS = ['CONVERT_TO_BINARY', 'CONVERT_TO_TEXT'];
 const TRANSFER_MODES = ['BUFFERED', 'STREAM'];
 
@@ -99,11 +101,15 @@ function checkCredentials(credentials: string | null): void {
     throw badRequest('Invalid ARN specified in the request');
 }
 
-// No VPC link can be created yet, so none can be named.
-function checkConnection({ connectionType, connectionId, integrationTarget }: Integration): void {
-  if (connectionType === 'VPC_LINK' || connectionId !== null || integrationTarget !== null) {
-    throw badRequest('Invalid Vpc Link identifier specified');
-  }
+/**
+ * Whether the VPC link exists is the caller's question. A target beside the link is for links of API Gateway v2, of which there are
+ * none yet.
+ */
+function checkConnection({ type, connectionType, connectionId, integrationTarget }: Integration): void {
+  if (connectionType !== null && !CONNECTION_TYPES.includes(connectionType))
+    throw badRequest(`Invalid connection type specified. Valid options are ${CONNECTION_TYPES.join(',')}`);
+  const isPrivate = connectionType === 'VPC_LINK';
+  if (isPrivate !== (connectionId !== null) || integrationTarget !== null || (isPrivate && !isHttp(type))) throw noSuchVpcLink();
 }
 
 function checkPassthrough(behavior: string): void {

@@ -25,6 +25,8 @@ export interface Quotas {
   /** Of one domain name. */
   readonly basePathMappings: number;
   readonly certificates: number;
+  readonly clientCertificates: number;
+  readonly vpcLinks: number;
 }
 
 export type QuotaName = keyof Quotas;
@@ -49,6 +51,8 @@ export const AWS_QUOTAS: Quotas = {
   domainNames: 120,
   basePathMappings: 200,
   certificates: 2_500,
+  clientCertificates: 60,
+  vpcLinks: 20,
 };
 
 /** What the operator said of a tenant; the rest is AWS's. */

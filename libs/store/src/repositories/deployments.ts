@@ -68,11 +68,17 @@ export class PrismaStages extends PrismaRepository<StageKey, Stage, rows.Stage> 
       keyColumns: ['api_id', 'stage_name'],
       keyOf: (stage) => stage,
       where: (key) => ({ apiId: columnText(key.apiId), stageName: columnText(key.stageName) }),
-      toRow: (stage) => ({ document: document(stage) }),
+      toRow: (stage) => ({
+        document: document(stage),
+        clientCertificateId: stage.clientCertificateId === null ? null : columnText(stage.clientCertificateId),
+      }),
       toEntity: fromDocument,
     });
   }
   ofApi(apiId: string) {
     return this.list({ apiId: columnText(apiId) }, { stageName: 'asc' });
+  }
+  usingClientCertificate(clientCertificateId: string) {
+    return this.list({ clientCertificateId: columnText(clientCertificateId) }, [{ apiId: 'asc' }, { stageName: 'asc' }]);
   }
 }

@@ -1,17 +1,18 @@
-import type {
-  ApiContents,
-  ApiPart,
-  ApiPartKey,
-  ApiPartKind,
-  ApiPartRepository,
-  Method,
-  MethodKey,
-  MethodRepository,
-  PageRequest,
-  Resource,
-  ResourceRepository,
-  RestApi,
-  RestApiRepository,
+import {
+  vpcLinkIdOf,
+  type ApiContents,
+  type ApiPart,
+  type ApiPartKey,
+  type ApiPartKind,
+  type ApiPartRepository,
+  type Method,
+  type MethodKey,
+  type MethodRepository,
+  type PageRequest,
+  type Resource,
+  type ResourceRepository,
+  type RestApi,
+  type RestApiRepository,
 } from '@gatehouse/domain';
 import { columnText } from '../column-text.js';
 import type * as rows from '../gen/client.js';
@@ -112,7 +113,7 @@ export class PrismaMethods extends PrismaRepository<MethodKey, Method, rows.Meth
         resourceId: columnText(key.resourceId),
         httpMethod: columnText(key.httpMethod),
       }),
-      toRow: (method) => ({ document: document(method) }),
+      toRow: (method) => ({ document: document(method), vpcLinkId: vpcLinkColumn(method) }),
       toEntity: fromDocument,
     });
   }
@@ -123,6 +124,14 @@ export class PrismaMethods extends PrismaRepository<MethodKey, Method, rows.Meth
   ofApi(apiId: string) {
     return this.list({ apiId: columnText(apiId) }, [{ resource: { path: 'asc' } }, { httpMethod: 'asc' }]);
   }
+  usingVpcLink(vpcLinkId: string) {
+    return this.list({ vpcLinkId: columnText(vpcLinkId) }, [{ apiId: 'asc' }, { resourceId: 'asc' }, { httpMethod: 'asc' }]);
+  }
+}
+
+function vpcLinkColumn(method: Method): string | null {
+  const id = vpcLinkIdOf(method);
+  return id === null ? null : columnText(id);
 }
 
 /** Parts of one kind; all kinds lie in one table. */

@@ -6,6 +6,8 @@ import type { GatewayResponse } from '../../api-parts/gateway-response.js';
 import type { Model } from '../../api-parts/model.js';
 import type { RequestValidator } from '../../api-parts/request-validator.js';
 import type { Deployment, Stage } from '../../deployments/deployment.js';
+import type { ClientCertificate } from '../../backend-access/client-certificate.js';
+import { vpcLinkIdOf, type VpcLink } from '../../backend-access/vpc-link.js';
 import type { BasePathMapping, Certificate, DomainName } from '../../domain-names/domain-name.js';
 import type { FunctionAlias, FunctionDefinition, FunctionStatement, FunctionVersion } from '../../functions/function.js';
 import type { QuotaExtension } from '../../metering/usage.js';
@@ -21,6 +23,7 @@ import {
   type BasePathMappingKey,
   type BasePathMappingRepository,
   type CertificateRepository,
+  type ClientCertificateRepository,
   type DeploymentRepository,
   type DomainNameRepository,
   type FunctionAliasRepository,
@@ -28,6 +31,7 @@ import {
   type FunctionStatementRepository,
   type FunctionVersionRepository,
   type MethodRepository,
+  type PageRequest,
   type PlacementRepository,
   type QuotaRepository,
   type Repository,
@@ -36,6 +40,7 @@ import {
   type StageRepository,
   type UsagePlanKeyRepository,
   type UsagePlanRepository,
+  type VpcLinkRepository,
 } from '../store.js';
 import { certificateIdsOf } from '../../domain-names/domain-name.js';
 import { withDefaults, type OwnQuotas } from '../../tenancy/quotas.js';
@@ -58,6 +63,8 @@ export interface Tables {
   domainNames: Map<string, DomainName>;
   basePathMappings: Map<string, BasePathMapping>;
   certificates: Map<string, Certificate>;
+  clientCertificates: Map<string, ClientCertificate>;
+  vpcLinks: Map<string, VpcLink>;
   functions: Map<string, FunctionDefinition>;
   functionVersions: Map<string, FunctionVersion>;
   functionAliases: Map<string, FunctionAlias>;
@@ -83,6 +90,8 @@ export function emptyTables(): Tables {
     domainNames: new Map(),
     basePathMappings: new Map(),
     certificates: new Map(),
+    clientCertificates: new Map(),
+    vpcLinks: new Map(),
     functions: new Map(),
     functionVersions: new Map(),
     functionAliases: new Map(),
@@ -260,6 +269,10 @@ export class InMemoryMethods
       path,
     ).map(copyOf);
   }
+  async usingVpcLink(vpcLinkId: string) {
+    const rows = this.rows.where((row) => vpcLinkIdOf(row) === vpcLinkId);
+    return sortedBy(rows, (row) => keyText(row.apiId, row.resourceId, row.httpMethod)).map(copyOf);
+  }
 }
 
 /** One table for all kinds, as in PostgreSQL. */
@@ -343,6 +356,10 @@ export class InMemoryStages extends InMemoryRepository<{ apiId: string; stageNam
   async ofApi(apiId: string) {
     const rows = this.rows.where((row) => row.apiId === apiId);
     return sortedBy(rows, (row) => row.stageName).map(copyOf);
+  }
+  async usingClientCertificate(clientCertificateId: string) {
+    const rows = this.rows.where((row) => row.clientCertificateId === clientCertificateId);
+    return sortedBy(rows, (row) => keyText(row.apiId, row.stageName)).map(copyOf);
   }
 }
 
@@ -522,6 +539,36 @@ export class InMemoryCertificates extends InMemoryRepository<string, Certificate
   }
   async count() {
     return this.rows.where(() => true).length;
+  }
+}
+
+/** A list by id. */
+abstract class InMemoryNamedList<E extends { readonly id: string }> extends InMemoryRepository<string, E> {
+  constructor(tables: OpenTables, rows: Rows<E>, entity: string) {
+    super(tables, rows, { entity, keyOf: ({ id }) => id, text: keyText });
+  }
+  async page(request: PageRequest) {
+    return pageOf(
+      this.rows.where(() => true),
+      ({ id }) => id,
+      'ascending',
+      request,
+    );
+  }
+  async count() {
+    return this.rows.where(() => true).length;
+  }
+}
+
+export class InMemoryClientCertificates extends InMemoryNamedList<ClientCertificate> implements ClientCertificateRepository {
+  constructor(tables: OpenTables) {
+    super(tables, tables.clientCertificates, 'client certificate');
+  }
+}
+
+export class InMemoryVpcLinks extends InMemoryNamedList<VpcLink> implements VpcLinkRepository {
+  constructor(tables: OpenTables) {
+    super(tables, tables.vpcLinks, 'VPC link');
   }
 }
 

@@ -1,0 +1,5 @@
+export {
+  backendAccessOperations,
+  type BackendAccessDependencies,
+  type BackendAccessOperations,
+} from './backend-access.operations.js';
