@@ -15,7 +15,7 @@ import {
   type Refusal,
   type UpstreamAddress,
 } from '@gatehouse/engine-upstream';
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, type OnReadOpts, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ChunkedLimits, HeadLimits } from '../head-limits.js';
 import { namedShortage, SHORTAGE_RETRY_MS, type ConnectionBudget } from './descriptors.js';
@@ -322,7 +322,10 @@ export class Origin implements ConnectionOwner, SessionPoolOwner {
       return;
     }
     let connection: UpstreamConnection | null = null;
-    const socket = this.openSocket(address.address, (byteCount, bytes) => connection?.read(byteCount, bytes) ?? false);
+    const socket = this.openSocket(address.address, {
+      buffer: () => (connection === null ? READ_BUFFER : connection.nextBuffer()),
+      callback: (byteCount, bytes) => connection?.read(byteCount, bytes as Buffer) ?? false,
+    });
     this.follow(socket, 'connect', call, address, () => {
       connection = new UpstreamConnection(socket, address, this);
       this.connected(connection, call);
@@ -408,12 +411,12 @@ export class Origin implements ConnectionOwner, SessionPoolOwner {
     this.connect(call, another);
   }
 
-  private openSocket(address: string, read: (byteCount: number, bytes: Buffer) => boolean): Socket {
+  private openSocket(address: string, onread: OnReadOpts): Socket {
     return connectTcp({
       host: address,
       port: this.url.port,
       noDelay: true,
-      onread: { buffer: READ_BUFFER, callback: (byteCount: number, bytes: Uint8Array) => read(byteCount, bytes as Buffer) },
+      onread,
     });
   }
 

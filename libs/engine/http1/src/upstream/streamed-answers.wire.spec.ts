@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Http1Connector } from '../index.js';
 import { AnswerBody } from './answer-body.js';
-import { CHUNK_BYTES } from './chunk-pool.js';
+import { COPIED_BYTES_MAX } from './chunk-pool.js';
 
 let upstream: RawUpstream;
 let connector: Http1Connector;
@@ -35,8 +35,8 @@ const settled = async (isTrue: () => boolean): Promise<void> => {
 // The last piece fills what is buffered for the reader, so that with it reading pauses. Nothing is left to be read of this answer:
 // nobody would ever ask the connection to go on.
 test('an answer that nobody reads does not keep the next one on its connection waiting', async () => {
-  const body = 'x'.repeat(CHUNK_BYTES);
-  upstream.does((one) => one.send(`HTTP/1.1 200 OK\r\nContent-Length: ${CHUNK_BYTES}\r\n\r\n`));
+  const body = 'x'.repeat(COPIED_BYTES_MAX);
+  upstream.does((one) => one.send(`HTTP/1.1 200 OK\r\nContent-Length: ${COPIED_BYTES_MAX}\r\n\r\n`));
   const unread = call();
   const running = await upstream.called(1);
   const answer = (await unread) as UpstreamAnswer;

@@ -4,7 +4,8 @@
  *
  *   CONNECTING -> IDLE <-> CALLING        anything unexpected -> destroyed
  *
- * All connections read into one buffer: a read is looked at, and what is kept of it copied, before the next one happens.
+ * All connections read into one buffer: a read is looked at, and what is kept of it copied, before the next one happens. While a body
+ * only passes through and comes fast, its connection reads into chunks of its own, which are handed on as they are.
  */
 import { Buffer } from 'node:buffer';
 import { RESET, UNREADABLE, type FailureKind, type UpstreamAddress } from '@gatehouse/engine-upstream';
@@ -18,11 +19,12 @@ import { REFUSALS, Refusal } from '../refusals.js';
 import { ResponseHeadParser, type ResponseHead } from '../response-head.js';
 import { ChunkedEncoder } from '../write.js';
 import { AnswerBody, type AnswerSource } from './answer-body.js';
-import { CHUNK_BYTES, CHUNKS } from './chunk-pool.js';
+import { CHUNKS, COPIED_BYTES_MAX } from './chunk-pool.js';
 import type { OutgoingHead } from './request-head.js';
 import type { UpstreamCall } from './upstream-call.js';
 
-export const READ_BUFFER = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+/** One read of anything but a body that passes through. */
+export const READ_BUFFER = Buffer.allocUnsafeSlow(COPIED_BYTES_MAX);
 
 /** A body up to this size goes out in one write with its head. */
 const JOINED_BYTES_MAX = 16_384;
@@ -57,6 +59,11 @@ export class UpstreamConnection implements AnswerSource {
   private decoder: ChunkedDecoder | null = null;
   private leftBytes = 0;
   private isReadingPaused = false;
+  /** What the socket reads into; `null`: into `READ_BUFFER`. */
+  private chunk: Buffer | null = null;
+  private isChunkHandedOn = false;
+  /** By the last read. */
+  private readBytes = 0;
 
   // The request in flight.
   private outgoing: Readable | null = null;
@@ -152,9 +159,23 @@ export class UpstreamConnection implements AnswerSource {
       return false;
     }
     this.hasReadAnything = true;
+    this.readBytes = byteCount;
     if (this.framing === null) this.readHead(bytes.subarray(0, byteCount));
     else this.readBody(bytes, 0, byteCount);
     return !this.isReadingPaused;
+  }
+
+  /** Where the next read goes. Asked after each. A body that comes slowly has no chunk waiting: ten thousand may come at a time. */
+  nextBuffer(): Buffer {
+    const { chunk } = this;
+    const isFast = this.body !== null && this.body.isPooled && this.readBytes >= COPIED_BYTES_MAX;
+    if (chunk !== null && !this.isChunkHandedOn) {
+      if (isFast) return chunk;
+      CHUNKS.giveBack(chunk);
+    }
+    this.isChunkHandedOn = false;
+    this.chunk = isFast ? CHUNKS.take() : null;
+    return this.chunk ?? READ_BUFFER;
   }
 
   private readHead(bytes: Buffer): void {
@@ -269,8 +290,14 @@ export class UpstreamConnection implements AnswerSource {
 
   private take(bytes: Buffer, from: number, to: number): void {
     if (from === to || this.body === null) return;
-    const piece = this.body.isPooled ? CHUNKS.copyOf(bytes, from, to) : copyOf(bytes, from, to);
+    const piece = this.body.isPooled ? this.pooledPiece(bytes, from, to) : copyOf(bytes, from, to);
     if (!this.body.push(piece)) this.isReadingPaused = true;
+  }
+
+  private pooledPiece(bytes: Buffer, from: number, to: number): Buffer {
+    if (bytes !== this.chunk || to - from <= COPIED_BYTES_MAX) return CHUNKS.copyOf(bytes, from, to);
+    this.isChunkHandedOn = true;
+    return bytes.subarray(from, to);
   }
 
   resumeReading(): void {
