@@ -3,6 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { NodeAdmin } from '@gatehouse/control-nodes';
 import { Certificates } from '@gatehouse/control-domain-names';
+import { Exports } from '@gatehouse/control-exports';
 import { Authenticator, AwsEndpoint, BODY_LIMIT_MAX_BYTES } from '@gatehouse/control-wire';
 import type { TenantDirectory, TenantStore } from '@gatehouse/domain';
 import type { Clock, Secret } from '@gatehouse/kernel';
@@ -15,6 +16,7 @@ import { OperatorController } from './operator.controller.js';
 import { OperatorGate } from './operator-gate.js';
 import { QuotasController } from './quotas.controller.js';
 import { CertificatesController } from './certificates.controller.js';
+import { ExportsController } from './exports.controller.js';
 import { HealthController } from './health.controller.js';
 import type { Readiness } from './readiness.js';
 import { receiveBody } from './receive-body.js';
@@ -41,6 +43,7 @@ class HttpModule {
       controllers: [
         AdminController,
         CertificatesController,
+        ExportsController,
         OperatorController,
         QuotasController,
         AwsWireController,
@@ -50,6 +53,7 @@ class HttpModule {
         { provide: Authenticator, useValue: parts.authenticator },
         { provide: AwsEndpoint, useValue: parts.endpoint },
         { provide: Certificates, useValue: new Certificates(parts.store, parts.clock) },
+        { provide: Exports, useValue: new Exports(parts.store) },
         { provide: NODE_ADMIN, useValue: parts.nodeAdmin },
         { provide: TENANT_STORE, useValue: parts.store },
         { provide: OperatorGate, useValue: new OperatorGate(parts.operatorToken, parts.directory) },

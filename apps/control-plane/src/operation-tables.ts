@@ -2,6 +2,7 @@ import { ApiGatewayV2 } from '@gatehouse/aws-api';
 import { backendAccessOperations } from '@gatehouse/control-backend-access';
 import { deploymentOperations } from '@gatehouse/control-deployments';
 import { domainNameOperations } from '@gatehouse/control-domain-names';
+import { exportOperations } from '@gatehouse/control-exports';
 import { functionOperations, type FunctionInvoker } from '@gatehouse/control-functions';
 import { apiPartOperations, restApiOperations } from '@gatehouse/control-rest-apis';
 import { tenantOperations } from '@gatehouse/control-tenants';
@@ -26,6 +27,7 @@ export function operationTables({ store, clock, ids, waiter, invoker }: TableDep
       ...restApiOperations({ store, clock, ids }),
       ...apiPartOperations({ store, clock, ids }),
       ...deploymentOperations({ store, clock, ids, waiter }),
+      ...exportOperations({ store }),
       ...usagePlanOperations({ store, clock, ids }),
       ...domainNameOperations({ store, clock, ids }),
       ...backendAccessOperations({ store, clock, ids }),

@@ -308,6 +308,9 @@ const API_GATEWAY_CALLS: Record<Exclude<keyof ApiGateway.Operations, keyof typeo
     apiGateway.updateDocumentationVersion({ restApiId, documentationVersion: 'v1', patchOperations: description }),
   DeleteDocumentationVersion: ({ apiGateway }, { restApiId }) =>
     apiGateway.deleteDocumentationVersion({ restApiId, documentationVersion: 'v1' }),
+  GetExport: ({ apiGateway }, { restApiId }) => apiGateway.getExport({ restApiId, stageName: 'dev', exportType: 'oas30' }),
+  GetSdkTypes: ({ apiGateway }, { restApiId }) => apiGateway.getSdkTypes({ position: restApiId }),
+  GetSdkType: ({ apiGateway }, { restApiId }) => apiGateway.getSdkType({ id: restApiId }),
   GetAccount: ({ apiGateway }) => apiGateway.getAccount({}),
   UpdateAccount: ({ apiGateway }) => apiGateway.updateAccount({ patchOperations: [] }),
   TagResource: ({ apiGateway }, { restApiId }) =>

@@ -1,0 +1,208 @@
+/** GetExport and the export of any deployment, through the AWS SDK: what stages serve, as documents. */
+import { createMockApi, refusalOf, startControlPlaneHouse, type ControlPlaneHouse, type TestTenant } from '@gatehouse/testkit';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import type { ControlPlane } from '../control-plane.js';
+import { bugs, composition } from './composition.js';
+
+let house: ControlPlaneHouse<ControlPlane>;
+let tenant: TestTenant;
+let api: TestTenant['apiGateway'];
+beforeAll(async () => {
+  house = await startControlPlaneHouse(composition);
+  tenant = await house.tenant();
+  api = tenant.apiGateway;
+});
+afterAll(async () => {
+  await house.close();
+  expect(bugs).toEqual([]);
+});
+
+interface Exported {
+  readonly contentType: string;
+  readonly contentDisposition: string;
+  readonly text: string;
+  readonly document: Record<string, unknown>;
+}
+
+async function exportOf(restApiId: string, exportType: string, extensions?: string): Promise<Exported> {
+  const parameters = extensions === undefined ? undefined : { extensions };
+  const { body, contentType, contentDisposition } = await api.getExport({ restApiId, stageName: 'dev', exportType, parameters });
+  const text = Buffer.from(body!).toString('utf8');
+  return {
+    contentType: contentType!,
+    contentDisposition: contentDisposition!,
+    text,
+    document: JSON.parse(text) as Record<string, unknown>,
+  };
+}
+
+/** `GET /users` and `GET /users/{id}`, the second with a model, a validator and an authorizer, on stage dev. */
+async function deployed(): Promise<{ restApiId: string; resourceId: string; deploymentId: string }> {
+  const { restApiId, key } = await createMockApi(api);
+  const { resourceId } = key;
+  await api.createModel({ restApiId, name: 'User', contentType: 'application/json', schema: '{"type":"object"}' });
+  const { id: requestValidatorId } = await api.createRequestValidator({ restApiId, name: 'body', validateRequestBody: true });
+  const { id: authorizerId } = await api.createAuthorizer({
+    restApiId,
+    name: 'pools',
+    type: 'COGNITO_USER_POOLS',
+    identitySource: 'method.request.header.Authorization',
+    providerARNs: ['arn:aws:cognito-idp:us-east-1:111111111111:userpool/us-east-1_abc'],
+  });
+  const method = { restApiId, resourceId, httpMethod: 'PUT' };
+  await api.putMethod({
+    ...method,
+    authorizationType: 'COGNITO_USER_POOLS',
+    authorizerId,
+    requestValidatorId,
+    requestModels: { 'application/json': 'User' },
+  });
+  await api.putIntegration({ ...method, type: 'MOCK' });
+  await api.putGatewayResponse({ restApiId, responseType: 'THROTTLED', statusCode: '420' });
+  await api.createDeployment({ restApiId, stageName: 'dev' });
+  const { deploymentId } = await api.getStage({ restApiId, stageName: 'dev' });
+  return { restApiId, resourceId, deploymentId: deploymentId! };
+}
+
+describe('GetExport', () => {
+  test('is a download named by type and version', async () => {
+    const { restApiId } = await deployed();
+    const { createdDate } = await api.getRestApi({ restApiId });
+    const version = new Date(Math.floor(createdDate!.getTime() / 1000) * 1000).toISOString().replace('.000Z', 'Z');
+    expect(await exportOf(restApiId, 'oas30')).toMatchObject({
+      contentType: 'application/octet-stream',
+      contentDisposition: `attachment; filename="oas30_${version}.json"`,
+      document: { openapi: '3.0.1', info: { title: 'users', version } },
+    });
+    expect(await exportOf(restApiId, 'swagger')).toMatchObject({
+      contentDisposition: `attachment; filename="swagger_${version}.json"`,
+      document: { swagger: '2.0', host: `${restApiId}.execute-api.us-east-1.amazonaws.com`, basePath: '/dev' },
+    });
+  });
+
+  test('says the standard alone, or what each extension adds', async () => {
+    const { restApiId } = await deployed();
+    expect((await exportOf(restApiId, 'oas30')).text).not.toContain('x-amazon-apigateway');
+    const whole = (await exportOf(restApiId, 'oas30', 'integrations,authorizers')).document;
+    expect(whole).toMatchObject({
+      'x-amazon-apigateway-request-validators': { body: { validateRequestBody: true, validateRequestParameters: false } },
+      'x-amazon-apigateway-gateway-responses': { THROTTLED: { statusCode: '420' } },
+      components: {
+        schemas: { User: { type: 'object' } },
+        securitySchemes: { pools: { 'x-amazon-apigateway-authorizer': { type: 'cognito_user_pools' } } },
+      },
+    });
+    expect(JSON.stringify(whole['paths'])).toContain('"x-amazon-apigateway-integration":{"type":"mock"');
+  });
+
+  test('is YAML where Accept asks for it', async () => {
+    const { restApiId } = await deployed();
+    const { document } = await exportOf(restApiId, 'oas30', 'apigateway');
+    const path = `/restapis/${restApiId}/stages/dev/exports/oas30`;
+    const { status, text } = await tenant.send({
+      path,
+      query: { extensions: 'apigateway' },
+      headers: { accept: 'application/yaml' },
+    });
+    expect(status).toBe(200);
+    expect(text).toMatch(/^---\nopenapi: "3.0.1"\n/);
+    expect(parse(text)).toEqual(document);
+  });
+
+  test('says what the stage serves, not what the API has become', async () => {
+    const { restApiId, resourceId, deploymentId } = await deployed();
+    const before = await exportOf(restApiId, 'swagger', 'apigateway');
+    await api.deleteMethod({ restApiId, resourceId, httpMethod: 'PUT' });
+    await api.updateRestApi({ restApiId, patchOperations: [{ op: 'replace', path: '/name', value: 'renamed' }] });
+    expect(await exportOf(restApiId, 'swagger', 'apigateway')).toEqual(before);
+    await api.createDeployment({ restApiId, stageName: 'dev' });
+    expect((await exportOf(restApiId, 'swagger', 'apigateway')).document).toMatchObject({ info: { title: 'renamed' } });
+    await api.updateStage({
+      restApiId,
+      stageName: 'dev',
+      patchOperations: [{ op: 'replace', path: '/deploymentId', value: deploymentId }],
+    });
+    expect(await exportOf(restApiId, 'swagger', 'apigateway')).toEqual(before);
+  });
+
+  test("shows the documentation of the stage's version, and lists it with the extension", async () => {
+    const { restApiId } = await deployed();
+    const properties = JSON.stringify({ summary: 'A user', audience: 'partners' });
+    const { id: documentationPartId } = await api.createDocumentationPart({
+      restApiId,
+      location: { type: 'METHOD' },
+      properties,
+    });
+    expect((await exportOf(restApiId, 'oas30')).text).not.toContain('A user');
+    await api.createDocumentationVersion({ restApiId, documentationVersion: 'v1', stageName: 'dev' });
+    await api.deleteDocumentationPart({ restApiId, documentationPartId });
+    const { text } = await exportOf(restApiId, 'oas30');
+    expect(text).toContain('"summary": "A user"');
+    expect(text).not.toContain('audience');
+    expect((await exportOf(restApiId, 'oas30', 'documentation')).document['x-amazon-apigateway-documentation']).toEqual({
+      version: 'v1',
+      createdDate: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+      documentationParts: [{ location: { type: 'METHOD' }, properties: JSON.parse(properties) }],
+    });
+  });
+
+  test('refuses what it does not know', async () => {
+    const { restApiId } = await deployed();
+    const from = (id: string, stageName: string, exportType: string) =>
+      refusalOf(api.getExport({ restApiId: id, stageName, exportType }));
+    expect(await from(restApiId, 'dev', 'raml')).toBe("400 BadRequestException: No API exporter for type 'raml'");
+    expect(await from(restApiId, 'nope', 'oas30')).toBe('404 NotFoundException: Invalid stage identifier specified');
+    expect(await from('zzzzzzzzzz', 'dev', 'oas30')).toBe(
+      `404 NotFoundException: Invalid API identifier specified ${tenant.account}:zzzzzzzzzz`,
+    );
+  });
+});
+
+describe('GET /admin/v1/apis/{id}/deployments/{deploymentId}/export', () => {
+  const read = async (path: string, query: Record<string, string> = {}, by: TestTenant = tenant) =>
+    by.send({ path: `/admin/v1/apis/${path}/export`, query });
+
+  test('is any deployment, a past one too, and only to its tenant', async () => {
+    const { restApiId, resourceId, deploymentId } = await deployed();
+    await api.deleteMethod({ restApiId, resourceId, httpMethod: 'PUT' });
+    await api.createDeployment({ restApiId, stageName: 'dev' });
+    const path = `${restApiId}/deployments/${deploymentId}`;
+    const query = { type: 'swagger', extensions: 'apigateway' };
+    const { status, text, headers } = await read(path, query);
+    expect(status).toBe(200);
+    expect(headers['content-disposition']).toMatch(/^attachment; filename="swagger_.*\.json"$/);
+    expect(text).toContain('"put": {');
+    expect(JSON.parse(text)).not.toHaveProperty('basePath');
+    expect((await exportOf(restApiId, 'swagger')).text).not.toContain('"put": {');
+    expect((await read(path, query, await house.tenant())).status).toBe(404);
+  });
+
+  test('refuses what it does not know', async () => {
+    const { restApiId, deploymentId } = await deployed();
+    const answer = async (path: string, query?: Record<string, string>): Promise<unknown> => {
+      const { status, text } = await read(path, query);
+      return [status, JSON.parse(text)];
+    };
+    expect(await answer(`${restApiId}/deployments/zzzzzz`)).toEqual([
+      404,
+      { type: 'NotFoundException', message: 'Invalid Deployment identifier specified' },
+    ]);
+    expect(await answer(`${restApiId}/deployments/${deploymentId}`, { type: 'raml' })).toEqual([
+      400,
+      { type: 'BadRequestException', message: "No API exporter for type 'raml'" },
+    ]);
+  });
+});
+
+describe('SDK types', () => {
+  test('are those of AWS, and each is found by its id', async () => {
+    const { items } = await api.getSdkTypes({});
+    expect(items!.map(({ id }) => id)).toEqual(['android', 'java', 'javascript', 'objectivec', 'ruby', 'swift']);
+    expect(await api.getSdkType({ id: 'android' })).toMatchObject({
+      friendlyName: 'Android',
+      configurationProperties: [{ name: 'groupId', required: true }, {}, {}, {}],
+    });
+    expect(await refusalOf(api.getSdkType({ id: 'cobol' }))).toBe('404 NotFoundException: Invalid SDK type identifier specified');
+  });
+});
