@@ -144,7 +144,7 @@ export {
 export { checkRestApi, newRestApi, restApiPatchRules, unknownApi, type RestApiRequest } from './rest-apis/rest-api-rules.js';
 export { checkPathPart, isGreedy, isVariable } from './routing/path-part.js';
 export { resourcePatchRules } from './routing/resource-patch.js';
-export { ResourceTree, unknownResource, type Place } from './routing/resource-tree.js';
+export { checkResourceCount, ResourceTree, unknownResource, type Place } from './routing/resource-tree.js';
 export type {
   CanarySettings,
   DeployedParts,
@@ -280,3 +280,25 @@ export {
 } from './ports/lease-book.js';
 export { InMemoryLeaseBook } from './ports/in-memory/lease-book.js';
 export { InMemoryStore } from './ports/in-memory/in-memory-store.js';
+export type {
+  ApiDocument,
+  BasePathMode,
+  DocumentationEntry,
+  MethodEntry,
+  PathEntry,
+  ReadOptions,
+  ValidatorEntry,
+} from './openapi/api-document.js';
+export { BASE_PATH_MODES } from './openapi/api-document.js';
+export { checkBounds, invalidDocument, openApiText } from './openapi/json.js';
+export { readDocumentation, readOpenApi } from './openapi/read-document.js';
+export {
+  assemble,
+  assembleDocumentation,
+  Refusals,
+  type ApiState,
+  type AssembleOptions,
+  type Assembled,
+  type ImportMode,
+} from './openapi/assemble.js';
+export { withImportedSettings, type ImportedSettingsOptions } from './openapi/settings.js';

@@ -1,7 +1,7 @@
 import {
   applyChanges,
   badRequest,
-  checkRoomAsAws,
+  checkResourceCount,
   readPatch,
   resourcePatchRules,
   ResourceTree,
@@ -34,13 +34,7 @@ export class Resources {
     return this.#change(tenant, apiId, async (tx, tree) => {
       const taken = { has: (id: string) => tree.find(id) !== null };
       const resource = tree.grow(parentId, freshId(this.ids, taken), pathPart);
-      checkRoomAsAws(
-        await tx.quotas.read(),
-        'resources',
-        tree.resources.length,
-        // The two spaces are AWS's.
-        'Maximum number of Resources for this API has been reached.  Please contact AWS if you need additional Resources.',
-      );
+      checkResourceCount(tree.size, await tx.quotas.read());
       await tx.resources.insert(resource);
       return resource;
     });

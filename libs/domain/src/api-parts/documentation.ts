@@ -127,10 +127,11 @@ export const documentationPartPatchRules: PatchRules<DocumentationPart> = {
 
 /** Two locations are the same when they mean the same: nothing said is all paths below `/`, all methods, all statuses. */
 export function isSameLocation(a: DocumentationLocation, b: DocumentationLocation): boolean {
-  return locationText(a) === locationText(b);
+  return locationKey(a) === locationKey(b);
 }
 
-function locationText({ type, path, method, statusCode, name }: DocumentationLocation): string {
+/** The same text for the same location. */
+export function locationKey({ type, path, method, statusCode, name }: DocumentationLocation): string {
   return JSON.stringify([type, path ?? '/', method ?? '*', statusCode ?? '*', name]);
 }
 
@@ -138,7 +139,12 @@ function locationText({ type, path, method, statusCode, name }: DocumentationLoc
 export function checkNewPart({ location }: DocumentationPart, others: readonly DocumentationPart[], quotas: Quotas): void {
   if (others.some((other) => isSameLocation(other.location, location)))
     throw conflict(`Documentation part already exists for the specified location: type '${location.type}'.`);
-  checkRoom(quotas, 'documentationParts', others.length, 'Maximum number of Documentation parts for this API has been reached.');
+  checkPartCount(others.length, quotas);
+}
+
+/** Throws LimitExceeded when the API has as many as it may have. */
+export function checkPartCount(count: number, quotas: Quotas): void {
+  checkRoom(quotas, 'documentationParts', count, 'Maximum number of Documentation parts for this API has been reached.');
 }
 
 export function newDocumentationVersion(

@@ -112,6 +112,13 @@ export const unknownModel = (name: string): Error => notFound(`Invalid model nam
 
 const MODEL_REFERENCE = /^https:\/\/apigateway\.amazonaws\.com\/restapis\/([^/]+)\/models\/([A-Za-z0-9]+)$/;
 
+/** What a `$ref` to a model of the API says. */
+export const modelReference = (apiId: string, name: string): string =>
+  `https://apigateway.amazonaws.com/restapis/${apiId}/models/${name}`;
+
+/** The name in a `$ref` to a model, whatever the API; `null` for any other reference. */
+export const modelNameIn = (reference: string): string | null => MODEL_REFERENCE.exec(reference)?.[2] ?? null;
+
 /** The name of the model that a `$ref` of the API means; `null` for any other. */
 function modelOfReference(reference: string, apiId: string): string | null {
   const match = MODEL_REFERENCE.exec(reference);

@@ -4,6 +4,7 @@
  * stands below a greedy part; the root stays where it is.
  */
 import { badRequest, conflict, notFound } from '../errors.js';
+import { checkRoomAsAws, type Quotas } from '../tenancy/quotas.js';
 import type { Resource } from '../rest-apis/rest-api.js';
 import { checkPathPart, isGreedy, isVariable } from './path-part.js';
 
@@ -17,10 +18,28 @@ export interface Place {
 const PATH_CHARS_MAX = 1024;
 
 export class ResourceTree {
-  readonly #byId: ReadonlyMap<string, Resource>;
+  readonly #byId = new Map<string, Resource>();
+  readonly #children = new Map<string, Resource[]>();
 
-  constructor(readonly resources: readonly Resource[]) {
-    this.#byId = new Map(resources.map((resource) => [resource.id, resource]));
+  constructor(resources: readonly Resource[]) {
+    for (const resource of resources) this.add(resource);
+  }
+
+  get resources(): Resource[] {
+    return [...this.#byId.values()];
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /** Takes in a resource that `grow` made. */
+  add(resource: Resource): void {
+    this.#byId.set(resource.id, resource);
+    if (resource.parentId === null) return;
+    const siblings = this.#children.get(resource.parentId);
+    if (siblings === undefined) this.#children.set(resource.parentId, [resource]);
+    else siblings.push(resource);
   }
 
   find(resourceId: string): Resource | null {
@@ -34,8 +53,8 @@ export class ResourceTree {
     return resource;
   }
 
-  childrenOf(resourceId: string): Resource[] {
-    return this.resources.filter((resource) => resource.parentId === resourceId);
+  childrenOf(resourceId: string): readonly Resource[] {
+    return this.#children.get(resourceId) ?? [];
   }
 
   /** The resource and everything below it, parents before children. */
@@ -46,7 +65,7 @@ export class ResourceTree {
     return found;
   }
 
-  /** A new child. Throws when there is no such parent, or the parent cannot have this child. */
+  /** A new child, not yet in the tree. Throws when there is no such parent, or the parent cannot have this child. */
   grow(parentId: string, id: string, pathPart: string): Resource {
     const parent = this.get(parentId);
     this.#checkChild(parent, checkPathPart(pathPart), null);
@@ -74,17 +93,33 @@ export class ResourceTree {
 
   #checkChild(parent: Resource, pathPart: string, moving: Resource | null): void {
     if (parent.pathPart !== null && isGreedy(parent.pathPart)) throw belowGreedy(parent.pathPart);
-    const siblings = this.childrenOf(parent.id).filter((sibling) => sibling.id !== moving?.id);
-    if (siblings.some((sibling) => sibling.pathPart === pathPart)) {
-      throw conflict(`Another resource with the same parent already has this name: ${pathPart}`);
+    // An import grows thousands of siblings: nothing is copied on the way.
+    for (const sibling of this.childrenOf(parent.id)) {
+      if (sibling.id === moving?.id) continue;
+      if (sibling.pathPart === pathPart)
+        throw conflict(`Another resource with the same parent already has this name: ${pathPart}`);
     }
-    const variable = siblings.find((sibling) => isVariable(sibling.pathPart ?? ''));
-    if (variable !== undefined && isVariable(pathPart)) {
+    if (!isVariable(pathPart)) return;
+    const variable = this.childrenOf(parent.id).find(
+      (sibling) => sibling.id !== moving?.id && isVariable(sibling.pathPart ?? ''),
+    );
+    if (variable !== undefined) {
       throw badRequest(
         `A sibling (${variable.pathPart}) of this resource already has a variable path part -- only one is allowed`,
       );
     }
   }
+}
+
+/** Throws LimitExceeded when an API of `count` resources may have no more. */
+export function checkResourceCount(count: number, quotas: Quotas): void {
+  checkRoomAsAws(
+    quotas,
+    'resources',
+    count,
+    // The two spaces are AWS's.
+    'Maximum number of Resources for this API has been reached.  Please contact AWS if you need additional Resources.',
+  );
 }
 
 export const unknownResource = (): Error => notFound('Invalid Resource identifier specified');

@@ -1,0 +1,118 @@
+/**
+ * Schemas of a document as models: the named ones under their names, inline ones under a name made of their content, so that the same
+ * schema is the same model each time. A reference between them becomes the reference between models that AWS writes.
+ */
+import { canonicalJson, sha256Hex } from '@gatehouse/kernel';
+import { modelNameIn, modelReference, type ModelRequest } from '../api-parts/model.js';
+import { asObject, asText, invalidDocument, type JsonObject, member, membersOf } from './json.js';
+import { pointerOf, type References } from './references.js';
+
+const CONTENT_TYPE = 'application/json';
+/** Of all that schemas quote from elsewhere, together. */
+const QUOTED_VALUES_MAX = 100_000;
+const PRIMITIVES = ['string', 'number', 'integer', 'boolean'];
+
+export class Schemas {
+  readonly #inline = new Map<string, ModelRequest>();
+  #quotedValues = 0;
+
+  constructor(
+    private readonly references: References,
+    /** Where the named ones stand: `definitions`, `components/schemas`. */
+    private readonly section: string,
+    private readonly apiId: string,
+    private readonly warn: (warning: string) => void,
+  ) {}
+
+  named(): ModelRequest[] {
+    const section = this.references.at(`#/${this.section}`, '');
+    return membersOf(section).map(([name, schema]) => this.#model(name, schema));
+  }
+
+  inline(): ModelRequest[] {
+    return [...this.#inline.values()];
+  }
+
+  /** The model of a request's body; `null` when the schema says nothing. */
+  modelOfRequest(schema: unknown): string | null {
+    return this.#modelOf(schema);
+  }
+
+  /** The same of a response. AWS has no models of primitive ones. */
+  modelOfResponse(schema: unknown): string | null {
+    return PRIMITIVES.includes(String(member(schema, 'type'))) ? null : this.#modelOf(schema);
+  }
+
+  #modelOf(schema: unknown): string | null {
+    const reference = member(schema, '$ref');
+    if (typeof reference === 'string') {
+      const name = this.#nameIn(reference);
+      if (name !== null) return name;
+      const target = asObject(this.references.at(reference, this.section));
+      if (target === null) this.#unresolved(reference);
+      return target === null ? null : this.#modelOf(withoutCircle(target, reference));
+    }
+    if (membersOf(schema).length === 0) return null;
+    const name = `MODEL${sha256Hex(canonicalJson(schema)).slice(0, 10)}`;
+    if (!this.#inline.has(name)) this.#inline.set(name, this.#model(name, schema));
+    return name;
+  }
+
+  #model(name: string, schema: unknown): ModelRequest {
+    return {
+      name,
+      contentType: CONTENT_TYPE,
+      description: asText(member(schema, 'description')),
+      schema: JSON.stringify(this.#localised(schema, new Set()), null, 2),
+    };
+  }
+
+  /** The model that a reference means; `null` when it means something else. */
+  #nameIn(reference: string): string | null {
+    const pointer = pointerOf(reference);
+    if (pointer === null) {
+      const name = modelNameIn(reference);
+      return name ?? (this.references.at(reference, this.section) === undefined ? null : reference);
+    }
+    const section = this.section.split('/');
+    return pointer.length === section.length + 1 && section.every((part, index) => pointer[index] === part)
+      ? pointer.at(-1)!
+      : null;
+  }
+
+  /** A copy whose references are between models. `quoted`: the references it stands in. */
+  #localised(schema: unknown, quoted: ReadonlySet<string>): unknown {
+    if (quoted.size > 0 && ++this.#quotedValues > QUOTED_VALUES_MAX) throw invalidDocument();
+    if (Array.isArray(schema)) return schema.map((entry) => this.#localised(entry, quoted));
+    const object = asObject(schema);
+    if (object === null) return schema;
+    const reference = object['$ref'];
+    const target = typeof reference === 'string' && this.#nameIn(reference) === null ? this.#quote(reference, quoted) : null;
+    if (target !== null) return target;
+    return Object.fromEntries(
+      Object.entries(object).map(([name, value]) => [
+        name,
+        name === '$ref' && typeof value === 'string'
+          ? modelReference(this.apiId, this.#nameIn(value)!)
+          : this.#localised(value, quoted),
+      ]),
+    );
+  }
+
+  /** What a reference into the middle of something means, in its place: models cannot be referred to in part. */
+  #quote(reference: string, quoted: ReadonlySet<string>): unknown {
+    const target = asObject(this.references.at(reference, this.section));
+    if (target !== null && !quoted.has(reference)) return this.#localised(target, new Set([...quoted, reference]));
+    this.#unresolved(reference);
+    return {};
+  }
+
+  #unresolved(reference: string): void {
+    this.warn(`Unable to resolve reference '${reference}': only references within the document are followed`);
+  }
+}
+
+/** A schema that is nothing but a reference to itself says nothing. */
+function withoutCircle(target: JsonObject, reference: string): unknown {
+  return target['$ref'] === reference ? {} : target;
+}
