@@ -1,6 +1,6 @@
 /** What every node has once, however many processes serve for it: who it is to the control plane, and what it tells operators. */
 import path from 'node:path';
-import { SNAPSHOT_FORMAT } from '@gatehouse/contracts';
+import { LINKED_SNAPSHOT_FORMATS } from '@gatehouse/contracts';
 import { ControlLink, type ControlLinkOptions } from '@gatehouse/engine-control-link';
 import type { OnFallback, UsageJournal } from '@gatehouse/engine-limits';
 import type { MetricsRegistry } from '@gatehouse/telemetry';
@@ -34,7 +34,7 @@ export function openLink(
     token: config.nodeToken,
     role: 'DATA_PLANE',
     dataDir: linkFolder(config),
-    snapshotFormats: [SNAPSHOT_FORMAT],
+    snapshotFormats: LINKED_SNAPSHOT_FORMATS,
     softwareVersion: SOFTWARE_VERSION,
     adminUrl: `http://${config.bind}:${adminPort}`,
     labels: config.labels,

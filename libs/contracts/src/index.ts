@@ -1,6 +1,7 @@
 export * from './gen/gatehouse/node/v1/node_link_pb.js';
 export { grpcService } from './grpc-service.js';
 export { RATE_SHARE_MS, strictRateLease } from './leases.js';
+export { agreedProtocol, PROTOCOL, type ProtocolRange } from './protocol.js';
 export { INVOKE_HEADERS, INVOKE_PAYLOAD_BYTES_MAX } from './invoke.js';
 export {
   DEFAULT_POOL,
@@ -12,6 +13,7 @@ export {
   type SealStatement,
 } from './manifest-digest.js';
 export {
+  LINKED_SNAPSHOT_FORMATS,
   SNAPSHOT_FORMAT,
   type ApiKeyEntry,
   type BasePathMappingEntry,

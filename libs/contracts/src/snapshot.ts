@@ -1,8 +1,12 @@
 /**
  * What the compiler writes and a node links: one stage, frozen, named by the SHA-256 of its canonical JSON.
- * Writers send only a format the node announced; readers ignore members they do not know.
+ * Writers send only a format the node announced; readers ignore members they do not know, so what must not be ignored is a new `type`
+ * of a union, which an older node refuses, or a new format (ADR 0010).
  */
 export const SNAPSHOT_FORMAT = 1;
+
+/** Formats a node links. A release that writes a new one comes after one that links it. */
+export const LINKED_SNAPSHOT_FORMATS: readonly number[] = [SNAPSHOT_FORMAT];
 
 export interface StageSnapshot {
   readonly format: typeof SNAPSHOT_FORMAT;

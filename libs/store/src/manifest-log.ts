@@ -28,6 +28,7 @@ interface EntryRow {
   readonly inline: string;
   readonly pools: string[];
   readonly former_pools: string[];
+  readonly snapshot_format: number | null;
 }
 
 export class PostgresManifestLog implements ManifestLog {
@@ -116,8 +117,15 @@ export class PostgresManifestLog implements ManifestLog {
   }
 
   #entryOf(row: EntryRow): ManifestEntry {
-    const { tenant_id: tenantId, blob_bytes: blobBytes, former_pools: formerPools, revision, ...rest } = row;
-    return toEntry({ ...rest, tenantId, formerPools, blobBytes: BigInt(blobBytes), revision: BigInt(revision) }, this.sealer);
+    const {
+      tenant_id: tenantId,
+      blob_bytes: blobBytes,
+      former_pools: formerPools,
+      snapshot_format: snapshotFormat,
+      ...rest
+    } = row;
+    const numbers = { blobBytes: BigInt(blobBytes), revision: BigInt(row.revision) };
+    return toEntry({ ...rest, ...numbers, tenantId, formerPools, snapshotFormat }, this.sealer);
   }
 }
 
@@ -134,6 +142,7 @@ export function toEntry(row: Omit<rows.ManifestEntry, 'changedAtMs'>, sealer: Se
           blobBytes: Number(row.blobBytes),
           inline: inlineFromColumn(sealer, row, row.inline),
           ...poolsField(row.pools),
+          ...(row.snapshotFormat !== null && { snapshotFormat: row.snapshotFormat }),
         },
     ...formerPoolsField(row.formerPools, row.removed),
   };

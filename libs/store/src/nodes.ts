@@ -13,20 +13,33 @@ interface NodeRow {
   readonly last_seen_at_ms: Int8;
   readonly acked_revision: Int8;
   readonly acked_at_ms: Int8 | null;
+  readonly protocol: number;
+  readonly snapshot_formats: number[];
+  readonly turned_away: string | null;
 }
 
 /** What a stream of an older epoch of a node says is ignored: the node has started anew since. */
 export class PostgresNodes implements NodeRegistry {
   constructor(private readonly pool: pg.Pool) {}
 
-  async connected(node: NodeRecord): Promise<void> {
+  connected(node: NodeRecord): Promise<void> {
+    return this.#put(node, 'acked_revision = excluded.acked_revision, acked_at_ms = excluded.acked_at_ms');
+  }
+
+  turnedAway(node: NodeRecord): Promise<void> {
+    return this.#put(node, 'acked_revision = nodes.acked_revision');
+  }
+
+  async #put(node: NodeRecord, acknowledgement: string): Promise<void> {
     await this.pool.query(
-      `INSERT INTO nodes (node_id, role, epoch, software_version, labels, admin_url, connected, last_seen_at_ms, acked_revision, acked_at_ms)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+      `INSERT INTO nodes (node_id, role, epoch, software_version, labels, admin_url, connected, last_seen_at_ms, acked_revision, acked_at_ms,
+         protocol, snapshot_formats, turned_away)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
        ON CONFLICT (node_id) DO UPDATE SET
          role = excluded.role, epoch = excluded.epoch, software_version = excluded.software_version, labels = excluded.labels,
          admin_url = excluded.admin_url, connected = excluded.connected, last_seen_at_ms = excluded.last_seen_at_ms,
-         acked_revision = excluded.acked_revision, acked_at_ms = excluded.acked_at_ms
+         protocol = excluded.protocol, snapshot_formats = excluded.snapshot_formats, turned_away = excluded.turned_away,
+         ${acknowledgement}
        WHERE nodes.epoch <= excluded.epoch`,
       [
         node.nodeId,
@@ -39,6 +52,9 @@ export class PostgresNodes implements NodeRegistry {
         node.lastSeenAtMs,
         node.ackedRevision,
         node.ackedAtMs,
+        node.protocol,
+        node.snapshotFormats,
+        node.turnedAway,
       ],
     );
   }
@@ -104,6 +120,9 @@ export class PostgresNodes implements NodeRegistry {
       lastSeenAtMs: Number(row.last_seen_at_ms),
       ackedRevision: Number(row.acked_revision),
       ackedAtMs: row.acked_at_ms === null ? null : Number(row.acked_at_ms),
+      protocol: row.protocol,
+      snapshotFormats: row.snapshot_formats,
+      turnedAway: row.turned_away,
     }));
   }
 

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import type { ProtocolRange } from '@gatehouse/contracts';
 import { createReportSink, LeaseOffice } from '@gatehouse/control-metering';
 import { NodeLinkServer, type NodesLog, type SealSigner } from '@gatehouse/control-nodes';
 import { InMemoryStore, tenantId, type EntryKind, type LeaseBook, type TenantId } from '@gatehouse/domain';
@@ -36,6 +37,7 @@ export async function startControlPlane(
     log?: NodesLog;
     fastBook?: LeaseBook;
     signer?: SealSigner;
+    protocol?: ProtocolRange;
   } = {},
 ): Promise<TestControlPlane> {
   const log = options.log ?? quiet;
@@ -59,6 +61,7 @@ export async function startControlPlane(
     applyReport: createReportSink({ metering: store.metering, log }),
     clock: systemClock,
     log,
+    ...(options.protocol !== undefined && { protocol: options.protocol }),
     heartbeatMs: options.heartbeatMs ?? 50,
     pollMs: options.pollMs ?? 200,
   });

@@ -223,6 +223,9 @@ class Simulation {
       lastSeenAtMs: nowMs,
       ackedRevision: 0,
       ackedAtMs: null,
+      protocol: 1,
+      snapshotFormats: [1],
+      turnedAway: null,
     });
     node.isAnnouncing = true; // what is repeated travels ahead of everything else on one ordered stream
     node.ledger.connected();

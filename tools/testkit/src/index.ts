@@ -36,6 +36,7 @@ export {
 } from './raw-http2-caller.js';
 export { ScriptedUpstream, type UpstreamCall } from './upstream.js';
 export { RawUpstream, type RawScript, type RawUpstreamCall, type RawUpstreamOptions } from './raw-upstream.js';
+export { ReleaseFilter } from './release-filter.js';
 export { routeSnapshot, stageSnapshot } from './snapshots.js';
 export {
   answered,

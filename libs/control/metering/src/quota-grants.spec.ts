@@ -61,6 +61,9 @@ const join = ({ nodeId, epoch }: typeof A) =>
     lastSeenAtMs: clock.nowMs(),
     ackedRevision: 0,
     ackedAtMs: null,
+    protocol: 1,
+    snapshotFormats: [1],
+    turnedAway: null,
   });
 const report = (node: typeof A, sequence: number, count: number, day = DAY) => {
   const usage = [{ tenant: TENANT, usagePlanId: 'plan', apiKeyId: 'key', day, count }];

@@ -3,9 +3,11 @@ import { create } from '@bufbuild/protobuf';
 import {
   grpcService,
   NodeLink,
+  PROTOCOL,
   ReportReceiptSchema,
   type ControlMessage,
   type NodeMessage,
+  type ProtocolRange,
   type ReportBatch,
   type ReportReceipt,
 } from '@gatehouse/contracts';
@@ -30,6 +32,8 @@ export interface NodeLinkServerOptions {
   readonly signer?: SealSigner | null;
   /** Resolves once the batch is in the sums, now or earlier; rejects when the node is to send it again. */
   readonly applyReport: (batch: ReportBatch) => Promise<void>;
+  /** Versions of the node protocol that are spoken here; this release's without a word. */
+  readonly protocol?: ProtocolRange;
   readonly clock: Clock;
   readonly log: NodesLog;
   /** Told of every change when the node it was sent to has it, or is gone; must not throw. Nothing is kept without it. */
@@ -226,6 +230,7 @@ export class NodeLinkServer implements RolloutWaiter {
       counts: this.counts,
       nodes,
       leases,
+      protocol: this.options.protocol ?? PROTOCOL,
       clock,
       log,
       heartbeatMs: this.heartbeatMs,

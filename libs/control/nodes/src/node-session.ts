@@ -9,6 +9,7 @@
  */
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import {
+  agreedProtocol,
   ControlMessageSchema,
   EntryKind,
   poolOfLabels,
@@ -17,6 +18,7 @@ import {
   type Hello,
   type Nack,
   type NodeMessage,
+  type ProtocolRange,
   type QuotaGrantSchema,
   type QuotaRequest,
   type RateDemand,
@@ -30,6 +32,12 @@ import type { BlobRelay } from './blob-relay.js';
 import { SLICE_ENTRIES, type ManifestFollower, type ManifestView } from './manifest-follower.js';
 import { Pushes, type FinishedPush } from './pushes.js';
 import { entryToWire, kindFromWire, kindsOf, roleFromWire, sealToWire } from './node-link.wire.js';
+
+/** Of entries that say nothing of it. */
+const FIRST_SNAPSHOT_FORMAT = 1;
+
+const rangeText = ({ oldest, newest }: ProtocolRange): string => (oldest === newest ? `${newest}` : `${oldest} to ${newest}`);
+const formatsText = ({ snapshotFormats }: Hello): string => snapshotFormats.join(', ') || 'none';
 
 const NODE_ID = /^[A-Za-z0-9._-]{1,64}$/;
 /** Blobs one node may have asked for and not received; a node of ours asks for 16. */
@@ -89,6 +97,8 @@ export interface SessionDependencies {
   readonly counts: NodeLinkCounts;
   readonly nodes: NodeRegistry;
   readonly leases: Leases;
+  /** Versions of the node protocol that are spoken here. */
+  readonly protocol: ProtocolRange;
   readonly clock: Clock;
   readonly log: NodesLog;
   readonly heartbeatMs: number;
@@ -124,6 +134,10 @@ export class NodeSession {
   /** Buckets the node asked for and was not sent yet. */
   private bucketsToRepair: number[] = [];
   private repairDelays = 0;
+  /** As the node said it; snapshots in other formats are not sent to it. */
+  private hello: Hello | null = null;
+  private turnedAwayAs: NodeRecord | null = null;
+  private protocol = 0;
   /** The node knows of other control planes, so that it is worth waiting until it turns to one. */
   private canMove = false;
   private readonly pushes: Pushes | null;
@@ -184,18 +198,22 @@ export class NodeSession {
     this.stopWatchingLeases();
     if (refusal !== undefined) this.call.emit('error', refusal);
     else this.call.end();
-    const { nodes, clock, log, onEnded } = this.dependencies;
-    if (this.nodeId === '') {
-      this.whenEnded.resolve();
-      return;
+    const { log, onEnded } = this.dependencies;
+    if (this.nodeId !== '') {
+      this.pushes?.abandon(this.nodeId);
+      onEnded(this);
     }
-    this.pushes?.abandon(this.nodeId);
-    onEnded(this);
     // An acknowledgement under way would say after it that the node is connected.
     (this.recording ?? Promise.resolve())
-      .then(() => nodes.disconnected(this.nodeId, this.epoch, clock.nowMs()))
+      .then(() => this.recordEnd())
       .catch((cause) => log.error({ err: cause, node: this.nodeId }, 'node could not be recorded as disconnected'))
       .finally(() => this.whenEnded.resolve());
+  }
+
+  private async recordEnd(): Promise<void> {
+    const { nodes, clock } = this.dependencies;
+    if (this.turnedAwayAs !== null) await nodes.turnedAway(this.turnedAwayAs);
+    else if (this.nodeId !== '') await nodes.disconnected(this.nodeId, this.epoch, clock.nowMs());
   }
 
   /** Mostly the database, which is away: the node tries again, here or at another control plane. */
@@ -207,7 +225,7 @@ export class NodeSession {
 
   private async receive({ kind }: NodeMessage): Promise<void> {
     if (this.nodeId === '') {
-      if (kind.case === 'hello') return this.hello(kind.value);
+      if (kind.case === 'hello') return this.greet(kind.value);
       return this.end({ code: status.FAILED_PRECONDITION, details: 'the first message must be Hello' });
     }
     switch (kind.case) {
@@ -243,21 +261,16 @@ export class NodeSession {
     }
   }
 
-  private async hello(hello: Hello): Promise<void> {
-    const { nodes, follower, clock, log, heartbeatMs, leases, onHello } = this.dependencies;
+  private async greet(hello: Hello): Promise<void> {
+    const { nodes, follower, log, heartbeatMs, leases, onHello } = this.dependencies;
     const role = roleFromWire(hello.role);
     if (role === null || !NODE_ID.test(hello.nodeId)) {
-      return this.turnAway(hello, {
-        code: status.INVALID_ARGUMENT,
-        details: 'Hello needs a role and a node id of letters, digits, ".", "_", "-"',
-      });
+      const details = 'Hello needs a role and a node id of letters, digits, ".", "_", "-"';
+      return this.refuse(hello, { code: status.INVALID_ARGUMENT, details });
     }
-    if (role === 'DATA_PLANE' && !hello.snapshotFormats.includes(SNAPSHOT_FORMAT)) {
-      return this.turnAway(hello, {
-        code: status.FAILED_PRECONDITION,
-        details: `this control plane writes snapshot format ${SNAPSHOT_FORMAT}; the node links ${hello.snapshotFormats.join(', ') || 'none'}`,
-      });
-    }
+    const unserved = this.reasonNotToServe(hello, role);
+    if (unserved !== null) return this.turnAway(hello, role, unserved);
+    this.hello = hello;
     this.nodeId = hello.nodeId;
     this.epoch = Number(hello.epoch);
     this.role = role;
@@ -281,24 +294,17 @@ export class NodeSession {
     this.canMove = hello.canMove;
     void this.write({
       case: 'welcome',
-      value: { sealKey: this.dependencies.sealKey, pool: name.pool, entryKinds: name.kinds.map((kind) => EntryKind[kind]) },
+      value: {
+        sealKey: this.dependencies.sealKey,
+        pool: name.pool,
+        entryKinds: name.kinds.map((kind) => EntryKind[kind]),
+        protocol: this.protocol,
+      },
     });
     await follower.refresh();
-    const nowMs = clock.nowMs();
     // A revision from before a restore of the database says nothing about today's.
     this.ackedRevision = this.manifestRevision <= follower.revision ? this.manifestRevision : 0;
-    await nodes.connected({
-      nodeId: this.nodeId,
-      role,
-      epoch: this.epoch,
-      softwareVersion: hello.softwareVersion,
-      labels: { ...hello.labels },
-      adminUrl: hello.adminUrl === '' ? null : hello.adminUrl,
-      connected: true,
-      lastSeenAtMs: nowMs,
-      ackedRevision: this.ackedRevision,
-      ackedAtMs: nowMs,
-    });
+    await nodes.connected(this.recordOf(hello, role, { connected: true, turnedAway: null }));
     if (this.ended) return;
     this.view = follower.view(name);
     this.heartbeat = setInterval(() => {
@@ -315,8 +321,68 @@ export class NodeSession {
     this.recording ??= this.recordAcknowledgements().finally(() => (this.recording = null));
   }
 
-  /** A node that this software cannot serve, of another version or not of ours at all. */
-  private turnAway({ nodeId, softwareVersion }: Hello, refusal: { code: status; details: string }): void {
+  /** Why a node of another release cannot be served, and who acts; `null` when it can. */
+  private reasonNotToServe(hello: Hello, role: NodeRecord['role']): string | null {
+    const { protocol: ours } = this.dependencies;
+    const theirs = { oldest: hello.oldestProtocol, newest: hello.newestProtocol };
+    const agreed = agreedProtocol(ours, theirs);
+    if (agreed === null) {
+      const who = theirs.newest < ours.oldest ? 'node' : 'control plane';
+      return `this control plane speaks the node protocol ${rangeText(ours)}, the node ${rangeText(theirs)}: upgrade the ${who}`;
+    }
+    this.protocol = agreed;
+    if (role !== 'DATA_PLANE' || hello.snapshotFormats.includes(SNAPSHOT_FORMAT)) return null;
+    return `this control plane writes snapshot format ${SNAPSHOT_FORMAT}; the node links ${formatsText(hello)}`;
+  }
+
+  private recordOf(
+    hello: Hello,
+    role: NodeRecord['role'],
+    { connected, turnedAway }: Pick<NodeRecord, 'connected' | 'turnedAway'>,
+  ): NodeRecord {
+    const nowMs = this.dependencies.clock.nowMs();
+    return {
+      nodeId: hello.nodeId,
+      role,
+      epoch: Number(hello.epoch),
+      softwareVersion: hello.softwareVersion,
+      labels: { ...hello.labels },
+      adminUrl: hello.adminUrl === '' ? null : hello.adminUrl,
+      connected,
+      lastSeenAtMs: nowMs,
+      ackedRevision: this.ackedRevision,
+      ackedAtMs: nowMs,
+      protocol: this.protocol,
+      snapshotFormats: [...hello.snapshotFormats],
+      turnedAway,
+    };
+  }
+
+  /**
+   * Whether another release published what this node cannot link. Left out, its callers would meet an API that is not there; so the node
+   * is turned away with what it has, and says so.
+   */
+  private isTooOldFor(entries: readonly ManifestEntry[]): boolean {
+    const hello = this.hello!;
+    const formatOf = ({ kind, content }: ManifestEntry): number | null =>
+      kind === 'STAGE' && content !== null ? (content.snapshotFormat ?? FIRST_SNAPSHOT_FORMAT) : null;
+    const odd = entries.find((entry) => {
+      const format = formatOf(entry);
+      return format !== null && !hello.snapshotFormats.includes(format);
+    });
+    if (odd === undefined) return false;
+    const what = `stage ${odd.id} is published in snapshot format ${formatOf(odd)}; the node links ${formatsText(hello)}`;
+    this.turnAway(hello, this.role, `${what}: upgrade the node`);
+    return true;
+  }
+
+  /** A node that cannot be served by this software. The registry keeps why. */
+  private turnAway(hello: Hello, role: NodeRecord['role'], reason: string): void {
+    this.turnedAwayAs = this.recordOf(hello, role, { connected: false, turnedAway: reason });
+    this.refuse(hello, { code: status.FAILED_PRECONDITION, details: reason });
+  }
+
+  private refuse({ nodeId, softwareVersion }: Hello, refusal: { code: status; details: string }): void {
     this.dependencies.counts.refusedNodes++;
     this.dependencies.log.warn({ node: nodeId, softwareVersion, reason: refusal.details }, 'node is turned away');
     this.end(refusal);
@@ -405,6 +471,7 @@ export class NodeSession {
     let part = 0;
     let slice = await manifest.page(kinds, 0, SLICE_ENTRIES);
     for (; slice.length === SLICE_ENTRIES && !this.ended; part++) {
+      if (this.isTooOldFor(this.view!.select(slice))) return;
       await this.write({ case: 'manifest', value: { full: true, more: true, part, entries: toWire(slice) } });
       slice = await manifest.page(kinds, slice.at(-1)!.revision, SLICE_ENTRIES);
     }
@@ -435,6 +502,7 @@ export class NodeSession {
     { entries, revision }: { entries: readonly ManifestEntry[]; revision: number },
     fields: { readonly full?: boolean; readonly part?: number; readonly since?: bigint; readonly buckets?: number[] },
   ): Promise<void> {
+    if (this.isTooOldFor(entries)) return Promise.resolve();
     this.pushes?.sent(this.sentRevision ?? this.manifestRevision, revision, entries.length, fields.full ?? false);
     this.sentRevision = revision;
     // The node repeats its refusals after every manifest; those of the entries it is sent now are decided anew.

@@ -70,6 +70,7 @@ export async function publishStage(tx: TenantRepositories, stage: Stage, known: 
     digest,
     blobBytes: bytes.byteLength,
     inline: '',
+    snapshotFormat: snapshot.format,
     ...poolsField([await poolOfApi(tx, stage.apiId, known.api)]),
   };
   return tx.manifest.put('STAGE', stageEntryId(stage.apiId, stage.stageName), content, known.published);

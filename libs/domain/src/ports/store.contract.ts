@@ -1210,7 +1210,7 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
           await tx.manifest.remove('STAGE', 'placed-gone');
           await tx.manifest.put('FUNCTION', 'placed-function', inline('1'));
           await tx.manifest.put('API_KEY', 'placed-key', inline('2'));
-          return tx.manifest.put('STAGE', 'placed-stage', { ...inline('3'), pools: ['eu'] });
+          return tx.manifest.put('STAGE', 'placed-stage', { ...inline('3'), pools: ['eu'], snapshotFormat: 2 });
         });
         const seen: string[] = [];
         await transact(tenant, (tx) =>
@@ -1227,7 +1227,7 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         changed.sort((left, right) => (left.id < right.id ? -1 : 1));
         expect(changed.map(({ id, content, formerPools }) => ({ id, ...content, formerPools }))).toEqual([
           { id: 'placed-function', ...inline('1'), pools: ['eu', 'us'], formerPools: ['default'] },
-          { id: 'placed-stage', ...inline('3'), pools: ['eu', 'us'], formerPools: undefined },
+          { id: 'placed-stage', ...inline('3'), snapshotFormat: 2, pools: ['eu', 'us'], formerPools: undefined },
         ]);
         await transact(tenant, (tx) =>
           tx.manifest.place((entries) => new Map(entries.map((entry) => [entry, ['default']] as const))),
@@ -1360,6 +1360,9 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         lastSeenAtMs: 1,
         ackedRevision: 0,
         ackedAtMs: null,
+        protocol: 1,
+        snapshotFormats: [1, 2],
+        turnedAway: null,
       });
       const find = async (nodeId: string) => (await store.nodes.list()).find((record) => record.nodeId === nodeId);
 
@@ -1383,6 +1386,25 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
           await hear();
           expect(await find('n3')).toMatchObject({ connected: true });
         }
+      });
+
+      test('that are turned away are known with the reason until they are served, and keep what they acknowledged', async () => {
+        const refused = {
+          ...node('n4', 2),
+          connected: false,
+          protocol: 0,
+          snapshotFormats: [],
+          turnedAway: 'too old',
+          lastSeenAtMs: 5,
+        };
+        await store.nodes.turnedAway(refused);
+        expect(await find('n4')).toEqual(refused);
+        await store.nodes.turnedAway({ ...refused, epoch: 1, turnedAway: 'late' });
+        await store.nodes.connected(node('n4', 2));
+        await store.nodes.acknowledged('n4', 2, 7, 6);
+        expect(await find('n4')).toEqual({ ...node('n4', 2), ackedRevision: 7, ackedAtMs: 6, lastSeenAtMs: 6 });
+        await store.nodes.turnedAway({ ...refused, epoch: 3 });
+        expect(await find('n4')).toEqual({ ...refused, epoch: 3, ackedRevision: 7, ackedAtMs: 6 });
       });
 
       test('refuse an entry until a later revision of it is acknowledged', async () => {

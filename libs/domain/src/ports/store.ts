@@ -345,6 +345,8 @@ export interface ManifestLog {
 
 export interface NodeRegistry {
   connected(node: NodeRecord): Promise<void>;
+  /** It came and is not served: `node.turnedAway` says why. What it acknowledged before stays known. */
+  turnedAway(node: NodeRecord): Promise<void>;
   /** It is connected, also if another control plane, which it left, says `disconnected` late. So does `acknowledged`. */
   seen(nodeId: string, epoch: number, atMs: number): Promise<void>;
   acknowledged(nodeId: string, epoch: number, revision: number, atMs: number): Promise<void>;

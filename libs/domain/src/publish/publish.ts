@@ -22,6 +22,8 @@ export interface EntryContent {
   readonly inline: string;
   /** Pools whose nodes are sent it, sorted; absent: the default pool alone. */
   readonly pools?: readonly string[];
+  /** Of a stage: the format its snapshot is written in; absent: 1. */
+  readonly snapshotFormat?: number;
 }
 
 /** Ties a deployment to the revision that made it live, for rollouts. */
@@ -44,6 +46,11 @@ export interface NodeRecord {
   readonly lastSeenAtMs: number;
   readonly ackedRevision: number;
   readonly ackedAtMs: number | null;
+  /** Version of the node protocol that is spoken with it, and the snapshot formats it links. */
+  readonly protocol: number;
+  readonly snapshotFormats: readonly number[];
+  /** Why the control plane that it asked last does not serve it; `null` when it was not turned away. */
+  readonly turnedAway: string | null;
 }
 
 /** A node's refusal of one entry; gone when a later revision of the entry is acknowledged. */

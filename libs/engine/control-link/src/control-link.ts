@@ -12,6 +12,7 @@ import {
   NodeMessageSchema,
   NodeRole,
   poolOfLabels,
+  PROTOCOL,
   QuotaRequestSchema,
   RateDemandsSchema,
   ReportBatchSchema,
@@ -20,6 +21,7 @@ import {
   type EntryKind,
   type Manifest,
   type NodeMessage,
+  type ProtocolRange,
   type Seal,
   type Welcome,
 } from '@gatehouse/contracts';
@@ -58,6 +60,8 @@ export interface ControlLinkOptions {
   readonly isDiskShared?: boolean;
   /** Snapshot formats this node can link. */
   readonly snapshotFormats: readonly number[];
+  /** Versions of the node protocol that are spoken here; this release's without a word. */
+  readonly protocol?: ProtocolRange;
   readonly softwareVersion: string;
   readonly labels?: Readonly<Record<string, string>>;
   /** Where the node's own admin port answers. */
@@ -158,6 +162,8 @@ export class ControlLink {
   /** Hello says that we have nothing, so that everything is sent. */
   private asksForAll = false;
   private refusal: string | null = null;
+  /** Why we end the present stream: the control plane does not speak as we do. */
+  private ownRefusal: string | null = null;
   private mismatchCount = 0;
   private failoverCount = 0;
   private moving: NodeJS.Timeout | null = null;
@@ -338,7 +344,7 @@ export class ControlLink {
   }
 
   private opened(): void {
-    const { role, snapshotFormats, softwareVersion, labels, adminUrl } = this.options;
+    const { role, snapshotFormats, softwareVersion, labels, adminUrl, protocol = PROTOCOL } = this.options;
     this.streamNumber++;
     this.isFirstManifest = true;
     this.parts = null;
@@ -355,13 +361,16 @@ export class ControlLink {
         adminUrl: adminUrl ?? '',
         entryKinds: [...KNOWN_KINDS],
         canMove: this.planes.count > 1,
+        oldestProtocol: protocol.oldest,
+        newestProtocol: protocol.newest,
       }),
     });
   }
 
   private sessionClosed(reason: string): void {
     this.options.log.warn({ reason, node: this.nodeId, controlPlane: this.planes.address }, 'control stream closed');
-    this.refusal = REFUSAL.exec(reason)?.[1] ?? null;
+    this.refusal = this.ownRefusal ?? REFUSAL.exec(reason)?.[1] ?? null;
+    this.ownRefusal = null;
     this.blobs.streamEnded();
     if (this.isAnswered) this.options.onDisconnected?.();
     this.isAnswered = false;
@@ -375,6 +384,7 @@ export class ControlLink {
   }
 
   private received({ kind }: ControlMessage): void {
+    if (kind.case === 'welcome' && this.isStrange(kind.value)) return;
     if (!this.isAnswered) {
       this.isAnswered = true;
       this.refusal = null;
@@ -452,6 +462,18 @@ export class ControlLink {
         this.queuedCount--;
       }
     });
+  }
+
+  /** An older control plane knows nothing of versions, takes everybody, and speaks one that we may have forgotten. */
+  private isStrange({ protocol, softwareVersion }: Welcome): boolean {
+    const { oldest, newest } = this.options.protocol ?? PROTOCOL;
+    if (protocol >= oldest && protocol <= newest) return false;
+    const ours = oldest === newest ? `${newest}` : `${oldest} to ${newest}`;
+    this.ownRefusal = `the control plane speaks the node protocol ${protocol}, this node ${ours}: upgrade the control plane`;
+    const fields = { node: this.nodeId, controlPlane: this.planes.address, softwareVersion, reason: this.ownRefusal };
+    this.options.log.error(fields, 'the control plane is of a release that this node cannot speak with');
+    this.session.restart(this.ownRefusal);
+    return true;
   }
 
   private welcomed({ pool, sealKey, entryKinds }: Welcome): void {

@@ -117,6 +117,7 @@ export class PrismaManifest implements ManifestRepository {
       inline: inlineToColumn(sealer, key, content?.inline ?? ''),
       pools: [...(content?.pools ?? [])],
       formerPools: [...formerPoolsAfter(present, content)],
+      snapshotFormat: content?.snapshotFormat ?? null,
       changedAtMs: this.clock.nowMs(),
     };
     await tx.manifestEntry.upsert({ where: { tenantId_kind_id: key }, create: { ...key, ...values }, update: values });

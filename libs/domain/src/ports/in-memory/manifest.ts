@@ -161,8 +161,9 @@ export class InMemoryManifest implements ManifestRepository {
       .map((key) => this.#read(key)!)
       .filter(({ tenant, content }) => tenant === this.tenant && content !== null);
     for (const [{ kind, id, content }, pools] of decide(live.map(entryOf))) {
-      const { digest, blobBytes, inline } = content!;
-      await this.put(kind, id, { digest, blobBytes, inline, ...poolsField(pools) });
+      const { digest, blobBytes, inline, snapshotFormat } = content!;
+      const format = snapshotFormat === undefined ? {} : { snapshotFormat };
+      await this.put(kind, id, { digest, blobBytes, inline, ...format, ...poolsField(pools) });
     }
   }
 

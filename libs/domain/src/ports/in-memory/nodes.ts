@@ -14,6 +14,12 @@ export class InMemoryNodes implements NodeRegistry {
     if (known === undefined || known.epoch <= node.epoch) this.#nodes.set(node.nodeId, copyOf(node));
   }
 
+  async turnedAway(node: NodeRecord): Promise<void> {
+    const known = this.#nodes.get(node.nodeId);
+    const { ackedRevision, ackedAtMs } = known ?? node;
+    await this.connected({ ...node, ackedRevision, ackedAtMs });
+  }
+
   async seen(nodeId: string, epoch: number, atMs: number): Promise<void> {
     this.#change(nodeId, epoch, () => ({ connected: true, lastSeenAtMs: atMs }));
   }

@@ -1,0 +1,2 @@
+export { readRelease, releaseNames, type FrozenMessage, type Release } from './release.js';
+export { samples, type Sample } from './samples.js';
