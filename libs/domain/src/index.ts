@@ -110,10 +110,12 @@ export {
 } from './api-parts/gateway-response.js';
 export {
   checkModel,
+  checkModelSchema,
   checkModelUnused,
   defaultModels,
   flattenedSchema,
   modelPatchRules,
+  refersToModels,
   modelTemplate,
   newModel,
   unknownModel,

@@ -89,6 +89,24 @@ describe('models', () => {
       { schema: '[1]' },
       'Invalid model specified: Validation Result: warnings : [], errors : [Invalid model schema specified]',
     ],
+    [
+      'with a schema that draft-04 does not know',
+      { schema: '{"properties":{"age":{"type":"int"}}}' },
+      'Invalid model specified: Validation Result: warnings : [], errors : [Invalid model schema specified. ' +
+        '#/properties/age/type: expected a type or a list of types, each once]',
+    ],
+    [
+      'with a pattern that cannot be run in bounded time',
+      { schema: '{"pattern":"^(?!a)"}' },
+      'Invalid model specified: Validation Result: warnings : [], errors : [Invalid model schema specified. ' +
+        '#/pattern: invalid pattern: look-ahead is not supported, at character 3]',
+    ],
+    [
+      'that refers to a model that is not there',
+      { schema: '{"items":{"$ref":"https://apigateway.amazonaws.com/restapis/other/models/None"}}' },
+      'Invalid model specified: Validation Result: warnings : [], errors : [Invalid model schema specified. ' +
+        '#/items: $ref "https://apigateway.amazonaws.com/restapis/other/models/None" leads nowhere]',
+    ],
   ] as const) {
     test(`a model ${why} is refused`, async () => {
       const model = { restApiId: await newApi(), name: 'Pet', contentType: JSON_TYPE, schema: PET, ...input };
@@ -106,6 +124,21 @@ describe('models', () => {
     expect(await refusalOf(api.updateModel(update))).toBe(
       "400 BadRequestException: Invalid patch path  '/name' specified for op 'replace'. Must be one of: [/description, /schema]",
     );
+  });
+
+  test('a model may point into itself and others of its API, and an update is judged as a new one is', async () => {
+    const restApiId = await newApi();
+    const uri = `https://apigateway.amazonaws.com/restapis/${restApiId}/models`;
+    const key = { restApiId, modelName: 'Tree' };
+    const schema = JSON.stringify({
+      properties: { children: { items: { $ref: `${uri}/Tree` } }, error: { $ref: `${uri}/Error#/properties/message` } },
+    });
+    await api.createModel({ restApiId, name: 'Tree', contentType: JSON_TYPE, schema });
+    const update = (value: string): Promise<string> =>
+      refusalOf(api.updateModel({ ...key, patchOperations: [replace('/schema', value)] }));
+    expect(await update('{"required":true}')).toContain('400 BadRequestException: Invalid model specified');
+    expect(await update(`{"$ref":"${uri}/Error#/properties/none"}`)).toContain('leads nowhere');
+    expect((await api.getModel(key)).schema).toBe(schema);
   });
 
   test('a model in use stays, and the message says where it is used', async () => {

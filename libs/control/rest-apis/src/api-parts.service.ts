@@ -9,6 +9,7 @@ import {
   checkDocumentationPart,
   checkGatewayResponse,
   checkModel,
+  checkModelSchema,
   checkModelUnused,
   checkNewPart,
   checkReferences,
@@ -31,6 +32,7 @@ import {
   newModel,
   newRequestValidator,
   readPatch,
+  refersToModels,
   requestValidatorPatchRules,
   shownGatewayResponse,
   uncustomisedGatewayResponse,
@@ -142,7 +144,7 @@ export class Models extends ApiParts<Model> {
       repository: (tx) => tx.models,
       unknown: unknownModel,
       patchRules: modelPatchRules,
-      check: async (model, tx) => checkModel(model, await tx.quotas.read()),
+      check: async (model, tx) => checkSchema(checkModel(model, await tx.quotas.read()), tx),
       checkUnused: async (model, tx) =>
         checkModelUnused(
           model,
@@ -158,10 +160,18 @@ export class Models extends ApiParts<Model> {
       await lockApi(tx, apiId);
       const model = newModel(apiId, this.ids.id(PART_ID_CHARS), request, await tx.quotas.read());
       if ((await tx.models.find(model)) !== null) throw conflict('Model name already exists for this REST API');
+      await checkSchema(model, tx);
       await tx.models.insert(model);
       return model;
     });
   }
+}
+
+/** The model itself is among those it may refer to, in the form it is to have. */
+async function checkSchema(model: Model, tx: TenantRepositories): Promise<Model> {
+  const others = refersToModels(model) ? await tx.models.ofApi(model.apiId) : [];
+  checkModelSchema(model, [...others, model]);
+  return model;
 }
 
 export class RequestValidators extends ApiParts<RequestValidator> {

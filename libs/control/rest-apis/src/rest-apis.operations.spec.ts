@@ -291,8 +291,9 @@ describe('REST APIs', () => {
     ],
     [{ op: 'replace', path: '/name', value: '' }, '400 API name cannot be an empty string'],
     [
-      { op: 'replace', path: '/policy', value: '[1]' },
-      '400 Invalid policy document. Please check the policy syntax and ensure that Principals are valid.',
+      { op: 'replace', path: '/policy', value: '{"Statement":{"Effect":"Allow","Action":"execute-api:Invoke","Resource":"*"}}' },
+      '400 Invalid policy document. Please check the policy syntax and ensure that Principals are valid. ' +
+        'statement 1: exactly one of Principal and NotPrincipal is needed',
     ],
     [
       { op: 'replace', path: '/apiKeySource', value: 'QUERY' },
@@ -1011,7 +1012,10 @@ describe('integration responses', () => {
       '400 Validation Result: warnings : [], errors : [Invalid content type specified: json]',
     ],
     [{ selectionPattern: '(' }, '400 Invalid selection pattern specified: missing ), at character 1'],
-    [{ selectionPattern: '(a)\\1' }, '400 Invalid selection pattern specified: \\1 is not supported, at character 5'],
+    [
+      { selectionPattern: '(a)\\1' },
+      '400 Invalid selection pattern specified: back references are not supported, at character 5',
+    ],
     [{ httpMethod: 'POST' }, '404 Invalid Method identifier specified'],
   ] satisfies [Partial<ApiGateway.PutIntegrationResponseRequest>, string][]) {
     test(`PutIntegrationResponse ${JSON.stringify(input)} is refused`, async () => {
@@ -1058,7 +1062,7 @@ describe('integration responses', () => {
     [{ op: 'remove', path: '/responseTemplates/application~1json' }, { responseTemplates: undefined }],
     [
       { op: 'replace', path: '/selectionPattern', value: '(?=a)' },
-      '400 Invalid selection pattern specified: look-around, atomic groups and flags inside the pattern are not supported, at character 2',
+      '400 Invalid selection pattern specified: look-ahead is not supported, at character 2',
     ],
     [{ op: 'remove', path: '/selectionPattern' }, '400 Invalid patch operation specified. Must be one of: [replace]'],
     [{ op: 'replace', path: '/statusCode', value: '201' }, '400 Invalid patch path /statusCode'],

@@ -1,4 +1,5 @@
 /** Models: named schemas of an API's bodies (API Gateway guide, "Data models for REST APIs"). */
+import { JsonSchema, SchemaError } from '@gatehouse/lang';
 import { badRequest, conflict, notFound } from '../errors.js';
 import { property, textOrNull } from '../patch/rules.js';
 import type { PatchRules } from '../patch/patch.js';
@@ -48,9 +49,36 @@ export function checkModel(model: Model, quotas: Quotas): Model {
   if (schema.trim() === '') throw badRequest('Model schema must have at least 1 property or array items defined');
   if (Buffer.byteLength(schema) > quotas.modelBytes)
     throw badRequest(`Model schema exceeds maximum size of ${quotas.modelBytes} bytes${quotaNote(quotas, 'modelBytes')}`);
-  if (readSchema(schema) === null)
-    throw badRequest('Invalid model specified: Validation Result: warnings : [], errors : [Invalid model schema specified]');
+  if (readSchema(schema) === null) throw invalidSchema('Invalid model schema specified');
   return model;
+}
+
+const invalidSchema = (error: string): Error =>
+  badRequest(`Invalid model specified: Validation Result: warnings : [], errors : [${error}]`);
+
+/**
+ * Throws BadRequest unless the schema is one of draft-04 and each of its references leads somewhere. `models` are the API's; those that
+ * `refersToModels` says nothing of may be left out.
+ */
+export function checkModelSchema(model: Model, models: readonly Model[]): void {
+  const byName = new Map(models.map((other) => [other.id, other]));
+  const uri = modelUri(model.apiId, model.id);
+  const documents = (reference: string): unknown => {
+    const name = modelOfReference(reference, model.apiId);
+    const other = name === null ? undefined : byName.get(name);
+    return other === undefined ? undefined : (readSchema(other.schema) ?? undefined);
+  };
+  try {
+    JsonSchema.compile(readSchema(model.schema), { uri, documents });
+  } catch (error) {
+    if (error instanceof SchemaError) throw invalidSchema(`Invalid model schema specified. ${error.message}`);
+    throw error;
+  }
+}
+
+/** Whether `checkModelSchema` needs the API's other models. */
+export function refersToModels({ schema, apiId }: Model): boolean {
+  return modelsReferredTo(schema, apiId).size > 0;
 }
 
 /** The schema as an object; `null` when the text is none. */
@@ -110,7 +138,12 @@ export function checkModelUnused(
 
 export const unknownModel = (name: string): Error => notFound(`Invalid model name specified: ${name}`);
 
-const MODEL_REFERENCE = /^https:\/\/apigateway\.amazonaws\.com\/restapis\/([^/]+)\/models\/([A-Za-z0-9]+)$/;
+/** A fragment points into the model. */
+const MODEL_REFERENCE = /^https:\/\/apigateway\.amazonaws\.com\/restapis\/([^/]+)\/models\/([A-Za-z0-9]+)(?:#.*)?$/s;
+
+/** What other models call the model in a `$ref`. */
+export const modelUri = (apiId: string, name: string): string =>
+  `https://apigateway.amazonaws.com/restapis/${apiId}/models/${name}`;
 
 /** What a `$ref` to a model of the API says. */
 export const modelReference = (apiId: string, name: string): string =>
@@ -152,7 +185,7 @@ export function flattenedSchema(model: Model, models: readonly Model[]): string 
         definitions.set(other.id, null); // models may refer to one another in a circle
         definitions.set(other.id, localise(readSchema(other.schema)));
       }
-      return `#/definitions/${other.id}`;
+      return `#/definitions/${other.id}${reference.split('#')[1] ?? ''}`;
     });
   const flat = localise(readSchema(model.schema)) as Readonly<Record<string, unknown>>;
   if (definitions.size === 0) return model.schema;

@@ -1,3 +1,4 @@
+import { Policy, PolicyError } from '@gatehouse/lang';
 import { badRequest, notFound, validationError } from '../errors.js';
 import { flag, keyList, optionalProperty, property, textOrNull } from '../patch/rules.js';
 import type { Change, PatchRule, PatchRules } from '../patch/patch.js';
@@ -102,14 +103,22 @@ function checkPolicy(policy: string | null, quotas: Quotas): void {
     throw badRequest(
       `Resource policy exceeds maximum size of ${quotas.policyChars} characters${quotaNote(quotas, 'policyChars')}`,
     );
-  const invalid = badRequest('Invalid policy document. Please check the policy syntax and ensure that Principals are valid.');
+  let document: unknown;
   try {
-    const document: unknown = JSON.parse(policy);
-    if (typeof document !== 'object' || document === null || !('Statement' in document)) throw invalid;
+    document = JSON.parse(policy);
   } catch {
-    throw invalid;
+    throw badRequest(INVALID_POLICY);
+  }
+  try {
+    Policy.compile(document, { kind: 'resource' });
+  } catch (error) {
+    if (error instanceof PolicyError) throw badRequest(`${INVALID_POLICY} ${error.message}`);
+    throw error;
   }
 }
+
+/** AWS's text; clients look for it, so what is wrong stands behind. */
+const INVALID_POLICY = 'Invalid policy document. Please check the policy syntax and ensure that Principals are valid.';
 
 /** UpdateRestApi; `checkRestApi` judges what comes out. */
 export const restApiPatchRules: PatchRules<RestApi> = {
