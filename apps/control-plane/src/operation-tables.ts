@@ -1,7 +1,7 @@
 import { ApiGatewayV2 } from '@gatehouse/aws-api';
 import { backendAccessOperations } from '@gatehouse/control-backend-access';
 import { deploymentOperations } from '@gatehouse/control-deployments';
-import { domainNameOperations } from '@gatehouse/control-domain-names';
+import { accessAssociationOperations, domainNameOperations } from '@gatehouse/control-domain-names';
 import { exportOperations } from '@gatehouse/control-exports';
 import { functionOperations, type FunctionInvoker } from '@gatehouse/control-functions';
 import { apiPartOperations, restApiOperations } from '@gatehouse/control-rest-apis';
@@ -30,6 +30,7 @@ export function operationTables({ store, clock, ids, waiter, invoker }: TableDep
       ...exportOperations({ store }),
       ...usagePlanOperations({ store, clock, ids }),
       ...domainNameOperations({ store, clock, ids }),
+      ...accessAssociationOperations,
       ...backendAccessOperations({ store, clock, ids }),
       ...tenantOperations({ store }),
       ...API_GATEWAY_NOT_YET,

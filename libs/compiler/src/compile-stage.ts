@@ -71,6 +71,7 @@ export function compileStage(input: StageInput): CompiledStage {
       gatewayResponses: (definition.parts?.gatewayResponses ?? [])
         .map(compileGatewayResponse)
         .sort((a, b) => compareText(a.responseType, b.responseType)),
+      ...(stage.cacheEpochs !== undefined && { cacheEpochs: stage.cacheEpochs }),
     },
     diagnostics: diagnostics.sorted(),
   };

@@ -29,6 +29,11 @@ export interface StageSnapshot {
   readonly routes: readonly RouteSnapshot[];
   /** Customised gateway responses; a type without an entry has its default. */
   readonly gatewayResponses: readonly GatewayResponseSnapshot[];
+  /**
+   * Counts the flushes of the stage's caches; absent: none yet. What was kept under another number is not to be used. Nodes keep no
+   * responses and no decisions of authorizers yet; whoever adds a cache makes the number a part of its key.
+   */
+  readonly cacheEpochs?: { readonly responses: number; readonly authorizers: number };
 }
 
 /** Token bucket: refill per second (may be fractional) and capacity. */

@@ -148,6 +148,7 @@ export { checkPathPart, isGreedy, isVariable } from './routing/path-part.js';
 export { resourcePatchRules } from './routing/resource-patch.js';
 export { checkResourceCount, ResourceTree, unknownResource, type Place } from './routing/resource-tree.js';
 export type {
+  CacheEpochs,
   CanarySettings,
   DeployedParts,
   Deployment,
@@ -160,6 +161,7 @@ export { definitionDigest, freezeDefinition } from './deployments/definition.js'
 export { DEFAULT_METHOD_SETTING } from './deployments/method-settings.js';
 export {
   checkLoggingRole,
+  flushed,
   newStage,
   withCanary,
   withSettings,

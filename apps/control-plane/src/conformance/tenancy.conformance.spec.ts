@@ -146,6 +146,10 @@ const apiArn = (restApiId: string): string => `arn:aws:apigateway:us-east-1::/re
 const method = ({ restApiId, resourceId }: Belongings) => ({ restApiId, resourceId, httpMethod: 'GET' });
 const response = (ids: Belongings) => ({ ...method(ids), statusCode: '200' });
 const description = [{ op: 'replace' as const, path: '/description', value: 'taken over' }];
+const ASSOCIATION = {
+  domainNameAccessAssociationArn:
+    'arn:aws:apigateway:us-east-1:111111111111:/domainnameaccessassociations/domainname/a.example.com+abc/vpcesource/vpce-1',
+};
 const VPC_LINK = {
   name: 'link',
   targetArns: ['arn:aws:elasticloadbalancing:us-east-1:111111111111:loadbalancer/net/a/b'],
@@ -247,7 +251,23 @@ const API_GATEWAY_CALLS: Record<Exclude<keyof ApiGateway.Operations, keyof typeo
       patchOperations: [{ op: 'replace', path: '/basePath', value: 'x' }],
     }),
   DeleteBasePathMapping: ({ apiGateway }, { domainName }) => apiGateway.deleteBasePathMapping({ domainName, basePath: '(none)' }),
-  // These two name nothing that could be another's; refused, so that nothing is gained.
+  FlushStageCache: ({ apiGateway }, { restApiId }) => apiGateway.flushStageCache({ restApiId, stageName: 'dev' }),
+  FlushStageAuthorizersCache: ({ apiGateway }, { restApiId }) =>
+    apiGateway.flushStageAuthorizersCache({ restApiId, stageName: 'dev' }),
+  CreateDomainNameAccessAssociation: ({ apiGateway }, { domainName }) =>
+    apiGateway.createDomainNameAccessAssociation({
+      domainNameArn: `arn:aws:apigateway:us-east-1:${owner.account}:/domainnames/${domainName}+abc`,
+      accessAssociationSourceType: 'VPCE',
+      accessAssociationSource: 'vpce-1',
+    }),
+  GetDomainNameAccessAssociations: ({ apiGateway }) => apiGateway.getDomainNameAccessAssociations({}),
+  DeleteDomainNameAccessAssociation: ({ apiGateway }) => apiGateway.deleteDomainNameAccessAssociation(ASSOCIATION),
+  RejectDomainNameAccessAssociation: ({ apiGateway }, { domainName }) =>
+    apiGateway.rejectDomainNameAccessAssociation({
+      ...ASSOCIATION,
+      domainNameArn: `arn:aws:apigateway:us-east-1:${owner.account}:/domainnames/${domainName}+abc`,
+    }),
+  // This and CreateVpcLink name nothing that could be another's: refused, so that nothing is gained.
   GenerateClientCertificate: ({ apiGateway }) => apiGateway.generateClientCertificate({ tags: { 'aws:x': '' } }),
   GetClientCertificate: ({ apiGateway }, { clientCertificateId }) => apiGateway.getClientCertificate({ clientCertificateId }),
   GetClientCertificates: ({ apiGateway }) => apiGateway.getClientCertificates({}),

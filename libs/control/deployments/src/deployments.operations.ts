@@ -26,6 +26,8 @@ export type DeploymentOperations = Handlers<
   | 'GetStages'
   | 'UpdateStage'
   | 'DeleteStage'
+  | 'FlushStageCache'
+  | 'FlushStageAuthorizersCache'
 >;
 
 export function deploymentOperations({ store, clock, ids, waiter }: DeploymentDependencies): DeploymentOperations {
@@ -81,6 +83,9 @@ export function deploymentOperations({ store, clock, ids, waiter }: DeploymentDe
       return stageToWire(entity);
     },
     DeleteStage: ({ caller }, input) => stages.remove(caller.tenant, input.restApiId, input.stageName),
+    FlushStageCache: ({ caller }, input) => stages.flush(caller.tenant, input.restApiId, input.stageName, 'responses'),
+    FlushStageAuthorizersCache: ({ caller }, input) =>
+      stages.flush(caller.tenant, input.restApiId, input.stageName, 'authorizers'),
   };
 }
 

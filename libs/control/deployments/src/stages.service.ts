@@ -3,11 +3,13 @@ import {
   badRequest,
   checkLoggingRole,
   conflict,
+  flushed,
   newStage,
   noSuchClientCertificate,
   notFound,
   patchStage,
   withCanary,
+  type CacheEpochs,
   type CanaryRequest,
   type PatchOperation,
   type Stage,
@@ -79,6 +81,16 @@ export class Stages {
       if (logsChanged) checkLoggingRole(changed, (await tx.account.read()).cloudwatchRoleArn);
       await tx.stages.replace(changed);
       return { entity: changed, revision: await publish(tx, changed, nowMs) };
+    });
+  }
+
+  /** What a cache of the nodes has kept of this stage is not used any more, once they serve the revision. */
+  flush(tenant: TenantId, apiId: string, stageName: string, cache: keyof CacheEpochs): Promise<void> {
+    return this.store.transact(tenant, async (tx) => {
+      await lockApi(tx, apiId);
+      const stage = flushed((await tx.stages.lock({ apiId, stageName })) ?? unknownStage(), cache);
+      await tx.stages.replace(stage);
+      await publish(tx, stage, this.clock.nowMs());
     });
   }
 

@@ -62,6 +62,14 @@ export interface Stage {
   readonly tags: TextMap;
   readonly createdAtMs: number;
   readonly lastUpdatedAtMs: number;
+  /** Absent until a cache was flushed. */
+  readonly cacheEpochs?: CacheEpochs;
+}
+
+/** How often each cache of a stage was flushed. */
+export interface CacheEpochs {
+  readonly responses: number;
+  readonly authorizers: number;
 }
 
 export interface MethodSetting {

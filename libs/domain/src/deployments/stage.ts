@@ -1,7 +1,7 @@
 import { badRequest } from '../errors.js';
 import { checkTags } from '../tenancy/tags.js';
 import type { TextMap } from '../rest-apis/rest-api.js';
-import type { CanarySettings, Stage } from './deployment.js';
+import type { CacheEpochs, CanarySettings, Stage } from './deployment.js';
 import { AWS_QUOTAS, quotaNote, type Quotas } from '../tenancy/quotas.js';
 
 /** API Gateway guide, "Amazon API Gateway quotas and important notes". */
@@ -89,6 +89,12 @@ export function withCanary(stage: Stage, request: CanaryRequest, quotas = AWS_QU
     useStageCache: request.useStageCache ?? false,
   };
   return checkStage({ ...stage, canarySettings: canary }, quotas);
+}
+
+/** FlushStageCache, FlushStageAuthorizersCache: not an update of the stage, whose dates stay. */
+export function flushed(stage: Stage, cache: keyof CacheEpochs): Stage {
+  const epochs = stage.cacheEpochs ?? { responses: 0, authorizers: 0 };
+  return { ...stage, cacheEpochs: { ...epochs, [cache]: epochs[cache] + 1 } };
 }
 
 /** Throws for a stage that breaks a rule of its own; returns it otherwise. */
