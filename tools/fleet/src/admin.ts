@@ -1,11 +1,17 @@
 /** What a tenant does, with an unmodified AWS client that does not retry. */
 import { APIGateway, type CreateUsagePlanCommandInput } from '@aws-sdk/client-api-gateway';
+import { sendSigned } from '@gatehouse/testkit';
 
 export const TENANT = {
   GATEHOUSE_FIRST_ACCOUNT_ID: '000000000001',
   GATEHOUSE_FIRST_ACCESS_KEY_ID: 'GHFIRSTKEY0000000001',
   GATEHOUSE_FIRST_SECRET_ACCESS_KEY: 'a-secret-of-the-fleet-that-nobody-else-has',
 } as const;
+
+const CREDENTIALS = {
+  accessKeyId: TENANT.GATEHOUSE_FIRST_ACCESS_KEY_ID,
+  secretAccessKey: TENANT.GATEHOUSE_FIRST_SECRET_ACCESS_KEY,
+};
 
 export interface SteadyApi {
   readonly apiId: string;
@@ -20,14 +26,27 @@ export interface ChangingApi {
   readonly resourceId: string;
 }
 
+/** As the admin API shows it. */
+export interface NodeView {
+  readonly nodeId: string;
+  readonly adminUrl: string | null;
+  readonly connected: boolean;
+  readonly protocol: number;
+  readonly turnedAway: string | null;
+}
+
+/** What a control plane says of all nodes. */
+export async function listNodes(port: number): Promise<NodeView[]> {
+  const { status, text } = await sendSigned(port, CREDENTIALS, { path: '/admin/v1/nodes' });
+  if (status !== 200) throw new Error(`/admin/v1/nodes answers ${status}: ${text}`);
+  return (JSON.parse(text) as { nodes: NodeView[] }).nodes;
+}
+
 export function clientOf(port: number): APIGateway {
   return new APIGateway({
     endpoint: `http://127.0.0.1:${port}`,
     region: 'us-east-1',
-    credentials: {
-      accessKeyId: TENANT.GATEHOUSE_FIRST_ACCESS_KEY_ID,
-      secretAccessKey: TENANT.GATEHOUSE_FIRST_SECRET_ACCESS_KEY,
-    },
+    credentials: CREDENTIALS,
     maxAttempts: 1,
     requestHandler: { requestTimeout: 60_000 },
   });

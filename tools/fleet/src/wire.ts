@@ -18,7 +18,7 @@ export class Wire {
   private constructor(
     private readonly server: net.Server,
     readonly port: number,
-    private readonly farPort: number,
+    private farPort: number,
     private readonly farHost: string,
   ) {
     server.on('connection', (near) => this.connected(near));
@@ -28,6 +28,11 @@ export class Wire {
     const server = net.createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     return new Wire(server, (server.address() as net.AddressInfo).port, farPort, farHost);
+  }
+
+  /** New connections go there. */
+  leadTo(farPort: number): void {
+    this.farPort = farPort;
   }
 
   hold(): void {

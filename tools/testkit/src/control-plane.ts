@@ -148,7 +148,8 @@ export async function startControlPlaneHouse<Plane extends RunningPlane>(
   };
 }
 
-async function sendSigned(port: number, credentials: TestCredentials, request: RawRequest): Promise<CallerResponse> {
+/** To a control plane on this machine. */
+export async function sendSigned(port: number, credentials: TestCredentials, request: RawRequest): Promise<CallerResponse> {
   const { method = 'GET', path, query = {}, body, signature = {} } = request;
   const host = `127.0.0.1:${port}`;
   const unsigned = { method, protocol: 'http:', hostname: '127.0.0.1', port, path, query: { ...query }, body };

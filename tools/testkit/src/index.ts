@@ -43,6 +43,7 @@ export {
   createMockApi,
   packageOf,
   refusalOf,
+  sendSigned,
   startControlPlaneHouse,
   TEST_REGION,
   type ControlPlaneHouse,

@@ -8,6 +8,7 @@ import { killNodes, pauseNodes } from './nodes.js';
 import { killPostgres, pausePostgres, readOnlyPostgres, slowPostgres } from './postgres.js';
 import { killRedis, pauseRedis } from './redis.js';
 import { drain, rollingRestart } from './rolling-restart.js';
+import { rollingUpgrade } from './rolling-upgrade.js';
 import { telemetrySink } from './sinks.js';
 import { staticStability } from './static-stability.js';
 import { wrongToken } from './token.js';
@@ -33,6 +34,7 @@ export const SCENARIOS: readonly Scenario[] = [
   wrongClocks,
   staticStability,
   rollingRestart,
+  rollingUpgrade,
   drain,
   pauseNodes,
   exactlyOnce,

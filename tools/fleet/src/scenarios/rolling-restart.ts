@@ -28,13 +28,14 @@ export const rollingRestart: Scenario = {
 };
 
 /** Direct callers turn away when they see that it is not ready, as a balancer does; whatever they sent before must be answered. */
-async function endAndRestart(fleet: Fleet, node: FleetNode): Promise<void> {
+export async function endAndRestart(fleet: Fleet, node: FleetNode, whileDown: () => void = () => {}): Promise<void> {
   const ended = node.part.terminate();
   await eventually(`${node.name} is not ready`, 5_000, async () => !(await node.isReady()));
   const last = await fleet.versionOf(node);
   assert.match(last, /^version /, 'not ready, and still answering');
   node.isDown = true;
   assert.equal(await ended, 0, `exit code of ${node.name}`);
+  whileDown();
   await fleet.bringBack(node);
 }
 
