@@ -1,13 +1,22 @@
 import { DuplicateKey, type Credential, type Tenant, type TenantDirectory, type TenantId } from '@gatehouse/domain';
 import { columnText } from './column-text.js';
+import type pg from 'pg';
 import type { PrismaClient } from './gen/client.js';
 import type { Sealer } from './seal.js';
+
+interface CredentialRow {
+  readonly tenant_id: string;
+  readonly sealed_secret: Buffer;
+  readonly principal_arn: string;
+  readonly enabled: boolean;
+}
 
 const sealedPlace = (accessKeyId: string) => `secret of credential ${accessKeyId}`;
 
 export class PrismaDirectory implements TenantDirectory {
   constructor(
     private readonly prisma: PrismaClient,
+    private readonly pool: pg.Pool,
     private readonly sealer: Sealer,
   ) {}
 
@@ -40,9 +49,15 @@ export class PrismaDirectory implements TenantDirectory {
   }
 
   async credential(accessKeyId: string): Promise<Credential | null> {
-    const found = await this.prisma.credential.findUnique({ where: { accessKeyId: columnText(accessKeyId) } });
-    if (found === null) return null;
-    const { tenantId, sealedSecret, principalArn, enabled } = found;
+    // Every request asks this.
+    const { rows } = await this.pool.query<CredentialRow>({
+      name: 'gatehouse_credential',
+      text: 'SELECT tenant_id, sealed_secret, principal_arn, enabled FROM credentials WHERE access_key_id = $1',
+      values: [columnText(accessKeyId)],
+    });
+    const [found] = rows;
+    if (found === undefined) return null;
+    const { tenant_id: tenantId, sealed_secret: sealedSecret, principal_arn: principalArn, enabled } = found;
     return {
       accessKeyId,
       tenant: tenantId as TenantId,

@@ -20,7 +20,7 @@ import {
   PrismaFunctionVersions,
 } from './repositories/functions.js';
 import { PrismaMetrics, PrismaUsage } from './repositories/metering.js';
-import type { Transaction, TransactionScope } from './repositories/prisma-repository.js';
+import type { TransactionScope } from './repositories/prisma-repository.js';
 import { PrismaPlacement } from './repositories/placement.js';
 import { PrismaQuotas } from './repositories/quotas.js';
 import { PrismaBlobs, PrismaManifest } from './repositories/publish.js';
@@ -28,8 +28,8 @@ import { PrismaApiParts, PrismaMethods, PrismaResources, PrismaRestApis } from '
 import { PrismaApiKeys, PrismaUsagePlanKeys, PrismaUsagePlans } from './repositories/usage-plans.js';
 import { NeverBegan, retryConflicts } from './retry.js';
 import { Sealer } from './seal.js';
+import { JoinablePool, TenantTransaction } from './tenant-transaction.js';
 
-const TRANSACTION_DEADLINE_MS = 60_000;
 const CONNECTION_DEADLINE_MS = 15_000;
 /** In the words of `pg` and of PostgreSQL. */
 const LOST_CONNECTION = /Connection terminated|terminating connection|ECONNRESET|EPIPE/;
@@ -78,7 +78,7 @@ class PrismaStore implements Store {
     this.#sealer = new Sealer(masterKey);
     this.#clock = clock;
     this.#logger = logger;
-    this.#pool = new pg.Pool({
+    this.#pool = new JoinablePool({
       connectionString: databaseUrl,
       max: connectionsMax,
       connectionTimeoutMillis: CONNECTION_DEADLINE_MS,
@@ -87,7 +87,7 @@ class PrismaStore implements Store {
     this.#pool.on('error', (error) => logger.warn({ error: error.message }, 'an idle database connection broke'));
     this.#prisma = new PrismaClient({ adapter: new PrismaPg(this.#pool) });
     this.#listener = new Listener(databaseUrl, MANIFEST_CHANNEL, logger);
-    this.directory = new PrismaDirectory(this.#prisma, this.#sealer);
+    this.directory = new PrismaDirectory(this.#prisma, this.#pool, this.#sealer);
     this.manifest = new PostgresManifestLog(this.#pool, this.#listener, this.#sealer);
     this.nodes = new PostgresNodes(this.#pool);
     this.metering = new PostgresMeteringLog(this.#pool, logger);
@@ -110,26 +110,24 @@ class PrismaStore implements Store {
   }
 
   #transact<T>(tenant: TenantId, work: (tx: TenantRepositories) => Promise<T>): Promise<T> {
-    return retryConflicts(this.#logger, () => this.#begin((tx) => work(this.#repositories(tenant, tx))));
+    return retryConflicts(this.#logger, () => this.#attempt(tenant, work));
   }
 
   /** Throws NeverBegan when the pool gave out a connection that PostgreSQL had ended. */
-  async #begin<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    let hasBegun = false;
+  async #attempt<T>(tenant: TenantId, work: (tx: TenantRepositories) => Promise<T>): Promise<T> {
+    let tx: TenantTransaction | null = null;
     try {
-      return await this.#prisma.$transaction(
-        (tx) => {
-          hasBegun = true;
-          return work(tx);
-        },
-        { maxWait: CONNECTION_DEADLINE_MS, timeout: TRANSACTION_DEADLINE_MS },
-      );
+      tx = new TenantTransaction(await this.#pool.connect(), this.#prisma);
+      const result = await work(this.#repositories(tenant, tx));
+      await tx.commit();
+      return result;
     } catch (error) {
-      throw !hasBegun && LOST_CONNECTION.test(String(error)) ? new NeverBegan(error) : error;
+      await tx?.rollback();
+      throw tx?.hasBegun !== true && LOST_CONNECTION.test(String(error)) ? new NeverBegan(error) : error;
     }
   }
 
-  #repositories(tenant: TenantId, tx: Transaction): TenantRepositories {
+  #repositories(tenant: TenantId, tx: TenantTransaction): TenantRepositories {
     const scope: TransactionScope = { tx, tenant, sealer: this.#sealer };
     return {
       tenant,

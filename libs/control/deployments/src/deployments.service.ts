@@ -1,4 +1,4 @@
-import { stageEntryId, publishStage, type KnownOfStage } from '@gatehouse/control-publish';
+import { holdForPublishing, stageEntryId, publishStage, type KnownOfStage } from '@gatehouse/control-publish';
 import {
   applyChanges,
   badRequest,
@@ -51,8 +51,13 @@ export class Deployments {
   /** Freezes what the API is now; with a stage name, makes it live there in the same transaction. */
   create(tenant: TenantId, apiId: string, request: NewDeployment): Promise<Published<Deployment>> {
     return this.store.transact(tenant, async (tx) => {
-      const api = await lockApi(tx, apiId);
-      const { resources, methods, parts } = await tx.restApis.contents(apiId);
+      const { stageName } = request;
+      // Asked for at once, and so in one round trip; the API's lock comes first.
+      const [api, { resources, methods, parts }, present] = await Promise.all([
+        lockApi(tx, apiId),
+        tx.restApis.contents(apiId),
+        stageName === undefined || stageName === '' ? NO_STAGE : presentStage(tx, apiId, stageName),
+      ]);
       const definition = freezeDefinition(api, resources, methods, parts);
       const deployment: Deployment = {
         apiId,
@@ -62,16 +67,19 @@ export class Deployments {
         definition,
         digest: definitionDigest(definition),
       };
-      const stage = await this.stageFor(tx, deployment.id, apiId, request);
-      await tx.deployments.insert(deployment);
-      if (stage === null) return { entity: deployment, revision: null };
-      await (stage.isNew ? tx.stages.insert(stage.entity) : tx.stages.replace(stage.entity));
+      const stage = await this.stageFor(tx, deployment.id, apiId, request, present.stage);
+      if (stage === null) {
+        await tx.deployments.insert(deployment);
+        return { entity: deployment, revision: null };
+      }
       // A canary's stage keeps its own deployment.
       const own = stage.entity.deploymentId === deployment.id ? deployment : undefined;
-      return {
-        entity: deployment,
-        revision: await publish(tx, stage.entity, this.clock.nowMs(), { api, ...(own && { deployment: own }) }),
-      };
+      await Promise.all([
+        tx.deployments.insert(deployment),
+        stage.isNew ? tx.stages.insert(stage.entity) : tx.stages.replace(stage.entity),
+      ]);
+      const known = { api, published: present.published, ...(own && { deployment: own }) };
+      return { entity: deployment, revision: await publish(tx, stage.entity, this.clock.nowMs(), known) };
     });
   }
 
@@ -80,6 +88,7 @@ export class Deployments {
     deploymentId: string,
     apiId: string,
     { stageName, stage: settings, canary }: NewDeployment,
+    present: Stage | null,
   ): Promise<{ entity: Stage; isNew: boolean } | null> {
     if (stageName === undefined || stageName === '') {
       if (canary === undefined) return null;
@@ -90,7 +99,6 @@ export class Deployments {
     }
     const nowMs = this.clock.nowMs();
     const quotas = await tx.quotas.read();
-    const present = await tx.stages.lock({ apiId, stageName });
     if (canary !== undefined) {
       if (present === null) {
         throw badRequest(
@@ -153,10 +161,25 @@ export class Deployments {
   }
 }
 
+const NO_STAGE = { stage: null, published: null };
+
+/** The stage, locked, and its entry; with the quotas it is judged by, which are known from now on, and everything that publishing it takes. */
+async function presentStage(tx: TenantRepositories, apiId: string, stageName: string) {
+  const [stage, , , published] = await Promise.all([
+    tx.stages.lock({ apiId, stageName }),
+    tx.quotas.read(),
+    holdForPublishing(tx),
+    // Last: whoever places the tenant anew, for whom the line before waits, changes it.
+    tx.manifest.find('STAGE', stageEntryId(apiId, stageName)),
+  ]);
+  return { stage, published };
+}
+
 /** Publishes a stage and, when that made a new revision, notes which deployment it made live. */
 export async function publish(tx: TenantRepositories, stage: Stage, nowMs: number, known: KnownOfStage = {}): Promise<number> {
   const { apiId, stageName, deploymentId } = stage;
-  const before = await tx.manifest.find('STAGE', stageEntryId(apiId, stageName));
+  const before =
+    known.published === undefined ? await tx.manifest.find('STAGE', stageEntryId(apiId, stageName)) : known.published;
   const revision = await publishStage(tx, stage, { ...known, published: before });
   if (before?.revision !== revision) {
     await tx.manifest.recordRollout({ deploymentId, apiId, stageName, revision, publishedAtMs: nowMs });

@@ -2,6 +2,7 @@ export { placementOf, placeTenant, poolOfApi } from './placement.js';
 export {
   diagnoseStage,
   functionEntryId,
+  holdForPublishing,
   publishApiKey,
   publishFunction,
   publishStage,

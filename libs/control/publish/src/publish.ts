@@ -59,6 +59,14 @@ export interface KnownOfStage {
   readonly published?: ManifestEntry | null;
 }
 
+/**
+ * Takes what `publishStage` holds besides the stage, in its order. For callers that have more to ask of the store at that moment: what is
+ * asked for at once costs one round trip.
+ */
+export async function holdForPublishing(tx: TenantRepositories): Promise<void> {
+  await Promise.all([tx.account.read(), tx.placement.read()]);
+}
+
 /** Compiles the stage as given and returns the revision that carries it. BadRequest names every place that does not compile. */
 export async function publishStage(tx: TenantRepositories, stage: Stage, known: KnownOfStage = {}): Promise<number> {
   const { snapshot, diagnostics } = await compile(tx, stage, known.deployment);

@@ -29,8 +29,8 @@ export class PrismaClientCertificates
   page(request: PageRequest) {
     return this.pageBy({}, 'id', 'asc', request);
   }
-  count() {
-    return this.rows.count({ where: this.owned({}) });
+  async count() {
+    return (await this.rows()).count({ where: this.owned({}) });
   }
 }
 
@@ -50,7 +50,7 @@ export class PrismaVpcLinks extends PrismaRepository<string, VpcLink, rows.VpcLi
   page(request: PageRequest) {
     return this.pageBy({}, 'id', 'asc', request);
   }
-  count() {
-    return this.rows.count({ where: this.owned({}) });
+  async count() {
+    return (await this.rows()).count({ where: this.owned({}) });
   }
 }

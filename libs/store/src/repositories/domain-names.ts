@@ -29,8 +29,8 @@ export class PrismaDomainNames extends PrismaRepository<string, DomainName, rows
   page(request: PageRequest) {
     return this.pageBy({}, 'name', 'asc', request);
   }
-  count() {
-    return this.rows.count({ where: this.owned({}) });
+  async count() {
+    return (await this.rows()).count({ where: this.owned({}) });
   }
   usingCertificate(certificateId: string) {
     return this.list({ certificateIds: { has: columnText(certificateId) } }, { name: 'asc' });
@@ -88,7 +88,7 @@ export class PrismaCertificates extends PrismaRepository<string, Certificate, ro
   page(request: PageRequest) {
     return this.pageBy({ isInline: false }, 'id', 'asc', request);
   }
-  count() {
-    return this.rows.count({ where: this.owned({}) });
+  async count() {
+    return (await this.rows()).count({ where: this.owned({}) });
   }
 }

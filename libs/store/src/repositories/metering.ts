@@ -16,7 +16,9 @@ export class PrismaUsage implements UsageRepository {
   constructor(private readonly scope: TransactionScope) {}
 
   async between(usagePlanId: string, apiKeyId: string | null, startDay: string, endDay: string): Promise<UsageCount[]> {
-    const found = await this.scope.tx.usageCount.findMany({
+    const found = await (
+      await this.scope.tx.prisma()
+    ).usageCount.findMany({
       where: { ...this.#of(usagePlanId, apiKeyId), day: { gte: columnText(startDay), lte: columnText(endDay) } },
       orderBy: [{ apiKeyId: 'asc' }, { day: 'asc' }],
     });
@@ -24,7 +26,9 @@ export class PrismaUsage implements UsageRepository {
   }
 
   async countedBetween(startDay: string, endDay: string, after: UsageKey | null, limit: number): Promise<UsageCount[]> {
-    const found = await this.scope.tx.usageCount.findMany({
+    const found = await (
+      await this.scope.tx.prisma()
+    ).usageCount.findMany({
       where: {
         tenantId: this.scope.tenant,
         day: { gte: columnText(startDay), lte: columnText(endDay) },
@@ -47,7 +51,9 @@ export class PrismaUsage implements UsageRepository {
     startDay: string,
     endDay: string,
   ): Promise<QuotaExtension[]> {
-    const found = await this.scope.tx.quotaExtension.findMany({
+    const found = await (
+      await this.scope.tx.prisma()
+    ).quotaExtension.findMany({
       where: { ...this.#of(usagePlanId, apiKeyId), periodStart: { gte: columnText(startDay), lte: columnText(endDay) } },
       orderBy: [{ apiKeyId: 'asc' }, { periodStart: 'asc' }],
     });
@@ -56,7 +62,9 @@ export class PrismaUsage implements UsageRepository {
 
   async extend({ usagePlanId, apiKeyId, periodStart, extra }: QuotaExtension): Promise<void> {
     const key = { tenantId: this.scope.tenant, usagePlanId, apiKeyId, periodStart };
-    await this.scope.tx.quotaExtension.upsert({
+    await (
+      await this.scope.tx.prisma()
+    ).quotaExtension.upsert({
       where: { tenantId_usagePlanId_apiKeyId_periodStart: key },
       create: { ...key, extra },
       update: { extra },
@@ -83,7 +91,9 @@ export class PrismaMetrics implements MetricsRepository {
   constructor(private readonly scope: TransactionScope) {}
 
   async query({ apiId, stage, resource, httpMethod, fromSeconds, toSeconds, period }: MetricsQuery): Promise<MetricSample[]> {
-    const found = await this.scope.tx.metricSample.findMany({
+    const found = await (
+      await this.scope.tx.prisma()
+    ).metricSample.findMany({
       where: {
         period,
         tenantId: this.scope.tenant,

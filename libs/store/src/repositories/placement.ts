@@ -1,5 +1,14 @@
 import type { PlacementRepository } from '@gatehouse/domain';
+import { statement, type Statement } from '../statement-batch.js';
 import type { TransactionScope } from './prisma-repository.js';
+
+const SHARE = statement('SELECT pg_advisory_xact_lock_shared(hashtextextended($1, 0))');
+const LOCK = statement('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))');
+const FIND = statement('SELECT "pool" FROM "tenant_placements" WHERE "tenant_id" = $1');
+const REMOVE = statement('DELETE FROM "tenant_placements" WHERE "tenant_id" = $1');
+const WRITE = statement(
+  `INSERT INTO "tenant_placements" ("tenant_id", "pool") VALUES ($1, $2) ON CONFLICT ("tenant_id") DO UPDATE SET "pool" = excluded."pool"`,
+);
 
 /**
  * The lock is an advisory one, because a tenant that is placed nowhere has no row. It stands outside the order of row locks: a publisher
@@ -12,30 +21,25 @@ export class PrismaPlacement implements PlacementRepository {
   constructor(private readonly scope: TransactionScope) {}
 
   async read(): Promise<string | null> {
-    if (this.#known !== null) return this.#known.pool;
-    const { tx, tenant } = this.scope;
-    await tx.$executeRaw`SELECT pg_advisory_xact_lock_shared(hashtextextended(${`placement ${tenant}`}, 0))`;
-    return this.#find();
+    return this.#known === null ? this.#findAfter(SHARE) : this.#known.pool;
   }
 
-  async lock(): Promise<string | null> {
-    const { tx, tenant } = this.scope;
-    await tx.$executeRaw`SELECT pg_advisory_xact_lock(hashtextextended(${`placement ${tenant}`}, 0))`;
-    return this.#find();
+  lock(): Promise<string | null> {
+    return this.#findAfter(LOCK);
   }
 
   async write(pool: string | null): Promise<void> {
     const { tx, tenant } = this.scope;
-    const where = { tenantId: tenant };
-    if (pool === null) await tx.tenantPlacement.deleteMany({ where });
-    else await tx.tenantPlacement.upsert({ where, create: { ...where, pool }, update: { pool } });
+    if (pool === null) await tx.run(REMOVE, [tenant]);
+    else await tx.run(WRITE, [tenant, pool]);
     this.#known = { pool };
   }
 
-  /** In a statement of its own: one that waited for the lock would still see what was there before. */
-  async #find(): Promise<string | null> {
-    const row = await this.scope.tx.tenantPlacement.findUnique({ where: { tenantId: this.scope.tenant } });
-    this.#known = { pool: row?.pool ?? null };
+  /** Two statements: one that waited for the lock would still see what was there before. */
+  async #findAfter(lock: Statement): Promise<string | null> {
+    const { tx, tenant } = this.scope;
+    const [, { rows }] = await Promise.all([tx.run(lock, [`placement ${tenant}`]), tx.run(FIND, [tenant])]);
+    this.#known = { pool: rows[0]?.[0] ?? null };
     return this.#known.pool;
   }
 }

@@ -2,12 +2,14 @@ import { DuplicateKey, type Page, type PageRequest, type Repository, type Tenant
 import { columnText } from '../column-text.js';
 import { Prisma } from '../gen/client.js';
 import type { Sealer } from '../seal.js';
+import { arrayText, statement, type Statement, type StatementValue } from '../statement-batch.js';
+import type { TenantTransaction } from '../tenant-transaction.js';
 
 export type Transaction = Prisma.TransactionClient;
 
 /** What every repository of a transaction shares. */
 export interface TransactionScope {
-  readonly tx: Transaction;
+  readonly tx: TenantTransaction;
   readonly tenant: TenantId;
   readonly sealer: Sealer;
 }
@@ -16,9 +18,6 @@ export interface TransactionScope {
 interface ModelClient<Row> {
   findFirst(args: { where: object }): Promise<Row | null>;
   findMany(args: { where: object; orderBy: object; take?: number; include?: object; omit?: object }): Promise<Row[]>;
-  createMany(args: { data: object; skipDuplicates: true }): Promise<{ count: number }>;
-  updateMany(args: { where: object; data: object }): Promise<{ count: number }>;
-  deleteMany(args: { where: object }): Promise<{ count: number }>;
   count(args: { where: object }): Promise<number>;
 }
 
@@ -38,59 +37,90 @@ export interface Mapping<K, E, Row> {
   readonly toEntity: (row: Row, scope: TransactionScope) => E | Promise<E>;
 }
 
-/** Reads and writes one tenant's entities of one kind within a transaction. */
-export abstract class PrismaRepository<K, E, Row> implements Repository<K, E> {
-  protected readonly rows: ModelClient<Row>;
+/** PostgreSQL's code for a duplicate. */
+const UNIQUE_VIOLATION = '23505';
 
+/**
+ * Reads and writes one tenant's entities of one kind within a transaction. What is done to one of them by its key is SQL: changes are made
+ * of it, and Prisma costs several times what PostgreSQL does. Lists are Prisma's.
+ */
+export abstract class PrismaRepository<K, E, Row> implements Repository<K, E> {
   constructor(
     protected readonly scope: TransactionScope,
     private readonly mapping: Mapping<K, E, Row>,
-  ) {
-    this.rows = mapping.rows(scope.tx) as ModelClient<Row>;
+  ) {}
+
+  protected async rows(): Promise<ModelClient<Row>> {
+    return this.mapping.rows(await this.scope.tx.prisma()) as ModelClient<Row>;
   }
 
   async find(key: K): Promise<E | null> {
-    const row = await this.rows.findFirst({ where: this.owned(this.mapping.where(key)) });
-    return row === null ? null : this.mapping.toEntity(row, this.scope);
+    const { where, toEntity } = this.mapping;
+    if (this.isDocument()) return this.document(this.statement('find'), key);
+    const row = await (await this.rows()).findFirst({ where: this.owned(where(key)) });
+    return row === null ? null : toEntity(row, this.scope);
   }
 
   async lock(key: K): Promise<E | null> {
-    const { table, keyColumns, where, toEntity } = this.mapping;
-    const values = Object.values(where(key));
-    const conditions = keyColumns.map((column, index) => Prisma.sql`${Prisma.raw(`"${column}"`)} = ${values[index]}`);
-    const isDocument = (toEntity as unknown) === fromDocument;
-    const rows = await this.scope.tx.$queryRaw<{ document: Prisma.JsonValue }[]>`
-      SELECT ${Prisma.raw(isDocument ? '"document"' : '1')} FROM ${Prisma.raw(`"${table}"`)}
-      WHERE "tenant_id" = ${this.scope.tenant} AND ${Prisma.join(conditions, ' AND ')} FOR UPDATE`;
-    const [row] = rows;
-    if (row === undefined) return null;
     // What lies in its document alone need not be asked for again.
-    return isDocument ? fromDocument<E>(row) : this.find(key);
+    if (this.isDocument()) return this.document(this.statement('lock'), key);
+    const { count } = await this.scope.tx.run(this.statement('lock'), this.keyValues(key));
+    return count === 0 ? null : this.find(key);
   }
 
   async insert(entity: E): Promise<void> {
-    const { toRow, where, keyOf } = this.mapping;
-    const data = { ...where(keyOf(entity)), ...(await toRow(entity, this.scope)) };
+    const { toRow, keyOf, entity: name } = this.mapping;
+    const row = await toRow(entity, this.scope);
+    const values = [...this.keyValues(keyOf(entity)), ...Object.values(row).map(columnValue)];
     // A duplicate must not break the transaction, as a failed INSERT would: the caller may try another key.
-    const { count } = await this.rows.createMany({ data: this.owned(data), skipDuplicates: true });
-    if (count === 0) throw new DuplicateKey(this.mapping.entity);
+    const { count } = await this.scope.tx.run(this.statement('insert', row), values);
+    if (count === 0) throw new DuplicateKey(name);
   }
 
   async replace(entity: E): Promise<void> {
-    const { toRow, where, keyOf, entity: name } = this.mapping;
-    const data = await toRow(entity, this.scope);
+    const { toRow, keyOf, entity: name } = this.mapping;
+    const key = keyOf(entity);
+    const row = await toRow(entity, this.scope);
+    const values = [...this.keyValues(key), ...Object.values(row).map(columnValue)];
     try {
-      const { count } = await this.rows.updateMany({ where: this.owned(where(keyOf(entity))), data });
-      if (count === 0) throw new Error(`no ${name} ${JSON.stringify(keyOf(entity))} to replace`);
+      const { count } = await this.scope.tx.run(this.statement('replace', row), values);
+      if (count === 0) throw new Error(`no ${name} ${JSON.stringify(key)} to replace`);
     } catch (error) {
-      if (error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002') throw new DuplicateKey(name);
+      if ((error as { code?: unknown }).code === UNIQUE_VIOLATION) throw new DuplicateKey(name);
       throw error;
     }
   }
 
   async remove(key: K): Promise<boolean> {
-    const { count } = await this.rows.deleteMany({ where: this.owned(this.mapping.where(key)) });
+    const { count } = await this.scope.tx.run(this.statement('remove'), this.keyValues(key));
     return count > 0;
+  }
+
+  private isDocument(): boolean {
+    return (this.mapping.toEntity as unknown) === fromDocument;
+  }
+
+  private keyValues(key: K): string[] {
+    return [this.scope.tenant, ...Object.values(this.mapping.where(key))];
+  }
+
+  private async document(asked: Statement, key: K): Promise<E | null> {
+    const { rows } = await this.scope.tx.run(asked, this.keyValues(key));
+    return rows.length === 0 ? null : (JSON.parse(rows[0]![0]!) as E);
+  }
+
+  /** `row`: all columns but the key's, which every row of the table has in the same order. */
+  private statement(operation: Operation, row: object = {}): Statement {
+    const { table, keyColumns } = this.mapping;
+    const name = `${operation} ${table}`;
+    let known = statements.get(name);
+    if (known === undefined) {
+      known = statement(
+        textOf(operation, table, ['tenant_id', ...keyColumns], Object.keys(row).map(columnName), this.isDocument()),
+      );
+      statements.set(name, known);
+    }
+    return known;
   }
 
   protected owned<T extends object>(columns: T): T & { tenantId: TenantId } {
@@ -98,7 +128,7 @@ export abstract class PrismaRepository<K, E, Row> implements Repository<K, E> {
   }
 
   protected async list(where: object, orderBy: object): Promise<E[]> {
-    return this.toEntities(await this.rows.findMany({ where: this.owned(where), orderBy }));
+    return this.toEntities(await (await this.rows()).findMany({ where: this.owned(where), orderBy }));
   }
 
   protected toEntities(rows: readonly Row[]): Promise<E[]> {
@@ -114,7 +144,9 @@ export abstract class PrismaRepository<K, E, Row> implements Repository<K, E> {
     columns: { include?: object; omit?: object } = {},
   ): Promise<Page<Row>> {
     const after = request.after === null ? {} : { [column]: { [order === 'asc' ? 'gt' : 'lt']: columnText(request.after) } };
-    const rows = await this.rows.findMany({
+    const rows = await (
+      await this.rows()
+    ).findMany({
       where: { AND: [this.owned(where), after] },
       orderBy: { [column]: order },
       take: request.limit + 1,
@@ -133,6 +165,44 @@ export abstract class PrismaRepository<K, E, Row> implements Repository<K, E> {
     const { items, next } = await this.slice(where, column, order, request);
     return { items: await this.toEntities(items), next };
   }
+}
+
+type Operation = 'find' | 'lock' | 'insert' | 'replace' | 'remove';
+
+/** By operation and table: what every connection keeps a plan of. */
+const statements = new Map<string, Statement>();
+
+function textOf(
+  operation: Operation,
+  table: string,
+  keys: readonly string[],
+  columns: readonly string[],
+  isDocument: boolean,
+): string {
+  const all = [...keys, ...columns];
+  const parameter = (column: string): string => `$${all.indexOf(column) + 1}`;
+  const found = `WHERE ${keys.map((column) => `"${column}" = ${parameter(column)}`).join(' AND ')}`;
+  switch (operation) {
+    case 'find':
+      return `SELECT "document" FROM "${table}" ${found}`;
+    case 'lock':
+      return `SELECT ${isDocument ? '"document"' : '1'} FROM "${table}" ${found} FOR UPDATE`;
+    case 'insert':
+      return `INSERT INTO "${table}" (${all.map((column) => `"${column}"`).join()}) VALUES (${all.map(parameter).join()}) ON CONFLICT DO NOTHING`;
+    case 'replace':
+      return `UPDATE "${table}" SET ${columns.map((column) => `"${column}" = ${parameter(column)}`).join()} ${found}`;
+    case 'remove':
+      return `DELETE FROM "${table}" ${found}`;
+  }
+}
+
+/** Prisma's name of a column to PostgreSQL's. */
+const columnName = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+function columnValue(value: unknown): StatementValue {
+  if (value === null || typeof value === 'string' || value instanceof Uint8Array) return value;
+  if (Array.isArray(value)) return arrayText(value as string[]);
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 
 /** The entity as a JSON column takes it. */

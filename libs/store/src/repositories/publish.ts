@@ -15,7 +15,41 @@ import { compress, decompress } from '../compression.js';
 import { inlineToColumn } from '../entry-inline.js';
 import type * as rows from '../gen/client.js';
 import { MANIFEST_CHANNEL, toEntry } from '../manifest-log.js';
+import { arrayText, statement } from '../statement-batch.js';
 import type { TransactionScope } from './prisma-repository.js';
+
+// Touching a blob that is there keeps it from being cleaned away before this transaction refers to it.
+const PUT_BLOB = statement(
+  `INSERT INTO "blobs" ("digest", "bytes", "put_at_ms") VALUES ($1, $2, $3)
+   ON CONFLICT ("digest") DO UPDATE SET "put_at_ms" = excluded."put_at_ms"`,
+);
+const HEAD = statement('SELECT "revision" FROM "manifest_counter"');
+const FIND = statement(
+  `SELECT "revision", "removed", "digest", "blob_bytes", "inline", array_to_json("pools"), array_to_json("former_pools"), "snapshot_format"
+   FROM "manifest_entries" WHERE "tenant_id" = $1 AND "kind" = $2 AND "id" = $3`,
+);
+// PostgreSQL tells at the commit, once: it folds equal notifications of a transaction.
+const TAKE = statement(
+  `UPDATE "manifest_counter" SET "revision" = "revision" + $1 RETURNING "revision", pg_notify('${MANIFEST_CHANNEL}', '')`,
+);
+const WRITE = statement(
+  `WITH counter AS (UPDATE "manifest_counter" SET "revision" = "revision" + 1 RETURNING "revision")
+   INSERT INTO "manifest_entries"
+     ("tenant_id", "kind", "id", "removed", "digest", "blob_bytes", "inline", "pools", "former_pools", "changed_at_ms",
+      "snapshot_format", "revision")
+   SELECT $1, $2, $3, $4::boolean, $5, $6::bigint, $7, $8::text[], $9::text[], $10::bigint, $11::integer, counter."revision" FROM counter
+   ON CONFLICT ("tenant_id", "kind", "id") DO UPDATE SET
+     "removed" = excluded."removed", "digest" = excluded."digest", "blob_bytes" = excluded."blob_bytes", "inline" = excluded."inline",
+     "pools" = excluded."pools", "former_pools" = excluded."former_pools", "changed_at_ms" = excluded."changed_at_ms",
+     "snapshot_format" = excluded."snapshot_format", "revision" = excluded."revision"
+   RETURNING "revision", pg_notify('${MANIFEST_CHANNEL}', '')`,
+);
+const RECORD_ROLLOUT = statement(
+  `INSERT INTO "rollouts" ("tenant_id", "api_id", "deployment_id", "stage_name", "revision", "published_at_ms")
+   VALUES ($1, $2, $3, $4, $5, $6)
+   ON CONFLICT ("tenant_id", "api_id", "deployment_id", "stage_name") DO UPDATE SET
+     "revision" = excluded."revision", "published_at_ms" = excluded."published_at_ms"`,
+);
 
 export class PrismaBlobs implements BlobRepository {
   constructor(
@@ -24,19 +58,14 @@ export class PrismaBlobs implements BlobRepository {
   ) {}
 
   async put(bytes: Uint8Array): Promise<string> {
-    const { tx } = this.scope;
     const digest = sha256Hex(bytes);
     const putAtMs = this.clock.nowMs();
-    const packed = await compress(bytes);
-    // Touching a blob that is there keeps it from being cleaned away before this transaction refers to it.
-    await tx.$executeRaw`
-      INSERT INTO "blobs" ("digest", "bytes", "put_at_ms") VALUES (${digest}, ${packed}, ${putAtMs})
-      ON CONFLICT ("digest") DO UPDATE SET "put_at_ms" = excluded."put_at_ms"`;
+    await this.scope.tx.run(PUT_BLOB, [digest, await compress(bytes), String(putAtMs)]);
     return digest;
   }
 
   async get(digest: string): Promise<Uint8Array | null> {
-    const row = await this.scope.tx.blob.findUnique({ where: { digest: columnText(digest) } });
+    const row = await (await this.scope.tx.prisma()).blob.findUnique({ where: { digest: columnText(digest) } });
     return row === null ? null : decompress(row.bytes);
   }
 }
@@ -56,18 +85,36 @@ export class PrismaManifest implements ManifestRepository {
   async remove(kind: EntryKind, id: string): Promise<number> {
     const present = await this.find(kind, id);
     if (present?.content === null) return present.revision;
-    if (present === null) return Number((await this.scope.tx.manifestCounter.findFirstOrThrow()).revision);
+    if (present === null) return Number((await this.scope.tx.run(HEAD)).rows[0]![0]);
     return this.#write(kind, id, null, present);
   }
 
   async find(kind: EntryKind, id: string): Promise<ManifestEntry | null> {
-    const where = { tenantId: this.scope.tenant, kind, id: columnText(id) };
-    const row = await this.scope.tx.manifestEntry.findFirst({ where });
-    return row === null ? null : toEntry(row, this.scope.sealer);
+    const { tx, tenant, sealer } = this.scope;
+    const { rows } = await tx.run(FIND, [tenant, kind, columnText(id)]);
+    if (rows.length === 0) return null;
+    const [revision, removed, digest, blobBytes, inline, pools, formerPools, snapshotFormat] = rows[0]!;
+    return toEntry(
+      {
+        tenantId: tenant,
+        kind,
+        id,
+        revision: BigInt(revision!),
+        removed: removed === 't',
+        digest: digest!,
+        blobBytes: BigInt(blobBytes!),
+        inline: inline!,
+        pools: JSON.parse(pools!) as string[],
+        formerPools: JSON.parse(formerPools!) as string[],
+        snapshotFormat: snapshotFormat === null ? null : Number(snapshotFormat),
+      },
+      sealer,
+    );
   }
 
   async place(decide: Parameters<ManifestRepository['place']>[0]): Promise<void> {
-    const { tx, tenant, sealer } = this.scope;
+    const { tenant, sealer } = this.scope;
+    const tx = await this.scope.tx.prisma();
     await tx.$queryRaw`SELECT 1 FROM "manifest_counter" FOR UPDATE`;
     const rows = await tx.manifestEntry.findMany({ where: { tenantId: tenant, removed: false } });
     const moves = [];
@@ -89,50 +136,40 @@ export class PrismaManifest implements ManifestRepository {
   }
 
   async recordRollout({ apiId, deploymentId, stageName, revision, publishedAtMs }: Rollout): Promise<void> {
-    const key = { tenantId: this.scope.tenant, apiId, deploymentId, stageName };
-    const values = { revision, publishedAtMs };
-    await this.scope.tx.rollout.upsert({
-      where: { tenantId_apiId_deploymentId_stageName: key },
-      create: { ...key, ...values },
-      update: values,
-    });
+    const { tx, tenant } = this.scope;
+    await tx.run(RECORD_ROLLOUT, [tenant, apiId, deploymentId, stageName, String(revision), String(publishedAtMs)]);
   }
 
   async rolloutsOf(deploymentId: string): Promise<Rollout[]> {
     const where = { tenantId: this.scope.tenant, deploymentId: columnText(deploymentId) };
-    const found = await this.scope.tx.rollout.findMany({ where, orderBy: { revision: 'asc' } });
+    const found = await (await this.scope.tx.prisma()).rollout.findMany({ where, orderBy: { revision: 'asc' } });
     return found.map(toRollout);
   }
 
   /** Holds the counter until the commit: nobody sees a later revision before this one. */
   async #write(kind: EntryKind, id: string, content: EntryContent | null, present: ManifestEntry | null): Promise<number> {
     const { tx, tenant, sealer } = this.scope;
-    const revision = (await this.#take(1)) + 1n;
-    const key = { tenantId: tenant, kind, id };
-    const values = {
-      revision,
-      removed: content === null,
-      digest: content?.digest ?? null,
-      blobBytes: content?.blobBytes ?? 0,
-      inline: inlineToColumn(sealer, key, content?.inline ?? ''),
-      pools: [...(content?.pools ?? [])],
-      formerPools: [...formerPoolsAfter(present, content)],
-      snapshotFormat: content?.snapshotFormat ?? null,
-      changedAtMs: this.clock.nowMs(),
-    };
-    await tx.manifestEntry.upsert({ where: { tenantId_kind_id: key }, create: { ...key, ...values }, update: values });
-    return Number(revision);
+    const inline = inlineToColumn(sealer, { tenantId: tenant, kind, id }, content?.inline ?? '');
+    const { rows } = await tx.run(WRITE, [
+      tenant,
+      kind,
+      id,
+      String(content === null),
+      content?.digest ?? null,
+      String(content?.blobBytes ?? 0),
+      inline,
+      arrayText(content?.pools ?? []),
+      arrayText(formerPoolsAfter(present, content)),
+      String(this.clock.nowMs()),
+      content?.snapshotFormat === undefined ? null : String(content.snapshotFormat),
+    ]);
+    return Number(rows[0]![0]);
   }
 
-  /**
-   * Takes the next `count` revisions and returns the one before them. The commit tells the control planes, once: PostgreSQL
-   * folds equal notifications of a transaction. The cast is for Prisma, which cannot read a `void`.
-   */
+  /** Takes the next `count` revisions and returns the one before them. */
   async #take(count: number): Promise<bigint> {
-    const [counter] = await this.scope.tx.$queryRaw<[{ revision: bigint }]>`
-      UPDATE "manifest_counter" SET "revision" = "revision" + ${count}
-      RETURNING "revision", pg_notify(${MANIFEST_CHANNEL}, '')::text`;
-    return counter.revision - BigInt(count);
+    const { rows } = await this.scope.tx.run(TAKE, [String(count)]);
+    return BigInt(rows[0]![0]!) - BigInt(count);
   }
 }
 

@@ -46,7 +46,7 @@ export class PrismaApiKeys extends PrismaRepository<string, ApiKey, rows.ApiKey>
   }
   async findByValue(value: string) {
     const valueDigest = this.scope.sealer.digest(value, this.scope.tenant);
-    const row = await this.rows.findFirst({ where: this.owned({ valueDigest }) });
+    const row = await (await this.rows()).findFirst({ where: this.owned({ valueDigest }) });
     return row === null ? null : toApiKey(row, this.scope);
   }
 }
