@@ -2,7 +2,6 @@ import { notYet } from '@gatehouse/control-wire';
 
 /** Operations of API Gateway v1 that answer an error with their name. */
 export const API_GATEWAY_NOT_YET = notYet(
-  'GetSdk',
   'ImportDocumentationParts',
   'ImportRestApi',
   'PutRestApi',

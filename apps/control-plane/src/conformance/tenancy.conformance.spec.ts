@@ -329,6 +329,7 @@ const API_GATEWAY_CALLS: Record<Exclude<keyof ApiGateway.Operations, keyof typeo
   DeleteDocumentationVersion: ({ apiGateway }, { restApiId }) =>
     apiGateway.deleteDocumentationVersion({ restApiId, documentationVersion: 'v1' }),
   GetExport: ({ apiGateway }, { restApiId }) => apiGateway.getExport({ restApiId, stageName: 'dev', exportType: 'oas30' }),
+  GetSdk: ({ apiGateway }, { restApiId }) => apiGateway.getSdk({ restApiId, stageName: 'dev', sdkType: 'javascript' }),
   GetSdkTypes: ({ apiGateway }, { restApiId }) => apiGateway.getSdkTypes({ position: restApiId }),
   GetSdkType: ({ apiGateway }, { restApiId }) => apiGateway.getSdkType({ id: restApiId }),
   GetAccount: ({ apiGateway }) => apiGateway.getAccount({}),

@@ -2,13 +2,14 @@ import type { ApiGateway } from '@gatehouse/aws-api';
 import type { Handlers } from '@gatehouse/control-wire';
 import type { TenantStore } from '@gatehouse/domain';
 import { Exports, type Download } from './exports.service.js';
+import { sdkOf } from './sdk.js';
 import { findSdkType, SDK_TYPES } from './sdk-types.js';
 
 export interface ExportDependencies {
   readonly store: TenantStore;
 }
 
-export type ExportOperations = Handlers<ApiGateway.Operations, 'GetExport' | 'GetSdkTypes' | 'GetSdkType'>;
+export type ExportOperations = Handlers<ApiGateway.Operations, 'GetExport' | 'GetSdk' | 'GetSdkTypes' | 'GetSdkType'>;
 
 export function exportOperations({ store }: ExportDependencies): ExportOperations {
   const exports = new Exports(store);
@@ -21,6 +22,8 @@ export function exportOperations({ store }: ExportDependencies): ExportOperation
           accept: accepts,
         }),
       ),
+    GetSdk: async ({ caller }, { restApiId, stageName, sdkType }) =>
+      toWire(await sdkOf(sdkType, await exports.deployedStage(caller.tenant, restApiId, stageName))),
     // Never more than a page.
     GetSdkTypes: async () => ({ items: SDK_TYPES }),
     GetSdkType: async (_context, { id }) => findSdkType(id),
