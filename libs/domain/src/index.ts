@@ -157,7 +157,7 @@ export type {
   RestApiDefinition,
   Stage,
 } from './deployments/deployment.js';
-export { definitionDigest, freezeDefinition } from './deployments/definition.js';
+export { definitionDigest, draftDefinition, freezeDefinition } from './deployments/definition.js';
 export { DEFAULT_METHOD_SETTING } from './deployments/method-settings.js';
 export {
   checkLoggingRole,
@@ -169,6 +169,7 @@ export {
   type StageSettings,
 } from './deployments/stage.js';
 export { deploymentPatchRules } from './deployments/deployment-patch.js';
+export { diffDefinitions, unitsOf, type Concern, type DefinitionChange } from './deployments/diff.js';
 export { patchStage } from './deployments/stage-patch.js';
 export type { ApiKey, PlannedStage, QuotaPeriod, ThrottleLimits, UsagePlan, UsagePlanKey } from './usage-plans/usage-plan.js';
 export { API_KEY_VALUE_CHARS, checkApiKeyDescription, checkApiKeyName, checkApiKeyValue } from './usage-plans/api-key.js';

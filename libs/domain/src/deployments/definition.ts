@@ -16,6 +16,16 @@ export function freezeDefinition(
 ): RestApiDefinition {
   if (methods.length === 0) throw badRequest("The REST API doesn't contain any methods");
   if (methods.some((method) => method.integration === null)) throw badRequest('No integration defined for method');
+  return draftDefinition(api, resources, methods, parts);
+}
+
+/** Like `freezeDefinition`, of whatever is there: an API that is being built can be compared before it can be deployed. */
+export function draftDefinition(
+  api: RestApi,
+  resources: readonly Resource[],
+  methods: readonly Method[],
+  parts: DeployedParts,
+): RestApiDefinition {
   const paths = new Map(resources.map((resource) => [resource.id, resource.path]));
   const pathOf = (method: Method): string => {
     const path = paths.get(method.resourceId);

@@ -1,0 +1,193 @@
+/**
+ * What differs between two definitions of an API, as its owner would say it: by paths and names. Ids, times and tags are not compared,
+ * because no caller notices them and a tag needs no deployment: an API that was imported again under new ids is the same API.
+ */
+import { canonicalJson } from '@gatehouse/kernel';
+import type { ApiPart } from '../api-parts/api-part.js';
+import type { Method } from '../rest-apis/rest-api.js';
+import type { RestApiDefinition } from './deployment.js';
+
+export type Concern = 'authorization' | 'keys' | 'policy' | 'cors';
+
+export interface DefinitionChange {
+  /** Unique in a diff: `/pets/{id} GET integration.uri`, `/pets`, `api.policy`, `authorizers.users.identitySource`. */
+  readonly path: string;
+  readonly kind: 'added' | 'removed' | 'changed';
+  readonly resourcePath: string | null;
+  readonly httpMethod: string | null;
+  /** Within the method or section; `null`: all of it. */
+  readonly part: string | null;
+  /** `null`: it was not there, or not given. */
+  readonly before: Json;
+  readonly after: Json;
+  /** Whoever reviews the change should look at these first. */
+  readonly concerns: readonly Concern[];
+}
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
+
+/** One thing that an API has none or one of, without ids. */
+export interface Unit {
+  /** `api`; `resources` and a path; `methods`, a path and a verb; the kind of a part and its name. */
+  readonly steps: readonly string[];
+  readonly value: Json;
+}
+
+/** Everything that is not alike. The same inputs give the same list, whatever order their parts are in. */
+export function diffDefinitions(before: RestApiDefinition, after: RestApiDefinition): DefinitionChange[] {
+  const [left, right] = [unitsByKey(before), unitsByKey(after)];
+  const units = [...new Map([...left, ...right]).values()].sort((a, b) => compareSteps(orderOf(a), orderOf(b)));
+  return units.flatMap(({ steps }) => {
+    const key = keyOf(steps);
+    return differences(left.get(key)?.value ?? null, right.get(key)?.value ?? null, []).map((difference) =>
+      toChange(steps, difference),
+    );
+  });
+}
+
+/** The definition, taken apart. */
+export function unitsOf(definition: RestApiDefinition): Unit[] {
+  const { api, resources, methods, parts } = definition;
+  const { id: _id, createdAtMs: _createdAt, region: _region, rootResourceId: _root, tags: _tags, ...settings } = api;
+  const paths = new Map(resources.map(({ id, path }) => [id, path]));
+  const authorizers = labels(parts?.authorizers ?? []);
+  const validators = labels(parts?.requestValidators ?? []);
+  return [
+    { steps: ['api'], value: toJson(settings) },
+    ...resources.map(({ path }) => ({ steps: ['resources', path], value: {} })),
+    ...methods.map((method) => ({
+      steps: ['methods', paths.get(method.resourceId)!, method.httpMethod],
+      value: methodValue(method, authorizers, validators),
+    })),
+    ...(parts?.models ?? []).map(({ id, modelId: _modelId, apiId: _apiId, ...model }) => part('models', id, model)),
+    ...(parts?.requestValidators ?? []).map(({ id, apiId: _apiId, ...validator }) =>
+      part('requestValidators', validators.get(id)!, validator),
+    ),
+    ...(parts?.authorizers ?? []).map(({ id, apiId: _apiId, ...authorizer }) =>
+      part('authorizers', authorizers.get(id)!, authorizer),
+    ),
+    ...(parts?.gatewayResponses ?? []).map(({ id, apiId: _apiId, ...response }) => part('gatewayResponses', id, response)),
+  ];
+}
+
+function methodValue(
+  { apiId: _apiId, resourceId, httpMethod: _verb, authorizerId, requestValidatorId, integration, ...method }: Method,
+  authorizers: ReadonlyMap<string, string>,
+  validators: ReadonlyMap<string, string>,
+): Json {
+  const named = (id: string | null, names: ReadonlyMap<string, string>) => (id === null ? null : (names.get(id) ?? id));
+  return toJson({
+    ...method,
+    authorizer: named(authorizerId, authorizers),
+    requestValidator: named(requestValidatorId, validators),
+    integration:
+      integration === null
+        ? null
+        : // The namespace that is given to a method by default is the id of its resource.
+          { ...integration, cacheNamespace: integration.cacheNamespace === resourceId ? null : integration.cacheNamespace },
+  });
+}
+
+const part = (section: string, name: string, value: object): Unit => ({ steps: [section, name], value: toJson(value) });
+
+/** Names by id; with the ids where names alone would not tell the parts apart. */
+function labels(parts: readonly (ApiPart & { readonly name: string | null })[]): Map<string, string> {
+  const isUnique = new Set(parts.map(({ name }) => name)).size === parts.length;
+  return new Map(parts.map(({ id, name }) => [id, isUnique && name !== null ? name : `${name ?? ''} (${id})`]));
+}
+
+interface Difference {
+  readonly steps: readonly string[];
+  readonly before: Json;
+  readonly after: Json;
+}
+
+/** Down to the smallest part that differs; what is on one side alone is one difference, with everything in it. */
+function differences(before: Json, after: Json, steps: readonly string[]): Difference[] {
+  if (!isObject(before) || !isObject(after))
+    return canonicalJson(before) === canonicalJson(after) ? [] : [{ steps, before, after }];
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort(byCodePoint);
+  return names.flatMap((name) => differences(member(before, name), member(after, name), [...steps, name]));
+}
+
+function toChange(unit: readonly string[], { steps, before, after }: Difference): DefinitionChange {
+  const [section, name] = unit;
+  const isInTree = section === 'resources' || section === 'methods';
+  const httpMethod = section === 'methods' ? unit[2]! : null;
+  const partText = steps.length === 0 ? null : memberText(steps);
+  const place = isInTree ? unit.slice(1).join(' ') : memberText(unit);
+  return {
+    path: partText === null ? place : `${place}${isInTree ? ' ' : '.'}${partText}`,
+    kind: before === null ? 'added' : after === null ? 'removed' : 'changed',
+    resourcePath: isInTree ? name! : null,
+    httpMethod,
+    part: isInTree ? partText : partText === null ? name! : partText,
+    before,
+    after,
+    concerns: concernsOf(unit, steps, before, after),
+  };
+}
+
+function concernsOf(unit: readonly string[], steps: readonly string[], before: Json, after: Json): Concern[] {
+  const [section, , httpMethod] = unit;
+  const [member] = steps;
+  const isWhole = member === undefined;
+  const isMethod = section === 'methods';
+  const isKeyed = (value: Json): boolean => isObject(value) && value.apiKeyRequired === true;
+  const answers: Record<Concern, boolean> = {
+    // A method that comes or goes is a door, with its lock or without one.
+    authorization:
+      section === 'authorizers' ||
+      (isMethod && (isWhole || ['authorizationType', 'authorizer', 'authorizationScopes'].includes(member))),
+    keys:
+      (section === 'api' && member === 'apiKeySource') ||
+      (isMethod && (isWhole ? isKeyed(before) || isKeyed(after) : member === 'apiKeyRequired')),
+    policy: section === 'api' && member === 'policy',
+    // Preflights are OPTIONS; the headers stand in parameters and may be set by templates.
+    cors: (isMethod && httpMethod === 'OPTIONS') || /access-control-/i.test(canonicalJson([steps, before, after])),
+  };
+  return (Object.keys(answers) as Concern[]).filter((concern) => answers[concern]);
+}
+
+/** `integration.requestParameters["integration.request.header.X"]`. */
+function memberText(steps: readonly string[]): string {
+  return steps
+    .map((step, index) =>
+      !/^[A-Za-z_][A-Za-z0-9_]*$/.test(step) ? `[${JSON.stringify(step)}]` : index === 0 ? step : `.${step}`,
+    )
+    .join('');
+}
+
+const SECTIONS = ['api', 'resources', 'methods', 'models', 'requestValidators', 'authorizers', 'gatewayResponses'];
+
+/** The API first; then the tree, each resource before its methods; then the parts. */
+function orderOf({ steps }: Unit): string[] {
+  const [section, ...names] = steps;
+  const index = SECTIONS.indexOf(section!);
+  return [String(section === 'methods' ? index - 1 : index), ...names];
+}
+
+function compareSteps(a: readonly string[], b: readonly string[]): number {
+  const differing = a.findIndex((step, index) => step !== b[index]);
+  if (differing === -1) return a.length - b.length;
+  return differing >= b.length ? 1 : byCodePoint(a[differing]!, b[differing]!);
+}
+
+function unitsByKey(definition: RestApiDefinition): Map<string, Unit> {
+  return new Map(unitsOf(definition).map((unit) => [keyOf(unit.steps), unit]));
+}
+
+const keyOf = (steps: readonly string[]): string => JSON.stringify(steps);
+
+const isObject = (value: Json): value is { readonly [name: string]: Json } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** A member that is not given is `null`; names of a prototype are tenants' texts like any other. */
+const member = (value: { readonly [name: string]: Json }, name: string): Json =>
+  Object.hasOwn(value, name) ? value[name]! : null;
+
+/** Members in one order, so that answers are the same bytes. */
+const toJson = (value: object): Json => JSON.parse(canonicalJson(value)) as Json;
+
+// Not localeCompare: the order may not depend on the machine's language.
+const byCodePoint = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
