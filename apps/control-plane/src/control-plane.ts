@@ -81,6 +81,7 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
     authenticator,
     endpoint,
     nodeAdmin,
+    waiter: nodes,
     store: store.tenants,
     directory: store.directory,
     operatorToken: config.operatorToken,

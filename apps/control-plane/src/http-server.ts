@@ -2,10 +2,11 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { NodeAdmin } from '@gatehouse/control-nodes';
+import { StageAdmin } from '@gatehouse/control-deployments';
 import { Certificates } from '@gatehouse/control-domain-names';
 import { Exports } from '@gatehouse/control-exports';
 import { Authenticator, AwsEndpoint, BODY_LIMIT_MAX_BYTES } from '@gatehouse/control-wire';
-import type { TenantDirectory, TenantStore } from '@gatehouse/domain';
+import type { RolloutWaiter, TenantDirectory, TenantStore } from '@gatehouse/domain';
 import type { Clock, Secret } from '@gatehouse/kernel';
 import type { MetricsRegistry } from '@gatehouse/telemetry';
 import type { FastifyRequest } from 'fastify';
@@ -18,6 +19,7 @@ import { QuotasController } from './quotas.controller.js';
 import { CertificatesController } from './certificates.controller.js';
 import { ExportsController } from './exports.controller.js';
 import { HealthController } from './health.controller.js';
+import { StagesController } from './stages.controller.js';
 import type { Readiness } from './readiness.js';
 import { receiveBody } from './receive-body.js';
 import { CLOCK, METRICS, NODE_ADMIN, READINESS, TENANT_STORE } from './tokens.js';
@@ -26,6 +28,7 @@ export interface HttpParts {
   readonly authenticator: Authenticator;
   readonly endpoint: AwsEndpoint;
   readonly nodeAdmin: NodeAdmin;
+  readonly waiter: RolloutWaiter;
   readonly store: TenantStore;
   readonly directory: TenantDirectory;
   /** `null`: nobody is the operator. */
@@ -42,6 +45,7 @@ class HttpModule {
       module: HttpModule,
       controllers: [
         AdminController,
+        StagesController,
         CertificatesController,
         ExportsController,
         OperatorController,
@@ -54,6 +58,7 @@ class HttpModule {
         { provide: AwsEndpoint, useValue: parts.endpoint },
         { provide: Certificates, useValue: new Certificates(parts.store, parts.clock) },
         { provide: Exports, useValue: new Exports(parts.store) },
+        { provide: StageAdmin, useValue: new StageAdmin(parts.store, parts.clock, parts.waiter) },
         { provide: NODE_ADMIN, useValue: parts.nodeAdmin },
         { provide: TENANT_STORE, useValue: parts.store },
         { provide: OperatorGate, useValue: new OperatorGate(parts.operatorToken, parts.directory) },

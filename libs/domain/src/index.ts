@@ -170,6 +170,7 @@ export {
 } from './deployments/stage.js';
 export { deploymentPatchRules } from './deployments/deployment-patch.js';
 export { diffDefinitions, unitsOf, type Concern, type DefinitionChange } from './deployments/diff.js';
+export { previousDeployment, type StageCause, type StageHistoryEntry } from './deployments/stage-history.js';
 export { patchStage } from './deployments/stage-patch.js';
 export type { ApiKey, PlannedStage, QuotaPeriod, ThrottleLimits, UsagePlan, UsagePlanKey } from './usage-plans/usage-plan.js';
 export { API_KEY_VALUE_CHARS, checkApiKeyDescription, checkApiKeyName, checkApiKeyValue } from './usage-plans/api-key.js';

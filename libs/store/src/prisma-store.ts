@@ -11,7 +11,7 @@ import { PostgresNodes } from './nodes.js';
 import { PostgresLeaseBook } from './postgres-lease-book.js';
 import { PrismaAccount } from './repositories/account.js';
 import { PrismaClientCertificates, PrismaVpcLinks } from './repositories/backend-access.js';
-import { PrismaDeployments, PrismaStages } from './repositories/deployments.js';
+import { PrismaDeployments, PrismaStageHistory, PrismaStages } from './repositories/deployments.js';
 import { PrismaBasePathMappings, PrismaCertificates, PrismaDomainNames } from './repositories/domain-names.js';
 import {
   PrismaFunctionAliases,
@@ -143,6 +143,7 @@ class PrismaStore implements Store {
       documentationVersions: new PrismaApiParts(scope, 'DOCUMENTATION_VERSION'),
       deployments: new PrismaDeployments(scope),
       stages: new PrismaStages(scope),
+      stageHistory: new PrismaStageHistory(scope),
       apiKeys: new PrismaApiKeys(scope),
       usagePlans: new PrismaUsagePlans(scope),
       usagePlanKeys: new PrismaUsagePlanKeys(scope),

@@ -18,6 +18,7 @@ import {
   type PageRequest,
   type PatchOperation,
   type Stage,
+  type StageCause,
   type StageSettings,
   type TenantId,
   type TenantRepositories,
@@ -79,7 +80,11 @@ export class Deployments {
         stage.isNew ? tx.stages.insert(stage.entity) : tx.stages.replace(stage.entity),
       ]);
       const known = { api, published: present.published, ...(own && { deployment: own }) };
-      return { entity: deployment, revision: await publish(tx, stage.entity, this.clock.nowMs(), known) };
+      const [revision] = await Promise.all([
+        publish(tx, stage.entity, this.clock.nowMs(), known),
+        own && noteDeployment(tx, stage.entity, stage.isNew ? 'CREATED' : 'DEPLOYED', deployment.createdAtMs),
+      ]);
+      return { entity: deployment, revision };
     });
   }
 
@@ -175,6 +180,12 @@ async function presentStage(tx: TenantRepositories, apiId: string, stageName: st
   return { stage, published };
 }
 
+/** Into the history of the stage: it has this deployment from now on. In the transaction that stores the stage, under the API's lock. */
+export function noteDeployment(tx: TenantRepositories, stage: Stage, cause: StageCause, nowMs: number): Promise<void> {
+  const { apiId, stageName, deploymentId } = stage;
+  return tx.stageHistory.append({ apiId, stageName, deploymentId, cause, sinceMs: nowMs });
+}
+
 /** Publishes a stage and, when that made a new revision, notes which deployment it made live. */
 export async function publish(tx: TenantRepositories, stage: Stage, nowMs: number, known: KnownOfStage = {}): Promise<number> {
   const { apiId, stageName, deploymentId } = stage;
@@ -209,6 +220,6 @@ function unknownApi(tenant: TenantId, apiId: string): never {
   throw notFound(`Invalid API identifier specified ${tenant}:${apiId}`);
 }
 
-function unknownDeployment(): never {
+export function unknownDeployment(): never {
   throw notFound('Invalid Deployment identifier specified');
 }

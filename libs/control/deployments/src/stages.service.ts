@@ -19,7 +19,7 @@ import {
   type TenantStore,
 } from '@gatehouse/domain';
 import type { Clock } from '@gatehouse/kernel';
-import { checkRoomForStage, findApi, lockApi, publish, type Published } from './deployments.service.js';
+import { checkRoomForStage, findApi, lockApi, noteDeployment, publish, type Published } from './deployments.service.js';
 
 export interface NewStage {
   readonly stageName: string;
@@ -48,6 +48,7 @@ export class Stages {
       if ((await tx.stages.find({ apiId, stageName })) !== null) throw conflict('Stage already exists');
       await checkRoomForStage(tx, apiId);
       await tx.stages.insert(stage);
+      await noteDeployment(tx, stage, 'CREATED', nowMs);
       return { entity: stage, revision: await publish(tx, stage, nowMs) };
     });
   }
@@ -80,6 +81,10 @@ export class Stages {
         changed.accessLogSettings !== stage.accessLogSettings || changed.methodSettings !== stage.methodSettings;
       if (logsChanged) checkLoggingRole(changed, (await tx.account.read()).cloudwatchRoleArn);
       await tx.stages.replace(changed);
+      if (changed.deploymentId !== stage.deploymentId) {
+        const isPromotion = operations.some(({ op, path }) => op === 'copy' && path === '/deploymentId');
+        await noteDeployment(tx, changed, isPromotion ? 'PROMOTED' : 'REPOINTED', nowMs);
+      }
       return { entity: changed, revision: await publish(tx, changed, nowMs) };
     });
   }
@@ -113,10 +118,10 @@ async function checkDeployments(tx: TenantRepositories, stage: Stage): Promise<v
 }
 
 /** Until the transaction ends: whoever deletes it waits, and then finds the stage. */
-async function holdClientCertificate(tx: TenantRepositories, { clientCertificateId: id }: Stage): Promise<void> {
+export async function holdClientCertificate(tx: TenantRepositories, { clientCertificateId: id }: Stage): Promise<void> {
   if (id !== null && (await tx.clientCertificates.lock(id)) === null) throw noSuchClientCertificate();
 }
 
-function unknownStage(): never {
+export function unknownStage(): never {
   throw notFound('Invalid stage identifier specified');
 }

@@ -48,7 +48,7 @@ export function diffDefinitions(before: RestApiDefinition, after: RestApiDefinit
 /** The definition, taken apart. */
 export function unitsOf(definition: RestApiDefinition): Unit[] {
   const { api, resources, methods, parts } = definition;
-  const { id: _id, createdAtMs: _createdAt, region: _region, rootResourceId: _root, tags: _tags, ...settings } = api;
+  const settings = without(api, 'id', 'createdAtMs', 'region', 'rootResourceId', 'tags');
   const paths = new Map(resources.map(({ id, path }) => [id, path]));
   const authorizers = labels(parts?.authorizers ?? []);
   const validators = labels(parts?.requestValidators ?? []);
@@ -59,25 +59,22 @@ export function unitsOf(definition: RestApiDefinition): Unit[] {
       steps: ['methods', paths.get(method.resourceId)!, method.httpMethod],
       value: methodValue(method, authorizers, validators),
     })),
-    ...(parts?.models ?? []).map(({ id, modelId: _modelId, apiId: _apiId, ...model }) => part('models', id, model)),
-    ...(parts?.requestValidators ?? []).map(({ id, apiId: _apiId, ...validator }) =>
-      part('requestValidators', validators.get(id)!, validator),
+    ...(parts?.models ?? []).map((model) => part('models', model.id, without(model, 'apiId', 'id', 'modelId'))),
+    ...(parts?.requestValidators ?? []).map((validator) =>
+      part('requestValidators', validators.get(validator.id)!, without(validator, 'apiId', 'id')),
     ),
-    ...(parts?.authorizers ?? []).map(({ id, apiId: _apiId, ...authorizer }) =>
-      part('authorizers', authorizers.get(id)!, authorizer),
+    ...(parts?.authorizers ?? []).map((authorizer) =>
+      part('authorizers', authorizers.get(authorizer.id)!, without(authorizer, 'apiId', 'id')),
     ),
-    ...(parts?.gatewayResponses ?? []).map(({ id, apiId: _apiId, ...response }) => part('gatewayResponses', id, response)),
+    ...(parts?.gatewayResponses ?? []).map((response) => part('gatewayResponses', response.id, without(response, 'apiId', 'id'))),
   ];
 }
 
-function methodValue(
-  { apiId: _apiId, resourceId, httpMethod: _verb, authorizerId, requestValidatorId, integration, ...method }: Method,
-  authorizers: ReadonlyMap<string, string>,
-  validators: ReadonlyMap<string, string>,
-): Json {
+function methodValue(method: Method, authorizers: ReadonlyMap<string, string>, validators: ReadonlyMap<string, string>): Json {
+  const { resourceId, authorizerId, requestValidatorId, integration } = method;
   const named = (id: string | null, names: ReadonlyMap<string, string>) => (id === null ? null : (names.get(id) ?? id));
   return toJson({
-    ...method,
+    ...without(method, 'apiId', 'resourceId', 'httpMethod', 'authorizerId', 'requestValidatorId'),
     authorizer: named(authorizerId, authorizers),
     requestValidator: named(requestValidatorId, validators),
     integration:
@@ -86,6 +83,10 @@ function methodValue(
         : // The namespace that is given to a method by default is the id of its resource.
           { ...integration, cacheNamespace: integration.cacheNamespace === resourceId ? null : integration.cacheNamespace },
   });
+}
+
+function without<T extends object>(value: T, ...names: readonly (keyof T & string)[]): object {
+  return Object.fromEntries(Object.entries(value).filter(([name]) => !(names as readonly string[]).includes(name)));
 }
 
 const part = (section: string, name: string, value: object): Unit => ({ steps: [section, name], value: toJson(value) });

@@ -761,6 +761,8 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
               (e) => e.id,
             ),
           ).toEqual(['d4', 'd3', 'd2', 'd1', 'd0']);
+          const some = await tx.deployments.summaries(api, ['d3', 'd1', 'none', 'd\u00001']);
+          expect(some.map(({ id }) => id).sort()).toEqual(['d1', 'd3']);
           expect(
             await names(
               (r) => tx.apiKeys.page({ namePrefix: 'odd_%' }, r),
@@ -1096,6 +1098,37 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         await publishing;
         expect(order).toEqual(['published', 'placed']);
       });
+    });
+
+    test("the history of a stage is numbered, newest first, the tenant's own, and gone with the stage", async () => {
+      const [tenant, other] = [newTenant(), newTenant()];
+      const api = apiId(tenant, 'parent');
+      const newest = (of: TenantId, upTo = 2 ** 31 - 1, limit = 10, stageName = 'dev') =>
+        transact(of, async (tx) => (await tx.stageHistory.newest(api, stageName, upTo, limit)).map(({ number }) => number));
+      const append = (deploymentId: string, stageName = 'dev') =>
+        transact(tenant, async (tx) => {
+          await tx.restApis.lock(api);
+          await tx.stageHistory.append({ apiId: api, stageName, deploymentId, cause: 'DEPLOYED', sinceMs: START_MS });
+        });
+      await transact(tenant, async (tx) => {
+        await tx.restApis.insert(restApi(tenant, 'parent'));
+        await tx.stages.insert(stage(tenant, 'dev'));
+        await tx.stages.insert(stage(tenant, 'prod'));
+      });
+      await Promise.all(['a', 'b', 'c'].map((id) => append(id)));
+      await append('d', 'prod');
+      expect(await newest(tenant)).toEqual([3, 2, 1]);
+      expect(await newest(tenant, 2)).toEqual([2, 1]);
+      expect(await newest(tenant, 3, 1)).toEqual([3]);
+      expect(await newest(tenant, 3, 1, 'pr\u0000d')).toEqual([]);
+      expect(await newest(other)).toEqual([]);
+      expect(await transact(tenant, (tx) => tx.stageHistory.newest(api, 'prod', 1, 1))).toEqual([
+        { apiId: api, stageName: 'prod', number: 1, deploymentId: 'd', cause: 'DEPLOYED', sinceMs: START_MS },
+      ]);
+      await transact(tenant, (tx) => tx.stages.remove({ apiId: api, stageName: 'dev' }));
+      expect([await newest(tenant), await newest(tenant, 9, 9, 'prod')]).toEqual([[], [1]]);
+      await transact(tenant, (tx) => tx.restApis.remove(api));
+      expect(await newest(tenant, 9, 9, 'prod')).toEqual([]);
     });
 
     test("what the operator says of a tenant's quotas stands over AWS's, for that tenant alone", async () => {

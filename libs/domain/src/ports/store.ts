@@ -3,6 +3,7 @@
  * bound to that tenant, so a query without one cannot be written. Contract cases: store.contract.ts runs against the
  * in-memory fake and against PostgreSQL.
  */
+import type { StageHistoryEntry } from '../deployments/stage-history.js';
 import type { AccountSettings } from '../tenancy/account.js';
 import type { OwnQuotas, Quotas } from '../tenancy/quotas.js';
 import type { Credential, Tenant, TenantId } from '../tenancy/tenant.js';
@@ -104,6 +105,8 @@ export interface ApiPartRepository<E extends ApiPart> extends Repository<ApiPart
 export interface DeploymentRepository extends Repository<{ apiId: string; deploymentId: string }, Deployment> {
   /** Newest first, without definitions. */
   page(apiId: string, request: PageRequest): Promise<Page<DeploymentSummary>>;
+  /** Those of these that are there, without definitions, in any order. */
+  summaries(apiId: string, deploymentIds: readonly string[]): Promise<DeploymentSummary[]>;
 }
 export interface StageRepository extends Repository<{ apiId: string; stageName: string }, Stage> {
   /** By name. */
@@ -236,6 +239,13 @@ export interface PlacementRepository {
   write(pool: string | null): Promise<void>;
 }
 
+export interface StageHistoryRepository {
+  /** The next entry of the stage; the caller holds the API's lock, so that numbers have no gaps and name one change each. */
+  append(entry: Omit<StageHistoryEntry, 'number'>): Promise<void>;
+  /** Newest first: at most `limit` with a number up to `upTo`. */
+  newest(apiId: string, stageName: string, upTo: number, limit: number): Promise<StageHistoryEntry[]>;
+}
+
 export interface QuotaRepository {
   /** What the tenant may have: AWS's quotas, but where the operator said otherwise. */
   read(): Promise<Quotas>;
@@ -285,6 +295,7 @@ export interface TenantRepositories {
   readonly documentationVersions: ApiPartRepository<DocumentationVersion>;
   readonly deployments: DeploymentRepository;
   readonly stages: StageRepository;
+  readonly stageHistory: StageHistoryRepository;
   readonly apiKeys: ApiKeyRepository;
   readonly usagePlans: UsagePlanRepository;
   readonly usagePlanKeys: UsagePlanKeyRepository;

@@ -5,11 +5,15 @@ import type {
   PageRequest,
   RestApiDefinition,
   Stage,
+  StageCause,
+  StageHistoryEntry,
+  StageHistoryRepository,
   StageRepository,
 } from '@gatehouse/domain';
 import { canonicalJson } from '@gatehouse/kernel';
 import { columnText } from '../column-text.js';
 import { compress, decompress } from '../compression.js';
+import { statement } from '../statement-batch.js';
 import type * as rows from '../gen/client.js';
 import { ageText, document, fromDocument, PrismaRepository, type TransactionScope } from './prisma-repository.js';
 
@@ -46,12 +50,20 @@ export class PrismaDeployments
     const { items, next } = await this.slice({ apiId: columnText(apiId) }, 'position', 'desc', request, {
       omit: { definition: true },
     });
-    const summaries = items.map((row): DeploymentSummary => {
-      const { id, description, createdAtMs } = fromDocument<DeploymentSummary>(row);
-      return { apiId, id, description, createdAtMs };
-    });
-    return { items: summaries, next };
+    return { items: items.map(toSummary), next };
   }
+
+  async summaries(apiId: string, deploymentIds: readonly string[]) {
+    const where = this.owned({ apiId: columnText(apiId), id: { in: deploymentIds.map(columnText) } });
+    const rows = await this.rows();
+    const found = await rows.findMany({ where, orderBy: { id: 'asc' }, omit: { definition: true } });
+    return found.map(toSummary);
+  }
+}
+
+function toSummary(row: rows.Deployment): DeploymentSummary {
+  const { apiId, id, description, createdAtMs } = fromDocument<DeploymentSummary>(row);
+  return { apiId, id, description, createdAtMs };
 }
 
 interface StageKey {
@@ -80,5 +92,38 @@ export class PrismaStages extends PrismaRepository<StageKey, Stage, rows.Stage> 
   }
   usingClientCertificate(clientCertificateId: string) {
     return this.list({ clientCertificateId: columnText(clientCertificateId) }, [{ apiId: 'asc' }, { stageName: 'asc' }]);
+  }
+}
+
+const APPEND_HISTORY = statement(
+  `INSERT INTO "stage_history" ("tenant_id", "api_id", "stage_name", "number", "deployment_id", "cause", "since_ms")
+   SELECT $1, $2, $3, COALESCE(MAX("number"), 0) + 1, $4, $5, $6::BIGINT
+   FROM "stage_history" WHERE "tenant_id" = $1 AND "api_id" = $2 AND "stage_name" = $3`,
+);
+const NEWEST_HISTORY = statement(
+  `SELECT "number", "deployment_id", "cause", "since_ms" FROM "stage_history"
+   WHERE "tenant_id" = $1 AND "api_id" = $2 AND "stage_name" = $3 AND "number" <= $4 ORDER BY "number" DESC LIMIT $5`,
+);
+
+export class PrismaStageHistory implements StageHistoryRepository {
+  constructor(private readonly scope: TransactionScope) {}
+
+  async append({ apiId, stageName, deploymentId, cause, sinceMs }: Omit<StageHistoryEntry, 'number'>): Promise<void> {
+    const { tx, tenant } = this.scope;
+    await tx.run(APPEND_HISTORY, [tenant, apiId, stageName, deploymentId, cause, String(sinceMs)]);
+  }
+
+  async newest(apiId: string, stageName: string, upTo: number, limit: number): Promise<StageHistoryEntry[]> {
+    const { tx, tenant } = this.scope;
+    const place = [tenant, columnText(apiId), columnText(stageName)];
+    const { rows: found } = await tx.run(NEWEST_HISTORY, [...place, String(upTo), String(limit)]);
+    return found.map(([number, deploymentId, cause, sinceMs]) => ({
+      apiId,
+      stageName,
+      number: Number(number),
+      deploymentId: deploymentId!,
+      cause: cause as StageCause,
+      sinceMs: Number(sinceMs),
+    }));
   }
 }

@@ -5,6 +5,7 @@ import type { Authorizer } from '../../api-parts/authorizer.js';
 import type { GatewayResponse } from '../../api-parts/gateway-response.js';
 import type { Model } from '../../api-parts/model.js';
 import type { RequestValidator } from '../../api-parts/request-validator.js';
+import type { StageHistoryEntry } from '../../deployments/stage-history.js';
 import type { Deployment, Stage } from '../../deployments/deployment.js';
 import type { ClientCertificate } from '../../backend-access/client-certificate.js';
 import { vpcLinkIdOf, type VpcLink } from '../../backend-access/vpc-link.js';
@@ -37,6 +38,7 @@ import {
   type Repository,
   type ResourceRepository,
   type RestApiRepository,
+  type StageHistoryRepository,
   type StageRepository,
   type UsagePlanKeyRepository,
   type UsagePlanRepository,
@@ -57,6 +59,7 @@ export interface Tables {
   apiParts: Map<string, ApiPartRow>;
   deployments: Map<string, Deployment>;
   stages: Map<string, Stage>;
+  stageHistory: Map<string, StageHistoryEntry>;
   apiKeys: Map<string, ApiKey>;
   usagePlans: Map<string, UsagePlan>;
   usagePlanKeys: Map<string, UsagePlanKey>;
@@ -84,6 +87,7 @@ export function emptyTables(): Tables {
     apiParts: new Map(),
     deployments: new Map(),
     stages: new Map(),
+    stageHistory: new Map(),
     apiKeys: new Map(),
     usagePlans: new Map(),
     usagePlanKeys: new Map(),
@@ -201,8 +205,8 @@ export class InMemoryRestApis extends InMemoryRepository<string, RestApi> implem
     if (this.isTakenElsewhere(api.id)) throw new DuplicateKey('REST API');
   }
   protected override removeDependents(api: RestApi): void {
-    const { resources, methods, apiParts, deployments, stages, rollouts } = this.tables;
-    for (const rows of [resources, methods, apiParts, deployments, stages, rollouts]) {
+    const { resources, methods, apiParts, deployments, stages, stageHistory, rollouts } = this.tables;
+    for (const rows of [resources, methods, apiParts, deployments, stages, stageHistory, rollouts]) {
       (rows as Rows<{ apiId: string }>).deleteWhere((row) => row.apiId === api.id);
     }
   }
@@ -342,6 +346,10 @@ export class InMemoryDeployments
       .map(({ id, description, createdAtMs }) => ({ apiId, id, description, createdAtMs }));
     return pageOf(summaries, (row) => ageText(row.createdAtMs, row.id), 'descending', request);
   }
+  async summaries(apiId: string, deploymentIds: readonly string[]) {
+    const rows = this.rows.where((row) => row.apiId === apiId && deploymentIds.includes(row.id));
+    return rows.map(({ id, description, createdAtMs }) => ({ apiId, id, description, createdAtMs }));
+  }
 }
 
 export class InMemoryStages extends InMemoryRepository<{ apiId: string; stageName: string }, Stage> implements StageRepository {
@@ -360,6 +368,30 @@ export class InMemoryStages extends InMemoryRepository<{ apiId: string; stageNam
   async usingClientCertificate(clientCertificateId: string) {
     const rows = this.rows.where((row) => row.clientCertificateId === clientCertificateId);
     return sortedBy(rows, (row) => keyText(row.apiId, row.stageName)).map(copyOf);
+  }
+  protected override removeDependents({ apiId, stageName }: Stage): void {
+    this.tables.stageHistory.deleteWhere((row) => row.apiId === apiId && row.stageName === stageName);
+  }
+}
+
+export class InMemoryStageHistory implements StageHistoryRepository {
+  constructor(private readonly tables: OpenTables) {}
+  async append(entry: Omit<StageHistoryEntry, 'number'>) {
+    const { apiId, stageName } = entry;
+    if (this.tables.stages.get(keyText(apiId, stageName)) === null)
+      throw new Error(`no stage ${apiId}/${stageName} with a history`);
+    const number = this.rowsOf(apiId, stageName).length + 1;
+    this.tables.stageHistory.set(keyText(apiId, stageName, String(number)), { ...entry, number });
+  }
+  async newest(apiId: string, stageName: string, upTo: number, limit: number) {
+    const rows = this.rowsOf(apiId, stageName).filter(({ number }) => number <= upTo);
+    return rows
+      .toSorted((a, b) => b.number - a.number)
+      .slice(0, limit)
+      .map(copyOf);
+  }
+  private rowsOf(apiId: string, stageName: string): StageHistoryEntry[] {
+    return this.tables.stageHistory.where((row) => row.apiId === apiId && row.stageName === stageName);
   }
 }
 
