@@ -6,7 +6,7 @@
  */
 import { serveSnapshots, type ControlLink } from '@gatehouse/engine-control-link';
 import { BucketRegistry, QuotaLedger, RateLeases, UsageJournal } from '@gatehouse/engine-limits';
-import type { Clock } from '@gatehouse/kernel';
+import { steadyClock, type Clock } from '@gatehouse/kernel';
 import { openTelemetry } from '@gatehouse/otel';
 import { inTurns, MetricsRegistry, prometheusSlices, watchProcess } from '@gatehouse/telemetry';
 import type { Logger } from 'pino';
@@ -74,7 +74,7 @@ export async function startDataPlane(
   const opened = await openLink(config, admin.port, {
     apply: (change, getBlob) => opening.adopt(change, getBlob),
     onQuotaGrant: (grant) => quotas.granted(grant),
-    onRateLeases: (leases) => rates.granted(leases, clock.nowMs()),
+    onRateLeases: (leases) => rates.granted(leases, steadyClock.nowMs()),
     onLeaseBookState: (state) => {
       quotas.bookState(state);
       rates.bookState(state);
@@ -95,14 +95,14 @@ export async function startDataPlane(
   watchNode(metrics, opened, journal);
   const port = await onPort('GATEHOUSE_PORT', () => opening.open(journal, config.port));
   opened.connect();
-  const reporter = new Reporter({ link: opened, journal, quotas, metrics, epoch: opened.epoch, clock });
+  const reporter = new Reporter({ link: opened, journal, quotas, metrics, epoch: opened.epoch, clock: steadyClock });
   reporter.start();
   // The node may have had workers before.
   const folders = new WorkerFolders({ folder: usageFolder(config), journal, log });
   folders.watch((batch) => void reporter.relay(batch, []));
   const leaseTimer = setInterval(() => {
     quotas.tick(clock.nowMs());
-    rates.tick(clock.nowMs());
+    rates.tick(steadyClock.nowMs());
     // Said again and again: it is cheap, and whoever kept the book may have lost it.
     if (isDrained(journal, folders)) opened.journalDrained();
   }, LEASE_TICK_MS);

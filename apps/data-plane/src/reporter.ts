@@ -25,12 +25,13 @@ export interface ReporterOptions {
   readonly metrics: Pick<MetricsRegistry, 'takeSamples' | 'activeCount'>;
   /** This process's epoch: what it counted is told to the quotas, what an earlier one left is not. */
   readonly epoch: number;
+  /** For durations. */
   readonly clock: Clock;
 }
 
 export class Reporter {
   private timer: NodeJS.Timeout | null = null;
-  private metricsSentAtMs = 0;
+  private metricsSentAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly options: ReporterOptions) {}
 

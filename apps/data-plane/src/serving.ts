@@ -11,7 +11,7 @@ import type { GetBlob, ManifestChange, Refusal } from '@gatehouse/engine-control
 import type { BucketRegistry, QuotaLedger, RateLeases, UsageJournal } from '@gatehouse/engine-limits';
 import { WorldKeeper } from '@gatehouse/engine-link';
 import { AccessLog, RequestRecorder, TracingRecorder } from '@gatehouse/engine-record';
-import type { Clock } from '@gatehouse/kernel';
+import { steadyClock, type Clock } from '@gatehouse/kernel';
 import type { MetricsRegistry, Tracing } from '@gatehouse/telemetry';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
@@ -68,7 +68,7 @@ export class Serving {
         http,
         insecureHttp,
         functions,
-        limits: { buckets, quotas, rates, usage, clock },
+        limits: { buckets, quotas, rates, usage, clock, steadyClock },
         metrics,
       },
       onRefusal: (stage, reason) => log.error({ ...stage, reason }, 'stage could not be linked'),

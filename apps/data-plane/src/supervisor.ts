@@ -29,7 +29,7 @@ import {
   type PlanQuota,
   type UsageBatch,
 } from '@gatehouse/engine-limits';
-import type { Clock } from '@gatehouse/kernel';
+import { steadyClock, type Clock } from '@gatehouse/kernel';
 import { openTelemetry, type OpenedTelemetry } from '@gatehouse/otel';
 import { MetricsRegistry, watchProcess } from '@gatehouse/telemetry';
 import type { Logger } from 'pino';
@@ -116,7 +116,7 @@ class Supervisor implements DataPlane {
     this.rates = new RateShares({
       request: (questions) => void this.parts?.link.requestRates(questions),
       answer: (worker, answers) => this.process(worker)?.send({ kind: 'rates', answers }),
-      nowMs: () => clock.nowMs(),
+      nowMs: () => steadyClock.nowMs(),
     });
     this.processes = new WorkerProcesses({
       count: workerCount,
@@ -171,7 +171,7 @@ class Supervisor implements DataPlane {
     const journal = new UsageJournal(usageFolder(config), link.epoch);
     for (const problem of journal.problems) log.error({ problem }, 'usage journal');
     const folders = new WorkerFolders({ folder: usageFolder(config), journal, log });
-    const reporter = new Reporter({ link, journal, quotas: this.quotas, metrics, epoch: link.epoch, clock });
+    const reporter = new Reporter({ link, journal, quotas: this.quotas, metrics, epoch: link.epoch, clock: steadyClock });
     this.parts = { link, journal, folders, reporter };
     watchNode(metrics, link, journal);
     metrics.gauge('gatehouse_node_workers', 'Worker processes that take requests', () => this.processes.servingCount);
@@ -182,7 +182,7 @@ class Supervisor implements DataPlane {
     folders.watch((batch) => this.relay(batch, [], () => undefined));
     this.leaseTimer = setInterval(() => {
       this.quotas.tick(clock.nowMs());
-      this.rates.tick(clock.nowMs());
+      this.rates.tick(steadyClock.nowMs());
       if (isDrained(journal, folders)) link.journalDrained(); // again and again: see data-plane.ts
     }, LEASE_TICK_MS);
   }

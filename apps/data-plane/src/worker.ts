@@ -1,7 +1,7 @@
 /** A worker process: serves the port together with its siblings, and leaves everything else to the supervisor. */
 import { readStoredBlob, type Report } from '@gatehouse/engine-control-link';
 import { BucketRegistry, provisionalPart, QuotaLedger, RateLeases, SplitBuckets, UsageJournal } from '@gatehouse/engine-limits';
-import { systemClock as clock } from '@gatehouse/kernel';
+import { steadyClock, systemClock as clock } from '@gatehouse/kernel';
 import { openTelemetry } from '@gatehouse/otel';
 import { inTurns, MetricsRegistry, partsOf, watchProcess } from '@gatehouse/telemetry';
 import { readDataPlaneConfig } from './config.js';
@@ -84,7 +84,7 @@ function setConnected(isConnected: boolean): void {
 
 const leaseTimer = setInterval(() => {
   quotas.tick(clock.nowMs());
-  rates.tick(clock.nowMs());
+  rates.tick(steadyClock.nowMs());
 }, LEASE_TICK_MS);
 
 let reporter: Reporter | null = null;
@@ -92,7 +92,7 @@ async function serve({ port, epoch, folder }: Extract<ToWorker, { kind: 'serve' 
   const journal = new UsageJournal(folder, epoch);
   await serving.open(journal, port);
   // What was reported is the supervisor's to know: it speaks for all workers.
-  reporter = new Reporter({ link, journal, quotas: { reported: () => undefined }, metrics, epoch, clock });
+  reporter = new Reporter({ link, journal, quotas: { reported: () => undefined }, metrics, epoch, clock: steadyClock });
   reporter.start();
   say({ kind: 'serving' });
 }
@@ -152,7 +152,7 @@ function told(message: ToWorker): void {
       quotas.granted(message.answer);
       return;
     case 'rates':
-      rates.granted(message.answers, clock.nowMs());
+      rates.granted(message.answers, steadyClock.nowMs());
       return;
     case 'recall': {
       const { usagePlanId, apiKeyId, periodStart, quota } = message.recall;

@@ -14,7 +14,7 @@ import {
   type ManifestChange,
   type Refusal,
 } from '@gatehouse/engine-control-link';
-import { Secret, systemClock } from '@gatehouse/kernel';
+import { Secret, systemClock, type Clock } from '@gatehouse/kernel';
 
 export const TENANT: TenantId = tenantId('111122223333');
 export const TOKEN = new Secret('node-token-for-tests');
@@ -38,6 +38,7 @@ export async function startControlPlane(
     fastBook?: LeaseBook;
     signer?: SealSigner;
     protocol?: ProtocolRange;
+    clock?: Clock;
   } = {},
 ): Promise<TestControlPlane> {
   const log = options.log ?? quiet;
@@ -47,7 +48,7 @@ export async function startControlPlane(
     strict,
     metering,
     nodes,
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     log,
     settleMs: 0,
     probeMs: 20,
@@ -59,7 +60,7 @@ export async function startControlPlane(
     leases,
     signer: options.signer ?? null,
     applyReport: createReportSink({ metering: store.metering, log }),
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     log,
     ...(options.protocol !== undefined && { protocol: options.protocol }),
     heartbeatMs: options.heartbeatMs ?? 50,

@@ -4,7 +4,7 @@ import { create } from '@bufbuild/protobuf';
 import { ControlMessageSchema, grpcService, NodeLink } from '@gatehouse/contracts';
 import { createNodeAdmin } from '@gatehouse/control-nodes';
 import { InMemoryStore } from '@gatehouse/domain';
-import { Secret, sha256Hex } from '@gatehouse/kernel';
+import { ManualClock, Secret, sha256Hex } from '@gatehouse/kernel';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import {
@@ -328,6 +328,27 @@ test('waiting for a revision ends when every connected node acknowledged it, and
   letGo();
   expect(await waiting).toEqual({ live: true, waitingFor: [] });
 });
+
+test.each([3_600_000, -3_600_000])(
+  'a control plane whose clock is set by %i ms knows its nodes, and tells them of changes, as ever',
+  async (stepMs) => {
+    const clock = new ManualClock(Date.now());
+    await control.stop();
+    control = await startControlPlane(store, { clock, heartbeatMs: 60_000 });
+    const { stop } = control;
+    scope.cleanUps.push(stop);
+    const admin = createNodeAdmin({ tenants: store.tenants, nodes: store.nodes, server: control.server });
+    const { link, world } = await node();
+    await eventually(async () => expect(await admin.listNodes()).toMatchObject([{ nodeId: link.nodeId, connected: true }]));
+    clock.advance(stepMs);
+    expect(await admin.listNodes()).toMatchObject([{ nodeId: link.nodeId, connected: true }]);
+    const revision = await publishBlob(store, 'a/dev', 'text');
+    expect(await control.server.waitUntilLive(revision, 10_000)).toEqual({ live: true, waitingFor: [] });
+    expect(world.content, 'it was waited for').toEqual({ 'STAGE a/dev': 'text' });
+    await link.close();
+    await eventually(async () => expect(await admin.listNodes()).toMatchObject([{ nodeId: link.nodeId, connected: false }]));
+  },
+);
 
 test('waiting for a revision that a node refuses ends at once and names the node', async () => {
   const { link } = await node();

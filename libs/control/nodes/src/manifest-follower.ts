@@ -144,7 +144,7 @@ export class ManifestView {
   sealAt(revision: number): SealFields | null {
     if (this.digest === null || revision !== this.follower.revision) return null;
     const nowMs = this.dependencies.clock.nowMs();
-    if (this.sealed?.revision === revision && nowMs - this.sealed.sealedAtMs < SEAL_FRESH_MS) return this.sealed;
+    if (this.sealed?.revision === revision && Math.abs(nowMs - this.sealed.sealedAtMs) < SEAL_FRESH_MS) return this.sealed;
     const statement = { ...this.name, revision, root: this.digest.root(), sealedAtMs: nowMs };
     this.sealed = {
       revision,

@@ -159,8 +159,12 @@ export class NodeLinkServer implements RolloutWaiter {
     }
   }
 
-  /** Connected to any control plane: a row that nobody freshened for three heartbeats is of one that crashed. */
+  /**
+   * Connected to any control plane: a row that nobody freshened for three heartbeats is of one that crashed. Of our own we know without
+   * a clock, which may have been set to another time since.
+   */
   isConnected(node: NodeRecord): boolean {
+    if (this.sessions.get(node.nodeId)?.epoch === node.epoch) return true;
     return node.connected && this.options.clock.nowMs() - node.lastSeenAtMs <= 3 * this.heartbeatMs;
   }
 

@@ -1,7 +1,7 @@
 // The steps that let a request in or not.
 import type { RouteAuthorization, RouteSnapshot, StageSnapshot, ThrottleSettings, UsagePlanEntry } from '@gatehouse/contracts';
 import { CONTINUE, Exchange, FAULT, LinkRefusal, type Step } from '@gatehouse/engine-exchange';
-import { BucketRegistry, QuotaLedger } from '@gatehouse/engine-limits';
+import { BucketRegistry, QuotaLedger, RateLeases, type RateQuestion } from '@gatehouse/engine-limits';
 import { ManualClock, sha256Hex } from '@gatehouse/kernel';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { Readable } from 'node:stream';
@@ -118,16 +118,21 @@ test('a key that should come from an authorizer cannot come in a header', () => 
 
 // Throttle and quota
 
+const NOON_MS = Date.UTC(2026, 0, 5, 12);
+const HOUR_MS = 3_600_000;
 const tight: ThrottleSettings = { ratePerSecond: 1, burst: 1 };
 
-function limited(route: Partial<RouteSnapshot>, stage: Partial<StageSnapshot> = {}) {
-  const clock = new ManualClock();
+function limited(route: Partial<RouteSnapshot>, stage: Partial<StageSnapshot> = {}, rates?: RateLeases) {
+  const wallClock = new ManualClock(NOON_MS);
+  const steadyClock = new ManualClock(50);
   const counted: string[] = [];
   const buckets = new BucketRegistry(100);
   const quotas = new QuotaLedger({ requestMore: () => undefined });
   const usage = { count: (tenant: string, plan: string, key: string) => void counted.push(`${tenant} ${plan} ${key}`) };
-  const step = throttle({ buckets, quotas, usage, clock })(settings(route, stage));
-  return { step: step!, clock, counted };
+  const step = throttle({ buckets, quotas, usage, clock: wallClock, steadyClock, ...(rates && { rates }) })(
+    settings(route, stage),
+  );
+  return { step: step!, wallClock, steadyClock, counted };
 }
 
 async function outcome(step: Step, x: Exchange): Promise<string> {
@@ -156,11 +161,49 @@ for (const [what, route, stage, plan] of [
   ],
 ] as [string, Partial<RouteSnapshot>, Partial<StageSnapshot>, Partial<UsagePlanEntry>][]) {
   test(`the bucket of ${what} throttles, and lets in again when it has filled`, async () => {
-    const { step, clock } = limited(route, stage);
+    const { step, steadyClock } = limited(route, stage);
     const call = async (): Promise<string> => outcome(step, route.apiKeyRequired ? await identified(plan) : new Exchange());
     expect([await call(), await call()]).toEqual(['in', 'THROTTLED']);
-    clock.advance(1_000);
+    steadyClock.advance(1_000);
     expect(await call()).toBe('in');
+  });
+
+  for (const stepMs of [HOUR_MS, -HOUR_MS]) {
+    test(`the bucket of ${what} does not notice that the clock is set by ${stepMs / HOUR_MS} hours`, async () => {
+      const { step, steadyClock, wallClock } = limited(route, stage);
+      const call = async (): Promise<string> => outcome(step, route.apiKeyRequired ? await identified(plan) : new Exchange());
+      expect(await call()).toBe('in');
+      wallClock.advance(stepMs);
+      expect(await call(), 'no second burst').toBe('THROTTLED');
+      steadyClock.advance(1_000);
+      expect(await call(), 'nobody is shut out').toBe('in');
+    });
+  }
+}
+
+for (const stepMs of [HOUR_MS, -HOUR_MS]) {
+  test(`a strict plan asks for tokens as ever when the clock is set by ${stepMs / HOUR_MS} hours`, async () => {
+    const questions: RateQuestion[] = [];
+    const rates = new RateLeases({ request: (asked) => questions.push(...asked) });
+    rates.connected();
+    const { step, steadyClock, wallClock } = limited({ apiKeyRequired: true }, {}, rates);
+    const plan = { throttle: { ratePerSecond: 1, burst: 10 }, limits: { mode: 'STRICT', fallback: 'CLOSED' } } as const;
+    const answer = (tokens: number): void => {
+      const { bucket, question } = questions.at(-1)!;
+      rates.granted([{ bucket, question, share: 0, tokens }], steadyClock.nowMs());
+    };
+    const call = async (tokens: number): Promise<string> => {
+      const verdict = outcome(step, await identified(plan));
+      if (questions.length > 0) answer(tokens);
+      return verdict;
+    };
+    expect(await call(2)).toBe('in');
+    wallClock.advance(stepMs);
+    expect(await call(0), 'the one that is left').toBe('in');
+    steadyClock.advance(60_000);
+    const asked = questions.length;
+    expect(await call(1)).toBe('in');
+    expect(questions.length, 'it asked').toBeGreaterThan(asked);
   });
 }
 
@@ -171,14 +214,14 @@ test("a plan's method throttle leaves the other methods alone", async () => {
 });
 
 test('a spent quota is LimitExceeded, comes before the throttle, and is not counted as usage', async () => {
-  const { step, clock, counted } = limited({ apiKeyRequired: true, throttle: { ratePerSecond: 0, burst: 1 } });
+  const { step, wallClock, counted } = limited({ apiKeyRequired: true, throttle: { ratePerSecond: 0, burst: 1 } });
   const plan = { quota: { limit: 2, offset: 0, period: 'DAY' as const } };
   const requests = [await identified(plan), await identified(plan), await identified(plan)] as const;
   const outcomes = [];
   for (const x of requests) outcomes.push(await outcome(step, x));
   expect(outcomes).toEqual(['in', 'THROTTLED', 'QUOTA_EXCEEDED']);
   expect(counted).toEqual(['123456789012 plan1 key1', '123456789012 plan1 key1']);
-  expect(requests.map(({ countedAtMs }) => countedAtMs)).toEqual([clock.nowMs(), clock.nowMs(), -1]);
+  expect(requests.map(({ countedAtMs }) => countedAtMs)).toEqual([wallClock.nowMs(), wallClock.nowMs(), -1]);
 });
 
 test('usage of a key whose plan has no quota is counted too', async () => {

@@ -27,7 +27,10 @@ export interface Limits {
    * good only after it (`settle-usage.ts`).
    */
   readonly usage: Pick<UsageJournal, 'count'> & Partial<Pick<UsageJournal, 'settle'>>;
+  /** Says which day it is. */
   readonly clock: Clock;
+  /** Measures rates: a clock that is set to another time opens no second burst and shuts nobody out. Without it `clock` does. */
+  readonly steadyClock?: Clock;
   /** Without it every bucket is this process's own. */
   readonly rates?: Pick<RateLeases, 'tryTake' | 'whenAnswered'>;
 }
@@ -61,20 +64,25 @@ class RouteThrottle {
   }
 
   admit(x: Exchange): Verdict | Promise<Verdict> {
-    const nowMs = this.limits.clock.nowMs();
+    const tickMs = this.tickMs();
     if (x.usagePlan !== null) {
+      const nowMs = this.limits.clock.nowMs();
       const quota = this.spendQuota(x, nowMs);
       if (quota === 'DENY') return overQuota(x);
       if (quota === 'WAIT') return this.withWaiting(x, false, false);
       this.count(x, nowMs);
-      const method = this.takePlanMethod(x, nowMs);
+      const method = this.takePlanMethod(x, tickMs);
       if (method === 'DENY') return overPlan(x, 'the method ');
       if (method === 'WAIT') return this.withWaiting(x, true, false);
-      const plan = this.takePlan(x, nowMs);
+      const plan = this.takePlan(x, tickMs);
       if (plan === 'DENY') return overPlan(x, '');
       if (plan === 'WAIT') return this.withWaiting(x, true, true);
     }
-    return this.afterPlan(x, nowMs);
+    return this.afterPlan(x, tickMs);
+  }
+
+  private tickMs(): number {
+    return (this.limits.steadyClock ?? this.limits.clock).nowMs();
   }
 
   /** The same as above for a request that has to wait somewhere; what it spent before is not spent again. */
@@ -87,20 +95,20 @@ class RouteThrottle {
     }
     if (!isMethodSpent) {
       const answer = () => rates?.whenAnswered(this.planMethodBucket(x));
-      if ((await settled(() => this.takePlanMethod(x, clock.nowMs()), answer)) === 'DENY') return overPlan(x, 'the method ');
+      if ((await settled(() => this.takePlanMethod(x, this.tickMs()), answer)) === 'DENY') return overPlan(x, 'the method ');
     }
     const answer = () => rates?.whenAnswered(planBucket(x));
-    if ((await settled(() => this.takePlan(x, clock.nowMs()), answer)) === 'DENY') return overPlan(x, '');
-    return this.afterPlan(x, clock.nowMs());
+    if ((await settled(() => this.takePlan(x, this.tickMs()), answer)) === 'DENY') return overPlan(x, '');
+    return this.afterPlan(x, this.tickMs());
   }
 
-  private afterPlan(x: Exchange, nowMs: number): Verdict {
+  private afterPlan(x: Exchange, tickMs: number): Verdict {
     const { throttle: method } = this.route;
     const { accountThrottle } = this.stage;
-    if (method !== null && !this.limits.buckets.bucket(this.methodBucket, method, nowMs).tryTake(nowMs))
+    if (method !== null && !this.limits.buckets.bucket(this.methodBucket, method, tickMs).tryTake(tickMs))
       return x.fail(FAULTS.THROTTLED, null, 'throttling the method');
     // An account has no tags: it is fast and open.
-    if (accountThrottle !== null && this.take(this.accountBucket, accountThrottle, FAST_OPEN, nowMs) !== 'ALLOW')
+    if (accountThrottle !== null && this.take(this.accountBucket, accountThrottle, FAST_OPEN, tickMs) !== 'ALLOW')
       return x.fail(FAULTS.THROTTLED, null, 'throttling the account');
     return CONTINUE;
   }
@@ -115,22 +123,22 @@ class RouteThrottle {
     this.limits.usage.count(this.stage.tenant, x.usagePlan!.settings.usagePlanId, x.apiKey!.apiKeyId, nowMs);
   }
 
-  private takePlanMethod(x: Exchange, nowMs: number): LeaseVerdict {
+  private takePlanMethod(x: Exchange, tickMs: number): LeaseVerdict {
     const { settings } = x.usagePlan!;
     const own = x.usagePlan!.methodThrottles(this.stage.apiId, this.stage.stage)?.get(this.planMethod);
     if (own === undefined) return 'ALLOW';
-    return this.take(this.planMethodBucket(x), own, settings.limits ?? FAST_OPEN, nowMs);
+    return this.take(this.planMethodBucket(x), own, settings.limits ?? FAST_OPEN, tickMs);
   }
 
-  private takePlan(x: Exchange, nowMs: number): LeaseVerdict {
+  private takePlan(x: Exchange, tickMs: number): LeaseVerdict {
     const { throttle: planThrottle, limits: mode } = x.usagePlan!.settings;
-    return planThrottle === null ? 'ALLOW' : this.take(planBucket(x), planThrottle, mode ?? FAST_OPEN, nowMs);
+    return planThrottle === null ? 'ALLOW' : this.take(planBucket(x), planThrottle, mode ?? FAST_OPEN, tickMs);
   }
 
-  private take(name: string, settings: ThrottleSettings, mode: PlanLimits, nowMs: number): LeaseVerdict {
+  private take(name: string, settings: ThrottleSettings, mode: PlanLimits, tickMs: number): LeaseVerdict {
     const { rates, buckets } = this.limits;
-    if (rates !== undefined) return rates.tryTake(name, settings, mode, nowMs);
-    return buckets.bucket(name, settings, nowMs).tryTake(nowMs) ? 'ALLOW' : 'DENY';
+    if (rates !== undefined) return rates.tryTake(name, settings, mode, tickMs);
+    return buckets.bucket(name, settings, tickMs).tryTake(tickMs) ? 'ALLOW' : 'DENY';
   }
 
   private planMethodBucket(x: Exchange): string {

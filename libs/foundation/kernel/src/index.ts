@@ -1,5 +1,5 @@
 export { canonicalJson, sha256Hex } from './canonical-json.js';
-export { ManualClock, systemClock, type Clock } from './clock.js';
+export { ManualClock, steadyClock, systemClock, type Clock } from './clock.js';
 export {
   booleanSetting,
   ConfigError,
