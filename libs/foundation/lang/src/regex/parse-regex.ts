@@ -28,7 +28,14 @@ export type RegexNode =
   | { readonly kind: 'first' | 'last' | 'boundary' | 'noBoundary' }
   | { readonly kind: 'sequence'; readonly parts: readonly RegexNode[] }
   | { readonly kind: 'choice'; readonly parts: readonly RegexNode[] }
-  | { readonly kind: 'repeat'; readonly part: RegexNode; readonly min: number; readonly max: number };
+  | { readonly kind: 'group'; readonly part: RegexNode; readonly index: number }
+  | {
+      readonly kind: 'repeat';
+      readonly part: RegexNode;
+      readonly min: number;
+      readonly max: number;
+      readonly isLazy: boolean;
+    };
 
 const DEPTH_MAX = 50;
 const BOUNDS = /^\{(\d{1,4})(,(\d{1,4})?)?\}$/;
@@ -58,6 +65,7 @@ export function parseRegex(text: string, dialect: Dialect): RegexNode {
 class Parser {
   #at = 0;
   #depth = 0;
+  #groupCount = 0;
   #ignoresCase = false;
   #dotTakesAll = false;
   readonly #chars: readonly string[];
@@ -103,9 +111,9 @@ class Parser {
     if (part.kind === 'first' || part.kind === 'last' || part.kind === 'boundary' || part.kind === 'noBoundary')
       throw this.#error('nothing to repeat');
     if (this.#take('+')) throw this.#error('possessive quantifiers are not supported');
-    this.#take('?'); // lazy
+    const isLazy = this.#take('?');
     if ('*+?'.includes(this.#peek() ?? ' ') || this.#beginsBounds()) throw this.#error('nothing to repeat');
-    return { kind: 'repeat', part, min: bounds[0], max: bounds[1] };
+    return { kind: 'repeat', part, min: bounds[0], max: bounds[1], isLazy };
   }
 
   #quantifier(): readonly [number, number] | null {
@@ -161,12 +169,16 @@ class Parser {
   }
 
   #group(): RegexNode {
-    if (this.#take('?') && !this.#take(':') && !this.#takeName()) throw this.#unsupportedGroup();
+    const isPlain = this.#take('?') && this.#take(':');
+    const captures = !isPlain && (this.#chars[this.#at - 1] !== '?' || this.#takeName());
+    if (!isPlain && !captures) throw this.#unsupportedGroup();
     if (++this.#depth > DEPTH_MAX) throw this.#error(`groups nested more than ${DEPTH_MAX} deep`);
-    const node = this.#choice();
+    // Groups are counted from the left, by their opening parentheses.
+    const index = captures ? ++this.#groupCount : 0;
+    const part = this.#choice();
     if (!this.#take(')')) throw this.#error('missing )');
     this.#depth--;
-    return node;
+    return captures ? { kind: 'group', part, index } : part;
   }
 
   #unsupportedGroup(): RegexError {

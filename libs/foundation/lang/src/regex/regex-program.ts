@@ -40,6 +40,9 @@ class Writer {
       case 'choice':
         this.#choice(node.parts);
         break;
+      case 'group':
+        this.write(node.part);
+        break;
       case 'repeat':
         this.#repeat(node.part, node.min, node.max);
         break;

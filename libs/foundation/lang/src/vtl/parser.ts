@@ -14,7 +14,17 @@
  * ends with `$` or `#` is text here and an error there.
  */
 import { positionOf, VtlSyntaxError } from './errors.js';
-import type { Access, BinaryOperator, Block, Branch, Expression, Reference, Statement } from './syntax.js';
+import type {
+  Access,
+  BinaryOperator,
+  Block,
+  Branch,
+  Expression,
+  MacroDefinition,
+  ParsedTemplate,
+  Reference,
+  Statement,
+} from './syntax.js';
 
 /** API Gateway guide, "Important notes": a mapping template has at most 300 KB. */
 const TEMPLATE_CHARS_MAX = 300 * 1024;
@@ -22,10 +32,12 @@ const TEMPLATE_CHARS_MAX = 300 * 1024;
 const DEPTH_MAX = 100;
 
 /** The template without the white space around it, as API Gateway renders it. Throws VtlSyntaxError. */
-export function parseTemplate(template: string, charsMax = TEMPLATE_CHARS_MAX): Block {
+export function parseTemplate(template: string, charsMax = TEMPLATE_CHARS_MAX): ParsedTemplate {
   if (template.length > charsMax) throw new VtlSyntaxError(`More than ${charsMax} characters`, 1, 1);
   try {
-    return new Parser(trimmedEnd(template), { depth: 0, macros: new Set() }, template.search(NOT_BLANK)).template();
+    const macros = new Map<string, MacroDefinition>();
+    const body = new Parser(trimmedEnd(template), { depth: 0, macros }, template.search(NOT_BLANK)).template();
+    return { body, macros };
   } catch (cause) {
     if (!(cause instanceof Mismatch)) throw cause;
     const { line, column } = positionOf(template, cause.offset);
@@ -56,7 +68,7 @@ class Mismatch extends Error {
 interface Surroundings {
   depth: number;
   /** Known so far: decides what a backslash in front of `#name` does. */
-  readonly macros: Set<string>;
+  readonly macros: Map<string, MacroDefinition>;
 }
 
 const DIRECTIVES = new Set(['break', 'define', 'evaluate', 'foreach', 'include', 'literal', 'macro', 'parse', 'stop']);
@@ -345,6 +357,7 @@ class Parser {
       case 'evaluate':
         return this.#evaluate(given, from, argumentsAt);
       case 'break':
+        if (given.length > 0) throw new Mismatch('#break leaves what is innermost, and takes no arguments', argumentsAt);
         this.#block.push({ kind: 'break', offset: this.#position(from) });
         return;
       case 'stop':
@@ -414,8 +427,8 @@ class Parser {
     const body = this.#statements(END_ONLY, '#macro', from);
     this.#takeEnding();
     this.#textFrom = this.#at;
-    this.surroundings.macros.add(name);
-    this.#block.push({ kind: 'macro', name, parameters: parameters.map((parameter) => parameter.name), body });
+    if (this.surroundings.macros.has(name)) return;
+    this.surroundings.macros.set(name, { parameters: parameters.map((parameter) => parameter.name), body });
   }
 
   /** What stands in the block must parse, and prints as written. */

@@ -8,11 +8,21 @@ export type Statement =
   | { readonly kind: 'if'; readonly branches: readonly Branch[]; readonly otherwise: Block | null; readonly offset: number }
   | { readonly kind: 'foreach'; readonly name: string; readonly list: Expression; readonly body: Block; readonly offset: number }
   | { readonly kind: 'define'; readonly name: string; readonly body: Block; readonly offset: number }
-  | { readonly kind: 'macro'; readonly name: string; readonly parameters: readonly string[]; readonly body: Block }
   | Call
   | { readonly kind: 'evaluate'; readonly source: Expression; readonly offset: number }
   | { readonly kind: 'break'; readonly offset: number }
   | { readonly kind: 'stop' };
+
+/** Known by its name in all of the template, wherever it is defined; the first definition of a name counts. */
+export interface MacroDefinition {
+  readonly parameters: readonly string[];
+  readonly body: Block;
+}
+
+export interface ParsedTemplate {
+  readonly body: Block;
+  readonly macros: ReadonlyMap<string, MacroDefinition>;
+}
 
 export interface Branch {
   readonly condition: Expression;

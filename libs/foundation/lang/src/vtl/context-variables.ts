@@ -1,0 +1,97 @@
+/** `$context` (data-plane reference 5.4), with what a template sets through it. */
+import { type Budget, RenderFailure } from './budget.js';
+import { JavaDouble, JavaList, JavaMap, JavaObject, textOf, type Value } from './java-values.js';
+
+/** `identity.sourceIp` as `{ identity: { sourceIp: '...' } }`. Names come from us, but for those below `authorizer`. */
+export interface VariableTree {
+  readonly [name: string]: string | number | boolean | null | VariableTree;
+}
+
+/** Texts by name, as the template set them; null where it set none. */
+export interface Overrides {
+  readonly requestHeaders: ReadonlyMap<string, string> | null;
+  readonly requestPath: ReadonlyMap<string, string> | null;
+  readonly requestQuerystring: ReadonlyMap<string, string> | null;
+  readonly responseHeaders: ReadonlyMap<string, string> | null;
+  /** 100 to 599. */
+  readonly responseStatus: number | null;
+}
+
+export class ContextVariables extends JavaObject {
+  #map: JavaMap | null = null;
+  #request: JavaMap | null = null;
+  #response: JavaMap | null = null;
+
+  constructor(private readonly tree: VariableTree) {
+    super();
+  }
+
+  override property(name: string): Value {
+    if (name === 'requestOverride') return (this.#request ??= overrideMap('path', 'header', 'querystring'));
+    if (name === 'responseOverride') return (this.#response ??= overrideMap('header'));
+    if (this.#map !== null) return this.#map.get(name);
+    const value = Object.hasOwn(this.tree, name) ? this.tree[name]! : null;
+    if (value === null || typeof value !== 'object') return toValue(value);
+    return (this.#map = mapOf(this.tree)).get(name);
+  }
+
+  override call(method: string, values: readonly Value[]): Value | undefined {
+    const [name] = values;
+    return method === 'get' && values.length === 1 && typeof name === 'string' ? this.property(name) : undefined;
+  }
+
+  overrides(budget: Budget): Overrides | null {
+    if (this.#request === null && this.#response === null) return null;
+    return {
+      requestHeaders: textsOf(this.#request, 'header', budget),
+      requestPath: textsOf(this.#request, 'path', budget),
+      requestQuerystring: textsOf(this.#request, 'querystring', budget),
+      responseHeaders: textsOf(this.#response, 'header', budget),
+      responseStatus: statusOf(this.#response?.get('status') ?? null, budget),
+    };
+  }
+}
+
+function mapOf(tree: VariableTree): JavaMap {
+  const map = new JavaMap();
+  for (const [name, value] of Object.entries(tree))
+    map.put(name, value !== null && typeof value === 'object' ? mapOf(value) : toValue(value));
+  return map;
+}
+
+function toValue(value: string | number | boolean | null): Value {
+  return typeof value === 'number' && !Number.isSafeInteger(value) ? new JavaDouble(value) : value;
+}
+
+/** An override may be given once: the second time is an error on AWS. */
+class OverrideMap extends JavaMap {
+  override put(key: Value, value: Value): Value {
+    if (this.entries.has(key)) throw new RenderFailure('The same override is set twice');
+    return super.put(key, value);
+  }
+}
+
+function overrideMap(...places: string[]): JavaMap {
+  return new OverrideMap(new Map(places.map((place) => [place, new OverrideMap()])));
+}
+
+function textsOf(overrides: JavaMap | null, place: string, budget: Budget): ReadonlyMap<string, string> | null {
+  const values = overrides?.get(place) ?? null;
+  if (!(values instanceof JavaMap) || values.entries.size === 0) return null;
+  const texts = new Map<string, string>();
+  for (const [name, value] of values.entries)
+    if (value !== null) texts.set(textOf(name ?? '', budget), headerText(value, budget));
+  return texts;
+}
+
+/** A list becomes one value, joined by commas. */
+function headerText(value: Value, budget: Budget): string {
+  if (!(value instanceof JavaList)) return textOf(value, budget);
+  return value.items.map((item) => (item === null ? '' : textOf(item, budget))).join(',');
+}
+
+function statusOf(value: Value, budget: Budget): number | null {
+  if (value === null) return null;
+  const text = textOf(value, budget);
+  return /^[1-5]\d\d$/.test(text) ? Number(text) : null;
+}

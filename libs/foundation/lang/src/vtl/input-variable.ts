@@ -1,0 +1,104 @@
+/** `$input` (data-plane reference 5.2). */
+import { JsonPath, MISSING, type Selected } from '../json-path/json-path.js';
+import { JsonPathError } from '../json-path/parse-path.js';
+import { type Budget, RenderFailure } from './budget.js';
+import { jsonText, JavaMap, JavaObject, type Value } from './java-values.js';
+import { JsonBodyError, parseJson } from './json-body.js';
+
+type TextMap = Readonly<Record<string, string>>;
+
+export interface RequestParameters {
+  readonly path: TextMap;
+  readonly querystring: TextMap;
+  readonly header: TextMap;
+}
+
+/** Paths are mostly constants of templates; beyond this many they are parsed anew. */
+const REMEMBERED_MAX = 1_000;
+const paths = new Map<string, JsonPath>();
+
+function pathOf(text: string): JsonPath {
+  let path = paths.get(text);
+  if (path !== undefined) return path;
+  path = JsonPath.parse(text);
+  if (paths.size >= REMEMBERED_MAX) paths.clear();
+  paths.set(text, path);
+  return path;
+}
+
+export class InputVariable extends JavaObject {
+  /** Parsed when the first path asks. */
+  #document: Value | undefined;
+  #parameters: JavaMap | null = null;
+
+  constructor(
+    private readonly payload: string,
+    private readonly parameters: RequestParameters,
+    private readonly budget: Budget,
+  ) {
+    super();
+  }
+
+  /** An empty payload reads as an empty object. */
+  get #body(): string {
+    return this.payload === '' ? '{}' : this.payload;
+  }
+
+  override property(name: string): Value {
+    return name === 'body' ? this.#body : null;
+  }
+
+  override call(method: string, values: readonly Value[]): Value | undefined {
+    const [first] = values;
+    if (method === 'params' && values.length === 0) return (this.#parameters ??= mapOfMaps(this.parameters));
+    if (values.length !== 1 || typeof first !== 'string') return undefined;
+    switch (method) {
+      case 'path': {
+        const selected = this.#select(first);
+        return selected === MISSING ? null : selected;
+      }
+      case 'json': {
+        const selected = this.#select(first);
+        return selected === MISSING ? '""' : jsonText(selected, this.budget, false);
+      }
+      case 'params':
+        return this.#parameter(first);
+      default:
+        return undefined;
+    }
+  }
+
+  #select(path: string): Selected {
+    try {
+      return pathOf(path).select(this.#root(), this.budget);
+    } catch (cause) {
+      if (cause instanceof JsonPathError) throw new RenderFailure(cause.message);
+      throw cause;
+    }
+  }
+
+  #root(): Value {
+    if (this.#document !== undefined) return this.#document;
+    this.budget.step(this.payload.length >> 6);
+    try {
+      return (this.#document = parseJson(this.#body));
+    } catch (cause) {
+      if (cause instanceof JsonBodyError) throw new RenderFailure('Could not parse the body as JSON');
+      throw cause;
+    }
+  }
+
+  /** Path, then query string, then header; the names are case-sensitive. */
+  #parameter(name: string): string {
+    for (const values of [this.parameters.path, this.parameters.querystring, this.parameters.header])
+      if (Object.hasOwn(values, name)) return values[name]!;
+    return '';
+  }
+}
+
+function mapOfMaps(parameters: RequestParameters): JavaMap {
+  const map = new JavaMap();
+  for (const place of ['path', 'querystring', 'header'] as const)
+    map.put(place, new JavaMap(new Map(Object.entries(parameters[place]))));
+  return map;
+}
