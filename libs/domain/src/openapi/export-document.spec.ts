@@ -27,7 +27,7 @@ const documentation: DocumentationVersion = {
     part({ type: 'METHOD' }, { summary: 'any method' }),
     part(
       { type: 'METHOD', path: '/pets', method: 'GET' },
-      { summary: 'All pets', tags: ['pets'], 'x-amazon-apigateway-auth': { type: 'NONE' } },
+      { summary: 'All pets', tags: ['pets'], 'x-amazon-apigateway-other': 1 },
     ),
     part({ type: 'QUERY_PARAMETER', path: '/pets', method: 'GET', name: 'page' }, { description: 'from 1' }),
     part({ type: 'RESPONSE', path: '/pets', statusCode: '200' }, { description: 'pets' }),

@@ -13,7 +13,7 @@ import type { GatewayResponse } from '../api-parts/gateway-response.js';
 import type { RequestValidator } from '../api-parts/request-validator.js';
 import type { DocumentationVersion } from '../api-parts/documentation.js';
 import type { DeployedParts, RestApiDefinition } from '../deployments/deployment.js';
-import type { Method, Resource, RestApi } from '../rest-apis/rest-api.js';
+import type { Method, Resource, RestApi, TextMap } from '../rest-apis/rest-api.js';
 import { ExportDocumentation, isoSeconds } from './export-documentation.js';
 import { fromPairs, parsedOr, present, sortedEntries, unlessEmpty, type Json, type JsonObject } from './export-json.js';
 import { exportOperation, exportVerb, type OperationContext } from './export-operation.js';
@@ -189,9 +189,14 @@ function exportGatewayResponses(responses: readonly GatewayResponse[]): JsonObje
     response.id,
     present({
       statusCode: response.statusCode ?? undefined,
-      responseParameters: unlessEmpty(fromPairs(sortedEntries(response.responseParameters))),
-      responseTemplates: unlessEmpty(fromPairs(sortedEntries(response.responseTemplates))),
+      responseParameters: textMap(response.responseParameters),
+      responseTemplates: textMap(response.responseTemplates),
     }),
   ]);
   return fromPairs(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** A map that was given empty is not one that was not given. */
+function textMap(map: TextMap | null): JsonObject | undefined {
+  return map === null ? undefined : fromPairs(sortedEntries(map));
 }

@@ -14,8 +14,8 @@ export function exportIntegration(integration: Integration, resource: Resource):
     connectionType: integration.connectionType === 'VPC_LINK' ? 'VPC_LINK' : undefined,
     connectionId: integration.connectionId ?? undefined,
     responses: unlessEmpty(exportResponses(Object.values(integration.integrationResponses))),
-    requestParameters: unlessEmpty(fromPairs(sortedEntries(integration.requestParameters))),
-    requestTemplates: unlessEmpty(templates(integration.requestTemplates)),
+    requestParameters: texts(integration.requestParameters),
+    requestTemplates: texts(integration.requestTemplates),
     passthroughBehavior: integration.passthroughBehavior.toLowerCase(),
     contentHandling: integration.contentHandling ?? undefined,
     timeoutInMillis: timeoutInMillis === DEFAULT_TIMEOUT_MS ? undefined : timeoutInMillis,
@@ -40,12 +40,13 @@ function exportResponses(responses: readonly IntegrationResponse[]): JsonObject 
 function exportResponse(response: IntegrationResponse): JsonObject {
   return present({
     statusCode: response.statusCode,
-    responseParameters: unlessEmpty(fromPairs(sortedEntries(response.responseParameters))),
-    responseTemplates: unlessEmpty(templates(response.responseTemplates)),
+    responseParameters: texts(response.responseParameters),
+    responseTemplates: texts(response.responseTemplates),
     contentHandling: response.contentHandling ?? undefined,
   });
 }
 
-function templates(map: Readonly<Record<string, string | null>> | null): JsonObject {
-  return fromPairs(sortedEntries(map).map(([contentType, text]) => [contentType, text ?? '']));
+/** A map that was given empty is not one that was not given; an empty template is stored as `null`. */
+function texts(map: Readonly<Record<string, string | null>> | null): JsonObject | undefined {
+  return map === null ? undefined : fromPairs(sortedEntries(map).map(([name, text]) => [name, text ?? '']));
 }

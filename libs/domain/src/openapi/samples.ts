@@ -156,6 +156,7 @@ export const SAMPLE_PARTS: DeployedParts = {
           name: { type: 'string' },
           mother: { $ref: `${MODELS}/Pet` },
           legs: { $ref: '#/definitions/Legs' },
+          nickname: { $ref: `${MODELS}/Pet#/properties/name` },
           other: { $ref: 'https://apigateway.amazonaws.com/restapis/other12345/models/Pet' },
         },
         definitions: { Legs: { type: 'integer' } },
