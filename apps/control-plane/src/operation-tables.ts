@@ -4,7 +4,7 @@ import { deploymentOperations } from '@gatehouse/control-deployments';
 import { accessAssociationOperations, domainNameOperations } from '@gatehouse/control-domain-names';
 import { exportOperations } from '@gatehouse/control-exports';
 import { functionOperations, type FunctionInvoker } from '@gatehouse/control-functions';
-import { apiPartOperations, restApiOperations } from '@gatehouse/control-rest-apis';
+import { apiPartOperations, importOperations, restApiOperations } from '@gatehouse/control-rest-apis';
 import { tenantOperations } from '@gatehouse/control-tenants';
 import { usagePlanOperations } from '@gatehouse/control-usage-plans';
 import { noneYet, type OperationTables } from '@gatehouse/control-wire';
@@ -26,6 +26,7 @@ export function operationTables({ store, clock, ids, waiter, invoker }: TableDep
     ApiGateway: {
       ...restApiOperations({ store, clock, ids }),
       ...apiPartOperations({ store, clock, ids }),
+      ...importOperations({ store, clock, ids }),
       ...deploymentOperations({ store, clock, ids, waiter }),
       ...exportOperations({ store }),
       ...usagePlanOperations({ store, clock, ids }),

@@ -163,6 +163,13 @@ const AUTHORIZER = {
 } as const;
 const DAYS = { startDate: '2026-11-01', endDate: '2026-11-02' };
 
+/** An API one of whose methods goes through the VPC link. */
+function documentThrough(vpcLinkId: string): Uint8Array {
+  const integration = { type: 'http', httpMethod: 'GET', uri: 'http://a', connectionType: 'VPC_LINK', connectionId: vpcLinkId };
+  const paths = { '/a': { get: { 'x-amazon-apigateway-integration': integration } } };
+  return Buffer.from(JSON.stringify({ swagger: '2.0', info: { title: 'stolen' }, paths }));
+}
+
 const API_GATEWAY_CALLS: Record<Exclude<keyof ApiGateway.Operations, keyof typeof API_GATEWAY_NOT_YET>, Call> = {
   CreateRestApi: ({ apiGateway }, { restApiId }) => apiGateway.createRestApi({ name: 'stolen', cloneFrom: restApiId }),
   GetRestApi: ({ apiGateway }, { restApiId }) => apiGateway.getRestApi({ restApiId }),
@@ -330,6 +337,11 @@ const API_GATEWAY_CALLS: Record<Exclude<keyof ApiGateway.Operations, keyof typeo
     apiGateway.deleteDocumentationVersion({ restApiId, documentationVersion: 'v1' }),
   GetExport: ({ apiGateway }, { restApiId }) => apiGateway.getExport({ restApiId, stageName: 'dev', exportType: 'oas30' }),
   GetSdk: ({ apiGateway }, { restApiId }) => apiGateway.getSdk({ restApiId, stageName: 'dev', sdkType: 'javascript' }),
+  ImportRestApi: ({ apiGateway }, { vpcLinkId }) => apiGateway.importRestApi({ body: documentThrough(vpcLinkId) }),
+  PutRestApi: ({ apiGateway }, { restApiId }) =>
+    apiGateway.putRestApi({ restApiId, mode: 'overwrite', body: Buffer.from('{"swagger":"2.0","info":{"title":"taken over"}}') }),
+  ImportDocumentationParts: ({ apiGateway }, { restApiId }) =>
+    apiGateway.importDocumentationParts({ restApiId, mode: 'overwrite', body: Buffer.from('{"swagger":"2.0"}') }),
   GetSdkTypes: ({ apiGateway }, { restApiId }) => apiGateway.getSdkTypes({ position: restApiId }),
   GetSdkType: ({ apiGateway }, { restApiId }) => apiGateway.getSdkType({ id: restApiId }),
   GetAccount: ({ apiGateway }) => apiGateway.getAccount({}),

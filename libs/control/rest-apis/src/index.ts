@@ -10,3 +10,4 @@ export {
   type RestApiDependencies,
   type RestApiOperations,
 } from './rest-apis.operations.js';
+export { importOperations, type ImportDependencies, type ImportOperations } from './imports.operations.js';

@@ -23,9 +23,9 @@ import {
 } from '@gatehouse/domain';
 import type { Clock, IdSource } from '@gatehouse/kernel';
 
-const API_ID_CHARS = 10;
+export const API_ID_CHARS = 10;
 /** AWS's root resources have longer ids than their descendants. */
-const ROOT_ID_CHARS = 10;
+export const ROOT_ID_CHARS = 10;
 const RESOURCE_ID_CHARS = 6;
 export const PART_ID_CHARS = 6;
 

@@ -166,7 +166,7 @@ class Assembly {
       newId: () => this.#freshId(),
       quotas: this.options.quotas,
       attempt: (what, work) => this.#refusals.attempt(what, work),
-    });
+    }).parts;
   }
 
   #tree(known: NamedParts): Pick<ApiState, 'resources' | 'methods'> {
@@ -245,19 +245,21 @@ export function assembleDocumentation(
   present: readonly DocumentationPart[],
   mode: ImportMode,
   { newId, attempt, quotas }: { newId: () => string; attempt: Attempt; quotas: Quotas },
-): DocumentationPart[] {
+): { parts: DocumentationPart[]; imported: string[] } {
   const former = new Map(present.map((part) => [locationKey(part.location), part]));
   const parts = mode === 'merge' ? new Map(former) : new Map<string, DocumentationPart>();
+  const imported = new Set<string>();
   for (const { location, properties } of documentation) {
     attempt(`Unable to create documentation part of type '${location.type}'`, () => {
       const part = newDocumentationPart(apiId, '', location, properties);
       const key = locationKey(part.location);
       if (!parts.has(key)) checkPartCount(parts.size, quotas);
-      parts.set(key, { ...part, id: parts.get(key)?.id ?? former.get(key)?.id ?? newId() });
-      return part;
+      const id = parts.get(key)?.id ?? former.get(key)?.id ?? newId();
+      imported.add(id);
+      return parts.set(key, { ...part, id });
     });
   }
-  return [...parts.values()];
+  return { parts: [...parts.values()], imported: [...imported] };
 }
 
 /** `null` when the work was refused; what it was is kept. */

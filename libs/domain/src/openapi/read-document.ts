@@ -323,8 +323,8 @@ function requestParameters(path: string, parameters: readonly JsonObject[]): Rec
 }
 
 /** `null`: the document has no such extension. */
-export function readDocumentation(root: JsonObject): DocumentationEntry[] | null {
-  const extension = asObject(root['x-amazon-apigateway-documentation']);
+export function readDocumentation(root: unknown): DocumentationEntry[] | null {
+  const extension = asObject(member(root, 'x-amazon-apigateway-documentation'));
   if (extension === null) return null;
   return listOf(extension['documentationParts']).map((part) => {
     const location = member(part, 'location');

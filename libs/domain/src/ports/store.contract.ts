@@ -548,6 +548,27 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         });
       });
 
+      test('are inserted and removed many at once, all of them or none', async () => {
+        const tenant = newTenant();
+        const entities = [0, 1, 2].map((index) => make(tenant, index));
+        const found = (tx: TenantRepositories) => Promise.all(entities.map((entity) => of(tx).find(keyOf(entity))));
+        await transact(tenant, async (tx) => {
+          await insertParents(tx);
+          await of(tx).insertAll([]);
+          await of(tx).removeAll([]);
+        });
+        await transact(tenant, (tx) => of(tx).insert(entities[2]!));
+        await expect(transact(tenant, (tx) => of(tx).insertAll(entities))).rejects.toThrow(DuplicateKey);
+        await transact(tenant, async (tx) => {
+          expect(revealed(await found(tx))).toEqual([null, null, revealed(entities[2])]);
+          await of(tx).insertAll(entities.slice(0, 2));
+          expect(revealed(await found(tx))).toEqual(revealed(entities));
+          await of(tx).removeAll(entities.slice(1).map(keyOf));
+          await of(tx).removeAll(entities.slice(1).map(keyOf));
+          expect(revealed(await found(tx))).toEqual([revealed(entities[0]), null, null]);
+        });
+      });
+
       test('of a failed transaction are gone', async () => {
         const tenant = newTenant();
         await transact(tenant, insertParents);

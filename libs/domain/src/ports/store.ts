@@ -50,10 +50,14 @@ export interface Repository<K, E> {
   lock(key: K): Promise<E | null>;
   /** Throws DuplicateKey. */
   insert(entity: E): Promise<void>;
+  /** Many at once. Throws DuplicateKey when one of them is there, or is given twice; the transaction is of no further use then. */
+  insertAll(entities: readonly E[]): Promise<void>;
   /** Writes all of an existing entity. */
   replace(entity: E): Promise<void>;
   /** False when there was none. */
   remove(key: K): Promise<boolean>;
+  /** Many at once; those that are not there are passed over. */
+  removeAll(keys: readonly K[]): Promise<void>;
 }
 
 /** What a deployment takes along of an API. In no order. */

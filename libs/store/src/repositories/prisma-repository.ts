@@ -77,6 +77,10 @@ export abstract class PrismaRepository<K, E, Row> implements Repository<K, E> {
     if (count === 0) throw new DuplicateKey(name);
   }
 
+  async insertAll(entities: readonly E[]): Promise<void> {
+    for (const slice of slicesOf(entities)) await Promise.all(slice.map((entity) => this.insert(entity)));
+  }
+
   async replace(entity: E): Promise<void> {
     const { toRow, keyOf, entity: name } = this.mapping;
     const key = keyOf(entity);
@@ -94,6 +98,10 @@ export abstract class PrismaRepository<K, E, Row> implements Repository<K, E> {
   async remove(key: K): Promise<boolean> {
     const { count } = await this.scope.tx.run(this.statement('remove'), this.keyValues(key));
     return count > 0;
+  }
+
+  async removeAll(keys: readonly K[]): Promise<void> {
+    for (const slice of slicesOf(keys)) await Promise.all(slice.map((key) => this.remove(key)));
   }
 
   private isDocument(): boolean {
@@ -165,6 +173,13 @@ export abstract class PrismaRepository<K, E, Row> implements Repository<K, E> {
     const { items, next } = await this.slice(where, column, order, request);
     return { items: await this.toEntities(items), next };
   }
+}
+
+/** Statements of one batch: enough that the way there and back does not count, and few enough to hold in memory. */
+const BATCH_STATEMENTS = 1_000;
+
+function* slicesOf<T>(all: readonly T[]): Generator<readonly T[]> {
+  for (let from = 0; from < all.length; from += BATCH_STATEMENTS) yield all.slice(from, from + BATCH_STATEMENTS);
 }
 
 type Operation = 'find' | 'lock' | 'insert' | 'replace' | 'remove';

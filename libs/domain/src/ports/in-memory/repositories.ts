@@ -148,6 +148,10 @@ abstract class InMemoryRepository<K, E> implements Repository<K, E> {
     this.rows.set(key, copyOf(entity));
   }
 
+  async insertAll(entities: readonly E[]): Promise<void> {
+    for (const entity of entities) await this.insert(entity);
+  }
+
   async replace(entity: E): Promise<void> {
     const key = this.shape.text(this.shape.keyOf(entity));
     if (this.rows.get(key) === null) throw new Error(`no ${this.shape.entity} ${key} to replace`);
@@ -160,6 +164,10 @@ abstract class InMemoryRepository<K, E> implements Repository<K, E> {
     if (entity === null) return false;
     this.removeDependents(entity);
     return this.rows.delete(this.shape.text(key));
+  }
+
+  async removeAll(keys: readonly K[]): Promise<void> {
+    for (const key of keys) await this.remove(key);
   }
 
   /** Throws DuplicateKey when a property that must be unique is taken by another row than `key`. */
@@ -302,12 +310,18 @@ export class InMemoryApiParts<E extends ApiPart> implements ApiPartRepository<E>
       throw new Error(`${this.kind} ${part.id} belongs to nothing that exists`);
     this.write(part);
   }
+  async insertAll(parts: readonly E[]) {
+    for (const part of parts) await this.insert(part);
+  }
   async replace(part: E) {
     if (this.tables.apiParts.get(this.text(part)) === null) throw new Error(`no ${this.kind} ${part.id} to replace`);
     this.write(part);
   }
   async remove(key: ApiPartKey) {
     return this.tables.apiParts.delete(this.text(key));
+  }
+  async removeAll(keys: readonly ApiPartKey[]) {
+    for (const key of keys) await this.remove(key);
   }
   async page(apiId: string, request: Parameters<ApiPartRepository<E>['page']>[1]) {
     return pageOf(this.rowsOf(apiId), (part) => part.id, 'ascending', request);
