@@ -1,4 +1,5 @@
 import type { EntryKind, NodeRecord, NodeRefusal, NodeRegistry } from '@gatehouse/domain';
+import type { Clock } from '@gatehouse/kernel';
 import type pg from 'pg';
 import type { Int8 } from './sql.js';
 
@@ -18,9 +19,20 @@ interface NodeRow {
   readonly turned_away: string | null;
 }
 
-/** What a stream of an older epoch of a node says is ignored: the node has started anew since. */
+/** Milliseconds since the Unix epoch, on the clock of the database. */
+const DATABASE_MS = '(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
+
+/**
+ * What a stream of an older epoch of a node says is ignored: the node has started anew since.
+ *
+ * When a node was last seen is kept on the database's clock and told on the caller's: control planes whose clocks differ, or are set to
+ * another time while they run, must not take each other's nodes for dead.
+ */
 export class PostgresNodes implements NodeRegistry {
-  constructor(private readonly pool: pg.Pool) {}
+  constructor(
+    private readonly pool: pg.Pool,
+    private readonly clock: Clock,
+  ) {}
 
   connected(node: NodeRecord): Promise<void> {
     return this.#put(node, 'acked_revision = excluded.acked_revision, acked_at_ms = excluded.acked_at_ms');
@@ -34,7 +46,7 @@ export class PostgresNodes implements NodeRegistry {
     await this.pool.query(
       `INSERT INTO nodes (node_id, role, epoch, software_version, labels, admin_url, connected, last_seen_at_ms, acked_revision, acked_at_ms,
          protocol, snapshot_formats, turned_away)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, ${DATABASE_MS} - $8, $9, $10, $11, $12, $13)
        ON CONFLICT (node_id) DO UPDATE SET
          role = excluded.role, epoch = excluded.epoch, software_version = excluded.software_version, labels = excluded.labels,
          admin_url = excluded.admin_url, connected = excluded.connected, last_seen_at_ms = excluded.last_seen_at_ms,
@@ -49,7 +61,7 @@ export class PostgresNodes implements NodeRegistry {
         JSON.stringify(node.labels),
         node.adminUrl,
         node.connected,
-        node.lastSeenAtMs,
+        this.#ageOf(node.lastSeenAtMs),
         node.ackedRevision,
         node.ackedAtMs,
         node.protocol,
@@ -60,11 +72,7 @@ export class PostgresNodes implements NodeRegistry {
   }
 
   async seen(nodeId: string, epoch: number, atMs: number): Promise<void> {
-    await this.pool.query('UPDATE nodes SET connected = true, last_seen_at_ms = $3 WHERE node_id = $1 AND epoch = $2', [
-      nodeId,
-      epoch,
-      atMs,
-    ]);
+    await this.#changed(nodeId, epoch, atMs, true);
   }
 
   async acknowledged(nodeId: string, epoch: number, revision: number, atMs: number): Promise<void> {
@@ -73,7 +81,7 @@ export class PostgresNodes implements NodeRegistry {
       `WITH node AS (
          UPDATE nodes SET
            connected = true,
-           last_seen_at_ms = $4,
+           last_seen_at_ms = ${DATABASE_MS} - $5,
            acked_at_ms = CASE WHEN acked_revision <= $3 THEN $4 ELSE acked_at_ms END,
            acked_revision = greatest(acked_revision, $3)
          WHERE node_id = $1 AND epoch = $2
@@ -84,7 +92,7 @@ export class PostgresNodes implements NodeRegistry {
          SELECT 1 FROM manifest_entries AS entry
          WHERE entry.kind = refusal.kind AND entry.id = refusal.entry_id
            AND (entry.revision <= refusal.revision OR entry.revision > $3))`,
-      [nodeId, epoch, revision, atMs],
+      [nodeId, epoch, revision, atMs, this.#ageOf(atMs)],
     );
   }
 
@@ -100,15 +108,25 @@ export class PostgresNodes implements NodeRegistry {
   }
 
   async disconnected(nodeId: string, epoch: number, atMs: number): Promise<void> {
-    await this.pool.query('UPDATE nodes SET connected = false, last_seen_at_ms = $3 WHERE node_id = $1 AND epoch = $2', [
-      nodeId,
-      epoch,
-      atMs,
-    ]);
+    await this.#changed(nodeId, epoch, atMs, false);
+  }
+
+  async #changed(nodeId: string, epoch: number, atMs: number, connected: boolean): Promise<void> {
+    await this.pool.query(
+      `UPDATE nodes SET connected = $4, last_seen_at_ms = ${DATABASE_MS} - $3 WHERE node_id = $1 AND epoch = $2`,
+      [nodeId, epoch, this.#ageOf(atMs), connected],
+    );
+  }
+
+  #ageOf(atMs: number): number {
+    return this.clock.nowMs() - atMs;
   }
 
   async list(): Promise<NodeRecord[]> {
-    const { rows } = await this.pool.query<NodeRow>('SELECT * FROM nodes ORDER BY node_id');
+    const { rows } = await this.pool.query<NodeRow & { silent_ms: Int8 }>(
+      `SELECT *, ${DATABASE_MS} - last_seen_at_ms AS silent_ms FROM nodes ORDER BY node_id`,
+    );
+    const nowMs = this.clock.nowMs();
     return rows.map((row) => ({
       nodeId: row.node_id,
       role: row.role,
@@ -117,7 +135,7 @@ export class PostgresNodes implements NodeRegistry {
       labels: row.labels,
       adminUrl: row.admin_url,
       connected: row.connected,
-      lastSeenAtMs: Number(row.last_seen_at_ms),
+      lastSeenAtMs: nowMs - Number(row.silent_ms),
       ackedRevision: Number(row.acked_revision),
       ackedAtMs: row.acked_at_ms === null ? null : Number(row.acked_at_ms),
       protocol: row.protocol,
@@ -146,7 +164,9 @@ export class PostgresNodes implements NodeRegistry {
   }
 
   async forget(beforeMs: number): Promise<number> {
-    const { rowCount } = await this.pool.query('DELETE FROM nodes WHERE last_seen_at_ms < $1', [beforeMs]);
+    const { rowCount } = await this.pool.query(`DELETE FROM nodes WHERE last_seen_at_ms < ${DATABASE_MS} - $1`, [
+      this.#ageOf(beforeMs),
+    ]);
     return rowCount ?? 0;
   }
 }

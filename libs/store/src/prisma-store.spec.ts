@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { tenantId, type ApiKey, type Method, type RestApi, type Store, type TenantRepositories } from '@gatehouse/domain';
-import { Secret } from '@gatehouse/kernel';
+import { ManualClock, Secret, type Clock } from '@gatehouse/kernel';
 import { startPostgres, type TestPostgres } from '@gatehouse/testkit';
 import { migrate } from './migrations/migrations.js';
 import { createStore, type StoreLogger } from './prisma-store.js';
@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => postgres.stop());
 
-function open(options: { masterKey?: Secret; logger?: StoreLogger; databaseUrl?: string } = {}): Store {
+function open(options: { masterKey?: Secret; logger?: StoreLogger; databaseUrl?: string; clock?: Clock } = {}): Store {
   const store = createStore({ databaseUrl: url, masterKey: MASTER_KEY, ...options });
   onTestFinished(() => store.close());
   return store;
@@ -182,6 +182,41 @@ test('another master key opens nothing and says why', async () => {
     'was GATEHOUSE_MASTER_KEY changed?',
   );
   expect(() => createStore({ databaseUrl: url, masterKey: new Secret('short') })).toThrow('64 hexadecimal digits');
+});
+
+test('a node that a control plane saw just now was seen just now by all, whatever their clocks say', async () => {
+  const HOUR_MS = 3_600_000;
+  const clocks = [0, HOUR_MS, -HOUR_MS].map((offMs) => new ManualClock(Date.now() + offMs));
+  const [right, ahead, behind] = clocks.map((clock) => ({ clock, nodes: open({ clock }).nodes }));
+  const record = {
+    nodeId: 'seen',
+    role: 'DATA_PLANE',
+    epoch: 1,
+    softwareVersion: '0.1.0',
+    labels: {},
+    adminUrl: null,
+    connected: true,
+    lastSeenAtMs: ahead!.clock.nowMs(),
+    ackedRevision: 0,
+    ackedAtMs: null,
+    protocol: 1,
+    snapshotFormats: [1],
+    turnedAway: null,
+  } as const;
+  await ahead!.nodes.connected(record);
+  const silence = async () => {
+    const silentMs: number[] = [];
+    for (const { clock, nodes } of [right!, ahead!, behind!])
+      for (const node of await nodes.list()) silentMs.push(clock.nowMs() - node.lastSeenAtMs);
+    return silentMs;
+  };
+  const soon = expect.closeTo(0, -5) as number; // a minute at most
+  expect(await silence()).toEqual([soon, soon, soon]);
+  await behind!.nodes.seen('seen', 1, behind!.clock.nowMs());
+  expect(await silence()).toEqual([soon, soon, soon]);
+  await right!.nodes.acknowledged('seen', 1, 7, right!.clock.nowMs());
+  expect(await silence()).toEqual([soon, soon, soon]);
+  expect(await ahead!.nodes.forget(ahead!.clock.nowMs() - HOUR_MS / 2), 'nobody forgets it').toBe(0);
 });
 
 test('a store without a database is not healthy', async () => {

@@ -89,7 +89,7 @@ class PrismaStore implements Store {
     this.#listener = new Listener(databaseUrl, MANIFEST_CHANNEL, logger);
     this.directory = new PrismaDirectory(this.#prisma, this.#pool, this.#sealer);
     this.manifest = new PostgresManifestLog(this.#pool, this.#listener, this.#sealer);
-    this.nodes = new PostgresNodes(this.#pool);
+    this.nodes = new PostgresNodes(this.#pool, this.#clock);
     this.metering = new PostgresMeteringLog(this.#pool, logger);
     this.leases = new PostgresLeaseBook(this.#pool);
   }
