@@ -36,8 +36,8 @@ export interface NodeView {
 }
 
 /** What a control plane says of all nodes. */
-export async function listNodes(port: number): Promise<NodeView[]> {
-  const { status, text } = await sendSigned(port, CREDENTIALS, { path: '/admin/v1/nodes' });
+export async function listNodes(port: number, date = new Date()): Promise<NodeView[]> {
+  const { status, text } = await sendSigned(port, CREDENTIALS, { path: '/admin/v1/nodes', signature: { date } });
   if (status !== 200) throw new Error(`/admin/v1/nodes answers ${status}: ${text}`);
   return (JSON.parse(text) as { nodes: NodeView[] }).nodes;
 }

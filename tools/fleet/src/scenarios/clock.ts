@@ -14,6 +14,11 @@ const CALLS = 90;
 const FIVE_MINUTES = 300;
 const DAY = 86_400;
 
+/** Installed from Debian when this is root; `null`: it cannot be had. */
+export async function faketimeLibrary(): Promise<string | null> {
+  return findLibrary() ?? ((await installFromDebian('faketime')) ? findLibrary() : null);
+}
+
 function findLibrary(): string | null {
   const folders = existsSync('/usr/lib') ? readdirSync('/usr/lib') : [];
   const files = folders.map((folder) => path.join('/usr/lib', folder, 'faketime/libfaketime.so.1'));
@@ -26,7 +31,7 @@ export const wrongClocks: Scenario = {
     'nodes five minutes early, five minutes late, and in tomorrow already: a strict quota is never spent twice on any day, and nobody is locked out',
   isLong: true,
   run: async (fleet, tell) => {
-    const library = findLibrary() ?? ((await installFromDebian('faketime')) ? findLibrary() : null);
+    const library = await faketimeLibrary();
     if (library === null) return tell('SKIPPED: libfaketime is not here, and cannot be installed');
     const { api } = fleet.planes[0]!;
     const key = await api.createApiKey({ name: 'clocks', enabled: true });

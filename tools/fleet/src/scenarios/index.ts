@@ -10,6 +10,7 @@ import { killRedis, pauseRedis } from './redis.js';
 import { drain, rollingRestart } from './rolling-restart.js';
 import { rollingUpgrade } from './rolling-upgrade.js';
 import { telemetrySink } from './sinks.js';
+import { steppedClocks } from './stepped-clocks.js';
 import { staticStability } from './static-stability.js';
 import { wrongToken } from './token.js';
 import { cutStreams } from './wires.js';
@@ -32,6 +33,7 @@ export const SCENARIOS: readonly Scenario[] = [
   telemetrySink,
   wrongToken,
   wrongClocks,
+  steppedClocks,
   staticStability,
   rollingRestart,
   rollingUpgrade,
