@@ -8,7 +8,8 @@ const TICK_US = 10_000;
 /** CPU time and parent out of one line of /proc/<pid>/stat. The program's name may hold spaces and brackets: fields count after it. */
 export function parseStat(line) {
   const fields = line.slice(line.lastIndexOf(')') + 2).split(' ');
-  return { parentPid: Number(fields[1]), cpuUs: (Number(fields[11]) + Number(fields[12])) * TICK_US };
+  const ticks = (...names) => names.reduce((sum, index) => sum + Number(fields[index]), 0) * TICK_US;
+  return { parentPid: Number(fields[1]), cpuUs: ticks(11, 12), endedChildrenUs: ticks(13, 14) };
 }
 
 function statOf(pid) {
@@ -32,6 +33,11 @@ export function processTree(rootPid) {
 /** Sum over the processes, user and system, every thread. */
 export function cpuUs(pids) {
   return pids.reduce((sum, pid) => sum + (statOf(pid)?.cpuUs ?? 0), 0);
+}
+
+/** Of a server whose processes come and go, as PostgreSQL's: theirs counts when they have ended, too. */
+export function serverCpuUs(rootPid) {
+  return cpuUs(processTree(rootPid)) + (statOf(rootPid)?.endedChildrenUs ?? 0);
 }
 
 /** Resident memory, summed; pages shared between the processes count once for each. */

@@ -5,7 +5,7 @@ import { parseCore, parseStat, processTree } from './proc.mjs';
 
 test("a program's name with spaces and brackets does not shift the fields", () => {
   const line = '42 (a) b (c) S 7 42 42 0 -1 4194560 100 200 0 0 31 12 5 6 20 0 1 0 100 1000 50';
-  expect(parseStat(line)).toEqual({ parentPid: 7, cpuUs: 430_000 });
+  expect(parseStat(line)).toEqual({ parentPid: 7, cpuUs: 430_000, endedChildrenUs: 110_000 });
 });
 
 test('waiting does not count as work of a core, stolen time is told apart', () => {
