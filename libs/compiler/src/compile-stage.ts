@@ -14,6 +14,7 @@ import type { AccountSettings, GatewayResponse, Method, Resource, RestApiDefinit
 import { canonicalJson } from '@gatehouse/kernel';
 import { compareText, Diagnostics, type Diagnostic } from './diagnostics.js';
 import { compileIntegration } from './integration.js';
+import { ValidationCompiler } from './validation.js';
 
 export interface StageInput {
   readonly tenant: string;
@@ -44,15 +45,19 @@ export function compileStage(input: StageInput): CompiledStage {
   const refusal = refusalOfAll(input, diagnostics);
   warnOfNoEffect(input, diagnostics);
   const resources = new Map(definition.resources.map((resource) => [resource.id, resource]));
+  const validations = new ValidationCompiler(definition);
   const routes: RouteSnapshot[] = [];
   for (const method of definition.methods) {
     const resource = resources.get(method.resourceId);
     if (resource === undefined)
       diagnostics.error(`resource ${method.resourceId}`, `${method.httpMethod} belongs to a resource that is not there`);
-    else routes.push(compileRoute(input, resource, method, refusal, diagnostics));
+    else routes.push(compileRoute(input, resource, method, refusal, validations, diagnostics));
   }
   routes.sort((a, b) => compareText(a.path, b.path) || compareText(a.httpMethod, b.httpMethod));
   warnOfUnusedMethodSettings(stage, routes, diagnostics);
+  const models = validations.modelsFor(
+    routes.flatMap(({ authorization }) => (authorization.type === 'VALIDATE' ? [authorization.validation] : [])),
+  );
   return {
     snapshot: {
       format: SNAPSHOT_FORMAT,
@@ -71,6 +76,7 @@ export function compileStage(input: StageInput): CompiledStage {
       gatewayResponses: (definition.parts?.gatewayResponses ?? [])
         .map(compileGatewayResponse)
         .sort((a, b) => compareText(a.responseType, b.responseType)),
+      ...(models === undefined ? {} : { models }),
       ...(stage.cacheEpochs !== undefined && { cacheEpochs: stage.cacheEpochs }),
     },
     diagnostics: diagnostics.sorted(),
@@ -87,10 +93,11 @@ function compileRoute(
   resource: Resource,
   method: Method,
   refusal: string | null,
+  validations: ValidationCompiler,
   diagnostics: Diagnostics,
 ): RouteSnapshot {
   const path = `${resource.path} ${method.httpMethod}`;
-  const authorization = compileAuthorization(path, method, diagnostics);
+  const authorization = compileAuthorization(path, method, validations, diagnostics);
   return {
     resourceId: resource.id,
     path: resource.path,
@@ -127,7 +134,12 @@ function compileGatewayResponse({
   };
 }
 
-function compileAuthorization(path: string, method: Method, diagnostics: Diagnostics): RouteAuthorization {
+function compileAuthorization(
+  path: string,
+  method: Method,
+  validations: ValidationCompiler,
+  diagnostics: Diagnostics,
+): RouteAuthorization {
   const reasons: string[] = [];
   const refuse = (place: string, reason: string): void => {
     diagnostics.warning(`${path} ${place}`, `${reason}; requests are refused`);
@@ -136,8 +148,11 @@ function compileAuthorization(path: string, method: Method, diagnostics: Diagnos
   if (method.authorizationType !== 'NONE')
     refuse('authorizationType', `authorization type ${method.authorizationType} is not served`);
   else if (method.authorizerId !== null) refuse('authorizerId', 'authorizers are not served');
-  if (method.requestValidatorId !== null) refuse('requestValidatorId', 'request validators are not served');
-  return reasons.length === 0 ? { type: 'NONE' } : { type: 'REFUSE', reason: reasons[0]! };
+  const compiled = validations.compile(method);
+  if ('refusal' in compiled) refuse('requestValidatorId', compiled.refusal);
+  if ('refusal' in compiled || reasons.length > 0) return { type: 'REFUSE', reason: reasons[0]! };
+  const { validation } = compiled;
+  return validation === null ? { type: 'NONE' } : { type: 'VALIDATE', validation, authorization: { type: 'NONE' } };
 }
 
 /** Why no route of the stage may be served; `null` when there is no such reason. */

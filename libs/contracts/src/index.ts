@@ -30,10 +30,12 @@ export {
   type MockIntegrationSnapshot,
   type PassthroughBehavior,
   type PlanLimits,
+  type RequestValidation,
   type RouteAuthorization,
   type RouteSnapshot,
   type StageSnapshot,
   type StaticTemplates,
   type ThrottleSettings,
   type UsagePlanEntry,
+  type ValidatedAuthorization,
 } from './snapshot.js';

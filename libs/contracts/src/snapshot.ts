@@ -29,6 +29,8 @@ export interface StageSnapshot {
   readonly routes: readonly RouteSnapshot[];
   /** Customised gateway responses; a type without an entry has its default. */
   readonly gatewayResponses: readonly GatewayResponseSnapshot[];
+  /** Draft-04 schemas (JSON text) that routes check bodies against, and those they refer to, by name. Absent: none. */
+  readonly models?: Readonly<Record<string, string>>;
   /**
    * Counts the flushes of the stage's caches; absent: none yet. What was kept under another number is not to be used. Nodes keep no
    * responses and no decisions of authorizers yet; whoever adds a cache makes the number a part of its key.
@@ -69,7 +71,31 @@ export interface RouteSnapshot {
 }
 
 /** `REFUSE` is what the compiler writes for anything it cannot express: the node denies every request. */
-export type RouteAuthorization = { readonly type: 'NONE' } | { readonly type: 'REFUSE'; readonly reason: string };
+export type RouteAuthorization =
+  | { readonly type: 'NONE' }
+  | { readonly type: 'REFUSE'; readonly reason: string }
+  | ValidatedAuthorization;
+
+/**
+ * Admits what `authorization` admits, if the request is a valid one too. Here and not in a member of the route, because a node that does
+ * not know of it must not serve the route.
+ */
+export interface ValidatedAuthorization {
+  readonly type: 'VALIDATE';
+  readonly validation: RequestValidation;
+  readonly authorization: RouteAuthorization;
+}
+
+/** What is checked of a request once it is let in; not both are empty. */
+export interface RequestValidation {
+  /** `method.request.header.X`, in the order a caller is told of them. */
+  readonly requiredParameters: readonly string[];
+  /**
+   * Media type, or `$default` for all that are not listed, to the name of a model in the stage's `models`; of one with `null`, any body
+   * is taken. `null` for all: bodies are not checked.
+   */
+  readonly bodyModels: Readonly<Record<string, string | null>> | null;
+}
 
 export type PassthroughBehavior = 'WHEN_NO_MATCH' | 'WHEN_NO_TEMPLATES' | 'NEVER';
 

@@ -76,6 +76,29 @@ export function checkModelSchema(model: Model, models: readonly Model[]): void {
   }
 }
 
+/** Those models, and the ones they refer to, directly or not. Names of models that are not there lead nowhere. */
+export function reachableModels(names: Iterable<string>, models: readonly Model[]): Model[] {
+  const byName = new Map(models.map((model) => [model.id, model]));
+  const reached = new Set<Model>();
+  const pending = [...names];
+  for (let name = pending.pop(); name !== undefined; name = pending.pop()) {
+    const model = byName.get(name);
+    if (model === undefined || reached.has(model)) continue;
+    reached.add(model);
+    pending.push(...modelsReferredTo(model.schema, model.apiId));
+  }
+  return [...reached];
+}
+
+const SAYS_NOTHING = ['$schema', 'title', 'description', 'type'];
+
+/** The model `Empty` as every API begins with it: it takes any body, whatever its schema says (data-plane reference §8.1). */
+export function isEmptyModel(model: Model): boolean {
+  const schema = readSchema(model.schema);
+  if (model.id !== 'Empty' || schema === null) return false;
+  return (schema['type'] ?? 'object') === 'object' && Object.keys(schema).every((name) => SAYS_NOTHING.includes(name));
+}
+
 /** Whether `checkModelSchema` needs the API's other models. */
 export function refersToModels({ schema, apiId }: Model): boolean {
   return modelsReferredTo(schema, apiId).size > 0;

@@ -3,6 +3,7 @@
  * What this node cannot know yet (authorizers, client certificates, VPC endpoints) is known by name and reads as `null`.
  */
 import type { Exchange } from './exchange.js';
+import { InvalidBody } from './invalid-body.js';
 
 export type ContextVariable = (x: Exchange) => string | null;
 
@@ -34,7 +35,7 @@ const VARIABLES: ReadonlyMap<string, ContextVariable> = new Map<string, ContextV
   ['error.message', (x) => x.faultMessage],
   ['error.messageString', (x) => JSON.stringify(x.faultMessage)],
   ['error.responseType', (x) => x.fault?.responseType ?? null],
-  ['error.validationErrorString', absent],
+  ['error.validationErrorString', (x) => (x.faultCause instanceof InvalidBody ? x.faultCause.message : null)],
   ['status', (x) => (x.status === 0 ? null : String(x.status))],
   ...[
     'isCanaryRequest',

@@ -17,6 +17,7 @@ export {
   setHeader,
   type RawHeaders,
 } from './headers.js';
+export { InvalidBody } from './invalid-body.js';
 export {
   LinkRefusal,
   proceed,

@@ -25,6 +25,9 @@ import { FAULTS, linkFaults } from '@gatehouse/engine-faults';
 import { buildRouter, type Router } from '@gatehouse/engine-router';
 import {
   authorize,
+  bodyToCheck,
+  checkBody,
+  checkParameters,
   identifyKey,
   integrate,
   limitBody,
@@ -146,18 +149,21 @@ function linkProgram(settings: RouteSettings, faults: FaultResponder, bindings: 
   const request = mapRequest(settings);
   const { connector, responseSteps, responseBody } = linkIntegration(settings, bindings);
   const settle = settleUsage(bindings.limits)(settings);
+  const requestBody = bodyToCheck(settings, request.body);
   return freeze({
     requestSteps: [
       limitBody(settings),
       authorize(settings),
       identifyKey(settings),
       throttle(bindings.limits)(settings),
-      readBody(request.body),
+      checkParameters(settings),
+      readBody(requestBody),
+      checkBody(settings),
       request.step,
       connector === null ? null : integrate(connector),
     ].filter((step) => step !== null),
     responseSteps: settle === null ? responseSteps : [settle, ...responseSteps],
-    requestBody: request.body,
+    requestBody,
     responseBody,
     faults: settlingFaults(settle, faults),
     bugFault: FAULTS.BUG,

@@ -82,13 +82,24 @@ const upstream = {
   insecureSkipVerification: flag,
 };
 
+/** Holds another one. */
+const authorization: Check = (value, where) =>
+  tagged({
+    NONE: () => undefined,
+    REFUSE: refuse,
+    VALIDATE: record({
+      validation: record({ requiredParameters: list(text), bodyModels: orNull(mapOf(orNull(text))) }),
+      authorization,
+    }),
+  })(value, where);
+
 const ROUTE = record({
   resourceId: text,
   path: text,
   httpMethod: text,
   operationName: orNull(text),
   apiKeyRequired: flag,
-  authorization: tagged({ NONE: () => undefined, REFUSE: refuse }),
+  authorization,
   throttle: orNull(throttle),
   integration: tagged({
     MOCK: record(templates),
@@ -114,6 +125,7 @@ export const checkStage: Check = record({
   accountThrottle: orNull(throttle),
   routes: list(ROUTE),
   gatewayResponses: list(record({ responseType: text, statusCode: orNull(number), headers: texts, templates: texts })),
+  models: optional(texts),
 });
 
 export const checkUsagePlan: Check = record({

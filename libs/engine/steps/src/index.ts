@@ -10,3 +10,4 @@ export { readBody } from './read-body.js';
 export { selectResponse } from './select-response.js';
 export { settleUsage, settlingFaults } from './settle-usage.js';
 export { throttle, type Limits } from './throttle.js';
+export { bodyToCheck, checkBody, checkParameters } from './validate-request.js';

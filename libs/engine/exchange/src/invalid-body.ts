@@ -1,0 +1,16 @@
+/** Why a body is not what its model says; found out when a gateway response of the stage's owner asks. */
+export class InvalidBody {
+  #message: string | null = null;
+
+  constructor(private readonly explain: () => readonly string[]) {}
+
+  /** In the form of AWS: `[object has missing required properties (["name"])]`. */
+  get message(): string {
+    return (this.#message ??= `[${this.explain().join(', ')}]`);
+  }
+
+  /** For the operator's log: what callers send stays out of it. */
+  toString(): string {
+    return 'the body does not fit its model';
+  }
+}
