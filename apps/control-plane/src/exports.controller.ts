@@ -1,16 +1,20 @@
-import { Controller, Get, HttpException, Inject, Req, StreamableFile } from '@nestjs/common';
+import { Controller, Get, Inject, Req, StreamableFile } from '@nestjs/common';
 import { Exports } from '@gatehouse/control-exports';
 import { Authenticator } from '@gatehouse/control-wire';
-import { ApiError, validationError } from '@gatehouse/domain';
+import { badRequest } from '@gatehouse/domain';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { toWireRequest } from './wire-request.js';
+import { answerTenant } from './tenant-gate.js';
 
-const exportQuery = z.object({ type: z.string().default('oas30'), extensions: z.string().optional() });
+const exportQuery = z.object({
+  type: z.string().default('oas30'),
+  extensions: z.string().optional(),
+  stage: z.string().optional(),
+});
 
-type ExportDeploymentRequest = FastifyRequest<{ Params: { apiId: string; deploymentId: string } }>;
+type OfDeployment = FastifyRequest<{ Params: { apiId: string; deploymentId: string } }>;
 
-/** APIs as they were: GetExport knows stages only, this knows every deployment. Callers sign as for API Gateway. */
+/** APIs as they were: GetExport knows what stages serve, this knows every deployment. Callers sign as for API Gateway. */
 @Controller('admin/v1/apis/:apiId/deployments')
 export class ExportsController {
   constructor(
@@ -18,22 +22,19 @@ export class ExportsController {
     @Inject(Exports) private readonly exports: Exports,
   ) {}
 
-  /** `?type=oas30&extensions=apigateway`, as YAML where `Accept` says so. */
+  /** `?type=oas30&extensions=apigateway&stage=prod`, as YAML where `Accept` says so. With a stage, as it would serve the deployment. */
   @Get(':deploymentId/export')
-  async export(@Req() request: ExportDeploymentRequest): Promise<StreamableFile> {
-    try {
-      const { tenant } = await this.authenticator.authenticate(toWireRequest(request), ['apigateway']);
+  export(@Req() request: OfDeployment): Promise<StreamableFile> {
+    return answerTenant(this.authenticator, request, async ({ tenant }) => {
       const query = exportQuery.safeParse(request.query);
-      if (!query.success) throw validationError(z.prettifyError(query.error));
+      if (!query.success) throw badRequest(z.prettifyError(query.error));
+      const { stage = null, ...wanted } = query.data;
       const { apiId, deploymentId } = request.params;
-      const { fileName, body } = await this.exports.ofDeployment(tenant, apiId, deploymentId, {
-        ...query.data,
+      const { fileName, body } = await this.exports.ofDeployment(tenant, apiId, deploymentId, stage, {
+        ...wanted,
         accept: request.headers.accept,
       });
       return new StreamableFile(body, { disposition: `attachment; filename="${fileName}"` });
-    } catch (error) {
-      if (error instanceof ApiError) throw new HttpException({ type: error.type, message: error.message }, error.status);
-      throw error;
-    }
+    });
   }
 }

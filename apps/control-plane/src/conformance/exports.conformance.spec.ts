@@ -161,12 +161,105 @@ describe('GetExport', () => {
   });
 });
 
+describe('an exported document', () => {
+  const FUNCTION_URI =
+    'arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:111111111111:function:pets/invocations';
+  const SOURCE = {
+    swagger: '2.0',
+    info: { title: 'shop', version: '2.1' },
+    paths: {
+      '/pets': {
+        get: {
+          parameters: [{ name: 'page', in: 'query', required: true, type: 'string' }],
+          produces: ['application/json'],
+          responses: {
+            '200': { description: 'ok', schema: { $ref: '#/definitions/Pets' }, headers: { ETag: { type: 'string' } } },
+          },
+          security: [{ door: [] }, { api_key: [] }],
+          'x-amazon-apigateway-request-validator': 'parameters',
+          'x-amazon-apigateway-integration': {
+            type: 'http',
+            httpMethod: 'GET',
+            uri: 'http://pets.example',
+            requestParameters: { 'integration.request.querystring.p': 'method.request.querystring.page' },
+            cacheKeyParameters: ['method.request.querystring.page'],
+            responses: {
+              default: { statusCode: '200', responseParameters: { 'method.response.header.ETag': "'x'" } },
+              '5\\d{2}': { statusCode: '500', responseTemplates: { 'application/json': '{"message": "no"}' } },
+            },
+          },
+        },
+      },
+      '/{proxy+}': {
+        'x-amazon-apigateway-any-method': {
+          responses: {},
+          'x-amazon-apigateway-integration': { type: 'aws_proxy', httpMethod: 'POST', uri: FUNCTION_URI, timeoutInMillis: 3000 },
+        },
+      },
+    },
+    definitions: {
+      Pet: { type: 'object', properties: { mother: { $ref: '#/definitions/Pet' } } },
+      Pets: { type: 'array', items: { $ref: '#/definitions/Pet' } },
+    },
+    securityDefinitions: {
+      api_key: { type: 'apiKey', name: 'x-api-key', in: 'header' },
+      door: {
+        type: 'apiKey',
+        name: 'Authorization',
+        in: 'header',
+        'x-amazon-apigateway-authtype': 'custom',
+        'x-amazon-apigateway-authorizer': { type: 'token', authorizerUri: FUNCTION_URI, authorizerResultTtlInSeconds: 60 },
+      },
+    },
+    'x-amazon-apigateway-request-validators': { parameters: { validateRequestBody: false, validateRequestParameters: true } },
+    'x-amazon-apigateway-gateway-responses': { UNAUTHORIZED: { statusCode: '407' } },
+    'x-amazon-apigateway-binary-media-types': ['image/png'],
+  };
+
+  const importOf = async (document: string): Promise<string> => (await api.importRestApi({ body: Buffer.from(document) })).id!;
+  const deploy = (restApiId: string) => api.createDeployment({ restApiId, stageName: 'dev' });
+  /** Of two APIs the documents differ in where they are reached. */
+  const without = (id: string, text: string): string => text.replaceAll(id, 'the-api');
+
+  test.each(['swagger', 'oas30'] as const)(
+    'of type %s makes the same API again, and put over its API changes nothing',
+    async (type) => {
+      const first = await importOf(JSON.stringify(SOURCE));
+      await deploy(first);
+      const { text } = await exportOf(first, type, 'integrations,authorizers');
+
+      expect(text, 'models are referred to within the document').not.toContain('apigateway.amazonaws.com/restapis');
+
+      for (const mode of ['overwrite', 'merge'] as const) {
+        const { warnings } = await api.putRestApi({ restApiId: first, mode, body: Buffer.from(text), failOnWarnings: true });
+        expect(warnings ?? []).toEqual([]);
+        await deploy(first);
+        expect((await exportOf(first, type, 'integrations,authorizers')).text, mode).toBe(text);
+      }
+
+      const second = await importOf(text);
+      await deploy(second);
+      expect(without(second, (await exportOf(second, type, 'integrations,authorizers')).text)).toBe(without(first, text));
+    },
+  );
+
+  test('of one version says of an API what that of the other does', async () => {
+    const first = await importOf(JSON.stringify(SOURCE));
+    await deploy(first);
+    const second = await importOf((await exportOf(first, 'oas30', 'apigateway')).text);
+    await deploy(second);
+    const [ours, theirs] = [await exportOf(first, 'swagger', 'apigateway'), await exportOf(second, 'swagger', 'apigateway')];
+    expect(without(second, theirs.text)).toBe(without(first, ours.text));
+  });
+});
+
 describe('GET /admin/v1/apis/{id}/deployments/{deploymentId}/export', () => {
   const read = async (path: string, query: Record<string, string> = {}, by: TestTenant = tenant) =>
     by.send({ path: `/admin/v1/apis/${path}/export`, query });
 
   test('is any deployment, a past one too, and only to its tenant', async () => {
     const { restApiId, resourceId, deploymentId } = await deployed();
+    const served = await exportOf(restApiId, 'swagger', 'apigateway');
     await api.deleteMethod({ restApiId, resourceId, httpMethod: 'PUT' });
     await api.createDeployment({ restApiId, stageName: 'dev' });
     const path = `${restApiId}/deployments/${deploymentId}`;
@@ -176,6 +269,7 @@ describe('GET /admin/v1/apis/{id}/deployments/{deploymentId}/export', () => {
     expect(headers['content-disposition']).toMatch(/^attachment; filename="swagger_.*\.json"$/);
     expect(text).toContain('"put": {');
     expect(JSON.parse(text)).not.toHaveProperty('basePath');
+    expect((await read(path, { ...query, stage: 'dev' })).text, 'as the stage had it').toBe(served.text);
     expect((await exportOf(restApiId, 'swagger')).text).not.toContain('"put": {');
     expect((await read(path, query, await house.tenant())).status).toBe(404);
   });
@@ -189,6 +283,10 @@ describe('GET /admin/v1/apis/{id}/deployments/{deploymentId}/export', () => {
     expect(await answer(`${restApiId}/deployments/zzzzzz`)).toEqual([
       404,
       { type: 'NotFoundException', message: 'Invalid Deployment identifier specified' },
+    ]);
+    expect(await answer(`${restApiId}/deployments/${deploymentId}`, { stage: 'nope' })).toEqual([
+      404,
+      { type: 'NotFoundException', message: 'Invalid stage identifier specified' },
     ]);
     expect(await answer(`${restApiId}/deployments/${deploymentId}`, { type: 'raml' })).toEqual([
       400,

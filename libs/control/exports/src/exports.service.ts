@@ -11,6 +11,7 @@ import {
   type Deployment,
   type DocumentationVersion,
   type ExportSource,
+  type Stage,
   type TenantId,
   type TenantRepositories,
   type TenantStore,
@@ -47,30 +48,48 @@ export class Exports {
     return download({ definition: deployment.definition, stageName, documentation }, request);
   }
 
-  /** What a deployment was, on a stage or not. Documentation belongs to stages, so there is none. */
-  async ofDeployment(tenant: TenantId, apiId: string, deploymentId: string, request: ExportRequest): Promise<Download> {
-    const deployment = await this.store.transact(tenant, async (tx) => {
+  /** What a deployment was; with a stage's name, as that stage would serve it today: its base path, its documentation. */
+  async ofDeployment(
+    tenant: TenantId,
+    apiId: string,
+    deploymentId: string,
+    stageName: string | null,
+    request: ExportRequest,
+  ): Promise<Download> {
+    const source = await this.store.transact(tenant, async (tx) => {
       await findApi(tx, apiId);
-      return tx.deployments.find({ apiId, deploymentId });
+      const stage = stageName === null ? null : await findStage(tx, apiId, stageName);
+      const deployment = await tx.deployments.find({ apiId, deploymentId });
+      if (deployment === null) throw notFound('Invalid Deployment identifier specified');
+      const documentation = stage === null ? null : await documentationOf(tx, stage);
+      return { definition: deployment.definition, stageName, documentation };
     });
-    if (deployment === null) throw notFound('Invalid Deployment identifier specified');
-    return download({ definition: deployment.definition, stageName: null, documentation: null }, request);
+    return download(source, request);
   }
 
   /** Throws NotFound. */
   deployedStage(tenant: TenantId, apiId: string, stageName: string): Promise<DeployedStage> {
     return this.store.transact(tenant, async (tx) => {
       await findApi(tx, apiId);
-      const stage = await tx.stages.find({ apiId, stageName });
-      if (stage === null) throw notFound('Invalid stage identifier specified');
-      const { deploymentId, documentationVersion: id } = stage;
+      const stage = await findStage(tx, apiId, stageName);
+      const { deploymentId } = stage;
       const deployment = await tx.deployments.find({ apiId, deploymentId });
       if (deployment === null) throw new Error(`stage ${apiId}/${stageName} points at deployment ${deploymentId}, which is gone`);
-      // A stage may name a version that is deleted by now.
-      const documentation = id === null ? null : await tx.documentationVersions.find({ apiId, id });
-      return { deployment, stageName, documentation };
+      return { deployment, stageName, documentation: await documentationOf(tx, stage) };
     });
   }
+}
+
+async function findStage(tx: TenantRepositories, apiId: string, stageName: string): Promise<Stage> {
+  const stage = await tx.stages.find({ apiId, stageName });
+  if (stage === null) throw notFound('Invalid stage identifier specified');
+  return stage;
+}
+
+/** A stage may name a version that is deleted by now. */
+async function documentationOf(tx: TenantRepositories, stage: Stage): Promise<DocumentationVersion | null> {
+  const { apiId, documentationVersion: id } = stage;
+  return id === null ? null : tx.documentationVersions.find({ apiId, id });
 }
 
 function download(source: ExportSource, request: ExportRequest): Download {
