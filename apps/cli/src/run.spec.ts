@@ -4,7 +4,7 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { text } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { Secret, systemClock } from '@gatehouse/kernel';
 import { readClaim, SignatureVerifier } from '@gatehouse/sigv4';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -27,19 +27,36 @@ const server = http.createServer(async (request, response) => {
     response.end(JSON.stringify(allowed ? { tenant: asked, pool: 'eu', isDefault: request.method === 'DELETE' } : {}));
     return;
   }
+  const body = await buffer(request);
   const signed = {
     method: request.method!,
     rawUrl: request.url!,
     headers: request.headers as Record<string, string>,
-    body: Buffer.alloc(0),
+    body,
   };
   const credential = { secret: new Secret(SECRET), enabled: true, session: null };
   const policy = { services: ['apigateway'], isValidRegion: () => true };
   const read = readClaim(signed);
   const fault = 'fault' in read ? read.fault : verifier.verify(signed, read.claim, credential, policy);
   response.statusCode = fault === null ? 200 : 403;
+  if (fault === null && request.url!.startsWith('/admin/v1/apis/')) {
+    response.end(JSON.stringify(stagesAnswer(`${request.method} ${request.url} ${body.toString()}`.trim())));
+    return;
+  }
   response.end(JSON.stringify(fault ?? { tenant: 't', items: [counted], position: null }));
 });
+
+/** What the control plane would say; where it has room for a text, what it was asked. */
+function stagesAnswer(asked: string): object {
+  const change = { path: '/pets GET timeout', kind: 'changed', before: 1, after: 'x'.repeat(70), concerns: [] };
+  const added = { path: '/pets POST', kind: 'added', before: null, after: {}, concerns: ['authorization', 'keys'] };
+  if (asked.includes('from=equal')) return { count: 0, changes: [] };
+  if (asked.includes('/diff?')) return { count: 3, changes: [{ ...added, kind: 'removed', path: asked }, added, change] };
+  if (asked.includes('/rollback')) return { stageName: asked, deploymentId: 'dep', revision: asked.includes('same') ? null : 7 };
+  const isLast = asked.includes('position=1');
+  const period = { deploymentId: 'dep', description: asked, cause: 'ROLLED_BACK', since: 'S', until: null, isDeleted: isLast };
+  return { stageName: 'prod', items: [period], position: isLast ? null : '1' };
+}
 
 const folder = mkdtempSync(path.join(tmpdir(), 'gatehouse-cli-'));
 const equal = path.join(folder, 'equal.log');
@@ -88,7 +105,7 @@ test('--json prints the whole report', async () => {
 test('--help prints the help', async () => expect(await called(['--help'])).toEqual({ code: 0, stdout: HELP, stderr: '' }));
 
 for (const [what, args, over, message] of [
-  ['no command', [], {}, 'Which command? There are verify-usage, placement and quotas; got ""'],
+  ['no command', [], {}, 'Which command? There are verify-usage, diff, history, rollback, placement and quotas; got ""'],
   [
     'a day that is none',
     ['verify-usage', '--from', '2026-02-30'],
@@ -164,4 +181,52 @@ test('quotas asks, sets some and clears all with the operator token', async () =
     code: 2,
     stderr: expect.stringMatching(/^--tenant: .*\n--set: expected a quota like .* got "resources"\n--set and --clear: /),
   });
+});
+
+test('diff shows each change on a line, and ends with 1 when there is one', async () => {
+  const { code, stdout } = await called(['diff', '--api', 'a b', '--from', 'stage:prod']);
+  expect([code, stdout.split('\n')]).toEqual([
+    1,
+    [
+      '- GET /admin/v1/apis/a%20b/diff?from=stage%3Aprod&to=draft  [authorization, keys]',
+      '+ /pets POST  [authorization, keys]',
+      `~ /pets GET timeout  1 -> "${'x'.repeat(59)}...`,
+      '3 changes',
+      '',
+    ],
+  ]);
+  expect(await called(['diff', '--api', 'a', '--from', 'equal', '--to', 'dep'])).toEqual({
+    code: 0,
+    stdout: 'Nothing differs.\n',
+    stderr: '',
+  });
+  expect(JSON.parse((await called(['diff', '--api', 'a', '--from', 'equal', '--json'])).stdout)).toEqual({
+    count: 0,
+    changes: [],
+  });
+  expect(await called(['diff'])).toMatchObject({ code: 2, stderr: expect.stringMatching(/^--api: .*\n--from: /) });
+});
+
+test('history shows all pages', async () => {
+  const at = 'GET /admin/v1/apis/a/stages/prod/history?limit=500';
+  expect((await called(['history', '--api', 'a', '--stage', 'prod'])).stdout).toBe(
+    `dep  S - now  rolled back  (${at})\ndep  S - now  rolled back  (deleted, ${at}&position=1)\n`,
+  );
+  expect(JSON.parse((await called(['history', '--api', 'a', '--stage', 'prod', '--json'])).stdout)).toMatchObject({
+    stageName: 'prod',
+    items: [{}, {}],
+  });
+  expect(await called(['history', '--api', 'a'])).toMatchObject({ code: 2, stderr: expect.stringMatching(/^--stage: /) });
+});
+
+test('rollback names the deployment, or leaves it to the control plane, in a signed body', async () => {
+  const at = 'POST /admin/v1/apis/a/stages/prod/rollback';
+  expect(await called(['rollback', '--api', 'a', '--stage', 'prod', '--deployment', 'dep'])).toEqual({
+    code: 0,
+    stdout: `Stage ${at} {"deploymentId":"dep"} has deployment dep, published as revision 7.\n`,
+    stderr: '',
+  });
+  expect((await called(['rollback', '--api', 'a', '--stage', 'prod', '--json'])).stdout).toContain(`"stageName": "${at} {}"`);
+  expect((await called(['rollback', '--api', 'a', '--stage', 'same'])).stdout).toContain('has deployment dep already.');
+  expect(await called(['rollback', '--stage', 'prod'])).toMatchObject({ code: 2, stderr: expect.stringMatching(/^--api: /) });
 });

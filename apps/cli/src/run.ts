@@ -4,7 +4,8 @@ import { parseArgs } from 'node:util';
 import { ConfigError, readConfig, secretSetting, stringSetting, systemClock } from '@gatehouse/kernel';
 import { placement, placementText } from './placement.js';
 import { quotas, quotasText, readQuotaChanges } from './quotas.js';
-import { signedGet } from './signed-get.js';
+import { signedCall, type AdminCall } from './signed-call.js';
+import { diff, diffText, history, historyText, rollback, rollbackText } from './stages.js';
 import { usageText, verifyUsage, type UsagePage } from './verify-usage.js';
 
 export interface Output {
@@ -28,6 +29,9 @@ const SETTINGS = {
 };
 
 export const HELP = `npm run admin -- verify-usage --from YYYY-MM-DD --to YYYY-MM-DD --access-log <file...> [--tenant id] [--json]
+npm run admin -- diff --api id --from side [--to side] [--json]
+npm run admin -- history --api id --stage name [--json]
+npm run admin -- rollback --api id --stage name [--deployment id] [--json]
 npm run admin -- placement --tenant id [--pool name | --clear] [--json]
 npm run admin -- quotas --tenant id [--set name=number ... | --clear] [--json]
 
@@ -44,6 +48,19 @@ Which tenant: the one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Which cont
 
 Nodes report within seconds: let them, before the current day is compared.
 
+diff: says what differs between two of draft (what is saved), stage:name, and the id of a deployment.
+
+  --api            id of the API
+  --from, --to     the two sides; to: draft, unless another is given
+
+history: says which deployments a stage had, newest first.
+rollback: gives a stage another deployment, and ends its canary.
+
+  --api, --stage   the stage
+  --deployment     that it gets; the one before the present, unless another is given
+
+diff, history and rollback take the credentials of the API's tenant, as verify-usage does.
+
 placement: says which pool's nodes serve a tenant, and changes it.
 
   --tenant         account id of the tenant
@@ -57,13 +74,16 @@ quotas: says how much of everything a tenant may have, and changes it.
   --clear          all as on AWS
 
 Placement and quotas take GATEHOUSE_OPERATOR_TOKEN, which no tenant has.
-Exit code 0: equal. 1: there is a difference. 2: it could not be found out.
+Exit code 0: done, and equal. 1: verify-usage or diff found a difference. 2: it could not be found out, or was refused.
 `;
 
 const OPTIONS = {
   from: { type: 'string' },
   to: { type: 'string' },
   'access-log': { type: 'string', multiple: true },
+  api: { type: 'string' },
+  stage: { type: 'string' },
+  deployment: { type: 'string' },
   tenant: { type: 'string' },
   pool: { type: 'string' },
   clear: { type: 'boolean', default: false },
@@ -82,18 +102,19 @@ export async function run(args: readonly string[], environment: NodeJS.ProcessEn
     const [command, ...moreFiles] = positionals; // a shell puts the second file of --access-log logs/* there
     if (command === 'placement') return await runPlacement(values, environment, output);
     if (command === 'quotas') return await runQuotas(values, environment, output);
+    if (command === 'diff') return await runDiff(values, environment, output);
+    if (command === 'history' || command === 'rollback') return await runOnStage(command, values, environment, output);
     const files = [...(values['access-log'] ?? []), ...moreFiles];
     const problems = [
       ...(command === 'verify-usage'
         ? []
-        : [`Which command? There are verify-usage, placement and quotas; got "${command ?? ''}"`]),
+        : [`Which command? There are verify-usage, diff, history, rollback, placement and quotas; got "${command ?? ''}"`]),
       ...periodProblems(values.from, values.to),
       ...(files.length > 0 ? [] : ['--access-log: expected at least one file']),
     ];
     if (problems.length > 0) throw new Error(`${problems.join('\n')}\n\n${HELP}`);
-    const access = readConfig(SETTINGS, environment);
-    const ask = (query: Readonly<Record<string, string>>) =>
-      signedGet(access, '/admin/v1/usage', query, systemClock) as Promise<UsagePage>;
+    const signed = asTenant(environment);
+    const ask = (query: Readonly<Record<string, string>>) => signed({ path: '/admin/v1/usage', query }) as Promise<UsagePage>;
     const period = { from: values.from!, to: values.to! };
     const report = await verifyUsage(period, await eachOnce(files), ask, values.tenant);
     output.stdout.write(values.json ? `${JSON.stringify(report, null, 2)}\n` : usageText(report));
@@ -102,6 +123,49 @@ export async function run(args: readonly string[], environment: NodeJS.ProcessEn
     output.stderr.write(`${cause instanceof ConfigError ? cause.message : (cause as Error).message.trimEnd()}\n`);
     return 2;
   }
+}
+
+/** Asks as the tenant whose credentials the environment has. */
+function asTenant(environment: NodeJS.ProcessEnv): (call: AdminCall) => Promise<unknown> {
+  const access = readConfig(SETTINGS, environment);
+  return (call) => signedCall(access, call, systemClock);
+}
+
+async function runDiff(
+  { api, from, to = 'draft', json }: { api?: string; from?: string; to?: string; json: boolean },
+  environment: NodeJS.ProcessEnv,
+  output: Output,
+): Promise<number> {
+  const problems = [
+    ...(api === undefined ? ['--api: expected the id of an API'] : []),
+    ...(from === undefined ? ['--from: expected draft, stage:name or the id of a deployment'] : []),
+  ];
+  if (problems.length > 0) throw new Error(`${problems.join('\n')}\n\n${HELP}`);
+  const answer = await diff(asTenant(environment), api!, from!, to);
+  output.stdout.write(json ? `${JSON.stringify(answer, null, 2)}\n` : diffText(answer));
+  return answer.count === 0 ? 0 : 1;
+}
+
+async function runOnStage(
+  command: 'history' | 'rollback',
+  { api, stage, deployment, json }: { api?: string; stage?: string; deployment?: string; json: boolean },
+  environment: NodeJS.ProcessEnv,
+  output: Output,
+): Promise<number> {
+  const problems = [
+    ...(api === undefined ? ['--api: expected the id of an API'] : []),
+    ...(stage === undefined ? ['--stage: expected the name of a stage'] : []),
+  ];
+  if (problems.length > 0) throw new Error(`${problems.join('\n')}\n\n${HELP}`);
+  const ask = asTenant(environment);
+  if (command === 'history') {
+    const answer = await history(ask, api!, stage!);
+    output.stdout.write(json ? `${JSON.stringify(answer, null, 2)}\n` : historyText(answer));
+  } else {
+    const answer = await rollback(ask, api!, stage!, deployment);
+    output.stdout.write(json ? `${JSON.stringify(answer, null, 2)}\n` : rollbackText(answer));
+  }
+  return 0;
 }
 
 async function runPlacement(

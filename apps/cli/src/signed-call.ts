@@ -1,4 +1,4 @@
-/** A GET of the admin API, signed with Signature Version 4. IAM guide, "Create a signed AWS API request". */
+/** A call of the admin API, signed with Signature Version 4. IAM guide, "Create a signed AWS API request". */
 import { createHmac } from 'node:crypto';
 import { sha256Hex, type Clock, type Secret } from '@gatehouse/kernel';
 
@@ -12,20 +12,33 @@ export interface AdminAccess {
   readonly sessionToken: string;
 }
 
+export interface AdminCall {
+  readonly method?: 'GET' | 'POST';
+  /** Encoded; see `pathOf`. */
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string>>;
+  readonly body?: object;
+}
+
 const TIMEOUT_MS = 60_000;
 
+/** `/admin/v1/` and these parts, none of which can lead elsewhere. */
+export const pathOf = (...parts: readonly string[]): string => `/admin/v1/${parts.map(strictly).join('/')}`;
+
 /** Throws with what the control plane answered, or why it did not. */
-export async function signedGet(
-  access: AdminAccess,
-  path: string,
-  query: Readonly<Record<string, string>>,
-  clock: Clock,
-): Promise<unknown> {
-  const url = new URL(path, access.endpoint);
-  url.search = canonicalQuery(query);
+export async function signedCall(access: AdminAccess, call: AdminCall, clock: Clock): Promise<unknown> {
+  const url = new URL(call.path, access.endpoint);
+  url.search = canonicalQuery(call.query ?? {});
+  const method = call.method ?? 'GET';
+  const body = call.body === undefined ? '' : JSON.stringify(call.body);
   let response: Response;
   try {
-    response = await fetch(url, { headers: signedHeaders(access, url, clock.nowMs()), signal: AbortSignal.timeout(TIMEOUT_MS) });
+    response = await fetch(url, {
+      method,
+      headers: signedHeaders(access, method, url, body, clock.nowMs()),
+      ...(body !== '' && { body }),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
   } catch (cause) {
     const reason = ((cause as Error).cause ?? cause) as Error;
     throw new Error(`No answer from the control plane at ${access.endpoint}: ${reason.message}`, { cause });
@@ -36,14 +49,16 @@ export async function signedGet(
   return JSON.parse(text) as unknown;
 }
 
-function signedHeaders(access: AdminAccess, url: URL, nowMs: number): Record<string, string> {
+function signedHeaders(access: AdminAccess, method: string, url: URL, body: string, nowMs: number): Record<string, string> {
   const time = `${new Date(nowMs).toISOString().replace(/[-:]|\.\d+/g, '')}`;
   const scope = `${time.slice(0, 8)}/${access.region}/apigateway/aws4_request`;
   const headers: Record<string, string> = { host: url.host, 'x-amz-date': time };
   if (access.sessionToken !== '') headers['x-amz-security-token'] = access.sessionToken;
   const names = Object.keys(headers).sort();
   const lines = names.map((name) => `${name}:${headers[name]}\n`).join('');
-  const canonical = ['GET', url.pathname, url.search.slice(1), lines, names.join(';'), sha256Hex('')].join('\n');
+  // Encoded once more: all of AWS but S3 does so with a path that is encoded already.
+  const path = url.pathname.split('/').map(strictly).join('/');
+  const canonical = [method, path, url.search.slice(1), lines, names.join(';'), sha256Hex(body)].join('\n');
   const toSign = ['AWS4-HMAC-SHA256', time, scope, sha256Hex(canonical)].join('\n');
   const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
   const key = scope.split('/').reduce<string | Buffer>(hmac, `AWS4${access.secretAccessKey.reveal()}`);
