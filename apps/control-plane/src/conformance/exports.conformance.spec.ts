@@ -110,6 +110,15 @@ describe('GetExport', () => {
     expect(status).toBe(200);
     expect(text).toMatch(/^---\nopenapi: "3.0.1"\n/);
     expect(parse(text)).toEqual(document);
+    const { body, contentDisposition } = await api.getExport({
+      restApiId,
+      stageName: 'dev',
+      exportType: 'oas30',
+      parameters: { extensions: 'apigateway' },
+      accepts: 'application/yaml',
+    });
+    expect(contentDisposition).toMatch(/\.yaml"$/);
+    expect(Buffer.from(body!).toString('utf8')).toBe(text);
   });
 
   test('says what the stage serves, not what the API has become', async () => {

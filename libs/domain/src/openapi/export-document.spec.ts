@@ -179,6 +179,18 @@ describe('documents', () => {
     ]);
   });
 
+  test('are written whatever was nested in a stored text', () => {
+    const deep = `{"description":${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}}`;
+    const parts = { ...SAMPLE_PARTS, models: [{ ...SAMPLE_PARTS.models[0]!, schema: deep }] };
+    const definition = freezeDefinition(sampleDefinition().api, SAMPLE_RESOURCES, [sampleMethod('pets12', 'GET')], parts);
+    const location = part({ type: 'METHOD' }, {}).location;
+    const version = { ...documentation, parts: [{ location, properties: deep }] };
+    const source = { definition, stageName: 'prod', documentation: version };
+    const document = exportOpenApi(source, 'oas30', readExportExtensions('documentation'));
+    expect(document['components']).toMatchObject({ schemas: { Pet: {} } });
+    expect(documentText(document, 'yaml')).toContain('properties: "{');
+  });
+
   test('list resources that have methods or lead nowhere', () => {
     const tree: Resource[] = [...SAMPLE_RESOURCES];
     const document = exported(

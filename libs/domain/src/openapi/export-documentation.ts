@@ -7,9 +7,6 @@
 import type { DocumentationLocation, DocumentationPartType, DocumentationVersion } from '../api-parts/documentation.js';
 import { fromPairs, isObject, parsedOr, present, type Json, type JsonObject } from './export-json.js';
 
-/** The entity; `null` where its type has no such member. */
-export type Documented = DocumentationLocation;
-
 type Part = DocumentationVersion['parts'][number];
 
 const STANDARD: Readonly<Record<DocumentationPartType, readonly string[]>> = {
@@ -30,11 +27,12 @@ const STANDARD_OF_INFO = ['description', 'termsOfService', 'contact', 'license']
 const NOWHERE: DocumentationLocation = { type: 'API', path: null, method: null, statusCode: null, name: null };
 
 export class ExportDocumentation {
-  private readonly byType: ReadonlyMap<DocumentationPartType, readonly Part[]>;
+  /** By type, path and name: thousands of entities ask, and thousands of parts may answer. */
+  private readonly parts: ReadonlyMap<string, readonly Part[]>;
 
   /** `null`: the stage shows none. */
   constructor(private readonly version: DocumentationVersion | null) {
-    this.byType = Map.groupBy(version?.parts ?? [], ({ location }) => location.type);
+    this.parts = Map.groupBy(version?.parts ?? [], ({ location: { type, path, name } }) => placeKey(type, path ?? '/', name));
   }
 
   /** The members for the entity of an exported document. */
@@ -61,27 +59,41 @@ export class ExportDocumentation {
     };
   }
 
-  private propertiesOf(entity: Documented): JsonObject {
-    let best: { readonly weight: number; readonly part: Part } | null = null;
-    for (const part of this.byType.get(entity.type) ?? []) {
-      const weight = fit(part.location, entity);
-      if (weight !== null && (best === null || weight > best.weight)) best = { weight, part };
-    }
-    const properties = best === null ? {} : parsedOr(best.part.properties);
+  private propertiesOf(entity: DocumentationLocation): JsonObject {
+    const properties = parsedOr(this.closest(entity)?.properties ?? '{}');
     return isObject(properties) ? properties : {};
+  }
+
+  private closest(entity: DocumentationLocation): Part | null {
+    if (this.parts.size === 0) return null;
+    for (const path of pathsAbove(entity.path ?? '/')) {
+      let best: { readonly weight: number; readonly part: Part } | null = null;
+      for (const part of this.parts.get(placeKey(entity.type, path, entity.name)) ?? []) {
+        const weight = fit(part.location, entity);
+        if (weight !== null && (best === null || weight > best.weight)) best = { weight, part };
+      }
+      if (best !== null) return best.part;
+    }
+    return null;
   }
 }
 
-/** `null` when the part is not about the entity; else how closely it is. A segment of the path outweighs verb and status. */
-function fit(location: DocumentationLocation, entity: Documented): number | null {
-  if (location.name !== null && location.name !== entity.name) return null;
+function placeKey(type: DocumentationPartType, path: string, name: string | null): string {
+  return JSON.stringify([type, path, name]);
+}
+
+/** `/pets/{id}`, `/pets`, `/`. */
+function pathsAbove(path: string): string[] {
+  const paths: string[] = [];
+  for (let end = path.length; end > 0; end = path.lastIndexOf('/', end - 1)) paths.push(path.slice(0, end));
+  return path === '/' ? paths : [...paths, '/'];
+}
+
+/** `null` when the part is about another verb or status; else how closely it is about this one. */
+function fit(location: DocumentationLocation, entity: DocumentationLocation): number | null {
   const verb = fits(location.method, entity.method);
   const status = fits(location.statusCode, entity.statusCode);
-  const path = location.path ?? '/';
-  const isAbove = path === '/' || entity.path === path || (entity.path ?? '').startsWith(`${path}/`);
-  if (verb === null || status === null || !isAbove) return null;
-  const depth = path === '/' ? (entity.path === '/' ? 1 : 0) : path.split('/').length;
-  return depth * 4 + verb * 2 + status;
+  return verb === null || status === null ? null : verb * 2 + status;
 }
 
 function fits(said: string | null, value: string | null): 0 | 1 | null {

@@ -28,11 +28,24 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The JSON value of a stored text; the text itself where it is none. */
+/** Deeper than anybody means it. Values are written by recursion, which has an end. */
+const DEPTH_MAX = 200;
+
+/** The JSON value of a stored text; the text itself where it is none, or none that can be written again. */
 export function parsedOr(text: string): Json {
   try {
-    return JSON.parse(text) as Json;
+    const value = JSON.parse(text) as Json;
+    return isBearable(value) ? value : text;
   } catch {
     return text;
   }
+}
+
+function isBearable(root: Json): boolean {
+  let level: Json[] = [root];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEPTH_MAX) return false;
+    level = level.flatMap((value) => (typeof value === 'object' && value !== null ? Object.values(value) : []));
+  }
+  return true;
 }
