@@ -102,6 +102,20 @@ export async function createSteadyApi(api: APIGateway, backendUrl: string): Prom
   return { apiId, apiKey: key.value!, apiKeyId: key.id!, planId };
 }
 
+/** `/slow-0`, `/slow-1`, ... lead to `/slow` of each backend, and a mock is beside them; returns its id. */
+export async function createSlowApi(api: APIGateway, backendUrls: readonly string[]): Promise<string> {
+  const { id, rootResourceId } = await api.createRestApi({ name: 'slow' });
+  for (const [index, url] of backendUrls.entries()) {
+    const method = await addRoute(api, id!, rootResourceId!, `slow-${index}`, 'GET', false);
+    await api.putIntegration({ ...method, type: 'HTTP_PROXY', integrationHttpMethod: 'GET', uri: `${url}/slow` });
+  }
+  const mock = await addRoute(api, id!, rootResourceId!, 'mock', 'GET', false);
+  await api.putMethodResponse({ ...mock, statusCode: '200' });
+  await mockAnswer(api, mock, 'mocked');
+  await api.createDeployment({ restApiId: id!, stageName: 'dev' });
+  return id!;
+}
+
 /** A plan of the API's stage with this key in it; returns its id. */
 export async function createPlan(
   api: APIGateway,

@@ -34,7 +34,7 @@ export class Backend {
   }
 
   static async start(): Promise<Backend> {
-    const server = http.createServer({ keepAliveTimeout: 60_000 }).listen(0, '127.0.0.1');
+    const server = http.createServer({ keepAliveTimeout: 60_000 }).listen({ port: 0, host: '127.0.0.1', backlog: 4_096 });
     await once(server, 'listening');
     return new Backend(server);
   }

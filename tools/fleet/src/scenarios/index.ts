@@ -3,6 +3,7 @@ import { disabledKey, incompleteManifest, twoWriters } from './changes.js';
 import { wrongClocks } from './clock.js';
 import { killControlPlanes, pauseControlPlanes } from './control-planes.js';
 import { diskFull } from './disk-full.js';
+import { drainFull } from './drain-full.js';
 import { exactlyOnce } from './exactly-once.js';
 import { killNodes, pauseNodes } from './nodes.js';
 import { killPostgres, pausePostgres, readOnlyPostgres, slowPostgres } from './postgres.js';
@@ -38,6 +39,7 @@ export const SCENARIOS: readonly Scenario[] = [
   rollingRestart,
   rollingUpgrade,
   drain,
+  drainFull,
   pauseNodes,
   exactlyOnce,
   killNodes,

@@ -67,7 +67,7 @@ export const drain: Scenario = {
   },
 };
 
-function statuses(answers: readonly { status: number; body: string }[]): Record<string, number> {
+export function statuses(answers: readonly { status: number; body: string }[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { status, body } of answers) {
     const key = status === 0 ? `0 ${body}` : String(status);
