@@ -1,5 +1,5 @@
 /** Models: named schemas of an API's bodies (API Gateway guide, "Data models for REST APIs"). */
-import { JsonSchema, SchemaError } from '@gatehouse/lang';
+import { JsonSchema, SchemaError, type DocumentSource } from '@gatehouse/lang';
 import { badRequest, conflict, notFound } from '../errors.js';
 import { property, textOrNull } from '../patch/rules.js';
 import type { PatchRules } from '../patch/patch.js';
@@ -61,19 +61,39 @@ const invalidSchema = (error: string): Error =>
  * `refersToModels` says nothing of may be left out.
  */
 export function checkModelSchema(model: Model, models: readonly Model[]): void {
-  const byName = new Map(models.map((other) => [other.id, other]));
-  const uri = modelUri(model.apiId, model.id);
-  const documents = (reference: string): unknown => {
-    const name = modelOfReference(reference, model.apiId);
-    const other = name === null ? undefined : byName.get(name);
-    return other === undefined ? undefined : (readSchema(other.schema) ?? undefined);
-  };
   try {
-    JsonSchema.compile(readSchema(model.schema), { uri, documents });
+    JsonSchema.compile(readSchema(model.schema), {
+      uri: modelUri(model.apiId, model.id),
+      documents: modelSource(model.apiId, models),
+    });
   } catch (error) {
     if (error instanceof SchemaError) throw invalidSchema(`Invalid model schema specified. ${error.message}`);
     throw error;
   }
+}
+
+/**
+ * Whether `checkModelSchema` would take each of them, as far as that can be said at once: many models that refer to one another are
+ * compiled once each. False says nothing of any single one.
+ */
+export function areAllSchemas(apiId: string, checked: readonly Model[], models: readonly Model[]): boolean {
+  const definitions = checked.map(({ id }) => [id, { $ref: modelUri(apiId, id) }]);
+  try {
+    JsonSchema.compile({ definitions: Object.fromEntries(definitions) as object }, { documents: modelSource(apiId, models) });
+    return true;
+  } catch (error) {
+    if (error instanceof SchemaError) return false;
+    throw error;
+  }
+}
+
+function modelSource(apiId: string, models: readonly Model[]): DocumentSource {
+  const byName = new Map(models.map((model) => [model.id, model]));
+  return (reference) => {
+    const name = modelOfReference(reference, apiId);
+    const model = name === null ? undefined : byName.get(name);
+    return model === undefined ? undefined : (readSchema(model.schema) ?? undefined);
+  };
 }
 
 /** Those models, and the ones they refer to, directly or not. Names of models that are not there lead nowhere. */

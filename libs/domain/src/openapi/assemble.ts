@@ -8,7 +8,7 @@
 import { checkAuthorizerCount, checkAuthorizerName, newAuthorizer, type Authorizer } from '../api-parts/authorizer.js';
 import { checkPartCount, type DocumentationPart, locationKey, newDocumentationPart } from '../api-parts/documentation.js';
 import { type GatewayResponse, newGatewayResponse } from '../api-parts/gateway-response.js';
-import { type Model, newModel } from '../api-parts/model.js';
+import { areAllSchemas, checkModelSchema, type Model, newModel } from '../api-parts/model.js';
 import { checkReferences, type KnownParts } from '../api-parts/references.js';
 import { newRequestValidator, type RequestValidator } from '../api-parts/request-validator.js';
 import { ApiError, badRequest } from '../errors.js';
@@ -104,14 +104,25 @@ class Assembly {
   #models(): Model[] {
     const models = new Map(this.#kept.models.map((model) => [model.id, model]));
     const modelIds = new Map(this.present.models.map(({ id, modelId }) => [id, modelId]));
+    const imported: Model[] = [];
     for (const request of this.document.models) {
       const modelId = modelIds.get(request.name) ?? this.#freshId();
       const model = this.#refusals.attempt(`Unable to create model '${request.name}'`, () =>
         newModel(this.#apiId, modelId, request, this.options.quotas),
       );
-      if (model !== null) models.set(model.id, model);
+      if (model === null) continue;
+      models.set(model.id, model);
+      imported.push(model);
     }
+    this.#checkSchemas(imported, [...models.values()]);
     return [...models.values()];
+  }
+
+  /** Models may refer to one another in any order, so none is looked at before all are there. */
+  #checkSchemas(imported: readonly Model[], models: readonly Model[]): void {
+    if (areAllSchemas(this.#apiId, imported, models)) return;
+    for (const model of imported)
+      this.#refusals.attempt(`Unable to create model '${model.id}'`, () => checkModelSchema(model, models));
   }
 
   #requestValidators(): RequestValidator[] {

@@ -41,6 +41,30 @@ function imported(document: unknown, present: ApiState = EMPTY, options: Partial
   }).state;
 }
 
+describe('models', () => {
+  const $ref = (name: string) => ({ $ref: `#/components/schemas/${name}` });
+  const withSchemas = (schemas: object) => openapi({ paths: {}, components: { schemas } });
+
+  it('may refer to one another in any order, and in circles', () => {
+    const { models } = imported(withSchemas({ A: { items: $ref('B') }, B: { properties: { a: $ref('A'), b: $ref('B') } } }));
+    expect(models.map(({ id }) => id).sort()).toEqual(['A', 'B']);
+  });
+
+  it('that are no draft-04 schemas are all named', () => {
+    const broken = withSchemas({
+      Good: { type: 'string' },
+      Bad: { pattern: '(?!x)' },
+      Worse: { properties: { a: { minLength: -1 } } },
+    });
+    const form = (error: string): string =>
+      `Invalid model specified: Validation Result: warnings : [], errors : [Invalid model schema specified. ${error}]`;
+    expect(() => imported(broken)).toThrow(
+      `Errors found during import: Unable to create model 'Bad': ${form('#/pattern: invalid pattern: look-ahead is not supported, at character 2')}` +
+        `\tUnable to create model 'Worse': ${form('#/properties/a/minLength: expected a whole number of 0 or more')}`,
+    );
+  });
+});
+
 describe('a document', () => {
   it.each([
     ['text', 'hello'],

@@ -225,6 +225,31 @@ describe('one validation is bounded', () => {
     expect(JsonSchema.compile({ enum: [[[]]] }).isValid(nested(100_000))).toBe(false);
   });
 
+  test('in depth, also through everything that takes frames of the stack', () => {
+    const through = { allOf: [{ anyOf: [{ oneOf: [{ dependencies: { a: { $ref: '#/definitions/next' } } }] }] }] };
+    const next = { additionalProperties: { $ref: '#' } };
+    const schema = JsonSchema.compile({ ...through, definitions: { next } });
+    for (const depth of [100, 190, 200, 10_000]) {
+      const value = JSON.parse('{"a":'.repeat(depth) + '1' + '}'.repeat(depth)) as unknown;
+      expect([schema.isValid(value), schema.problems(value).length], `${depth}`).toEqual(depth < 200 ? [true, 0] : [false, 1]);
+    }
+  });
+
+  test('chains of references are as long as they like, but for those that ask about one value', () => {
+    const chain = (link: (i: number) => object): object => ({
+      $ref: '#/definitions/s0',
+      definitions: Object.fromEntries(
+        [...Array(20_000).keys()].map((i) => [`s${i}`, link(i)]).concat([['s20000', { type: 'string' }]]),
+      ),
+    });
+    const to = (i: number): object => ({ $ref: `#/definitions/s${i + 1}` });
+    expect(JsonSchema.compile(chain(to)).isValid('a')).toBe(true);
+    const { definitions } = chain(to) as { definitions: object };
+    expect(JsonSchema.compile({ definitions, items: to(0) }).isValid(['a'])).toBe(true);
+    expect(JsonSchema.compile(chain((i) => ({ items: to(i) }))).isValid([[1]])).toBe(true);
+    expect(() => JsonSchema.compile(chain((i) => ({ allOf: [to(i)] })))).toThrow('nested more than 1000 deep');
+  });
+
   test('in work, where each level of the value doubles it', () => {
     const next = { properties: { a: { $ref: '#' } } };
     const schema = JsonSchema.compile({ anyOf: [{ not: next }, { not: next }, { type: 'string' }] });

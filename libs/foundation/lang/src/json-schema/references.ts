@@ -56,13 +56,12 @@ export class References {
   }
 
   #scopeOf(reference: string, scope: Scope): Scope {
-    const { uri } = split(new URL(reference, scope.base).href);
+    const { uri } = absolute(reference, scope.base, '#');
     return this.#places.has(uri) ? { base: uri, document: uri } : scope;
   }
 
   #find(reference: string, base: string, pointer: string): Place | null {
-    if (!URL.canParse(reference, base)) throw new SchemaError(pointer, `$ref "${reference}" is no URI`);
-    const { uri, fragment } = split(new URL(reference, base).href);
+    const { uri, fragment } = absolute(reference, base, pointer);
     const named = fragment === '' ? undefined : this.#places.get(`${uri}#${fragment}`);
     if (named !== undefined) return named;
     if (!this.#places.has(uri)) {
@@ -99,6 +98,17 @@ export class References {
     return fragment === '' ? { base: uri, document: outer.document } : outer;
   }
 }
+
+/** Most references are into their own document, and are not worth parsing a URI. */
+function absolute(reference: string, base: string, pointer: string): { uri: string; fragment: string } {
+  if (LOCAL.test(reference)) return { uri: base, fragment: reference.slice(1) };
+  const url = URL.parse(reference, base);
+  if (url === null) throw new SchemaError(pointer, `$ref "${reference}" is no URI`);
+  return split(url.href);
+}
+
+/** Characters that a URI's fragment has unescaped. */
+const LOCAL = /^#[A-Za-z0-9/_.~-]*$/;
 
 function visitAll(children: unknown, name: string, visit: (child: unknown, at: string) => void): void {
   if (typeof children !== 'object' || children === null) return;

@@ -5,7 +5,7 @@
 import { Regex, RegexError } from '../regex/index.js';
 import { canonicalText } from './json-equality.js';
 import { escaped, isObject, References, type Place } from './references.js';
-import { ANY_TYPE, Subschema, TYPES, type JsonObject, type Rule } from './rule.js';
+import { ANY_TYPE, DEPTH_MAX, Subschema, TYPES, type JsonObject, type Rule } from './rule.js';
 import { SchemaError } from './schema-error.js';
 import { arrayRules, itemsRule } from './array-keywords.js';
 import { combinationRules, enumRule } from './general-keywords.js';
@@ -20,6 +20,9 @@ const PATTERN_STEPS_MAX = 100_000;
 
 export class SchemaCompiler {
   readonly #compiled = new Map<object, Subschema>();
+  /** Of schemas that are references. */
+  readonly #targets = new Map<object, Place>();
+  readonly #pending: [Subschema, SchemaReader][] = [];
   readonly #patterns = new Map<string, Regex>();
   #patternSteps = 0;
 
@@ -28,10 +31,13 @@ export class SchemaCompiler {
   /** Throws SchemaError. */
   compile(place: Place): Subschema {
     const root = this.#schema(place);
+    // One after the other and not one within the other: chains of references may be long.
+    for (let next = this.#pending.pop(); next !== undefined; next = this.#pending.pop()) this.#fill(...next);
     checkEnds(this.#compiled);
     return root;
   }
 
+  /** To be filled. */
   #schema(place: Place): Subschema {
     const { schema, pointer } = this.#target(place);
     if (!isObject(schema)) throw new SchemaError(pointer, 'expected a schema');
@@ -39,22 +45,29 @@ export class SchemaCompiler {
     if (known !== undefined) return known;
     const compiled = new Subschema();
     this.#compiled.set(schema, compiled);
-    this.#fill(compiled, new SchemaReader(schema, pointer));
+    this.#pending.push([compiled, new SchemaReader(schema, pointer)]);
     return compiled;
   }
 
-  /** Follows `$ref`s, beside which nothing else counts. */
+  /** Follows `$ref`s, beside which nothing else counts. Each is followed once, however many lead to it. */
   #target(place: Place): Place {
     let { schema, pointer } = place;
-    const passed = new Set<unknown>();
+    const passed = new Set<object>();
     while (isObject(schema) && Object.hasOwn(schema, '$ref')) {
+      const known = this.#targets.get(schema);
+      if (known !== undefined) {
+        ({ schema, pointer } = known);
+        break;
+      }
       const reference = schema['$ref'];
       if (typeof reference !== 'string') throw new SchemaError(`${pointer}/$ref`, 'expected a string');
       if (passed.has(schema)) throw new SchemaError(pointer, `$ref "${reference}" leads back to itself`);
       passed.add(schema);
       ({ schema, pointer } = this.references.resolve(reference, schema, pointer));
     }
-    return { schema, pointer };
+    const target = { schema, pointer };
+    for (const reference of passed) this.#targets.set(reference, target);
+    return target;
   }
 
   #fill(compiled: Subschema, reader: SchemaReader): void {
@@ -263,6 +276,7 @@ function checkEnds(compiled: ReadonlyMap<object, Subschema>): void {
   const visit = (schema: Subschema): void => {
     if (ended.has(schema)) return;
     if (open.has(schema)) throw new SchemaError('#', 'a schema leads back to itself without going into the value');
+    if (open.size >= DEPTH_MAX) throw new SchemaError('#', `allOf and its like are nested more than ${DEPTH_MAX} deep`);
     open.add(schema);
     schema.sameValue.forEach(visit);
     open.delete(schema);
