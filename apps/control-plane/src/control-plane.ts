@@ -71,7 +71,7 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
   const authenticator = new Authenticator({ directory: store.directory, clock, regions: 'any' });
   const invoker = new HttpFunctionInvoker({ url: config.runnerUrl, token: config.nodeToken });
   const endpoint = new AwsEndpoint({
-    tables: operationTables({ store: store.tenants, clock, ids: randomIds, waiter: nodes, invoker }),
+    tables: operationTables({ store: store.tenants, clock, ids: randomIds, waiter: nodes, testInvoker: nodes, invoker }),
     authenticator,
     clock,
     onBug: ({ error, caller, ...where }) => log.error({ err: error, tenant: caller?.tenant, ...where }, 'operation failed'),

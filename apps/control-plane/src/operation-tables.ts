@@ -6,9 +6,10 @@ import { exportOperations } from '@gatehouse/control-exports';
 import { functionOperations, type FunctionInvoker } from '@gatehouse/control-functions';
 import { apiPartOperations, importOperations, restApiOperations } from '@gatehouse/control-rest-apis';
 import { tenantOperations } from '@gatehouse/control-tenants';
+import { testInvokeOperations } from '@gatehouse/control-test-invoke';
 import { usagePlanOperations } from '@gatehouse/control-usage-plans';
 import { noneYet, type OperationTables } from '@gatehouse/control-wire';
-import type { RolloutWaiter, TenantStore } from '@gatehouse/domain';
+import type { RolloutWaiter, TenantStore, TestInvoker } from '@gatehouse/domain';
 import type { Clock, IdSource } from '@gatehouse/kernel';
 import { API_GATEWAY_NOT_YET, LAMBDA_NOT_YET } from './not-yet.js';
 
@@ -17,11 +18,12 @@ export interface TableDependencies {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly waiter: RolloutWaiter;
+  readonly testInvoker: TestInvoker;
   readonly invoker: FunctionInvoker;
 }
 
 /** Everything the endpoint answers. An operation that is neither handled nor named as not there yet does not compile. */
-export function operationTables({ store, clock, ids, waiter, invoker }: TableDependencies): OperationTables {
+export function operationTables({ store, clock, ids, waiter, testInvoker, invoker }: TableDependencies): OperationTables {
   return {
     ApiGateway: {
       ...restApiOperations({ store, clock, ids }),
@@ -33,6 +35,7 @@ export function operationTables({ store, clock, ids, waiter, invoker }: TableDep
       ...domainNameOperations({ store, clock, ids }),
       ...accessAssociationOperations,
       ...backendAccessOperations({ store, clock, ids }),
+      ...testInvokeOperations({ store, clock, testInvoker }),
       ...tenantOperations({ store }),
       ...API_GATEWAY_NOT_YET,
     },

@@ -25,6 +25,7 @@ export function openLink(
     | 'onLeaseBookState'
     | 'onConnected'
     | 'onDisconnected'
+    | 'testInvoke'
     | 'clock'
     | 'log'
   >,

@@ -73,6 +73,7 @@ export async function startDataPlane(
   serving = opening;
   const opened = await openLink(config, admin.port, {
     apply: (change, getBlob) => opening.adopt(change, getBlob),
+    testInvoke: (request) => opening.testInvoke(request),
     onQuotaGrant: (grant) => quotas.granted(grant),
     onRateLeases: (leases) => rates.granted(leases, steadyClock.nowMs()),
     onLeaseBookState: (state) => {

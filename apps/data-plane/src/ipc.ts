@@ -1,5 +1,12 @@
 /** What supervisor and worker say to each other. The channel keeps order and loses nothing while both live. */
-import type { LeaseBookState, ManifestChange, Refusal, Report } from '@gatehouse/engine-control-link';
+import type {
+  LeaseBookState,
+  ManifestChange,
+  Refusal,
+  Report,
+  TestInvokeAnswer,
+  TestInvokeRequest,
+} from '@gatehouse/engine-control-link';
 import type { QuotaAnswer, QuotaQuestion, QuotaRecall, RateAnswer, RateQuestion } from '@gatehouse/engine-limits';
 import type { MetricsPage } from '@gatehouse/telemetry';
 
@@ -21,6 +28,8 @@ export type ToWorker =
   | { readonly kind: 'receipt'; readonly sequence: number }
   /** Answered by `page`. */
   | { readonly kind: 'page'; readonly id: number }
+  /** Answered by `tested`. */
+  | { readonly kind: 'test'; readonly id: number; readonly request: TestInvokeRequest }
   /** Answered by `pong`, unless the worker is stuck. */
   | { readonly kind: 'ping' }
   /** Answer what is under way, report, end. */
@@ -45,5 +54,7 @@ export type FromWorker =
     }
   /** Its usage is that of a closed file of the worker's journal, under that file's name. */
   | { readonly kind: 'report'; readonly report: Report }
+  /** `answer` is `null` when `failure` says why there is none. */
+  | { readonly kind: 'tested'; readonly id: number; readonly answer: TestInvokeAnswer | null; readonly failure: string }
   /** The parts of a page in order, then `null`. */
   | { readonly kind: 'page'; readonly id: number; readonly part: MetricsPage | null };

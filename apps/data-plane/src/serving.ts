@@ -7,9 +7,10 @@ import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Writable } from 'node:stream';
-import type { GetBlob, ManifestChange, Refusal } from '@gatehouse/engine-control-link';
+import type { GetBlob, ManifestChange, Refusal, TestInvokeAnswer, TestInvokeRequest } from '@gatehouse/engine-control-link';
 import type { BucketRegistry, QuotaLedger, RateLeases, UsageJournal } from '@gatehouse/engine-limits';
 import { WorldKeeper } from '@gatehouse/engine-link';
+import { TestRuns } from '@gatehouse/engine-test-invoke';
 import { AccessLog, RequestRecorder, TracingRecorder } from '@gatehouse/engine-record';
 import { steadyClock, type Clock } from '@gatehouse/kernel';
 import type { MetricsRegistry, Tracing } from '@gatehouse/telemetry';
@@ -50,6 +51,7 @@ export class Serving {
   private readonly connectors: Connectors;
   private readonly keeper: WorldKeeper;
   private readonly worldCertificates: WorldCertificates;
+  private readonly testRuns: TestRuns;
   /** Programs are linked before the journal is open, and first run when the listeners are. */
   private journal: UsageJournal | null = null;
   private accessLog: AccessLog | null = null;
@@ -63,19 +65,16 @@ export class Serving {
       count: (tenant, planId, keyId, nowMs) => this.journal!.countSoon(tenant, planId, keyId, nowMs),
       settle: (countedAtMs) => this.journal!.settle(countedAtMs),
     };
+    const limits = { buckets, quotas, rates, usage, clock, steadyClock };
     this.keeper = new WorldKeeper({
-      bindings: {
-        http,
-        insecureHttp,
-        functions,
-        limits: { buckets, quotas, rates, usage, clock, steadyClock },
-        metrics,
-      },
+      bindings: { http, insecureHttp, functions, limits, metrics },
       onRefusal: (stage, reason) => log.error({ ...stage, reason }, 'stage could not be linked'),
       onRefusedRoute: (stage, route, reason) =>
         log.warn({ ...stage, route, reason }, 'route answers 500: it could not be linked'),
       onDomainNames: () => this.worldCertificates.onChange?.(),
     });
+    const world = () => this.keeper.current;
+    this.testRuns = new TestRuns({ bindings: { http, insecureHttp, functions, limits }, world, clock });
     this.worldCertificates = new WorldCertificates(this.keeper, `.${config.baseDomain.toLowerCase()}`);
     metrics.gauge('gatehouse_node_linked_stages', 'Stages whose programs are in memory', () => this.keeper.linkedCount, {
       isPerProcess: true,
@@ -84,6 +83,11 @@ export class Serving {
 
   adopt(change: ManifestChange, getBlob: GetBlob): Promise<readonly Refusal[]> {
     return this.keeper.adopt(change, getBlob);
+  }
+
+  /** Beside what is served; a caller of the node has no way here. */
+  testInvoke(request: TestInvokeRequest): Promise<TestInvokeAnswer> {
+    return this.testRuns.run(request);
   }
 
   /** Takes requests from here on and counts them in `journal`; returns the port. Rejects when it is in use. */

@@ -19,6 +19,8 @@ import {
   type LinkEntry,
   type ManifestChange,
   type Report,
+  type TestInvokeAnswer,
+  type TestInvokeRequest,
 } from '@gatehouse/engine-control-link';
 import {
   BOTH_AVAILABLE,
@@ -43,6 +45,7 @@ import { NodeMetrics } from './node-metrics.js';
 import { Reporter } from './reporter.js';
 import { reservePort } from './reserve-port.js';
 import { DRAIN_MS, LAST_REPORT_MS, LAST_WORDS_MS, LEASE_TICK_MS, SERVICE_NAME } from './serving.js';
+import { TestInvocations } from './test-invocations.js';
 import { WorkerFolders } from './worker-folders.js';
 import { WorkerProcesses, type WorkerProcess } from './worker-processes.js';
 
@@ -89,6 +92,7 @@ class Supervisor implements DataPlane {
   private readonly firstServing = Promise.withResolvers<void>();
   /** Reports on their way. */
   private readonly relaying = new Set<Promise<void>>();
+  private readonly testInvocations = new TestInvocations();
   private parts: NodeParts | null = null;
   private telemetry: OpenedTelemetry | null = null;
   private admin: AdminServer | null = null;
@@ -163,6 +167,7 @@ class Supervisor implements DataPlane {
       onRateLeases: (leases) => this.rates.granted(leases),
       onLeaseBookState: (state) => this.bookState(state),
       onConnected: () => this.connected(),
+      testInvoke: (request) => this.testInvoke(request),
       onDisconnected: () => this.disconnected(),
       clock,
       log,
@@ -284,6 +289,9 @@ class Supervisor implements DataPlane {
       case 'report':
         this.takeReport(process, message.report);
         return;
+      case 'tested':
+        this.testInvocations.answered(message);
+        return;
       case 'page':
         this.nodeMetrics.received(process, message.id, message.part);
         return;
@@ -322,6 +330,7 @@ class Supervisor implements DataPlane {
     this.takers.delete(process);
     if (taker !== undefined) this.spread.left(taker);
     this.nodeMetrics.ended(process);
+    this.testInvocations.ended(process);
     this.rates.ended(worker);
     this.quotas.ended(worker);
     const left = this.parts?.folders.ended(worker);
@@ -331,6 +340,12 @@ class Supervisor implements DataPlane {
     }
     // What it counted is not known: what it was lent stays unused until the next process of the node has read it.
     if (left?.isWhole !== false) this.quotas.settled(worker);
+  }
+
+  private async testInvoke(request: TestInvokeRequest): Promise<TestInvokeAnswer> {
+    const process = this.processes.all().find(({ isServing }) => isServing);
+    if (process === undefined) throw new Error('no worker of the node serves');
+    return this.testInvocations.run(process, request);
   }
 
   private connected(): void {

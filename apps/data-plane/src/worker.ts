@@ -168,6 +168,12 @@ function told(message: ToWorker): void {
     case 'page':
       void sendPage(message.id).catch(fail);
       return;
+    case 'test':
+      void serving.testInvoke(message.request).then(
+        (answer) => say({ kind: 'tested', id: message.id, answer, failure: '' }),
+        (cause: unknown) => say({ kind: 'tested', id: message.id, answer: null, failure: (cause as Error).message }),
+      );
+      return;
     case 'ping':
       say({ kind: 'pong' });
       return;

@@ -258,6 +258,7 @@ const API_GATEWAY_CALLS: Record<Exclude<keyof ApiGateway.Operations, keyof typeo
       patchOperations: [{ op: 'replace', path: '/basePath', value: 'x' }],
     }),
   DeleteBasePathMapping: ({ apiGateway }, { domainName }) => apiGateway.deleteBasePathMapping({ domainName, basePath: '(none)' }),
+  TestInvokeMethod: ({ apiGateway }, ids) => apiGateway.testInvokeMethod(method(ids)),
   FlushStageCache: ({ apiGateway }, { restApiId }) => apiGateway.flushStageCache({ restApiId, stageName: 'dev' }),
   FlushStageAuthorizersCache: ({ apiGateway }, { restApiId }) =>
     apiGateway.flushStageAuthorizersCache({ restApiId, stageName: 'dev' }),
@@ -364,6 +365,7 @@ const NESTED = [
   'UpdateMethod',
   'DeleteMethod',
   'PutIntegration',
+  'TestInvokeMethod',
   'GetDeployment',
   'UpdateDeployment',
   'DeleteDeployment',

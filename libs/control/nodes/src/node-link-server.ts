@@ -11,7 +11,16 @@ import {
   type ReportBatch,
   type ReportReceipt,
 } from '@gatehouse/contracts';
-import type { ManifestLog, NodeRecord, NodeRegistry, RolloutWaiter } from '@gatehouse/domain';
+import type {
+  ManifestLog,
+  NodeRecord,
+  NodeRegistry,
+  NoTestOutcome,
+  RolloutWaiter,
+  TestInvocation,
+  TestInvoker,
+  TestOutcome,
+} from '@gatehouse/domain';
 import type { Clock, Secret } from '@gatehouse/kernel';
 import { Server, ServerCredentials, status, type Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
 import { BlobRelay } from './blob-relay.js';
@@ -57,7 +66,7 @@ const DRAIN_MS = 3_000;
 const WAIT_POLL_MS = 250;
 
 /** Ends the streams of nodes and function runners. */
-export class NodeLinkServer implements RolloutWaiter {
+export class NodeLinkServer implements RolloutWaiter, TestInvoker {
   private readonly server = new Server({
     'grpc.max_receive_message_length': 64 * 1024 * 1024,
     'grpc.max_send_message_length': -1,
@@ -157,6 +166,13 @@ export class NodeLinkServer implements RolloutWaiter {
       }
       await Promise.race([next, delay(WAIT_POLL_MS, timeout)]);
     }
+  }
+
+  /** By the node of the pool that has the fewest under way; those connected to other control planes are not asked. */
+  async testInvoke(invocation: TestInvocation, timeoutMs: number): Promise<TestOutcome | NoTestOutcome> {
+    const able = [...this.sessions.values()].filter((session) => session.runsDrafts(invocation.pool));
+    const [idlest] = able.sort((a, b) => a.draftCount - b.draftCount);
+    return idlest === undefined ? 'NO_NODE' : idlest.testInvoke(invocation, timeoutMs);
   }
 
   /**

@@ -3,6 +3,7 @@
  *
  *   Hello ─> first manifest (delta if the node's revision is known, else full) ─> deltas as they are published
  *   BlobRequest ─> Blob, one after the other     Nack, Ack ─> node registry
+ *   TestInvoke ─> TestInvokeResult, the one way in which we ask
  *   QuotaRequest ─> QuotaGrant     RateDemands ─> RateLeases     lease book lost or back ─> LeaseBookState
  *
  * Writers wait while the node does not read, so a slow node costs one message of memory, not a backlog.
@@ -24,13 +25,22 @@ import {
   type RateDemand,
   type RateLeaseSchema,
 } from '@gatehouse/contracts';
-import type { ManifestEntry, ManifestLog, NodeRecord, NodeRegistry } from '@gatehouse/domain';
+import type {
+  ManifestEntry,
+  ManifestLog,
+  NodeRecord,
+  NodeRegistry,
+  NoTestOutcome,
+  TestInvocation,
+  TestOutcome,
+} from '@gatehouse/domain';
 import { SET_DIGEST_BUCKETS, type Clock } from '@gatehouse/kernel';
 import { status } from '@grpc/grpc-js';
 import type { NodesLog } from './log.js';
 import type { BlobRelay } from './blob-relay.js';
 import { SLICE_ENTRIES, type ManifestFollower, type ManifestView } from './manifest-follower.js';
 import { Pushes, type FinishedPush } from './pushes.js';
+import { TestInvocations } from './test-invocations.js';
 import { entryToWire, kindFromWire, kindsOf, roleFromWire, sealToWire } from './node-link.wire.js';
 
 /** Of entries that say nothing of it. */
@@ -144,6 +154,7 @@ export class NodeSession {
   private readonly blobQueue: string[] = [];
   private isSendingBlobs = false;
   private leaseQuestionCount = 0;
+  private readonly testInvocations = new TestInvocations((value) => void this.write({ case: 'testInvoke', value }));
   private stopWatchingLeases: () => void = () => {};
   private heartbeat: NodeJS.Timeout | null = null;
   private ended = false;
@@ -184,6 +195,19 @@ export class NodeSession {
     if (this.view !== null) void this.push();
   }
 
+  /** Whether it can run drafts of APIs of this pool. */
+  runsDrafts(pool: string): boolean {
+    return !this.ended && this.view?.name.pool === pool && this.hello!.canTestInvoke;
+  }
+
+  get draftCount(): number {
+    return this.testInvocations.count;
+  }
+
+  testInvoke(invocation: TestInvocation, timeoutMs: number): Promise<TestOutcome | NoTestOutcome> {
+    return this.testInvocations.run(invocation, timeoutMs);
+  }
+
   /** Asks the node to turn to another control plane. False when it knows of none. */
   sendAway(withinMs: number): boolean {
     if (this.view === null || !this.canMove) return false;
@@ -196,6 +220,7 @@ export class NodeSession {
     this.ended = true;
     if (this.heartbeat !== null) clearInterval(this.heartbeat);
     this.stopWatchingLeases();
+    this.testInvocations.end();
     if (refusal !== undefined) this.call.emit('error', refusal);
     else this.call.end();
     const { log, onEnded } = this.dependencies;
@@ -254,6 +279,8 @@ export class NodeSession {
       case 'rateDemands':
         void this.answerLease('rates', () => this.answerRates(kind.value.demands));
         return;
+      case 'testInvokeResult':
+        return this.testInvocations.answered(kind.value);
       case 'journalDrained':
         void this.answerLease('drained', () => this.dependencies.leases.drained(this));
         return;

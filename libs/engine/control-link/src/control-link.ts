@@ -23,6 +23,8 @@ import {
   type NodeMessage,
   type ProtocolRange,
   type Seal,
+  type TestInvoke,
+  type TestInvokeResultSchema,
   type Welcome,
 } from '@gatehouse/contracts';
 import type { Clock, Secret } from '@gatehouse/kernel';
@@ -47,6 +49,7 @@ import type { LeaseBookState, QuotaGrant, QuotaRequest, RateDemand, RateLease } 
 import { ReportStream } from './report-stream.js';
 import { readSnapshot, SnapshotRefused, writeSnapshot } from './sibling-snapshot.js';
 import { fetchSnapshot, type TakeSnapshot } from './siblings.js';
+import type { TestInvokeAnswer, TestInvokeRequest } from './test-invoke.js';
 import { grpcTransports, type OpenTransport } from './transport.js';
 
 export interface ControlLinkOptions {
@@ -82,6 +85,8 @@ export interface ControlLinkOptions {
    */
   readonly onConnected?: () => void;
   readonly onDisconnected?: () => void;
+  /** Absent: this process runs no drafts, and is not asked to. A throw is told to the control plane as its message. */
+  readonly testInvoke?: (request: TestInvokeRequest) => Promise<TestInvokeAnswer>;
   readonly clock: Clock;
   readonly log: LinkLog;
   readonly silenceMs?: number;
@@ -363,6 +368,7 @@ export class ControlLink {
         canMove: this.planes.count > 1,
         oldestProtocol: protocol.oldest,
         newestProtocol: protocol.newest,
+        canTestInvoke: this.options.testInvoke !== undefined,
       }),
     });
   }
@@ -440,11 +446,27 @@ export class ControlLink {
       case 'bucketDigests':
         this.enqueue(() => this.repair(kind.value));
         return;
+      case 'testInvoke':
+        void this.testInvoke(kind.value);
+        return;
       case 'goaway':
         this.goElsewhere(kind.value.withinMs);
         return;
       default: // of a newer control plane; not for this software
     }
+  }
+
+  private async testInvoke({ id, snapshot, httpMethod, pathWithQuery, headers, body }: TestInvoke): Promise<void> {
+    const { streamNumber } = this;
+    let value: MessageInitShape<typeof TestInvokeResultSchema>;
+    try {
+      const answer = await this.options.testInvoke!({ snapshot, httpMethod, pathWithQuery, headers, body });
+      value = { id, ...answer, headers: [...answer.headers] };
+    } catch (cause) {
+      this.options.log.error({ err: cause }, 'a draft could not be run');
+      value = { id, failure: (cause as Error).message || 'unknown' };
+    }
+    if (streamNumber === this.streamNumber) this.send({ case: 'testInvokeResult', value });
   }
 
   private enqueue(take: (streamNumber: number) => Promise<void> | void): void {

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gatehouse/node/v1/node_link.proto.
  */
 export const file_gatehouse_node_v1_node_link: GenFile = /*@__PURE__*/
-  fileDesc("CiFnYXRlaG91c2Uvbm9kZS92MS9ub2RlX2xpbmsucHJvdG8SEWdhdGVob3VzZS5ub2RlLnYxIvADCgtOb2RlTWVzc2FnZRIpCgVoZWxsbxgBIAEoCzIYLmdhdGVob3VzZS5ub2RlLnYxLkhlbGxvSAASJQoDYWNrGAIgASgLMhYuZ2F0ZWhvdXNlLm5vZGUudjEuQWNrSAASJwoEbmFjaxgDIAEoCzIXLmdhdGVob3VzZS5ub2RlLnYxLk5hY2tIABI2CgxibG9iX3JlcXVlc3QYBCABKAsyHi5nYXRlaG91c2Uubm9kZS52MS5CbG9iUmVxdWVzdEgAEjgKDXF1b3RhX3JlcXVlc3QYBSABKAsyHy5nYXRlaG91c2Uubm9kZS52MS5RdW90YVJlcXVlc3RIABI6Cg5tYW5pZmVzdF9jaGVjaxgKIAEoCzIgLmdhdGVob3VzZS5ub2RlLnYxLk1hbmlmZXN0Q2hlY2tIABI6Cg5idWNrZXRfcmVxdWVzdBgLIAEoCzIgLmdhdGVob3VzZS5ub2RlLnYxLkJ1Y2tldFJlcXVlc3RIABI2CgxyYXRlX2RlbWFuZHMYFCABKAsyHi5nYXRlaG91c2Uubm9kZS52MS5SYXRlRGVtYW5kc0gAEjwKD2pvdXJuYWxfZHJhaW5lZBgVIAEoCzIhLmdhdGVob3VzZS5ub2RlLnYxLkpvdXJuYWxEcmFpbmVkSABCBgoEa2luZCKQAwoFSGVsbG8SDwoHbm9kZV9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIpCgRyb2xlGAMgASgOMhsuZ2F0ZWhvdXNlLm5vZGUudjEuTm9kZVJvbGUSGAoQc25hcHNob3RfZm9ybWF0cxgEIAMoDRIZChFtYW5pZmVzdF9yZXZpc2lvbhgFIAEoBBIYChBzb2Z0d2FyZV92ZXJzaW9uGAYgASgJEjQKBmxhYmVscxgHIAMoCzIkLmdhdGVob3VzZS5ub2RlLnYxLkhlbGxvLkxhYmVsc0VudHJ5EhEKCWFkbWluX3VybBgIIAEoCRIxCgtlbnRyeV9raW5kcxgKIAMoDjIcLmdhdGVob3VzZS5ub2RlLnYxLkVudHJ5S2luZBIQCghjYW5fbW92ZRgLIAEoCBIXCg9vbGRlc3RfcHJvdG9jb2wYDCABKA0SFwoPbmV3ZXN0X3Byb3RvY29sGA0gASgNGi0KC0xhYmVsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiFwoDQWNrEhAKCHJldmlzaW9uGAEgASgEImAKBE5hY2sSEAoIcmV2aXNpb24YASABKAQSKgoEa2luZBgCIAEoDjIcLmdhdGVob3VzZS5ub2RlLnYxLkVudHJ5S2luZBIKCgJpZBgDIAEoCRIOCgZyZWFzb24YBCABKAkiHgoLQmxvYlJlcXVlc3QSDwoHZGlnZXN0cxgBIAMoCSIvCg1NYW5pZmVzdENoZWNrEhAKCHJldmlzaW9uGAEgASgEEgwKBHJvb3QYAiABKAwiIAoNQnVja2V0UmVxdWVzdBIPCgdidWNrZXRzGAEgAygNIrMBCgxRdW90YVJlcXVlc3QSFQoNdXNhZ2VfcGxhbl9pZBgBIAEoCRISCgphcGlfa2V5X2lkGAIgASgJEhQKDHBlcmlvZF9zdGFydBgDIAEoCRIOCgZ3YW50ZWQYBCABKAQSDwoHY291bnRlZBgFIAEoBBIMCgRoZWxkGAYgASgEEhAKCHJlcG9ydGVkGAcgASgEEg0KBWZpbmFsGBQgASgIEhIKCmdlbmVyYXRpb24YFSABKAQiPQoLUmF0ZURlbWFuZHMSLgoHZGVtYW5kcxgBIAMoCzIdLmdhdGVob3VzZS5ub2RlLnYxLlJhdGVEZW1hbmQimgEKClJhdGVEZW1hbmQSDgoGYnVja2V0GAEgASgJEhAKCHF1ZXN0aW9uGAIgASgEEhcKD3JhdGVfcGVyX3NlY29uZBgDIAEoARINCgVidXJzdBgEIAEoARIbChNkZW1hbmRlZF9wZXJfc2Vjb25kGAUgASgBEg4KBnN0cmljdBgGIAEoCBIVCg13YW50ZWRfdG9rZW5zGAcgASgEIhAKDkpvdXJuYWxEcmFpbmVkIpEECg5Db250cm9sTWVzc2FnZRIvCghtYW5pZmVzdBgBIAEoCzIbLmdhdGVob3VzZS5ub2RlLnYxLk1hbmlmZXN0SAASJwoEYmxvYhgCIAEoCzIXLmdhdGVob3VzZS5ub2RlLnYxLkJsb2JIABI0CgtxdW90YV9ncmFudBgDIAEoCzIdLmdhdGVob3VzZS5ub2RlLnYxLlF1b3RhR3JhbnRIABIxCgloZWFydGJlYXQYBCABKAsyHC5nYXRlaG91c2Uubm9kZS52MS5IZWFydGJlYXRIABItCgd3ZWxjb21lGAogASgLMhouZ2F0ZWhvdXNlLm5vZGUudjEuV2VsY29tZUgAEisKBmdvYXdheRgLIAEoCzIZLmdhdGVob3VzZS5ub2RlLnYxLkdvYXdheUgAEjoKDmJ1Y2tldF9kaWdlc3RzGAwgASgLMiAuZ2F0ZWhvdXNlLm5vZGUudjEuQnVja2V0RGlnZXN0c0gAEicKBHNlYWwYDSABKAsyFy5nYXRlaG91c2Uubm9kZS52MS5TZWFsSAASNAoLcmF0ZV9sZWFzZXMYFCABKAsyHS5nYXRlaG91c2Uubm9kZS52MS5SYXRlTGVhc2VzSAASPQoQbGVhc2VfYm9va19zdGF0ZRgVIAEoCzIhLmdhdGVob3VzZS5ub2RlLnYxLkxlYXNlQm9va1N0YXRlSABCBgoEa2luZCKIAQoHV2VsY29tZRIYChBzb2Z0d2FyZV92ZXJzaW9uGAEgASgJEhAKCHNlYWxfa2V5GAIgASgMEgwKBHBvb2wYAyABKAkSMQoLZW50cnlfa2luZHMYBCADKA4yHC5nYXRlaG91c2Uubm9kZS52MS5FbnRyeUtpbmQSEAoIcHJvdG9jb2wYBSABKA0iGwoGR29hd2F5EhEKCXdpdGhpbl9tcxgBIAEoDSIyCg1CdWNrZXREaWdlc3RzEhAKCHJldmlzaW9uGAEgASgEEg8KB2RpZ2VzdHMYAiABKAwiTwoEU2VhbBIQCghyZXZpc2lvbhgBIAEoBBIMCgRyb290GAIgASgMEhQKDHNlYWxlZF9hdF9tcxgDIAEoBBIRCglzaWduYXR1cmUYBCABKAwiwAEKCE1hbmlmZXN0EgwKBGZ1bGwYASABKAgSEAoIcmV2aXNpb24YAiABKAQSMQoHZW50cmllcxgDIAMoCzIgLmdhdGVob3VzZS5ub2RlLnYxLk1hbmlmZXN0RW50cnkSDQoFc2luY2UYBCABKAQSDAoEcGFydBgKIAEoDRIMCgRtb3JlGAsgASgIEg8KB2J1Y2tldHMYDCADKA0SJQoEc2VhbBgNIAEoCzIXLmdhdGVob3VzZS5ub2RlLnYxLlNlYWwiuQEKDU1hbmlmZXN0RW50cnkSKgoEa2luZBgBIAEoDjIcLmdhdGVob3VzZS5ub2RlLnYxLkVudHJ5S2luZBIKCgJpZBgCIAEoCRIOCgZ0ZW5hbnQYAyABKAkSEAoIcmV2aXNpb24YBCABKAQSMgoHY29udGVudBgFIAEoCzIfLmdhdGVob3VzZS5ub2RlLnYxLkVudHJ5Q29udGVudEgAEhEKB3JlbW92ZWQYBiABKAhIAEIHCgVzdGF0ZSJCCgxFbnRyeUNvbnRlbnQSDgoGZGlnZXN0GAEgASgJEhIKCmJsb2JfYnl0ZXMYAiABKAQSDgoGaW5saW5lGAMgASgMIkQKBEJsb2ISDgoGZGlnZXN0GAEgASgJEg0KBWJ5dGVzGAIgASgMEgwKBHpzdGQYAyABKAgSDwoHbWlzc2luZxgEIAEoCCKLAQoKUXVvdGFHcmFudBIVCg11c2FnZV9wbGFuX2lkGAEgASgJEhIKCmFwaV9rZXlfaWQYAiABKAkSFAoMcGVyaW9kX3N0YXJ0GAMgASgJEhUKDWFsbG93ZWRfdG90YWwYBCABKAQSEQoJZXhoYXVzdGVkGAUgASgIEhIKCmdlbmVyYXRpb24YFCABKAQiOgoKUmF0ZUxlYXNlcxIsCgZsZWFzZXMYASADKAsyHC5nYXRlaG91c2Uubm9kZS52MS5SYXRlTGVhc2UiTAoJUmF0ZUxlYXNlEg4KBmJ1Y2tldBgBIAEoCRIQCghxdWVzdGlvbhgCIAEoBBINCgVzaGFyZRgDIAEoARIOCgZ0b2tlbnMYBCABKAQiQgoOTGVhc2VCb29rU3RhdGUSFgoOZmFzdF9hdmFpbGFibGUYASABKAgSGAoQc3RyaWN0X2F2YWlsYWJsZRgCIAEoCCIdCglIZWFydGJlYXQSEAoIcmV2aXNpb24YASABKAQinwEKC1JlcG9ydEJhdGNoEg8KB25vZGVfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSEAoIc2VxdWVuY2UYAyABKAQSLAoFdXNhZ2UYBCADKAsyHS5nYXRlaG91c2Uubm9kZS52MS5Vc2FnZUNvdW50EjAKB21ldHJpY3MYBSADKAsyHy5nYXRlaG91c2Uubm9kZS52MS5NZXRyaWNTYW1wbGUiYwoKVXNhZ2VDb3VudBIOCgZ0ZW5hbnQYASABKAkSFQoNdXNhZ2VfcGxhbl9pZBgCIAEoCRISCgphcGlfa2V5X2lkGAMgASgJEgsKA2RheRgEIAEoCRINCgVjb3VudBgFIAEoBCKVAgoMTWV0cmljU2FtcGxlEg4KBnRlbmFudBgBIAEoCRIOCgZhcGlfaWQYAiABKAkSDQoFc3RhZ2UYAyABKAkSEAoIcmVzb3VyY2UYBCABKAkSEwoLaHR0cF9tZXRob2QYBSABKAkSDgoGbWludXRlGAYgASgEEg0KBWNvdW50GAcgASgEEhIKCmVycm9yc180eHgYCCABKAQSEgoKZXJyb3JzXzV4eBgJIAEoBBItCgdsYXRlbmN5GAogASgLMhwuZ2F0ZWhvdXNlLm5vZGUudjEuSGlzdG9ncmFtEjkKE2ludGVncmF0aW9uX2xhdGVuY3kYCyABKAsyHC5nYXRlaG91c2Uubm9kZS52MS5IaXN0b2dyYW0iaQoJSGlzdG9ncmFtEhYKDmJ1Y2tldF9pbmRleGVzGAEgAygNEhUKDWJ1Y2tldF9jb3VudHMYAiADKAQSDQoFY291bnQYAyABKAQSDgoGc3VtX21zGAQgASgBEg4KBm1heF9tcxgFIAEoASIwCg1SZXBvcnRSZWNlaXB0Eg0KBWVwb2NoGAEgASgEEhAKCHNlcXVlbmNlGAIgASgEKl4KCE5vZGVSb2xlEhkKFU5PREVfUk9MRV9VTlNQRUNJRklFRBAAEhgKFE5PREVfUk9MRV9EQVRBX1BMQU5FEAESHQoZTk9ERV9ST0xFX0ZVTkNUSU9OX1JVTk5FUhACKsEBCglFbnRyeUtpbmQSGgoWRU5UUllfS0lORF9VTlNQRUNJRklFRBAAEhQKEEVOVFJZX0tJTkRfU1RBR0UQARIZChVFTlRSWV9LSU5EX1VTQUdFX1BMQU4QAhIWChJFTlRSWV9LSU5EX0FQSV9LRVkQAxIXChNFTlRSWV9LSU5EX0ZVTkNUSU9OEAQSGgoWRU5UUllfS0lORF9ET01BSU5fTkFNRRAFEhoKFkVOVFJZX0tJTkRfQ0VSVElGSUNBVEUQBjKsAQoITm9kZUxpbmsSUAoHU2Vzc2lvbhIeLmdhdGVob3VzZS5ub2RlLnYxLk5vZGVNZXNzYWdlGiEuZ2F0ZWhvdXNlLm5vZGUudjEuQ29udHJvbE1lc3NhZ2UoATABEk4KBlJlcG9ydBIeLmdhdGVob3VzZS5ub2RlLnYxLlJlcG9ydEJhdGNoGiAuZ2F0ZWhvdXNlLm5vZGUudjEuUmVwb3J0UmVjZWlwdCgBMAFiBnByb3RvMw");
+  fileDesc("CiFnYXRlaG91c2Uvbm9kZS92MS9ub2RlX2xpbmsucHJvdG8SEWdhdGVob3VzZS5ub2RlLnYxIrMECgtOb2RlTWVzc2FnZRIpCgVoZWxsbxgBIAEoCzIYLmdhdGVob3VzZS5ub2RlLnYxLkhlbGxvSAASJQoDYWNrGAIgASgLMhYuZ2F0ZWhvdXNlLm5vZGUudjEuQWNrSAASJwoEbmFjaxgDIAEoCzIXLmdhdGVob3VzZS5ub2RlLnYxLk5hY2tIABI2CgxibG9iX3JlcXVlc3QYBCABKAsyHi5nYXRlaG91c2Uubm9kZS52MS5CbG9iUmVxdWVzdEgAEjgKDXF1b3RhX3JlcXVlc3QYBSABKAsyHy5nYXRlaG91c2Uubm9kZS52MS5RdW90YVJlcXVlc3RIABI6Cg5tYW5pZmVzdF9jaGVjaxgKIAEoCzIgLmdhdGVob3VzZS5ub2RlLnYxLk1hbmlmZXN0Q2hlY2tIABI6Cg5idWNrZXRfcmVxdWVzdBgLIAEoCzIgLmdhdGVob3VzZS5ub2RlLnYxLkJ1Y2tldFJlcXVlc3RIABI2CgxyYXRlX2RlbWFuZHMYFCABKAsyHi5nYXRlaG91c2Uubm9kZS52MS5SYXRlRGVtYW5kc0gAEjwKD2pvdXJuYWxfZHJhaW5lZBgVIAEoCzIhLmdhdGVob3VzZS5ub2RlLnYxLkpvdXJuYWxEcmFpbmVkSAASQQoSdGVzdF9pbnZva2VfcmVzdWx0GBYgASgLMiMuZ2F0ZWhvdXNlLm5vZGUudjEuVGVzdEludm9rZVJlc3VsdEgAQgYKBGtpbmQiqQMKBUhlbGxvEg8KB25vZGVfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSKQoEcm9sZRgDIAEoDjIbLmdhdGVob3VzZS5ub2RlLnYxLk5vZGVSb2xlEhgKEHNuYXBzaG90X2Zvcm1hdHMYBCADKA0SGQoRbWFuaWZlc3RfcmV2aXNpb24YBSABKAQSGAoQc29mdHdhcmVfdmVyc2lvbhgGIAEoCRI0CgZsYWJlbHMYByADKAsyJC5nYXRlaG91c2Uubm9kZS52MS5IZWxsby5MYWJlbHNFbnRyeRIRCglhZG1pbl91cmwYCCABKAkSMQoLZW50cnlfa2luZHMYCiADKA4yHC5nYXRlaG91c2Uubm9kZS52MS5FbnRyeUtpbmQSEAoIY2FuX21vdmUYCyABKAgSFwoPb2xkZXN0X3Byb3RvY29sGAwgASgNEhcKD25ld2VzdF9wcm90b2NvbBgNIAEoDRIXCg9jYW5fdGVzdF9pbnZva2UYFCABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIXCgNBY2sSEAoIcmV2aXNpb24YASABKAQiYAoETmFjaxIQCghyZXZpc2lvbhgBIAEoBBIqCgRraW5kGAIgASgOMhwuZ2F0ZWhvdXNlLm5vZGUudjEuRW50cnlLaW5kEgoKAmlkGAMgASgJEg4KBnJlYXNvbhgEIAEoCSIeCgtCbG9iUmVxdWVzdBIPCgdkaWdlc3RzGAEgAygJIi8KDU1hbmlmZXN0Q2hlY2sSEAoIcmV2aXNpb24YASABKAQSDAoEcm9vdBgCIAEoDCIgCg1CdWNrZXRSZXF1ZXN0Eg8KB2J1Y2tldHMYASADKA0iswEKDFF1b3RhUmVxdWVzdBIVCg11c2FnZV9wbGFuX2lkGAEgASgJEhIKCmFwaV9rZXlfaWQYAiABKAkSFAoMcGVyaW9kX3N0YXJ0GAMgASgJEg4KBndhbnRlZBgEIAEoBBIPCgdjb3VudGVkGAUgASgEEgwKBGhlbGQYBiABKAQSEAoIcmVwb3J0ZWQYByABKAQSDQoFZmluYWwYFCABKAgSEgoKZ2VuZXJhdGlvbhgVIAEoBCI9CgtSYXRlRGVtYW5kcxIuCgdkZW1hbmRzGAEgAygLMh0uZ2F0ZWhvdXNlLm5vZGUudjEuUmF0ZURlbWFuZCKaAQoKUmF0ZURlbWFuZBIOCgZidWNrZXQYASABKAkSEAoIcXVlc3Rpb24YAiABKAQSFwoPcmF0ZV9wZXJfc2Vjb25kGAMgASgBEg0KBWJ1cnN0GAQgASgBEhsKE2RlbWFuZGVkX3Blcl9zZWNvbmQYBSABKAESDgoGc3RyaWN0GAYgASgIEhUKDXdhbnRlZF90b2tlbnMYByABKAQifwoQVGVzdEludm9rZVJlc3VsdBIKCgJpZBgBIAEoBBIOCgZzdGF0dXMYAiABKA0SDwoHaGVhZGVycxgDIAMoCRIMCgRib2R5GAQgASgMEhIKCmxhdGVuY3lfbXMYBSABKA0SCwoDbG9nGAYgASgJEg8KB2ZhaWx1cmUYByABKAkiEAoOSm91cm5hbERyYWluZWQixwQKDkNvbnRyb2xNZXNzYWdlEi8KCG1hbmlmZXN0GAEgASgLMhsuZ2F0ZWhvdXNlLm5vZGUudjEuTWFuaWZlc3RIABInCgRibG9iGAIgASgLMhcuZ2F0ZWhvdXNlLm5vZGUudjEuQmxvYkgAEjQKC3F1b3RhX2dyYW50GAMgASgLMh0uZ2F0ZWhvdXNlLm5vZGUudjEuUXVvdGFHcmFudEgAEjEKCWhlYXJ0YmVhdBgEIAEoCzIcLmdhdGVob3VzZS5ub2RlLnYxLkhlYXJ0YmVhdEgAEi0KB3dlbGNvbWUYCiABKAsyGi5nYXRlaG91c2Uubm9kZS52MS5XZWxjb21lSAASKwoGZ29hd2F5GAsgASgLMhkuZ2F0ZWhvdXNlLm5vZGUudjEuR29hd2F5SAASOgoOYnVja2V0X2RpZ2VzdHMYDCABKAsyIC5nYXRlaG91c2Uubm9kZS52MS5CdWNrZXREaWdlc3RzSAASJwoEc2VhbBgNIAEoCzIXLmdhdGVob3VzZS5ub2RlLnYxLlNlYWxIABI0CgtyYXRlX2xlYXNlcxgUIAEoCzIdLmdhdGVob3VzZS5ub2RlLnYxLlJhdGVMZWFzZXNIABI9ChBsZWFzZV9ib29rX3N0YXRlGBUgASgLMiEuZ2F0ZWhvdXNlLm5vZGUudjEuTGVhc2VCb29rU3RhdGVIABI0Cgt0ZXN0X2ludm9rZRgWIAEoCzIdLmdhdGVob3VzZS5ub2RlLnYxLlRlc3RJbnZva2VIAEIGCgRraW5kIogBCgdXZWxjb21lEhgKEHNvZnR3YXJlX3ZlcnNpb24YASABKAkSEAoIc2VhbF9rZXkYAiABKAwSDAoEcG9vbBgDIAEoCRIxCgtlbnRyeV9raW5kcxgEIAMoDjIcLmdhdGVob3VzZS5ub2RlLnYxLkVudHJ5S2luZBIQCghwcm90b2NvbBgFIAEoDSIbCgZHb2F3YXkSEQoJd2l0aGluX21zGAEgASgNIjIKDUJ1Y2tldERpZ2VzdHMSEAoIcmV2aXNpb24YASABKAQSDwoHZGlnZXN0cxgCIAEoDCJPCgRTZWFsEhAKCHJldmlzaW9uGAEgASgEEgwKBHJvb3QYAiABKAwSFAoMc2VhbGVkX2F0X21zGAMgASgEEhEKCXNpZ25hdHVyZRgEIAEoDCLAAQoITWFuaWZlc3QSDAoEZnVsbBgBIAEoCBIQCghyZXZpc2lvbhgCIAEoBBIxCgdlbnRyaWVzGAMgAygLMiAuZ2F0ZWhvdXNlLm5vZGUudjEuTWFuaWZlc3RFbnRyeRINCgVzaW5jZRgEIAEoBBIMCgRwYXJ0GAogASgNEgwKBG1vcmUYCyABKAgSDwoHYnVja2V0cxgMIAMoDRIlCgRzZWFsGA0gASgLMhcuZ2F0ZWhvdXNlLm5vZGUudjEuU2VhbCK5AQoNTWFuaWZlc3RFbnRyeRIqCgRraW5kGAEgASgOMhwuZ2F0ZWhvdXNlLm5vZGUudjEuRW50cnlLaW5kEgoKAmlkGAIgASgJEg4KBnRlbmFudBgDIAEoCRIQCghyZXZpc2lvbhgEIAEoBBIyCgdjb250ZW50GAUgASgLMh8uZ2F0ZWhvdXNlLm5vZGUudjEuRW50cnlDb250ZW50SAASEQoHcmVtb3ZlZBgGIAEoCEgAQgcKBXN0YXRlIkIKDEVudHJ5Q29udGVudBIOCgZkaWdlc3QYASABKAkSEgoKYmxvYl9ieXRlcxgCIAEoBBIOCgZpbmxpbmUYAyABKAwiRAoEQmxvYhIOCgZkaWdlc3QYASABKAkSDQoFYnl0ZXMYAiABKAwSDAoEenN0ZBgDIAEoCBIPCgdtaXNzaW5nGAQgASgIIosBCgpRdW90YUdyYW50EhUKDXVzYWdlX3BsYW5faWQYASABKAkSEgoKYXBpX2tleV9pZBgCIAEoCRIUCgxwZXJpb2Rfc3RhcnQYAyABKAkSFQoNYWxsb3dlZF90b3RhbBgEIAEoBBIRCglleGhhdXN0ZWQYBSABKAgSEgoKZ2VuZXJhdGlvbhgUIAEoBCI6CgpSYXRlTGVhc2VzEiwKBmxlYXNlcxgBIAMoCzIcLmdhdGVob3VzZS5ub2RlLnYxLlJhdGVMZWFzZSJMCglSYXRlTGVhc2USDgoGYnVja2V0GAEgASgJEhAKCHF1ZXN0aW9uGAIgASgEEg0KBXNoYXJlGAMgASgBEg4KBnRva2VucxgEIAEoBCJ3CgpUZXN0SW52b2tlEgoKAmlkGAEgASgEEhAKCHNuYXBzaG90GAIgASgMEhMKC2h0dHBfbWV0aG9kGAMgASgJEhcKD3BhdGhfd2l0aF9xdWVyeRgEIAEoCRIPCgdoZWFkZXJzGAUgAygJEgwKBGJvZHkYBiABKAwiQgoOTGVhc2VCb29rU3RhdGUSFgoOZmFzdF9hdmFpbGFibGUYASABKAgSGAoQc3RyaWN0X2F2YWlsYWJsZRgCIAEoCCIdCglIZWFydGJlYXQSEAoIcmV2aXNpb24YASABKAQinwEKC1JlcG9ydEJhdGNoEg8KB25vZGVfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSEAoIc2VxdWVuY2UYAyABKAQSLAoFdXNhZ2UYBCADKAsyHS5nYXRlaG91c2Uubm9kZS52MS5Vc2FnZUNvdW50EjAKB21ldHJpY3MYBSADKAsyHy5nYXRlaG91c2Uubm9kZS52MS5NZXRyaWNTYW1wbGUiYwoKVXNhZ2VDb3VudBIOCgZ0ZW5hbnQYASABKAkSFQoNdXNhZ2VfcGxhbl9pZBgCIAEoCRISCgphcGlfa2V5X2lkGAMgASgJEgsKA2RheRgEIAEoCRINCgVjb3VudBgFIAEoBCKVAgoMTWV0cmljU2FtcGxlEg4KBnRlbmFudBgBIAEoCRIOCgZhcGlfaWQYAiABKAkSDQoFc3RhZ2UYAyABKAkSEAoIcmVzb3VyY2UYBCABKAkSEwoLaHR0cF9tZXRob2QYBSABKAkSDgoGbWludXRlGAYgASgEEg0KBWNvdW50GAcgASgEEhIKCmVycm9yc180eHgYCCABKAQSEgoKZXJyb3JzXzV4eBgJIAEoBBItCgdsYXRlbmN5GAogASgLMhwuZ2F0ZWhvdXNlLm5vZGUudjEuSGlzdG9ncmFtEjkKE2ludGVncmF0aW9uX2xhdGVuY3kYCyABKAsyHC5nYXRlaG91c2Uubm9kZS52MS5IaXN0b2dyYW0iaQoJSGlzdG9ncmFtEhYKDmJ1Y2tldF9pbmRleGVzGAEgAygNEhUKDWJ1Y2tldF9jb3VudHMYAiADKAQSDQoFY291bnQYAyABKAQSDgoGc3VtX21zGAQgASgBEg4KBm1heF9tcxgFIAEoASIwCg1SZXBvcnRSZWNlaXB0Eg0KBWVwb2NoGAEgASgEEhAKCHNlcXVlbmNlGAIgASgEKl4KCE5vZGVSb2xlEhkKFU5PREVfUk9MRV9VTlNQRUNJRklFRBAAEhgKFE5PREVfUk9MRV9EQVRBX1BMQU5FEAESHQoZTk9ERV9ST0xFX0ZVTkNUSU9OX1JVTk5FUhACKsEBCglFbnRyeUtpbmQSGgoWRU5UUllfS0lORF9VTlNQRUNJRklFRBAAEhQKEEVOVFJZX0tJTkRfU1RBR0UQARIZChVFTlRSWV9LSU5EX1VTQUdFX1BMQU4QAhIWChJFTlRSWV9LSU5EX0FQSV9LRVkQAxIXChNFTlRSWV9LSU5EX0ZVTkNUSU9OEAQSGgoWRU5UUllfS0lORF9ET01BSU5fTkFNRRAFEhoKFkVOVFJZX0tJTkRfQ0VSVElGSUNBVEUQBjKsAQoITm9kZUxpbmsSUAoHU2Vzc2lvbhIeLmdhdGVob3VzZS5ub2RlLnYxLk5vZGVNZXNzYWdlGiEuZ2F0ZWhvdXNlLm5vZGUudjEuQ29udHJvbE1lc3NhZ2UoATABEk4KBlJlcG9ydBIeLmdhdGVob3VzZS5ub2RlLnYxLlJlcG9ydEJhdGNoGiAuZ2F0ZWhvdXNlLm5vZGUudjEuUmVwb3J0UmVjZWlwdCgBMAFiBnByb3RvMw");
 
 /**
  * @generated from message gatehouse.node.v1.NodeMessage
@@ -73,6 +73,12 @@ export type NodeMessage = Message<"gatehouse.node.v1.NodeMessage"> & {
      */
     value: JournalDrained;
     case: "journalDrained";
+  } | {
+    /**
+     * @generated from field: gatehouse.node.v1.TestInvokeResult test_invoke_result = 22;
+     */
+    value: TestInvokeResult;
+    case: "testInvokeResult";
   } | { case: undefined; value?: undefined };
 };
 
@@ -163,6 +169,13 @@ export type Hello = Message<"gatehouse.node.v1.Hello"> & {
    * @generated from field: uint32 newest_protocol = 13;
    */
   newestProtocol: number;
+
+  /**
+   * The node answers TestInvoke; it is sent to no other.
+   *
+   * @generated from field: bool can_test_invoke = 20;
+   */
+  canTestInvoke: boolean;
 };
 
 /**
@@ -437,6 +450,61 @@ export const RateDemandSchema: GenMessage<RateDemand> = /*@__PURE__*/
   messageDesc(file_gatehouse_node_v1_node_link, 9);
 
 /**
+ * What a caller would have got, and how it came to that.
+ *
+ * @generated from message gatehouse.node.v1.TestInvokeResult
+ */
+export type TestInvokeResult = Message<"gatehouse.node.v1.TestInvokeResult"> & {
+  /**
+   * @generated from field: uint64 id = 1;
+   */
+  id: bigint;
+
+  /**
+   * @generated from field: uint32 status = 2;
+   */
+  status: number;
+
+  /**
+   * Name, value, name, value, ...
+   *
+   * @generated from field: repeated string headers = 3;
+   */
+  headers: string[];
+
+  /**
+   * @generated from field: bytes body = 4;
+   */
+  body: Uint8Array;
+
+  /**
+   * @generated from field: uint32 latency_ms = 5;
+   */
+  latencyMs: number;
+
+  /**
+   * In the lines of an execution log.
+   *
+   * @generated from field: string log = 6;
+   */
+  log: string;
+
+  /**
+   * Why there is no result; empty when there is one.
+   *
+   * @generated from field: string failure = 7;
+   */
+  failure: string;
+};
+
+/**
+ * Describes the message gatehouse.node.v1.TestInvokeResult.
+ * Use `create(TestInvokeResultSchema)` to create a new message.
+ */
+export const TestInvokeResultSchema: GenMessage<TestInvokeResult> = /*@__PURE__*/
+  messageDesc(file_gatehouse_node_v1_node_link, 10);
+
+/**
  * Everything that earlier epochs of this node counted has its receipts.
  *
  * @generated from message gatehouse.node.v1.JournalDrained
@@ -449,7 +517,7 @@ export type JournalDrained = Message<"gatehouse.node.v1.JournalDrained"> & {
  * Use `create(JournalDrainedSchema)` to create a new message.
  */
 export const JournalDrainedSchema: GenMessage<JournalDrained> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 10);
+  messageDesc(file_gatehouse_node_v1_node_link, 11);
 
 /**
  * @generated from message gatehouse.node.v1.ControlMessage
@@ -520,6 +588,12 @@ export type ControlMessage = Message<"gatehouse.node.v1.ControlMessage"> & {
      */
     value: LeaseBookState;
     case: "leaseBookState";
+  } | {
+    /**
+     * @generated from field: gatehouse.node.v1.TestInvoke test_invoke = 22;
+     */
+    value: TestInvoke;
+    case: "testInvoke";
   } | { case: undefined; value?: undefined };
 };
 
@@ -528,7 +602,7 @@ export type ControlMessage = Message<"gatehouse.node.v1.ControlMessage"> & {
  * Use `create(ControlMessageSchema)` to create a new message.
  */
 export const ControlMessageSchema: GenMessage<ControlMessage> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 11);
+  messageDesc(file_gatehouse_node_v1_node_link, 12);
 
 /**
  * The first message on a stream, before anything is read from the database.
@@ -577,7 +651,7 @@ export type Welcome = Message<"gatehouse.node.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 12);
+  messageDesc(file_gatehouse_node_v1_node_link, 13);
 
 /**
  * The control plane is about to stop: the node is to go elsewhere, at a random moment within this time.
@@ -596,7 +670,7 @@ export type Goaway = Message<"gatehouse.node.v1.Goaway"> & {
  * Use `create(GoawaySchema)` to create a new message.
  */
 export const GoawaySchema: GenMessage<Goaway> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 13);
+  messageDesc(file_gatehouse_node_v1_node_link, 14);
 
 /**
  * First 8 bytes of the digest of each bucket of the set digest, in their order, at this revision.
@@ -620,7 +694,7 @@ export type BucketDigests = Message<"gatehouse.node.v1.BucketDigests"> & {
  * Use `create(BucketDigestsSchema)` to create a new message.
  */
 export const BucketDigestsSchema: GenMessage<BucketDigests> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 14);
+  messageDesc(file_gatehouse_node_v1_node_link, 15);
 
 /**
  * "At this revision, the manifest of this role, these kinds and this pool has this root." Signed over `sealText` of
@@ -657,7 +731,7 @@ export type Seal = Message<"gatehouse.node.v1.Seal"> & {
  * Use `create(SealSchema)` to create a new message.
  */
 export const SealSchema: GenMessage<Seal> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 15);
+  messageDesc(file_gatehouse_node_v1_node_link, 16);
 
 /**
  * @generated from message gatehouse.node.v1.Manifest
@@ -721,7 +795,7 @@ export type Manifest = Message<"gatehouse.node.v1.Manifest"> & {
  * Use `create(ManifestSchema)` to create a new message.
  */
 export const ManifestSchema: GenMessage<Manifest> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 16);
+  messageDesc(file_gatehouse_node_v1_node_link, 17);
 
 /**
  * @generated from message gatehouse.node.v1.ManifestEntry
@@ -772,7 +846,7 @@ export type ManifestEntry = Message<"gatehouse.node.v1.ManifestEntry"> & {
  * Use `create(ManifestEntrySchema)` to create a new message.
  */
 export const ManifestEntrySchema: GenMessage<ManifestEntry> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 17);
+  messageDesc(file_gatehouse_node_v1_node_link, 18);
 
 /**
  * @generated from message gatehouse.node.v1.EntryContent
@@ -801,7 +875,7 @@ export type EntryContent = Message<"gatehouse.node.v1.EntryContent"> & {
  * Use `create(EntryContentSchema)` to create a new message.
  */
 export const EntryContentSchema: GenMessage<EntryContent> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 18);
+  messageDesc(file_gatehouse_node_v1_node_link, 19);
 
 /**
  * @generated from message gatehouse.node.v1.Blob
@@ -837,7 +911,7 @@ export type Blob = Message<"gatehouse.node.v1.Blob"> & {
  * Use `create(BlobSchema)` to create a new message.
  */
 export const BlobSchema: GenMessage<Blob> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 19);
+  messageDesc(file_gatehouse_node_v1_node_link, 20);
 
 /**
  * "In this period, this epoch may count up to `allowed_total` in all." Absolute, so a lost or repeated grant is harmless.
@@ -885,7 +959,7 @@ export type QuotaGrant = Message<"gatehouse.node.v1.QuotaGrant"> & {
  * Use `create(QuotaGrantSchema)` to create a new message.
  */
 export const QuotaGrantSchema: GenMessage<QuotaGrant> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 20);
+  messageDesc(file_gatehouse_node_v1_node_link, 21);
 
 /**
  * @generated from message gatehouse.node.v1.RateLeases
@@ -902,7 +976,7 @@ export type RateLeases = Message<"gatehouse.node.v1.RateLeases"> & {
  * Use `create(RateLeasesSchema)` to create a new message.
  */
 export const RateLeasesSchema: GenMessage<RateLeases> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 21);
+  messageDesc(file_gatehouse_node_v1_node_link, 22);
 
 /**
  * Holds from when the question was sent: a share for 3 s, tokens for as long as docs/limits.md says. An answer to any but the newest question
@@ -939,7 +1013,59 @@ export type RateLease = Message<"gatehouse.node.v1.RateLease"> & {
  * Use `create(RateLeaseSchema)` to create a new message.
  */
 export const RateLeaseSchema: GenMessage<RateLease> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 22);
+  messageDesc(file_gatehouse_node_v1_node_link, 23);
+
+/**
+ * Run one request through a draft that is not published, beside what the node serves. Answered by a TestInvokeResult of the same id.
+ *
+ * @generated from message gatehouse.node.v1.TestInvoke
+ */
+export type TestInvoke = Message<"gatehouse.node.v1.TestInvoke"> & {
+  /**
+   * Counts up within a stream.
+   *
+   * @generated from field: uint64 id = 1;
+   */
+  id: bigint;
+
+  /**
+   * Canonical JSON of a StageSnapshot with the one route that is to be run.
+   *
+   * @generated from field: bytes snapshot = 2;
+   */
+  snapshot: Uint8Array;
+
+  /**
+   * @generated from field: string http_method = 3;
+   */
+  httpMethod: string;
+
+  /**
+   * Below the stage, with the query if there is one.
+   *
+   * @generated from field: string path_with_query = 4;
+   */
+  pathWithQuery: string;
+
+  /**
+   * Name, value, name, value, ...
+   *
+   * @generated from field: repeated string headers = 5;
+   */
+  headers: string[];
+
+  /**
+   * @generated from field: bytes body = 6;
+   */
+  body: Uint8Array;
+};
+
+/**
+ * Describes the message gatehouse.node.v1.TestInvoke.
+ * Use `create(TestInvokeSchema)` to create a new message.
+ */
+export const TestInvokeSchema: GenMessage<TestInvoke> = /*@__PURE__*/
+  messageDesc(file_gatehouse_node_v1_node_link, 24);
 
 /**
  * Sent after Hello and whenever it changes. Without a lease book a node takes the fallback of each plan at once. A node to which it
@@ -968,7 +1094,7 @@ export type LeaseBookState = Message<"gatehouse.node.v1.LeaseBookState"> & {
  * Use `create(LeaseBookStateSchema)` to create a new message.
  */
 export const LeaseBookStateSchema: GenMessage<LeaseBookState> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 23);
+  messageDesc(file_gatehouse_node_v1_node_link, 25);
 
 /**
  * @generated from message gatehouse.node.v1.Heartbeat
@@ -985,7 +1111,7 @@ export type Heartbeat = Message<"gatehouse.node.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 24);
+  messageDesc(file_gatehouse_node_v1_node_link, 26);
 
 /**
  * @generated from message gatehouse.node.v1.ReportBatch
@@ -1024,7 +1150,7 @@ export type ReportBatch = Message<"gatehouse.node.v1.ReportBatch"> & {
  * Use `create(ReportBatchSchema)` to create a new message.
  */
 export const ReportBatchSchema: GenMessage<ReportBatch> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 25);
+  messageDesc(file_gatehouse_node_v1_node_link, 27);
 
 /**
  * @generated from message gatehouse.node.v1.UsageCount
@@ -1063,7 +1189,7 @@ export type UsageCount = Message<"gatehouse.node.v1.UsageCount"> & {
  * Use `create(UsageCountSchema)` to create a new message.
  */
 export const UsageCountSchema: GenMessage<UsageCount> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 26);
+  messageDesc(file_gatehouse_node_v1_node_link, 28);
 
 /**
  * One minute of one method of one stage on one node.
@@ -1136,7 +1262,7 @@ export type MetricSample = Message<"gatehouse.node.v1.MetricSample"> & {
  * Use `create(MetricSampleSchema)` to create a new message.
  */
 export const MetricSampleSchema: GenMessage<MetricSample> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 27);
+  messageDesc(file_gatehouse_node_v1_node_link, 29);
 
 /**
  * Log-linear histogram of milliseconds; bucket layout: libs/foundation/telemetry.
@@ -1177,7 +1303,7 @@ export type Histogram = Message<"gatehouse.node.v1.Histogram"> & {
  * Use `create(HistogramSchema)` to create a new message.
  */
 export const HistogramSchema: GenMessage<Histogram> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 28);
+  messageDesc(file_gatehouse_node_v1_node_link, 30);
 
 /**
  * The batch is applied (now or earlier) and may be forgotten by the node.
@@ -1201,7 +1327,7 @@ export type ReportReceipt = Message<"gatehouse.node.v1.ReportReceipt"> & {
  * Use `create(ReportReceiptSchema)` to create a new message.
  */
 export const ReportReceiptSchema: GenMessage<ReportReceipt> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 29);
+  messageDesc(file_gatehouse_node_v1_node_link, 31);
 
 /**
  * What the node serves decides which manifest entries it is sent.

@@ -1,0 +1,1 @@
+export { testInvokeOperations, type TestInvokeDependencies, type TestInvokeOperations } from './test-invoke.operations.js';

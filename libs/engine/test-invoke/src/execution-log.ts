@@ -1,0 +1,71 @@
+/**
+ * What happened to one request, in the lines of API Gateway's execution log (data-plane reference §10.5):
+ *
+ *   Execution log for request {id}
+ *   Sat Nov 21 18:00:41 UTC 2026 : Starting execution for request: {id}
+ *   ...
+ */
+import type { Clock } from '@gatehouse/kernel';
+
+const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+const HEADER_CHARS_MAX = 998;
+/** Ours: a body may have 10 MB, and nobody reads that in a log. */
+const BODY_CHARS_MAX = 64 * 1024;
+/** Their values are shown by their last characters alone. */
+const SECRETS = new Set(['authorization', 'proxy-authorization', 'x-api-key', 'x-amz-security-token', 'cookie', 'set-cookie']);
+const SHOWN_CHARS = 6;
+
+export class ExecutionLog {
+  private readonly lines: string[];
+
+  constructor(
+    requestId: string,
+    private readonly clock: Clock,
+  ) {
+    this.lines = [`Execution log for request ${requestId}`];
+    this.add(`Starting execution for request: ${requestId}`);
+  }
+
+  add(text: string): void {
+    this.lines.push(`${dateText(new Date(this.clock.nowMs()))} : ${text}`);
+  }
+
+  /** Ends with the end of a line. */
+  get text(): string {
+    return `${this.lines.join('\n')}\n`;
+  }
+}
+
+function dateText(date: Date): string {
+  const two = (value: number): string => String(value).padStart(2, '0');
+  const time = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()].map(two).join(':');
+  return `${DAYS[date.getUTCDay()]} ${MONTHS[date.getUTCMonth()]} ${two(date.getUTCDate())} ${time} UTC ${date.getUTCFullYear()}`;
+}
+
+/** `{a=b, c=d}`. `pairs`: name, value, name, value, ...; values of one name stand together. */
+export function mapText(pairs: readonly string[]): string {
+  const values = new Map<string, string[]>();
+  for (let i = 0; i < pairs.length; i += 2) {
+    const of = values.get(pairs[i]!);
+    if (of === undefined) values.set(pairs[i]!, [pairs[i + 1]!]);
+    else of.push(pairs[i + 1]!);
+  }
+  return `{${[...values].map(([name, list]) => `${name}=${list.join(',')}`).join(', ')}}`;
+}
+
+export function headersText(headers: readonly string[]): string {
+  const shown = headers.map((text, i) => (i % 2 === 1 && SECRETS.has(headers[i - 1]!.toLowerCase()) ? masked(text) : text));
+  return cut(mapText(shown), HEADER_CHARS_MAX);
+}
+
+export const bodyText = (body: Uint8Array | null): string =>
+  body === null ? '' : cut(Buffer.from(body).toString('utf8'), BODY_CHARS_MAX);
+
+/** A short value would be shown whole by its last characters: then none are. */
+const masked = (value: string): string =>
+  value.length <= 2 * SHOWN_CHARS
+    ? '*'.repeat(value.length)
+    : `${'*'.repeat(value.length - SHOWN_CHARS)}${value.slice(-SHOWN_CHARS)}`;
+
+const cut = (text: string, chars: number): string => (text.length <= chars ? text : `${text.slice(0, chars)} [TRUNCATED]`);

@@ -1,0 +1,1 @@
+export { TestRuns, type TestRequest, type TestResult, type TestRunsOptions } from './test-runs.js';

@@ -1,0 +1,201 @@
+/**
+ * TestInvokeMethod: one request through a draft, beside what the node serves. The route is linked by the same code as live ones and
+ * run by the same steps; only the connectors are wrapped, to write down what they send and get. Nothing of it is counted, throttled or
+ * kept: the control plane sends a snapshot in which nobody is asked for a key (control/test-invoke).
+ */
+import { Buffer } from 'node:buffer';
+import { performance } from 'node:perf_hooks';
+import { Readable } from 'node:stream';
+import type { StageSnapshot } from '@gatehouse/contracts';
+import { Intake, letGo, refuseRequest, resolveTarget, visibleHeaders, type DomainNames } from '@gatehouse/engine-accept';
+import {
+  Exchange,
+  headerText,
+  isHeaderToken,
+  LinkRefusal,
+  readAll,
+  runProgram,
+  type FaultKind,
+  type LinkedRoute,
+  type LinkedStage,
+  type WorldView,
+} from '@gatehouse/engine-exchange';
+import { FAULTS, type FaultName } from '@gatehouse/engine-faults';
+import { linkStage, readSnapshot, type LinkBindings } from '@gatehouse/engine-link';
+import { sha256Hex, type Clock } from '@gatehouse/kernel';
+import { bodyText, ExecutionLog, headersText, mapText } from './execution-log.js';
+import { BODY_BYTES_MAX, LoggingConnector } from './logging-connector.js';
+
+export interface TestRequest {
+  /** Canonical JSON of a StageSnapshot with one route. */
+  readonly snapshot: Uint8Array;
+  readonly httpMethod: string;
+  /** Below the stage. Need not be one that the route matches. */
+  readonly pathWithQuery: string;
+  readonly headers: readonly string[];
+  readonly body: Uint8Array;
+}
+
+export interface TestResult {
+  readonly status: number;
+  readonly headers: readonly string[];
+  readonly body: Uint8Array;
+  readonly latencyMs: number;
+  readonly log: string;
+}
+
+export interface TestRunsOptions {
+  readonly bindings: Pick<LinkBindings, 'limits' | 'http' | 'insecureHttp' | 'functions'>;
+  readonly world: () => WorldView;
+  readonly clock: Clock;
+}
+
+/** What AWS puts in the place of a caller's address and of the host name. */
+const SOURCE_IP = 'test-invoke-source-ip';
+const DOMAIN_NAME = 'testPrefix.testDomainName';
+const BASE = '.test-invoke';
+const NO_DOMAIN_NAMES: DomainNames = { domainName: () => null };
+/** Test runs are nobody's traffic. */
+const UNCOUNTED: LinkBindings['metrics'] = { series: () => ({ record: () => undefined }) };
+
+export class TestRuns {
+  private readonly intake: Intake;
+
+  constructor(private readonly options: TestRunsOptions) {
+    const noWorlds = { current: null as never, stage: () => 'ABSENT' as const };
+    this.intake = new Intake({ worlds: noWorlds, baseDomain: 'test-invoke' }); // for the identity of requests alone
+  }
+
+  async run(request: TestRequest): Promise<TestResult> {
+    const { clock, world } = this.options;
+    const snapshot = snapshotIn(request.snapshot);
+    const x = new Exchange();
+    x.startedAtMs = performance.now();
+    x.httpMethod = request.httpMethod;
+    x.requestHeaders = visibleHeaders(fitHeaders(request.headers));
+    x.requestBody = request.body.length === 0 ? null : bodyAtHand(Buffer.from(request.body));
+    this.intake.identify(x, request.pathWithQuery, clock.nowMs());
+    x.host = DOMAIN_NAME;
+    x.sourceIp = SOURCE_IP;
+    x.forwardedPort = '443';
+    x.forwardedProto = 'https';
+    x.world = world();
+    const log = new ExecutionLog(x.requestId, clock);
+    log.add(`HTTP Method: ${x.httpMethod}, Resource Path: ${x.path}`);
+    await this.answer(x, snapshot, request, log);
+    return this.result(x, log);
+  }
+
+  private async answer(x: Exchange, snapshot: StageSnapshot, request: TestRequest, log: ExecutionLog): Promise<void> {
+    let stage: LinkedStage;
+    try {
+      ({ stage } = linkStage(snapshot, '', this.bindingsFor(snapshot, log)));
+    } catch (cause) {
+      if (!(cause instanceof LinkRefusal)) throw cause;
+      return refuseRequest(x, FAULTS.API_CONFIGURATION_ERROR, `linking the stage: ${cause.message}`);
+    }
+    x.stage = stage;
+    const host = `${snapshot.apiId}.execute-api${BASE}`;
+    const target = resolveTarget(host, `/${snapshot.stage}${request.pathWithQuery}`, BASE, NO_DOMAIN_NAMES);
+    if (typeof target === 'string') return refuseRequest(x, FAULTS.MALFORMED_TARGET, 'reading the request target', stage.faults);
+    x.path = target.path;
+    x.resourcePath = target.resourcePath;
+    x.rawQuery = target.rawQuery;
+    x.route = routeFor(x, stage, snapshot);
+    const { paramNames, program } = x.route;
+    log.add(`Method request path: ${mapText(paramNames.flatMap((name, i) => [name, x.params[i]!]))}`);
+    log.add(`Method request query string: ${mapText(x.query)}`);
+    log.add(`Method request headers: ${headersText(x.requestHeaders)}`);
+    log.add(`Method request body before transformations: ${bodyText(request.body)}`);
+    await runProgram(program, x);
+  }
+
+  private bindingsFor({ region }: StageSnapshot, log: ExecutionLog): LinkBindings {
+    const { limits, http, insecureHttp, functions } = this.options.bindings;
+    return {
+      limits,
+      metrics: UNCOUNTED,
+      http: new LoggingConnector(http, log),
+      insecureHttp: new LoggingConnector(insecureHttp, log),
+      functions: new LoggingConnector(
+        functions,
+        log,
+        (arn) => `https://lambda.${region}.amazonaws.com/2015-03-31/functions/${arn}/invocations`,
+      ),
+    };
+  }
+
+  private async result(x: Exchange, log: ExecutionLog): Promise<TestResult> {
+    const body = await bodyOf(x);
+    letGo(x);
+    const headers = [...(x.responseBlock?.fields ?? []), ...x.responseHeaders];
+    if (x.fault === null) {
+      log.add(`Method response body after transformations: ${bodyText(body)}`);
+      log.add(`Method response headers: ${headersText(headers)}`);
+      log.add('Successfully completed execution');
+    } else log.add(failureText(x, x.fault));
+    log.add(`Method completed with status: ${x.status}`);
+    return { status: x.status, headers, body, latencyMs: Math.round(performance.now() - x.startedAtMs), log: log.text };
+  }
+}
+
+function snapshotIn(bytes: Uint8Array): StageSnapshot {
+  const { tenant, apiId, stage } = JSON.parse(Buffer.from(bytes).toString('utf8')) as StageSnapshot;
+  return readSnapshot(bytes, { tenant, apiId, stage, digest: sha256Hex(bytes) });
+}
+
+/** No parser has read these: what would end a header line on the way to a backend stays behind. */
+function fitHeaders(headers: readonly string[]): string[] {
+  const fit: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    const value = headerText(headers[i + 1]!);
+    if (isHeaderToken(headers[i]!) && value !== null) fit.push(headers[i]!, value);
+  }
+  return fit;
+}
+
+/** AWS runs the method whatever the path is; path parameters it does not have are empty then. */
+function routeFor(x: Exchange, stage: LinkedStage, { routes }: StageSnapshot): LinkedRoute {
+  const matched = stage.match(x);
+  if (matched !== null) return matched;
+  const { resourcePath } = x;
+  x.resourcePath = routes[0]!.path.replaceAll(/\{[^}]*\}/g, 'x');
+  const route = stage.match(x);
+  x.resourcePath = resourcePath;
+  x.params.fill('');
+  if (route === null) throw new Error(`the snapshot has no route for ${x.httpMethod} ${routes[0]!.path}`);
+  return route;
+}
+
+function bodyAtHand(body: Buffer): NonNullable<Exchange['requestBody']> {
+  return { declaredBytes: body.length, atHand: body, open: () => Readable.from([body]) };
+}
+
+async function bodyOf({ responseBody }: Exchange): Promise<Buffer> {
+  if (responseBody === null) return Buffer.alloc(0);
+  return Buffer.isBuffer(responseBody) ? responseBody : readAll(responseBody, BODY_BYTES_MAX);
+}
+
+/** Data-plane reference §3.13 and §4.4; where AWS's text is not known, what the node knows. */
+const FAILURES: Partial<Record<FaultName, string>> = {
+  INTEGRATION_TIMEOUT: 'a timeout error',
+  INTEGRATION_FAILURE: 'a network error communicating with endpoint',
+  INVALID_ENDPOINT: 'configuration error: Invalid endpoint address',
+  MALFORMED_FUNCTION_RESPONSE: 'configuration error: Malformed Lambda proxy response',
+  INTEGRATION_NOT_PERMITTED: 'configuration error: Invalid permissions on Lambda function',
+};
+
+function failureText(x: Exchange, fault: FaultKind): string {
+  if (fault === FAULTS.FUNCTION_FAILED)
+    return `Lambda execution failed with status 200 due to customer function error: ${reasonOf(x.faultCause)}.`;
+  const known = FAILURES[fault.name as FaultName];
+  if (known !== undefined) return `Execution failed due to ${known}`;
+  // What the node was doing stands before what is wrong, and before an address its place, which AWS does not name.
+  const reason = x.faultDoing
+    .replace(/^(?:linking the (?:route|stage)|mapping the request): /, '')
+    .replace(/^uri: (?=Invalid endpoint address)/, '');
+  if (fault.source === 'owner') return `Execution failed due to configuration error: ${reason}`;
+  return `Execution failed due to ${x.faultMessage ?? fault.name}: ${reason}`;
+}
+
+const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
