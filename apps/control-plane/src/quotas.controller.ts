@@ -1,4 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Inject, Param, Patch, Put, Req } from '@nestjs/common';
+import { republishTenant } from '@gatehouse/control-publish';
 import {
   AWS_QUOTAS,
   badRequest,
@@ -56,14 +57,17 @@ export class QuotasController {
   }
 
   private change(request: FastifyRequest, tenant: string, decide: (own: OwnQuotas) => OwnQuotas): Promise<TenantQuotas> {
-    return this.operator.answer(request, tenant, (id) =>
-      this.store.transact(id, async (tx) => {
-        const present = await tx.quotas.lock();
-        const own = decide(present);
-        if (own !== present) await tx.quotas.write(own);
-        return { tenant: id, quotas: withDefaults(own), own };
-      }),
-    );
+    return this.operator.answer(request, tenant, async (id) => {
+      const { present, own } = await this.store.transact(id, async (tx) => {
+        const before = await tx.quotas.lock();
+        const after = decide(before);
+        if (after !== before) await tx.quotas.write(after);
+        return { present: before, own: after };
+      });
+      // It stands in snapshots. Also where the number is the same: whoever was interrupted here sets it again.
+      if (own !== present && (own.payloadBytes ?? present.payloadBytes) !== undefined) await republishTenant(this.store, id);
+      return { tenant: id, quotas: withDefaults(own), own };
+    });
   }
 }
 

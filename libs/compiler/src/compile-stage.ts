@@ -23,6 +23,8 @@ export interface StageInput {
   readonly stage: Stage;
   readonly account: AccountSettings;
   readonly region: string;
+  /** Of a caller's body; absent: as on AWS. */
+  readonly payloadBytesMax?: number;
 }
 
 export interface CompiledStage {
@@ -78,6 +80,7 @@ export function compileStage(input: StageInput): CompiledStage {
         .sort((a, b) => compareText(a.responseType, b.responseType)),
       ...(models === undefined ? {} : { models }),
       ...(stage.cacheEpochs !== undefined && { cacheEpochs: stage.cacheEpochs }),
+      ...(input.payloadBytesMax !== undefined && { payloadBytesMax: input.payloadBytesMax }),
     },
     diagnostics: diagnostics.sorted(),
   };

@@ -36,6 +36,8 @@ export interface StageSnapshot {
    * responses and no decisions of authorizers yet; whoever adds a cache makes the number a part of its key.
    */
   readonly cacheEpochs?: { readonly responses: number; readonly authorizers: number };
+  /** Of a caller's body. Absent: 10 MiB, as on AWS; a node of an earlier release takes no more. */
+  readonly payloadBytesMax?: number;
 }
 
 /** Token bucket: refill per second (may be fractional) and capacity. */

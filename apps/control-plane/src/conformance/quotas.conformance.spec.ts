@@ -160,6 +160,32 @@ describe('what a raised quota opens, and what its error says', () => {
     expect(await tenant.apiGateway.updateIntegration({ ...key, patchOperations })).toMatchObject({ timeoutInMillis: 119_000 });
   });
 
+  test('payloads: every stage of the tenant is published again with the number, and without it when it is that of AWS', async () => {
+    const { restApiId } = await api();
+    for (const stageName of ['dev', 'prod']) await tenant.apiGateway.createDeployment({ restApiId, stageName });
+    const served = () =>
+      house.query<{ id: string; digest: string }>(
+        `SELECT id, digest FROM manifest_entries WHERE kind = 'STAGE' AND id LIKE $1 AND NOT removed ORDER BY id`,
+        [`${restApiId}/%`],
+      );
+    const limits = async () =>
+      Promise.all(
+        (await served()).map(async ({ digest }) => {
+          const bytes = await house.plane.store.manifest.blob(digest);
+          return (JSON.parse(Buffer.from(bytes!).toString()) as { payloadBytesMax?: number }).payloadBytesMax;
+        }),
+      );
+    const before = await served();
+    expect(await limits()).toEqual([undefined, undefined]);
+    await raise({ payloadBytes: 20_000_000 });
+    expect(await limits()).toEqual([20_000_000, 20_000_000]);
+    await tenant.apiGateway.createDeployment({ restApiId, stageName: 'later' });
+    expect(await limits()).toEqual([20_000_000, 20_000_000, 20_000_000]);
+    await tenant.apiGateway.deleteStage({ restApiId, stageName: 'later' });
+    expect((await asOperator('DELETE')).status).toBe(200);
+    expect(await served()).toEqual(before);
+  });
+
   test('templates of requests and responses, models and policies', async () => {
     const { key, restApiId } = await api();
     const text = 'x'.repeat(50);

@@ -7,6 +7,7 @@ export {
   publishFunction,
   publishStage,
   publishUsagePlan,
+  republishTenant,
   stageEntryId,
   unpublishApi,
   unpublishFunction,

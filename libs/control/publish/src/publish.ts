@@ -14,16 +14,20 @@
  */
 import { compileStage, encodeSnapshot, type CompiledStage, type Diagnostic } from '@gatehouse/compiler';
 import {
+  ApiError,
+  AWS_QUOTAS,
   badRequest,
   poolsField,
   withoutStage,
   type Deployment,
   type FunctionDefinition,
   type ManifestEntry,
+  type Page,
   type RestApi,
   type Stage,
   type TenantId,
   type TenantRepositories,
+  type TenantStore,
   type UsagePlan,
 } from '@gatehouse/domain';
 import { canonicalJson } from '@gatehouse/kernel';
@@ -34,13 +38,15 @@ async function compile(tx: TenantRepositories, stage: Stage, present?: Deploymen
   const deployment = present ?? (await tx.deployments.find({ apiId: stage.apiId, deploymentId: stage.deploymentId }));
   if (deployment === null)
     throw new Error(`stage ${stage.apiId}/${stage.stageName} points at deployment ${stage.deploymentId}, which is gone`);
+  const [account, { payloadBytes }] = await Promise.all([tx.account.read(), tx.quotas.read()]);
   return compileStage({
     tenant: tx.tenant,
     definition: deployment.definition,
     deploymentId: deployment.id,
     stage,
-    account: await tx.account.read(),
+    account,
     region: deployment.definition.api.region,
+    ...(payloadBytes !== AWS_QUOTAS.payloadBytes && { payloadBytesMax: payloadBytes }),
   });
 }
 
@@ -64,7 +70,7 @@ export interface KnownOfStage {
  * asked for at once costs one round trip.
  */
 export async function holdForPublishing(tx: TenantRepositories): Promise<void> {
-  await Promise.all([tx.account.read(), tx.placement.read()]);
+  await Promise.all([tx.account.read(), tx.quotas.read(), tx.placement.read()]);
 }
 
 /** Compiles the stage as given and returns the revision that carries it. BadRequest names every place that does not compile. */
@@ -82,6 +88,31 @@ export async function publishStage(tx: TenantRepositories, stage: Stage, known: 
     ...poolsField([await poolOfApi(tx, stage.apiId, known.api)]),
   };
   return tx.manifest.put('STAGE', stageEntryId(stage.apiId, stage.stageName), content, known.published);
+}
+
+const APIS_AT_ONCE = 100;
+
+/**
+ * Compiles and publishes all stages of the tenant again, one API after the other: for what is said of the tenant and stands in snapshots.
+ * Whoever publishes meanwhile reads what was said, too, under the API's lock. A stage that does not compile any more stays as it is served.
+ */
+export async function republishTenant(store: TenantStore, tenant: TenantId): Promise<void> {
+  let after: string | null = null;
+  do {
+    const page: Page<RestApi> = await store.transact(tenant, (tx) => tx.restApis.page({ after, limit: APIS_AT_ONCE }));
+    for (const { id } of page.items) await store.transact(tenant, (tx) => republishApi(tx, id));
+    after = page.next;
+  } while (after !== null);
+}
+
+async function republishApi(tx: TenantRepositories, apiId: string): Promise<void> {
+  const api = await tx.restApis.lock(apiId);
+  if (api === null) return;
+  for (const stage of await tx.stages.ofApi(apiId)) {
+    await publishStage(tx, stage, { api }).catch((error: unknown) => {
+      if (!(error instanceof ApiError)) throw error;
+    });
+  }
 }
 
 /** Takes the stage from the nodes and from the usage plans that name it. The caller removes the stage itself. */

@@ -13,6 +13,8 @@ export interface Quotas {
   readonly authorizers: number;
   /** Of one API. */
   readonly documentationParts: number;
+  /** Of one request to an API. */
+  readonly payloadBytes: number;
   readonly integrationTimeoutMsMax: number;
   /** One mapping template, as UTF-8. */
   readonly templateBytes: number;
@@ -42,6 +44,7 @@ export const AWS_QUOTAS: Quotas = {
   stageVariables: 100,
   authorizers: 10,
   documentationParts: 2_000,
+  payloadBytes: 10 * 1024 * 1024,
   integrationTimeoutMsMax: 29_000,
   templateBytes: 300 * 1024,
   modelBytes: 400 * 1024,

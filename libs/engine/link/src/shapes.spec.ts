@@ -13,6 +13,7 @@ const PROXY = {
   insecureSkipVerification: false,
 } as const;
 const STAGE = stageSnapshot({
+  payloadBytesMax: 1,
   accountThrottle: { ratePerSecond: 1, burst: 2 },
   binaryMediaTypes: ['a/b'],
   stageVariables: { a: 'b' },

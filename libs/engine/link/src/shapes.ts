@@ -126,6 +126,7 @@ export const checkStage: Check = record({
   routes: list(ROUTE),
   gatewayResponses: list(record({ responseType: text, statusCode: orNull(number), headers: texts, templates: texts })),
   models: optional(texts),
+  payloadBytesMax: optional(number),
 });
 
 export const checkUsagePlan: Check = record({

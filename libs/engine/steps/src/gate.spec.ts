@@ -250,6 +250,15 @@ test('exactly 10 MiB are let in', () => {
   expect(limitBody(settings())!(withBody(BODY_BYTES_MAX, Readable.from([])))).toBe(CONTINUE);
 });
 
+test('a tenant may have another limit, above or below, that of its stage', async () => {
+  const limited = (payloadBytesMax: number) => limitBody(settings({}, { payloadBytesMax }))!;
+  expect(limited(BODY_BYTES_MAX + 1)(withBody(BODY_BYTES_MAX + 1, Readable.from([])))).toBe(CONTINUE);
+  expect(limited(3)(withBody(4, Readable.from([])))).toBe(FAULT);
+  const x = withBody(null, Readable.from([Buffer.alloc(2), Buffer.alloc(2)]));
+  expect(limited(3)(x)).toBe(CONTINUE);
+  expect(await readBody({ type: 'buffer', reason: 'test' })!(x)).toBe(FAULT);
+});
+
 test('a body without a length is counted while it is read', async () => {
   const chunk = Buffer.alloc(1024 * 1024);
   const x = withBody(null, Readable.from(Array.from({ length: 11 }, () => chunk)));
