@@ -22,11 +22,19 @@ export class Finder {
   readonly #program: readonly Instruction[];
   /** The text itself when the pattern is one: most patterns in templates are. */
   readonly #literal: string | null;
+  /** What a match may begin with, by ASCII character; null when it may be empty or begins with an assertion. */
+  readonly #beginnings: Uint8Array | null;
+  /** Kept between searches: a search ends before the next begins. */
+  readonly #here: Threads;
+  readonly #next: Threads;
 
   private constructor(program: readonly Instruction[], groupCount: number, literal: string | null) {
     this.#program = program;
     this.groupCount = groupCount;
     this.#literal = literal;
+    this.#beginnings = beginningsOf(program);
+    this.#here = new Threads(program);
+    this.#next = new Threads(program);
   }
 
   /** Throws RegexError. */
@@ -57,11 +65,16 @@ export class Finder {
 
   #run(text: string, from: number, isWhole: boolean, budget: WorkBudget): Match | null {
     const slots = (this.groupCount + 1) * 2;
-    let here = new Threads(this.#program, text);
-    let next = new Threads(this.#program, text);
+    let [here, next] = [this.#here, this.#next];
+    here.clear();
     let found: number[] | null = null;
     for (let at = from; ;) {
-      if (found === null && (!isWhole || at === from)) here.add(0, at, freshCaptures(slots, at));
+      if (here.count === 0 && found === null && !isWhole && this.#beginnings !== null) {
+        const start = skipTo(text, at, this.#beginnings);
+        budget.left -= (start - at) >> 3;
+        at = start;
+      }
+      if (found === null && (!isWhole || at === from)) here.add(0, at, freshCaptures(slots, at), text);
       if (here.count === 0 && (found !== null || isWhole)) break;
       budget.left -= here.count + 1;
       if (budget.left < 0) throw new WorkLimitExceeded();
@@ -77,7 +90,7 @@ export class Finder {
           break; // threads behind this one are preferred less
         }
         if (codePoint !== -1 && instruction.kind === 'char' && holds(instruction.set, codePoint))
-          next.add(here.at[i]! + 1, after, here.captures[i]!);
+          next.add(here.at[i]! + 1, after, here.captures[i]!, text);
       }
       if (codePoint === -1) break;
       [here, next] = [next, here];
@@ -85,6 +98,35 @@ export class Finder {
     }
     return found;
   }
+}
+
+/** The next position at which a match may begin, or the end of the text. */
+function skipTo(text: string, from: number, beginnings: Uint8Array): number {
+  let at = from;
+  while (at < text.length) {
+    const code = text.charCodeAt(at);
+    if (code > 127 || beginnings[code] === 1) break;
+    at++;
+  }
+  return at;
+}
+
+function beginningsOf(program: readonly Instruction[]): Uint8Array | null {
+  const beginnings = new Uint8Array(128);
+  const seen = new Set<number>();
+  const pending = [0];
+  for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+    if (seen.has(at)) continue;
+    seen.add(at);
+    const instruction = program[at]!;
+    if (instruction.kind === 'char')
+      for (let code = 0; code < 128; code++) beginnings[code]! |= holds(instruction.set, code) ? 1 : 0;
+    else if (instruction.kind === 'jump') pending.push(instruction.to);
+    else if (instruction.kind === 'split') pending.push(instruction.first, instruction.second);
+    else if (instruction.kind === 'save') pending.push(at + 1);
+    else return null;
+  }
+  return beginnings;
 }
 
 function freshCaptures(slots: number, at: number): number[] {
@@ -101,20 +143,22 @@ class Threads {
   readonly #visited: Uint32Array;
   #round = 1;
 
-  constructor(
-    private readonly program: readonly Instruction[],
-    private readonly text: string,
-  ) {
+  constructor(private readonly program: readonly Instruction[]) {
     this.#visited = new Uint32Array(program.length);
   }
 
   clear(): void {
     this.count = 0;
-    this.#round++;
+    if (++this.#round === 2 ** 32) {
+      this.#visited.fill(0);
+      this.#round = 1;
+    }
   }
 
   /** Follows everything that consumes no character, first ways first. */
-  add(start: number, position: number, from: number[]): void {
+  add(start: number, position: number, from: number[], text: string): void {
+    const simple = this.program[start]!;
+    if (simple.kind === 'char') return this.#stand(start, from);
     const pending: [number, number[]][] = [[start, from]];
     for (let entry = pending.pop(); entry !== undefined; entry = pending.pop()) {
       const [at, captures] = entry;
@@ -132,26 +176,35 @@ class Threads {
           pending.push([at + 1, captures.with(instruction.slot, position)]);
           break;
         case 'char':
+          this.at[this.count] = at;
+          this.captures[this.count++] = captures;
+          break;
         case 'match':
           this.at[this.count] = at;
-          this.captures[this.count++] = instruction.kind === 'match' ? captures.slice() : captures;
+          this.captures[this.count++] = captures.slice(); // its end is written into it
           break;
         default:
-          if (this.#holds(instruction.kind, position)) pending.push([at + 1, captures]);
+          if (isAssertionMet(instruction.kind, text, position)) pending.push([at + 1, captures]);
       }
     }
   }
 
-  #holds(kind: 'first' | 'last' | 'boundary' | 'noBoundary', position: number): boolean {
-    if (kind === 'first') return position === 0;
-    if (kind === 'last') return isBeforeLastLineEnd(this.text, position);
-    const isBoundary = this.#isWord(position - 1) !== this.#isWord(position);
-    return isBoundary === (kind === 'boundary');
+  #stand(at: number, captures: number[]): void {
+    if (this.#visited[at] === this.#round) return;
+    this.#visited[at] = this.#round;
+    this.at[this.count] = at;
+    this.captures[this.count++] = captures;
   }
+}
 
-  #isWord(index: number): boolean {
-    return index >= 0 && index < this.text.length && holds(WORD, this.text.charCodeAt(index));
-  }
+function isAssertionMet(kind: 'first' | 'last' | 'boundary' | 'noBoundary', text: string, position: number): boolean {
+  if (kind === 'first') return position === 0;
+  if (kind === 'last') return isBeforeLastLineEnd(text, position);
+  return (isWord(text, position - 1) !== isWord(text, position)) === (kind === 'boundary');
+}
+
+function isWord(text: string, index: number): boolean {
+  return index >= 0 && index < text.length && holds(WORD, text.charCodeAt(index));
 }
 
 /** Java's `$`: at the end, or before the line end that ends the text. */

@@ -31,8 +31,8 @@ export interface RenderLimits {
   readonly chars: number;
 }
 
-/** A million steps are about a tenth of a second; the text is three bodies of the largest size (API Gateway quotas: 10 MB). */
-export const LIMITS: RenderLimits = { steps: 1_000_000, chars: 32 * 1024 * 1024 };
+/** Two million steps take some tenths of a second at worst; the text is three bodies of the largest size (API Gateway quotas: 10 MB). */
+export const LIMITS: RenderLimits = { steps: 2_000_000, chars: 32 * 1024 * 1024 };
 
 /** Ends a rendering; whoever knows the place turns it into a VtlRenderError. */
 export class RenderFailure extends Error {

@@ -18,22 +18,32 @@ import type { Access, Block, Call, Expression, MacroDefinition, ParsedTemplate, 
 
 /** API Gateway quotas: iterations of a #foreach loop in mapping templates. */
 const LOOP_MAX = 1_000;
+/** What a template with #evaluate reads is not known before it runs. */
+const ANY_NAME = '*';
 const NAMES_OF_EVALUATE_MAX = 10_000;
 
 export class CompiledTemplate {
   readonly #body: Step;
+  readonly #names: ReadonlySet<string>;
 
   constructor(
     private readonly template: string,
     parsed: ParsedTemplate,
     private readonly slots: Map<string, number>,
   ) {
-    this.#body = new Compiler(slots, parsed.macros, null).block(parsed.body);
+    const compiler = new Compiler(slots, parsed.macros, null);
+    this.#body = compiler.block(parsed.body);
+    this.#names = compiler.names;
   }
 
-  /** `variables` in the order of the names it was compiled with. Throws VtlRenderError. */
-  render(variables: readonly Value[], budget: Budget): string {
-    const run = new Run(budget, [...variables]);
+  /** False when no rendering can ask for this variable. */
+  mayRead(name: string): boolean {
+    return this.#names.has(name) || this.#names.has(ANY_NAME);
+  }
+
+  /** `variables` in the order of the names it was compiled with; the rendering keeps and changes the array. Throws VtlRenderError. */
+  render(variables: Value[], budget: Budget): string {
+    const run = new Run(budget, variables);
     try {
       this.#body(run);
     } catch (cause) {
@@ -65,6 +75,7 @@ interface Macro {
 type AccessStep = (run: Run, target: Value) => Value;
 
 class Compiler {
+  readonly names = new Set<string>();
   readonly #compiled = new Map<string, Macro>();
 
   constructor(
@@ -75,7 +86,7 @@ class Compiler {
   ) {}
 
   block(block: Block): Step {
-    const steps = block.map((statement) => this.#statement(statement));
+    const steps = this.#steps(block);
     const { length } = steps;
     if (length === 1) return steps[0]!;
     return (run) => {
@@ -88,7 +99,28 @@ class Compiler {
     };
   }
 
+  /** Texts and references in a row become one step: most of a template is that. */
+  #steps(block: Block): Step[] {
+    const steps: Step[] = [];
+    let row: (string | Evaluate)[] = [];
+    const endRow = (): void => {
+      if (row.length > 0) steps.push(printRow(row));
+      row = [];
+    };
+    for (const statement of block) {
+      if (statement.kind === 'text') row.push(statement.text);
+      else if (statement.kind === 'reference' && statement.backslashes === 0) row.push(this.#reference(statement));
+      else {
+        endRow();
+        steps.push(this.#statement(statement));
+      }
+    }
+    endRow();
+    return steps;
+  }
+
   #slot(name: string): number {
+    this.names.add(name);
     const known = this.slots.get(name);
     if (known !== undefined) return known;
     const slot = this.slots.size;
@@ -102,13 +134,8 @@ class Compiler {
 
   #statement(statement: Statement): Step {
     switch (statement.kind) {
-      case 'text': {
-        const { text } = statement;
-        return (run) => {
-          run.print(text);
-          return NEXT;
-        };
-      }
+      case 'text':
+        return printRow([statement.text]);
       case 'reference':
         return this.#print(statement);
       case 'set':
@@ -140,7 +167,7 @@ class Compiler {
   #print(reference: Reference): Step {
     const value = this.#reference(reference);
     const { backslashes, literal } = reference;
-    if (backslashes === 0) return (run) => printValue(run, value(run));
+    if (backslashes === 0) return printRow([value]);
     const prefix = '\\'.repeat(backslashes >> 1);
     if (backslashes % 2 === 0) {
       return (run) => {
@@ -277,6 +304,7 @@ class Compiler {
   }
 
   #evaluate({ source, offset }: Extract<Statement, { kind: 'evaluate' }>): Step {
+    this.names.add(ANY_NAME);
     const evaluate = this.expression(source);
     const at = this.#at(offset);
     const { macros } = this;
@@ -461,7 +489,7 @@ class Compiler {
     switch (access.kind) {
       case 'property': {
         const { name } = access;
-        return (_run, target) => propertyOf(target, name);
+        return (_run, target) => (target instanceof JavaMap ? target.get(name) : propertyOf(target, name));
       }
       case 'index': {
         const index = this.expression(access.index);
@@ -482,6 +510,41 @@ class Compiler {
       }
     }
   }
+}
+
+function printRow(parts: readonly (string | Evaluate)[]): Step {
+  const evaluators: Evaluate[] = [];
+  /** `texts[i]` stands before the value of `evaluators[i]`. */
+  const texts: string[] = [''];
+  for (const part of parts) {
+    if (typeof part === 'string') texts[texts.length - 1] += part;
+    else {
+      evaluators.push(part);
+      texts.push('');
+    }
+  }
+  const { length } = evaluators;
+  const last = texts[length]!;
+  if (length === 0) {
+    return (run) => {
+      run.print(last);
+      return NEXT;
+    };
+  }
+  return (run) => {
+    run.budget.step(length);
+    const before = run.out.length;
+    for (let i = 0; i < length; i++) {
+      if (texts[i] !== '') run.out += texts[i];
+      const value = evaluators[i]!(run);
+      if (typeof value === 'string') run.out += value;
+      else if (typeof value === 'number') run.out += String(value);
+      else if (value !== null && printValue(run, value) === STOP) return STOP;
+    }
+    if (last !== '') run.out += last;
+    run.budget.build(run.out.length - before);
+    return NEXT;
+  };
 }
 
 function compared(left: Value, right: Value): number {

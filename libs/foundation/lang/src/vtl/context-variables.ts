@@ -18,7 +18,8 @@ export interface Overrides {
 }
 
 export class ContextVariables extends JavaObject {
-  #map: JavaMap | null = null;
+  /** Of what has been read of groups such as `identity`: a template may change them, and reads them again. */
+  #groups: Map<string, JavaMap> | null = null;
   #request: JavaMap | null = null;
   #response: JavaMap | null = null;
 
@@ -29,10 +30,15 @@ export class ContextVariables extends JavaObject {
   override property(name: string): Value {
     if (name === 'requestOverride') return (this.#request ??= overrideMap('path', 'header', 'querystring'));
     if (name === 'responseOverride') return (this.#response ??= overrideMap('header'));
-    if (this.#map !== null) return this.#map.get(name);
     const value = Object.hasOwn(this.tree, name) ? this.tree[name]! : null;
-    if (value === null || typeof value !== 'object') return toValue(value);
-    return (this.#map = mapOf(this.tree)).get(name);
+    return value === null || typeof value !== 'object' ? toValue(value) : this.#group(name, value);
+  }
+
+  #group(name: string, tree: VariableTree): JavaMap {
+    const groups = (this.#groups ??= new Map());
+    let group = groups.get(name);
+    if (group === undefined) groups.set(name, (group = mapOf(tree)));
+    return group;
   }
 
   override call(method: string, values: readonly Value[]): Value | undefined {

@@ -90,8 +90,10 @@ export class InputVariable extends JavaObject {
 
   /** Path, then query string, then header; the names are case-sensitive. */
   #parameter(name: string): string {
-    for (const values of [this.parameters.path, this.parameters.querystring, this.parameters.header])
-      if (Object.hasOwn(values, name)) return values[name]!;
+    const { path, querystring, header } = this.parameters;
+    if (Object.hasOwn(path, name)) return path[name]!;
+    if (Object.hasOwn(querystring, name)) return querystring[name]!;
+    if (Object.hasOwn(header, name)) return header[name]!;
     return '';
   }
 }

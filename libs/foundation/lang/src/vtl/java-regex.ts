@@ -22,19 +22,17 @@ function finderOf(pattern: string, budget: Budget): Finder {
   return finder;
 }
 
-/** Runs `search` with the budget's steps: one for some sixteen positions tried. */
+/** Runs `search` with the budget's steps, one for a position of the pattern at a position of the text. */
 function counted<T>(budget: Budget, search: (work: { left: number }) => T): T {
-  const work = { left: budget.stepsLeft * 16 };
+  const work = { left: budget.stepsLeft };
   try {
-    return search(work);
+    const result = search(work);
+    budget.stepsLeft = Math.min(budget.stepsLeft, work.left);
+    return result;
   } catch (cause) {
-    if (cause instanceof WorkLimitExceeded) work.left = -16;
-    else throw cause;
-  } finally {
-    budget.stepsLeft = Math.floor(work.left / 16);
-    budget.step(0);
+    if (cause instanceof WorkLimitExceeded) throw new RenderFailure('The template takes more steps than allowed');
+    throw cause;
   }
-  throw new RenderFailure('The template takes more steps than allowed');
 }
 
 export function matchesPattern(text: string, pattern: string, budget: Budget): boolean {

@@ -56,7 +56,21 @@ class Parser {
     return value;
   }
 
+  /** Short whole numbers, which most are, without the pattern. */
   #number(): Value {
+    const { text } = this;
+    let at = this.#at;
+    let value = 0;
+    let code = text.charCodeAt(at);
+    for (; code >= 0x30 && code <= 0x39; code = text.charCodeAt(++at)) value = value * 10 + code - 0x30;
+    const length = at - this.#at;
+    const isPlain = length > 0 && length < 16 && (code === 0x2c || code === 0x7d || code === 0x5d);
+    if (!isPlain || (length > 1 && text.charCodeAt(this.#at) === 0x30)) return this.#anyNumber();
+    this.#at = at;
+    return value;
+  }
+
+  #anyNumber(): Value {
     NUMBER.lastIndex = this.#at;
     const match = NUMBER.exec(this.text);
     if (match === null) throw this.#error();

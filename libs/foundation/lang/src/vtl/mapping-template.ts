@@ -28,7 +28,11 @@ export interface Rendered {
 const NAMES = ['input', 'util', 'context', 'stageVariables'] as const;
 
 export class MappingTemplate {
-  private constructor(private readonly compiled: CompiledTemplate) {}
+  readonly #readsStageVariables: boolean;
+
+  private constructor(private readonly compiled: CompiledTemplate) {
+    this.#readsStageVariables = compiled.mayRead('stageVariables');
+  }
 
   /** Throws VtlSyntaxError. */
   static compile(template: string, charsMax?: number): MappingTemplate {
@@ -39,7 +43,7 @@ export class MappingTemplate {
   render(request: TemplateRequest, limits?: RenderLimits): Rendered {
     const budget = new Budget(limits);
     const context = new ContextVariables(request.context);
-    const stageVariables = new JavaMap(new Map(Object.entries(request.stageVariables)));
+    const stageVariables = this.#readsStageVariables ? new JavaMap(new Map(Object.entries(request.stageVariables))) : null;
     const input = new InputVariable(request.body, request.parameters, budget);
     const text = this.compiled.render([input, new UtilVariable(budget), context, stageVariables], budget);
     return { text, overrides: context.overrides(budget) };

@@ -16,6 +16,7 @@ export class UtilVariable extends JavaObject {
     this.budget.build(value.length);
     switch (method) {
       case 'parseJson':
+        this.budget.step(value.length >> 2);
         return parsedJson(value);
       case 'urlEncode':
         return formEncoded(value);
