@@ -469,7 +469,8 @@ describe('gateway responses', () => {
     expect(await patch(replace('/nothing', '1'))).toBe('400 BadRequestException: Invalid patch path /nothing');
     const parameters = { 'method.response.header.A': "'1'" };
     expect(await refusalOf(api.putGatewayResponse({ restApiId, responseType, responseParameters: parameters }))).toBe(
-      '400 BadRequestException: Invalid mapping expression specified: method.response.header.A',
+      '400 BadRequestException: Invalid mapping expression specified: Validation Result: warnings : [], ' +
+        'errors : [Invalid mapping expression specified: method.response.header.A]',
     );
     expect(await refusalOf(api.putGatewayResponse({ restApiId, responseType: 'TEAPOT' as 'THROTTLED' }))).toContain(
       "400 ValidationException: 1 validation error detected: Value 'TEAPOT' at 'responseType' failed to satisfy constraint",

@@ -3,6 +3,7 @@ import { badRequest, notFound, validationError } from '../errors.js';
 import { mapEntry, property } from '../patch/rules.js';
 import type { PatchRules } from '../patch/patch.js';
 import type { TextMap } from '../rest-apis/rest-api.js';
+import { checkGatewayResponseMapping } from '../rest-apis/mapping-expressions.js';
 import type { ApiPart } from './api-part.js';
 
 /** A customised response; its id is its type. Types without one have the response AWS gives. */
@@ -58,9 +59,6 @@ const STATUS_OF_TYPE: Readonly<Record<string, string | null>> = {
 export const GATEWAY_RESPONSE_TYPES: readonly string[] = Object.keys(STATUS_OF_TYPE);
 
 const DEFAULT_TEMPLATES: TextMap = { 'application/json': '{"message":$context.error.messageString}' };
-const PARAMETER = /^gatewayresponse\.header\.[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const VALUE =
-  /^(?:'[^']*'|method\.request\.(?:header|querystring|path|multivalueheader|multivaluequerystring)\.\S+|stageVariables\.\w+|context\.\S+)$/;
 const STATUS = /^[1-5]\d\d$/;
 
 /** Throws ValidationException for what is no type of response. */
@@ -91,10 +89,7 @@ export function checkGatewayResponse(response: GatewayResponse): GatewayResponse
         'Member must satisfy regular expression pattern: [1-5]\\d\\d',
     );
   }
-  for (const [name, value] of Object.entries(response.responseParameters ?? {})) {
-    if (!PARAMETER.test(name)) throw badRequest(`Invalid mapping expression specified: ${name}`);
-    if (!VALUE.test(value)) throw badRequest(`Invalid mapping expression specified: ${value}`);
-  }
+  for (const [name, value] of Object.entries(response.responseParameters ?? {})) checkGatewayResponseMapping(name, value);
   return response;
 }
 

@@ -13,6 +13,12 @@ export {
 } from './iam-policy/index.js';
 export { JsonSchema, SchemaError, type DocumentSource, type JsonSchemaSettings } from './json-schema/index.js';
 export { isLiteralTemplate } from './literal-template.js';
+export {
+  parseMappingExpression,
+  type MappingExpression,
+  type ParameterLocation,
+  type ParameterSide,
+} from './mapping-expression/mapping-expression.js';
 export { SelectionPattern, SelectionPatternError } from './selection-pattern.js';
 export { VtlRenderError, VtlSyntaxError } from './vtl/errors.js';
 export { parseTemplate } from './vtl/parser.js';
