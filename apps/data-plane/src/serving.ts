@@ -74,7 +74,12 @@ export class Serving {
       onDomainNames: () => this.worldCertificates.onChange?.(),
     });
     const world = () => this.keeper.current;
-    this.testRuns = new TestRuns({ bindings: { http, insecureHttp, functions, limits }, world, clock });
+    this.testRuns = new TestRuns({
+      bindings: { http, insecureHttp, functions, limits },
+      world,
+      clock,
+      onBug: (bug) => log.error({ err: bug }, 'bug in a test run of a draft'),
+    });
     this.worldCertificates = new WorldCertificates(this.keeper, `.${config.baseDomain.toLowerCase()}`);
     metrics.gauge('gatehouse_node_linked_stages', 'Stages whose programs are in memory', () => this.keeper.linkedCount, {
       isPerProcess: true,

@@ -18,8 +18,10 @@ const clock = new ManualClock(Date.UTC(2026, 10, 1, 9, 5, 7));
 let sent: UpstreamRequest[];
 let answer: UpstreamAnswer | UpstreamFailure;
 let runs: TestRuns;
+let bugs: unknown[];
 beforeEach(() => {
   sent = [];
+  bugs = [];
   answer = { status: 200, headers: ['X-A', 'b'], body: Buffer.from('hello') };
   const connector: Connector = { call: async (request) => (sent.push(request), answer) };
   runs = new TestRuns({
@@ -31,6 +33,7 @@ beforeEach(() => {
     },
     world: () => world,
     clock,
+    onBug: (bug) => bugs.push(bug),
   });
 });
 
@@ -133,6 +136,12 @@ test('a header that would end its line on the way to a backend stays behind', as
   const names = [...(block?.fields ?? []), ...headers].filter((_, i) => i % 2 === 0);
   expect(names).toContain('X-Good');
   for (const name of ['X-Bad', 'X Bad', 'X-Injected', 'Connection']) expect(names).not.toContain(name);
+});
+
+test('a connector that throws is our bug: told to the operator, and to the caller as a 500', async () => {
+  answer = undefined as never; // what no connector may resolve with
+  expect(await run()).toMatchObject({ status: 500 });
+  expect(bugs).toEqual([expect.any(TypeError)]);
 });
 
 test('bytes that are no snapshot are an error of whoever sent them', async () => {

@@ -48,6 +48,8 @@ export interface TestRunsOptions {
   readonly bindings: Pick<LinkBindings, 'limits' | 'http' | 'insecureHttp' | 'functions'>;
   readonly world: () => WorldView;
   readonly clock: Clock;
+  /** A step threw. The run answers 500. */
+  readonly onBug: (bug: unknown) => void;
 }
 
 /** What AWS puts in the place of a caller's address and of the host name. */
@@ -83,6 +85,7 @@ export class TestRuns {
     const log = new ExecutionLog(x.requestId, clock);
     log.add(`HTTP Method: ${x.httpMethod}, Resource Path: ${x.path}`);
     await this.answer(x, snapshot, request, log);
+    if (x.fault === FAULTS.BUG) this.options.onBug(x.faultCause);
     return this.result(x, log);
   }
 
