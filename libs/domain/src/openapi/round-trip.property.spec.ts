@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { readLocation, type DocumentationLocation, type DocumentationVersion } from '../api-parts/documentation.js';
 import { AWS_QUOTAS } from '../tenancy/quotas.js';
 import { freezeDefinition } from '../deployments/definition.js';
 import type { RestApiDefinition } from '../deployments/deployment.js';
@@ -336,6 +337,25 @@ describe.each([
       { seed: 12, numRuns: 25 },
     );
   });
+});
+
+test('documentation that is listed comes back part by part', () => {
+  const at = (location: Partial<DocumentationLocation>, properties: string): DocumentationVersion['parts'][number] => ({
+    location: { type: 'API', path: null, method: null, statusCode: null, name: null, ...location },
+    properties,
+  });
+  const parts = [
+    at({}, '{"info":{"description":"d"},"x-a":1}'),
+    at({ type: 'METHOD', path: '/pets', method: '*' }, '{"summary":"s"}'),
+    at({ type: 'RESPONSE_HEADER', path: '/pets', method: 'GET', statusCode: '200', name: 'ETag' }, '{"description":"e"}'),
+    at({ type: 'MODEL', name: 'Pet' }, '{"title":"P"}'),
+  ];
+  const documentation = { apiId: API, id: 'v1', description: null, createdAtMs: 0, parts };
+  const source = { definition: sampleDefinition(), stageName: 'prod', documentation };
+  const document = exportOpenApi(source, 'oas30', readExportExtensions('apigateway,documentation'));
+  const { documentation: read } = readOpenApi(document, { apiId: API, basePath: 'ignore' });
+  const back = (read ?? []).map(({ location, properties }) => ({ location: readLocation(location), properties }));
+  expect(back).toEqual(parts);
 });
 
 test('an API made by single operations keeps its document through an import', () => {

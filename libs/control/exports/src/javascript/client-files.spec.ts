@@ -175,6 +175,7 @@ describe('types', () => {
       model('Self', { $ref: '#' }),
       model('A', { oneOf: [modelRef('B'), { type: 'null' }] }),
       model('B', { anyOf: [modelRef('A')] }),
+      model('C', modelRef('A')),
       model('string', { type: 'string' }),
       model('1st', { type: 'object', additionalProperties: { type: 'number' } }),
       model('Promise', { type: 'array', items: [{ type: 'string' }] }),
@@ -206,7 +207,12 @@ describe('functions', () => {
 
   test('and their types have each a name of its own', () => {
     const named = (httpMethod: string, operationName: string) => method('pets', httpMethod, { operationName });
-    expect(namesOf(named('DELETE', 'pets'), named('GET', 'Pets'), named('POST', 'pets'))).toEqual(['pets', 'Pets_2', 'pets_3']);
+    expect(namesOf(named('DELETE', 'pets'), named('GET', 'Pets'), named('POST', 'pets'), named('PUT', 'pets_2'))).toEqual([
+      'pets',
+      'Pets_2',
+      'pets_3',
+      'pets_2_2',
+    ]);
   });
 });
 

@@ -32,11 +32,10 @@ const PLACES = { querystring: 'query', path: 'path', header: 'header' } as const
 /** In the order of the definition: path, then verb. */
 export function clientFunctions({ resources, methods, parts }: RestApiDefinition): ClientFunction[] {
   const paths = new Map(resources.map(({ id, path }) => [id, path]));
-  const taken = new Set<string>();
+  const taken = new TakenNames();
   return methods.map((method) => {
     const path = paths.get(method.resourceId)!;
-    const name = functionName(method, path, taken);
-    taken.add(upperFirst(name));
+    const name = taken.take(functionName(method, path));
     return {
       name,
       httpMethod: method.httpMethod,
@@ -52,15 +51,28 @@ export function clientFunctions({ resources, methods, parts }: RestApiDefinition
   });
 }
 
-/** An operation's own name where it is one in JavaScript; else the words of the path and the verb: `petsPetIdGet`. */
-function functionName({ operationName, httpMethod }: Method, path: string, taken: ReadonlySet<string>): string {
-  const isUsable = operationName !== null && /^[A-Za-z][A-Za-z0-9_$]*$/.test(operationName) && !RESERVED.has(operationName);
-  const wanted = isUsable ? operationName : wordsOf(path, httpMethod);
-  for (let count = 1; ; count++) {
-    const name = count === 1 ? wanted : `${wanted}_${count}`;
-    // Types are named after functions, with a capital.
-    if (!taken.has(upperFirst(name))) return name;
+/** Names given once each: `pets`, `pets_2`. Types are named after functions, with a capital, so `Pets` is taken as well. */
+class TakenNames {
+  readonly #taken = new Set<string>();
+  /** By wanted name, so that ten thousand operations of one name are not counted from one each. */
+  readonly #counts = new Map<string, number>();
+
+  take(wanted: string): string {
+    const key = upperFirst(wanted);
+    for (let count = (this.#counts.get(key) ?? 0) + 1; ; count++) {
+      const name = count === 1 ? wanted : `${wanted}_${count}`;
+      if (this.#taken.has(upperFirst(name))) continue;
+      this.#counts.set(key, count);
+      this.#taken.add(upperFirst(name));
+      return name;
+    }
   }
+}
+
+/** An operation's own name where it is one in JavaScript; else the words of the path and the verb: `petsPetIdGet`. */
+function functionName({ operationName, httpMethod }: Method, path: string): string {
+  const isUsable = operationName !== null && /^[A-Za-z][A-Za-z0-9_$]*$/.test(operationName) && !RESERVED.has(operationName);
+  return isUsable ? operationName : wordsOf(path, httpMethod);
 }
 
 /** `then` would make a promise of the client; the others are everybody's. */

@@ -17,26 +17,35 @@ export function typeName(model: string): string {
 
 /** A declaration per model, by name. */
 export function modelDeclarations(models: readonly Model[]): string {
-  const named = new Map(models.map((model) => [model.id, { model, schema: JSON.parse(model.schema) as unknown }]));
-  const standsForItself = (name: string): boolean => {
-    const seen = new Set<string>();
-    const leadsTo = (from: string): boolean =>
-      directReferences(named.get(from)?.schema, named.get(from)!.model).some((to) => {
-        if (to === name) return true;
-        if (seen.has(to) || !named.has(to)) return false;
-        seen.add(to);
-        return leadsTo(to);
-      });
-    return leadsTo(name);
-  };
-  return [...named]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, { model, schema }]) => {
+  const schemas = new Map(models.map((model) => [model.id, JSON.parse(model.schema) as unknown]));
+  const circular = leadingInCircles(new Map(models.map((model) => [model.id, directReferences(schemas.get(model.id), model)])));
+  return [...models]
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .map((model) => {
       // A type that is only another name of itself is none.
-      const text = standsForItself(name) ? 'unknown' : new ModelTypes(model, schema, named).text();
-      return `export type ${typeName(name)} = ${text};\n`;
+      const text = circular.has(model.id) ? 'unknown' : new ModelTypes(model, schemas.get(model.id), schemas).text();
+      return `export type ${typeName(model.id)} = ${text};\n`;
     })
     .join('');
+}
+
+/** Those from which one comes into a circle. Takes away, again and again, what leads to nothing that is left. */
+function leadingInCircles(references: ReadonlyMap<string, readonly string[]>): ReadonlySet<string> {
+  const left = new Map(
+    [...references].map(([name, targets]) => [name, new Set(targets.filter((target) => references.has(target)))]),
+  );
+  const referring = new Map<string, string[]>([...left.keys()].map((name) => [name, []]));
+  for (const [name, targets] of left) for (const target of targets) referring.get(target)!.push(name);
+  const free = [...left].flatMap(([name, targets]) => (targets.size === 0 ? [name] : []));
+  for (let name = free.pop(); name !== undefined; name = free.pop()) {
+    left.delete(name);
+    for (const source of referring.get(name)!) {
+      const targets = left.get(source)!;
+      targets.delete(name);
+      if (targets.size === 0) free.push(source);
+    }
+  }
+  return new Set(left.keys());
 }
 
 /** The models that a schema is, or is one of, without a member between. */
