@@ -35,7 +35,7 @@ const VARIABLES: ReadonlyMap<string, ContextVariable> = new Map<string, ContextV
   ['error.message', (x) => x.faultMessage],
   ['error.messageString', (x) => JSON.stringify(x.faultMessage)],
   ['error.responseType', (x) => x.fault?.responseType ?? null],
-  ['error.validationErrorString', (x) => (x.faultCause instanceof InvalidBody ? x.faultCause.message : null)],
+  ['error.validationErrorString', (x) => (x.faultCause instanceof InvalidBody ? x.faultCause.escapedMessage : null)],
   ['status', (x) => (x.status === 0 ? null : String(x.status))],
   ...[
     'isCanaryRequest',

@@ -9,6 +9,11 @@ export class InvalidBody {
     return (this.#message ??= `[${this.explain().join(', ')}]`);
   }
 
+  /** As it stands between the quotes of a JSON string: that is where templates put it, and a caller's text must not end one. */
+  get escapedMessage(): string {
+    return JSON.stringify(this.message).slice(1, -1);
+  }
+
   /** For the operator's log: what callers send stays out of it. */
   toString(): string {
     return 'the body does not fit its model';

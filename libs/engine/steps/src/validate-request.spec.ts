@@ -50,7 +50,7 @@ function answer(made: RouteSettings, text: string): string {
   for (const step of [checkParameters(made), checkBody(made)]) {
     if (step === null || step(x) === CONTINUE) continue;
     const detail = contextVariable('error.validationErrorString')!(x);
-    return detail === null ? x.faultMessage! : `${x.faultMessage} # ${detail}`;
+    return detail === null ? x.faultMessage! : `${x.faultMessage} # ${JSON.parse(`"${detail}"`)}`;
   }
   return 'valid';
 }
