@@ -119,6 +119,38 @@ describe('a MOCK', () => {
     expect((await api.testInvokeMethod(key)).status).toBe(200);
   });
 
+  test('validates the request as the draft says', async () => {
+    const { restApiId } = key;
+    const schema = '{"type":"object","required":["name"]}';
+    await api.createModel({ restApiId, name: 'Pet', contentType: 'application/json', schema });
+    const validator = await api.createRequestValidator({
+      restApiId,
+      name: 'all',
+      validateRequestBody: true,
+      validateRequestParameters: true,
+    });
+    await api.updateMethod({
+      ...key,
+      patchOperations: [
+        { op: 'replace', path: '/requestValidatorId', value: validator.id },
+        { op: 'add', path: '/requestModels/application~1json', value: 'Pet' },
+        { op: 'add', path: '/requestParameters/method.request.querystring.q', value: 'true' },
+        { op: 'replace', path: '/authorizationType', value: 'AWS_IAM' },
+      ],
+    });
+    const lines = async (input: { pathWithQueryString?: string; body?: string }) => {
+      const result = seen(await api.testInvokeMethod({ ...key, ...input }));
+      return [result.status, ...result.lines.slice(-2)];
+    };
+    expect(await lines({})).toEqual([400, 'Missing required request parameters: [q]', 'Method completed with status: 400']);
+    expect(await lines({ pathWithQueryString: '/users?q=1', body: '{}' })).toEqual([
+      400,
+      'Request body does not match model schema for content type application/json: [object has missing required properties (["name"])]',
+      'Method completed with status: 400',
+    ]);
+    expect((await lines({ pathWithQueryString: '/users?q=1', body: '{"name":"Rex"}' }))[0]).toBe(200);
+  });
+
   test('without a path is run on that of its resource, and on one that does not match it, too', async () => {
     expect((await api.testInvokeMethod(key)).log).toContain('Resource Path: /users\n');
     const elsewhere = await api.testInvokeMethod({ ...key, pathWithQueryString: '/elsewhere/entirely' });

@@ -5,6 +5,7 @@
 import { compileStage, encodeSnapshot } from '@gatehouse/compiler';
 import type { RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
 import {
+  AWS_QUOTAS,
   newStage,
   noSuchClientCertificate,
   unknownIntegration,
@@ -44,7 +45,9 @@ export async function compileDraft(tx: TenantRepositories, request: DraftRequest
   if (clientCertificateId !== '' && (await tx.clientCertificates.find(clientCertificateId)) === null)
     throw noSuchClientCertificate();
   const settings = stageVariables === undefined ? {} : { variables: stageVariables };
-  const stage = newStage(apiId, TEST_STAGE, TEST_STAGE, settings, nowMs, await tx.quotas.read());
+  const quotas = await tx.quotas.read();
+  const stage = newStage(apiId, TEST_STAGE, TEST_STAGE, settings, nowMs, quotas);
+  const { payloadBytes } = quotas;
   const { snapshot } = compileStage({
     tenant: tx.tenant,
     definition: {
@@ -63,6 +66,7 @@ export async function compileDraft(tx: TenantRepositories, request: DraftRequest
     stage: { ...stage, clientCertificateId: clientCertificateId === '' ? null : clientCertificateId },
     account: await tx.account.read(),
     region: api.region,
+    ...(payloadBytes !== AWS_QUOTAS.payloadBytes && { payloadBytesMax: payloadBytes }),
   });
   return { snapshot: encodeSnapshot(open(snapshot)), resource, integration: method.integration };
 }
@@ -81,13 +85,13 @@ const open = (snapshot: StageSnapshot): StageSnapshot => ({
   routes: snapshot.routes.map(openRoute),
 });
 
-/** What is refused for any other reason answers as what cannot be served, and not as if the caller lacked a permission. */
+/**
+ * The request is still validated. What is refused, for whatever reason, answers as what cannot be served, and not as if the caller
+ * lacked a permission.
+ */
 function openRoute(route: RouteSnapshot): RouteSnapshot {
   const { authorization } = route;
-  return {
-    ...route,
-    throttle: null,
-    authorization: { type: 'NONE' },
-    integration: authorization.type === 'REFUSE' ? { type: 'REFUSE', reason: authorization.reason } : route.integration,
-  };
+  const opened = { ...route, throttle: null };
+  if (authorization.type !== 'REFUSE') return opened;
+  return { ...opened, authorization: { type: 'NONE' }, integration: { type: 'REFUSE', reason: authorization.reason } };
 }

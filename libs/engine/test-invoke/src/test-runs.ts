@@ -11,8 +11,10 @@ import { Intake, letGo, refuseRequest, resolveTarget, visibleHeaders, type Domai
 import {
   Exchange,
   headerText,
+  InvalidBody,
   isHeaderToken,
   LinkRefusal,
+  mediaType,
   readAll,
   runProgram,
   type FaultKind,
@@ -191,6 +193,11 @@ const FAILURES: Partial<Record<FaultName, string>> = {
 function failureText(x: Exchange, fault: FaultKind): string {
   if (fault === FAULTS.FUNCTION_FAILED)
     return `Lambda execution failed with status 200 due to customer function error: ${reasonOf(x.faultCause)}.`;
+  if (fault === FAULTS.BAD_REQUEST_PARAMETERS && x.faultMessage !== null) return x.faultMessage;
+  if (x.faultCause instanceof InvalidBody) {
+    const type = mediaType(x.requestHeaders) ?? 'application/json';
+    return `Request body does not match model schema for content type ${type}: ${x.faultCause.message}`;
+  }
   const known = FAILURES[fault.name as FaultName];
   if (known !== undefined) return `Execution failed due to ${known}`;
   // What the node was doing stands before what is wrong, and before an address its place, which AWS does not name.
