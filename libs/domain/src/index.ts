@@ -183,6 +183,7 @@ export { usagePatchRules } from './usage-plans/usage-patch.js';
 export { patchUsagePlan } from './usage-plans/usage-plan-patch.js';
 export {
   checkDeletable,
+  checkMethodThrottles,
   checkOnePlanPerStage,
   isSameStage,
   readMethodThrottles,

@@ -1,4 +1,5 @@
 /** Quotas of a tenant: AWS's, until the operator says otherwise; every service asks for them at each call. */
+import { readFile } from 'node:fs/promises';
 import { AWS_QUOTAS } from '@gatehouse/domain';
 import { refusalOf, startControlPlaneHouse, type ControlPlaneHouse, type TestTenant } from '@gatehouse/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -26,6 +27,12 @@ async function asOperator(method: string, body?: string, account = tenant.accoun
 }
 const raise = async (quotas: Partial<typeof AWS_QUOTAS>) =>
   expect(await asOperator('PATCH', JSON.stringify(quotas))).toMatchObject({ status: 200 });
+
+test('the document names every quota and its number', async () => {
+  const document = await readFile(new URL('../../../../docs/quotas.md', import.meta.url), 'utf8');
+  for (const [name, value] of Object.entries(AWS_QUOTAS))
+    expect(document).toContain(`| \`${name}\` | ${value.toLocaleString('en-US')} |`);
+});
 
 describe('the admin API', () => {
   const answer = (own: object) => ({
@@ -217,6 +224,23 @@ describe('what a raised quota opens, and what its error says', () => {
     ]);
     await asOperator('DELETE');
     for (const one of await Promise.all(attempts())) expect(one).toBe('accepted');
+  });
+
+  test('method throttles of a stage in a usage plan', async () => {
+    const { restApiId } = await api();
+    await tenant.apiGateway.createDeployment({ restApiId, stageName: 'dev' });
+    await raise({ methodThrottles: 1 });
+    const limit = { rateLimit: 1, burstLimit: 1 };
+    const { id } = await tenant.apiGateway.createUsagePlan({
+      name: 'p',
+      apiStages: [{ apiId: restApiId, stage: 'dev', throttle: { '/a/GET': limit } }],
+    });
+    const path = `/apiStages/${restApiId}:dev/throttle/~1b/GET/rateLimit`;
+    const add = () =>
+      tenant.apiGateway.updateUsagePlan({ usagePlanId: id!, patchOperations: [{ op: 'replace', path, value: '1' }] });
+    expect(await refusalOf(add())).toMatch(/^429 LimitExceededException: Maximum number of .*\(quota methodThrottles: 1\)$/);
+    await raise({ methodThrottles: 2 });
+    await add();
   });
 
   test('authorizers and documentation parts of an API, plans of a key, and domain names', async () => {

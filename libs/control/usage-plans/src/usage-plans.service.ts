@@ -7,6 +7,7 @@ import {
   conflict,
   DuplicateKey,
   isSameStage,
+  checkMethodThrottles,
   checkRoom,
   notFound,
   patchUsagePlan,
@@ -55,6 +56,7 @@ export class UsagePlans {
       const plan: UsagePlan = { ...request, id: this.ids.id(6), productCode: null, createdAtMs: this.clock.nowMs() };
       try {
         return await this.store.transact(tenant, async (tx) => {
+          checkMethodThrottles(plan, await tx.quotas.read());
           await lockApis(tx, plan.apiStages);
           const missing = await firstMissing(tx, plan.apiStages);
           // The plan has no id yet that would tell the caller anything.
@@ -89,6 +91,7 @@ export class UsagePlans {
       await tx.account.read();
       const plan = (await tx.usagePlans.lock(planId)) ?? unknownPlan();
       const changed = patchUsagePlan(plan, operations);
+      checkMethodThrottles(changed, await tx.quotas.read());
       const added = addedStages(plan, changed);
       const missing = await firstMissing(tx, added);
       if (missing !== null) throw unknownPlannedStage(planId, missing);

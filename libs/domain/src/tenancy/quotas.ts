@@ -23,6 +23,8 @@ export interface Quotas {
   readonly policyChars: number;
   readonly accessLogFormatBytes: number;
   readonly usagePlansPerKey: number;
+  /** Of one stage in one usage plan. */
+  readonly methodThrottles: number;
   readonly domainNames: number;
   /** Of one domain name. */
   readonly basePathMappings: number;
@@ -51,6 +53,7 @@ export const AWS_QUOTAS: Quotas = {
   policyChars: 8192,
   accessLogFormatBytes: 3 * 1024,
   usagePlansPerKey: 10,
+  methodThrottles: 20,
   domainNames: 120,
   basePathMappings: 200,
   certificates: 2_500,

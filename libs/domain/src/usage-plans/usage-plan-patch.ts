@@ -6,7 +6,6 @@ import { badRequest } from '../errors.js';
 import { boundedOperations, type PatchOperation } from '../patch/patch.js';
 import type { PlannedStage, ThrottleLimits, UsagePlan } from './usage-plan.js';
 import {
-  checkMethodThrottles,
   isSameStage,
   methodThrottleKey,
   readMethodThrottles,
@@ -164,7 +163,7 @@ function readThrottleChange(
   const limit = number(value, path);
   return (throttles) => {
     const limits = readThrottle({ ...throttles?.[key], [member[2]!]: limit }) ?? NO_LIMITS;
-    return checkMethodThrottles({ ...throttles, [key]: limits });
+    return { ...throttles, [key]: limits };
   };
 }
 

@@ -1,10 +1,8 @@
 /** What a usage plan may say, whoever says it: CreateUsagePlan or a PATCH. Wording of these refusals is ours (AWS's is not public). */
-import { badRequest, conflict, limitExceeded, notFound } from '../errors.js';
+import { badRequest, conflict, notFound } from '../errors.js';
 import { unescapePointer } from '../patch/patch.js';
+import { checkRoom, type Quotas } from '../tenancy/quotas.js';
 import type { PlannedStage, QuotaPeriod, ThrottleLimits, UsagePlan } from './usage-plan.js';
-
-/** API Gateway guide, "Amazon API Gateway quotas and important notes": method throttles per stage of a plan. */
-export const METHOD_THROTTLES_PER_STAGE_MAX = 20;
 
 const QUOTA_PERIODS: readonly QuotaPeriod[] = ['DAY', 'WEEK', 'MONTH'];
 const OFFSET_MAX: Readonly<Record<QuotaPeriod, number>> = { DAY: 0, WEEK: 6, MONTH: 27 };
@@ -63,16 +61,18 @@ export function readMethodThrottles(
       throw badRequest(`Invalid method path "${path}" in the throttle of an API stage. Expected /{resourcePath}/{httpMethod}`);
     return [key, readThrottle(limits) ?? { rateLimit: null, burstLimit: null }] as const;
   });
-  return checkMethodThrottles(Object.fromEntries(entries));
+  return Object.fromEntries(entries);
 }
 
-export function checkMethodThrottles(
-  throttles: Readonly<Record<string, ThrottleLimits>>,
-): Readonly<Record<string, ThrottleLimits>> {
-  if (Object.keys(throttles).length > METHOD_THROTTLES_PER_STAGE_MAX) {
-    throw limitExceeded(`Maximum number of method throttles per stage of a usage plan is ${METHOD_THROTTLES_PER_STAGE_MAX}`);
-  }
-  return throttles;
+/** Throws LimitExceeded when a stage of the plan has more of them than it may have. */
+export function checkMethodThrottles({ apiStages }: Pick<UsagePlan, 'apiStages'>, quotas: Quotas): void {
+  const most = Math.max(0, ...apiStages.map(({ throttle }) => Object.keys(throttle ?? {}).length));
+  checkRoom(
+    quotas,
+    'methodThrottles',
+    most - 1,
+    'Maximum number of method throttles for a stage of this Usage Plan has been reached.',
+  );
 }
 
 const VERBS = new Set(['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'OPTIONS', 'HEAD', 'ANY']);
