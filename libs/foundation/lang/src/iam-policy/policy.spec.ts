@@ -58,6 +58,18 @@ describe('a statement speaks about a request that all its elements fit', () => {
       { keys: { 'aws:username': ['*'] } },
       NO_MATCH,
     ],
+    [
+      'an exception that nobody can name lets nobody in',
+      [allow({ Resource: undefined, NotResource: 'x/${aws:username}' })],
+      {},
+      NO_MATCH,
+    ],
+    [
+      'an exception that nobody can name keeps out',
+      [allow(), deny({ Resource: undefined, NotResource: 'x/${aws:username}' })],
+      {},
+      DENIED,
+    ],
     ['a variable without a value', [allow({ Resource: `${API}/\${aws:username}` })], { resource: `${API}/` }, NO_MATCH],
     [
       'a variable that has another value then',

@@ -145,7 +145,10 @@ function compileTexts(
     return compile(text);
   });
   const isOneOf = (text: string, values: KeyValues): boolean => patterns.some((pattern) => pattern.matches(text, values));
-  return own === undefined ? (text, values) => !isOneOf(text, values) : isOneOf;
+  if (own !== undefined) return isOneOf;
+  // What cannot be said to be excepted is not let in by that; it is kept out by it.
+  const isDeny = members['Effect'] === 'Deny';
+  return (text, values) => !isOneOf(text, values) && (isDeny || patterns.every((pattern) => pattern.isDecided(values)));
 }
 
 function all(conditions: readonly Condition[], values: KeyValues): boolean {

@@ -40,7 +40,12 @@ export class TextPattern {
       : null;
   }
 
-  /** False when a variable has no value: nothing can be said then. */
+  /** Whether every variable has a value: without, nothing matches, and nothing can be said to be something else. */
+  isDecided(values: KeyValues): boolean {
+    return this.fixed !== null || this.#filled(values) !== null;
+  }
+
+  /** False when a variable has no value. */
   matches(text: string, values: KeyValues): boolean {
     const tokens = this.fixed ?? this.#filled(values);
     return tokens !== null && matchTokens(tokens, this.settings.ignoresCase ? text.toLowerCase() : text);
