@@ -69,14 +69,14 @@ function knownMembers(properties: readonly (readonly [string, Subschema])[]): Ru
     holds: (value, run) => {
       run.left -= names.length;
       for (let i = 0; i < names.length; i++) {
-        const name = names[i]!;
-        if (name.isIn(value) && !schemas[i]!.holds(value[name.text], run)) return false;
+        const member = names[i]!.of(value);
+        if (member !== undefined && !schemas[i]!.holds(member, run)) return false;
       }
       return true;
     },
     explain: (value, run, messages) => {
       names.forEach((name, i) => {
-        if (name.isIn(value)) schemas[i]!.explain(value[name.text], run, messages);
+        if (name.isIn(value)) schemas[i]!.explain(name.of(value), run, messages);
       });
     },
   };

@@ -46,9 +46,13 @@ export class MemberName {
     this.isInherited = text in Object.prototype;
   }
 
-  /** Nothing that JSON.parse makes is undefined. */
+  /** The object's own member; `undefined` when there is none: nothing that JSON.parse makes is undefined. */
+  of(value: JsonObject): unknown {
+    return this.isInherited && !Object.hasOwn(value, this.text) ? undefined : value[this.text];
+  }
+
   isIn(value: JsonObject): boolean {
-    return this.isInherited ? Object.hasOwn(value, this.text) : value[this.text] !== undefined;
+    return this.of(value) !== undefined;
   }
 }
 
@@ -109,26 +113,22 @@ export class Subschema {
 
   holds(value: unknown, run: Run): boolean {
     if (--run.left < 0) throw new WorkLimitExceeded();
+    // What has nothing inside it is most of a value, and not worth counting the depth; it may still be asked about in circles.
+    if (this.sameValue.length === 0) {
+      if (typeof value === 'string') return (this.types & STRING) !== 0 && this.holdsAll(this.strings, value, run);
+      if (typeof value === 'number') return (this.types & typeOf(value)) !== 0 && this.holdsAll(this.numbers, value, run);
+    }
     if (++run.depth > DEPTH_MAX) throw new TooDeep();
-    const isValid = this.#holds(value, run);
+    const isValid = (this.types & typeOf(value)) !== 0 && this.holdsAll(this.rulesFor(value), value, run);
     run.depth--;
     return isValid;
   }
 
-  #holds(value: unknown, run: Run): boolean {
-    switch (typeof value) {
-      case 'string':
-        return (this.types & STRING) !== 0 && all(this.strings, value, run) && all(this.anything, value, run);
-      case 'number':
-        return (this.types & typeOf(value)) !== 0 && all(this.numbers, value, run) && all(this.anything, value, run);
-      case 'boolean':
-        return (this.types & BOOLEAN) !== 0 && all(this.anything, value, run);
-      default:
-        if (value === null) return (this.types & NULL) !== 0 && all(this.anything, value, run);
-        if (Array.isArray(value))
-          return (this.types & ARRAY) !== 0 && all(this.arrays, value, run) && all(this.anything, value, run);
-        return (this.types & OBJECT) !== 0 && all(this.objects, value as JsonObject, run) && all(this.anything, value, run);
-    }
+  private holdsAll<T>(own: readonly Rule<T>[], value: T, run: Run): boolean {
+    for (let i = 0; i < own.length; i++) if (!own[i]!.holds(value, run)) return false;
+    const { anything } = this;
+    for (let i = 0; i < anything.length; i++) if (!anything[i]!.holds(value, run)) return false;
+    return true;
   }
 
   explain(value: unknown, run: Run, messages: string[]): void {
@@ -139,33 +139,28 @@ export class Subschema {
       const allowed = JSON.stringify([...this.typeNames].sort());
       messages.push(`instance type (${typeName(value)}) does not match any allowed primitive type (allowed: ${allowed})`);
     } else {
-      for (const each of this.#rulesFor(value)) if (messages.length < MESSAGES_MAX) each.explain(value, run, messages);
+      for (const each of [...this.rulesFor(value), ...this.anything])
+        if (messages.length < MESSAGES_MAX) each.explain(value, run, messages);
     }
     run.depth--;
   }
 
-  #rulesFor(value: unknown): readonly Rule[] {
-    const type = typeOf(value);
-    const own =
-      type === STRING
-        ? this.strings
-        : type === OBJECT
-          ? this.objects
-          : type === ARRAY
-            ? this.arrays
-            : (type & (NUMBER | INTEGER)) !== 0
-              ? this.numbers
-              : NO_RULES;
-    return [...(own as readonly Rule[]), ...this.anything];
+  /** Those of the value's type; it has been looked at. */
+  private rulesFor(value: unknown): readonly Rule[] {
+    switch (typeof value) {
+      case 'string':
+        return this.strings as readonly Rule[];
+      case 'number':
+        return this.numbers as readonly Rule[];
+      case 'object':
+        return value === null ? NO_RULES : ((Array.isArray(value) ? this.arrays : this.objects) as readonly Rule[]);
+      default:
+        return NO_RULES;
+    }
   }
 }
 
 export const MESSAGES_MAX = 10;
-
-function all<T>(rules: readonly Rule<T>[], value: T, run: Run): boolean {
-  for (let i = 0; i < rules.length; i++) if (!rules[i]!.holds(value, run)) return false;
-  return true;
-}
 
 const SHOWN_CHARS_MAX = 100;
 

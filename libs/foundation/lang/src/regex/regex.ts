@@ -98,10 +98,11 @@ export class Regex {
   test(text: string, budget: WorkBudget | null = null): boolean {
     let state = (this.#start ??= this.#remember(this.matchesWhole || !this.#floats ? [0] : [], START_OF_TEXT));
     const { length } = text;
+    const asciiClasses = this.#asciiClasses;
     for (let i = 0; i < length; i++) {
       let codePoint = text.charCodeAt(i);
       let classIndex: number;
-      if (codePoint < 128) classIndex = this.#asciiClasses[codePoint]!;
+      if (codePoint < 128) classIndex = asciiClasses[codePoint]!;
       else {
         codePoint = text.codePointAt(i)!;
         if (codePoint > 0xffff) i++;
