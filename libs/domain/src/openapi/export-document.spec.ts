@@ -152,6 +152,11 @@ describe('documents', () => {
     ]);
   });
 
+  test.each(['NONE', 'AWS_IAM'])('name no authorizer that a method of type %s no longer uses', (authorizationType) => {
+    const document = one(sampleMethod('pets12', 'GET', { authorizationType, authorizerId: 'token1' }));
+    expect(JSON.stringify(operationOf(document, '/pets', 'get')['security'] ?? [])).not.toContain('door');
+  });
+
   test('keep the names of tenants apart from those of JavaScript', () => {
     const requestParameters = { 'method.request.querystring.__proto__': true };
     const schema = '{"type":"object","properties":{"__proto__":{"type":"string"},"constructor":{"type":"string"}}}';

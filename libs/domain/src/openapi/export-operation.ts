@@ -29,7 +29,7 @@ export function exportOperation(method: Method, resource: Resource, context: Ope
     ...exportParameters(method, resource, context),
     ...(isSwagger ? swaggerBody(method, resource, context) : []),
   ];
-  const { authorizationType, integration, requestValidatorId } = method;
+  const { integration, requestValidatorId } = method;
   return present({
     ...documentation.about('METHOD', { path: resource.path, method: method.httpMethod }),
     operationId: method.operationName ?? undefined,
@@ -43,8 +43,6 @@ export function exportOperation(method: Method, resource: Resource, context: Ope
     security: security.requirementsOf(method),
     'x-amazon-apigateway-request-validator':
       extensions.validators && requestValidatorId !== null ? context.validatorName(requestValidatorId) : undefined,
-    // Without the scheme's own extension nothing else would say so.
-    'x-amazon-apigateway-auth': extensions.integrations && authorizationType === 'AWS_IAM' ? { type: 'AWS_IAM' } : undefined,
     'x-amazon-apigateway-integration':
       extensions.integrations && integration !== null ? exportIntegration(integration, resource) : undefined,
   });

@@ -23,13 +23,13 @@ export function exportSecurity(
 
   const requirementsOf = (method: Method): Json | undefined => {
     const requirements: JsonObject[] = [];
-    const authorizer = method.authorizerId === null ? undefined : byId.get(method.authorizerId);
+    const authorizer = byId.get(authorizerIdOf(method) ?? '');
     if (method.authorizationType === 'AWS_IAM') requirements.push({ [sigv4]: [] });
     if (authorizer !== undefined) requirements.push(fromPairs([[authorizer.name, method.authorizationScopes]]));
     if (method.apiKeyRequired) requirements.push({ [apiKey]: [] });
     return requirements.length === 0 ? undefined : requirements;
   };
-  const isUsed = ({ id }: Authorizer): boolean => methods.some(({ authorizerId }) => authorizerId === id);
+  const isUsed = ({ id }: Authorizer): boolean => methods.some((method) => authorizerIdOf(method) === id);
   const schemes: [string, Json][] = authorizers
     .filter((authorizer) => extensions.authorizers || isUsed(authorizer))
     .map((authorizer) => [authorizer.name, authorizerScheme(authorizer, extensions)]);
@@ -39,6 +39,11 @@ export function exportSecurity(
     schemes.push([sigv4, present({ ...header('Authorization'), 'x-amazon-apigateway-authtype': authtype })]);
   }
   return { requirementsOf, schemes: fromPairs(schemes.sort(([a], [b]) => (a < b ? -1 : 1))) };
+}
+
+/** A method whose type wants none may still name one, from the time before its type was changed. */
+function authorizerIdOf({ authorizationType, authorizerId }: Method): string | null {
+  return authorizationType === 'CUSTOM' || authorizationType === 'COGNITO_USER_POOLS' ? authorizerId : null;
 }
 
 /** An authorizer may have the name that AWS gives its own schemes. */

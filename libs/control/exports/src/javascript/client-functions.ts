@@ -114,7 +114,8 @@ function resultModels({ methodResponses }: Method): string[] {
   return models.includes(null) ? [] : [...new Set(models as string[])];
 }
 
-function authorizationHeader({ authorizerId }: Method, parts: DeployedParts | undefined): string | null {
+function authorizationHeader({ authorizationType, authorizerId }: Method, parts: DeployedParts | undefined): string | null {
+  if (authorizationType !== 'CUSTOM' && authorizationType !== 'COGNITO_USER_POOLS') return null;
   const source = parts?.authorizers.find(({ id }) => id === authorizerId)?.identitySource;
   return /^method\.request\.header\.([^\s,]+)$/.exec(source ?? '')?.[1] ?? null;
 }
