@@ -325,6 +325,11 @@ describe('authorizers', () => {
       'Invalid Authorizer URI: arn:aws:lambda:us-east-1:111111111111:function:check. Authorizer URI should be a valid API Gateway ARN that represents a Lambda function invocation.',
     ],
     ['too long a memory', { authorizerResultTtlInSeconds: 3_601 }, 'Authorizer result TTL must be between 0 and 3600 seconds'],
+    [
+      'an expression that would look back',
+      { identityValidationExpression: '(a)\\1' },
+      'Invalid identity validation expression specified: back references are not supported, at character 5',
+    ],
     ['no identity source', { identitySource: undefined }, 'Identity source is required for a TOKEN authorizer'],
     [
       'an identity source that tokens have not',

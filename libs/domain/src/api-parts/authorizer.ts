@@ -1,4 +1,5 @@
 /** Authorizers of REST APIs (API Gateway guide, "Lambda authorizers", "Amazon Cognito user pools as authorizer"). */
+import { SelectionPattern, SelectionPatternError } from '@gatehouse/lang';
 import { badRequest, conflict, notFound, validationError } from '../errors.js';
 import type { PatchRule, PatchRules } from '../patch/patch.js';
 import { optionalProperty, property, textOrNull, valueList } from '../patch/rules.js';
@@ -65,6 +66,7 @@ export function checkAuthorizer(authorizer: Authorizer): Authorizer {
   if (ttl !== null && !(Number.isInteger(ttl) && ttl >= 0 && ttl <= TTL_SECONDS_MAX))
     throw badRequest(`Authorizer result TTL must be between 0 and ${TTL_SECONDS_MAX} seconds`);
   checkIdentitySource(authorizer);
+  checkValidationExpression(authorizer.identityValidationExpression);
   if (authorizer.authorizerCredentials !== null && !ROLE_ARN.test(authorizer.authorizerCredentials))
     throw badRequest('Invalid ARN specified in the request');
   if (type !== 'COGNITO_USER_POOLS') checkUri(authorizer.authorizerUri ?? '');
@@ -95,6 +97,17 @@ function checkIdentitySource({ type, identitySource, authorizerResultTtlInSecond
   const sources = type === 'REQUEST' ? identitySource.split(',').map((source) => source.trim()) : [identitySource];
   const form = type === 'REQUEST' ? ANY_SOURCE : HEADER_SOURCE;
   for (const source of sources) if (!form.test(source)) throw badRequest(`Invalid identity source specified: ${source}`);
+}
+
+/** It is run over what callers send, and so in bounded time, as selection patterns are. */
+function checkValidationExpression(expression: string | null): void {
+  if (expression === null) return;
+  try {
+    SelectionPattern.parse(expression);
+  } catch (error) {
+    if (!(error instanceof SelectionPatternError)) throw error;
+    throw badRequest(`Invalid identity validation expression specified: ${error.message}`);
+  }
 }
 
 function checkUri(uri: string): void {
