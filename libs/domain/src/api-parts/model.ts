@@ -60,17 +60,39 @@ const invalidSchema = (error: string): Error =>
  * Throws BadRequest unless the schema is one of draft-04 and each of its references leads somewhere. `models` are the API's; those that
  * `refersToModels` says nothing of may be left out.
  */
-export function checkModelSchema(model: Model, models: readonly Model[]): void {
+export function checkModelSchema(model: Model, models: readonly Model[], source = modelSource(model.apiId, models)): void {
   try {
-    JsonSchema.compile(readSchema(model.schema), {
-      uri: modelUri(model.apiId, model.id),
-      documents: modelSource(model.apiId, models),
-    });
+    JsonSchema.compile(readSchema(model.schema), { uri: modelUri(model.apiId, model.id), documents: source });
   } catch (error) {
     if (error instanceof SchemaError) throw invalidSchema(`Invalid model schema specified. ${error.message}`);
     throw error;
   }
 }
+
+/** Enough for an API of 6 MB in which models refer to one another as they do in practice; some seconds at most. */
+const LOOKED_UP_CHARS_MAX = 20_000_000;
+
+/**
+ * For many calls of `checkModelSchema`: each takes along all that a model refers to, and in a chain of thousands that is all the others.
+ * Beyond a bound the rest is refused.
+ */
+export function boundedModelSource(apiId: string, models: readonly Model[]): DocumentSource {
+  const source = modelSource(apiId, models);
+  const read = new Map<string, { readonly schema: unknown; readonly chars: number }>();
+  let left = LOOKED_UP_CHARS_MAX;
+  return (reference) => {
+    const known = read.get(reference) ?? sized(source(reference));
+    read.set(reference, known);
+    left -= known.chars;
+    if (left < 0) throw invalidSchema('Invalid model schema specified. Too many models refer to too many others');
+    return known.schema;
+  };
+}
+
+const sized = (schema: unknown): { schema: unknown; chars: number } => ({
+  schema,
+  chars: 100 + (JSON.stringify(schema)?.length ?? 0),
+});
 
 /**
  * Whether `checkModelSchema` would take each of them, as far as that can be said at once: many models that refer to one another are
@@ -186,10 +208,6 @@ const MODEL_REFERENCE = /^https:\/\/apigateway\.amazonaws\.com\/restapis\/([^/]+
 
 /** What other models call the model in a `$ref`. */
 export const modelUri = (apiId: string, name: string): string =>
-  `https://apigateway.amazonaws.com/restapis/${apiId}/models/${name}`;
-
-/** What a `$ref` to a model of the API says. */
-export const modelReference = (apiId: string, name: string): string =>
   `https://apigateway.amazonaws.com/restapis/${apiId}/models/${name}`;
 
 /** The name in a `$ref` to a model, whatever the API; `null` for any other reference. */

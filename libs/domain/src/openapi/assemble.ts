@@ -8,7 +8,7 @@
 import { checkAuthorizerCount, checkAuthorizerName, newAuthorizer, type Authorizer } from '../api-parts/authorizer.js';
 import { checkPartCount, type DocumentationPart, locationKey, newDocumentationPart } from '../api-parts/documentation.js';
 import { type GatewayResponse, newGatewayResponse } from '../api-parts/gateway-response.js';
-import { areAllSchemas, checkModelSchema, type Model, newModel } from '../api-parts/model.js';
+import { areAllSchemas, boundedModelSource, checkModelSchema, type Model, newModel } from '../api-parts/model.js';
 import { checkReferences, type KnownParts } from '../api-parts/references.js';
 import { newRequestValidator, type RequestValidator } from '../api-parts/request-validator.js';
 import { ApiError, badRequest } from '../errors.js';
@@ -121,8 +121,9 @@ class Assembly {
   /** Models may refer to one another in any order, so none is looked at before all are there. */
   #checkSchemas(imported: readonly Model[], models: readonly Model[]): void {
     if (areAllSchemas(this.#apiId, imported, models)) return;
+    const source = boundedModelSource(this.#apiId, models);
     for (const model of imported)
-      this.#refusals.attempt(`Unable to create model '${model.id}'`, () => checkModelSchema(model, models));
+      this.#refusals.attempt(`Unable to create model '${model.id}'`, () => checkModelSchema(model, models, source));
   }
 
   #requestValidators(): RequestValidator[] {

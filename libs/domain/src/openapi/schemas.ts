@@ -3,14 +3,17 @@
  * schema is the same model each time. A reference between them becomes the reference between models that AWS writes.
  */
 import { canonicalJson, sha256Hex } from '@gatehouse/kernel';
-import { modelNameIn, modelReference, type ModelRequest } from '../api-parts/model.js';
+import { modelNameIn, modelUri, type ModelRequest } from '../api-parts/model.js';
 import { asObject, asText, invalidDocument, type JsonObject, member, membersOf } from './json.js';
 import { pointerOf, type References } from './references.js';
+import { toDraft4 } from './schema-dialect.js';
 
 const CONTENT_TYPE = 'application/json';
 /** Of all that schemas quote from elsewhere, together. */
 const QUOTED_VALUES_MAX = 100_000;
 const PRIMITIVES = ['string', 'number', 'integer', 'boolean'];
+/** Of Swagger 2.0: a body that is no JSON. */
+const FILE = 'file';
 
 export class Schemas {
   readonly #inline = new Map<string, ModelRequest>();
@@ -52,7 +55,7 @@ export class Schemas {
       if (target === null) this.#unresolved(reference);
       return target === null ? null : this.#modelOf(withoutCircle(target, reference));
     }
-    if (membersOf(schema).length === 0) return null;
+    if (membersOf(schema).length === 0 || member(schema, 'type') === FILE) return null;
     const name = `MODEL${sha256Hex(canonicalJson(schema)).slice(0, 10)}`;
     if (!this.#inline.has(name)) this.#inline.set(name, this.#model(name, schema));
     return name;
@@ -63,7 +66,7 @@ export class Schemas {
       name,
       contentType: CONTENT_TYPE,
       description: asText(member(schema, 'description')),
-      schema: JSON.stringify(this.#localised(schema, new Set()), null, 2),
+      schema: JSON.stringify(this.#localised(toDraft4(schema), new Set()), null, 2),
     };
   }
 
@@ -92,17 +95,22 @@ export class Schemas {
     return Object.fromEntries(
       Object.entries(object).map(([name, value]) => [
         name,
-        name === '$ref' && typeof value === 'string'
-          ? modelReference(this.apiId, this.#nameIn(value)!)
-          : this.#localised(value, quoted),
+        name === '$ref' && typeof value === 'string' ? this.#between(value) : this.#localised(value, quoted),
       ]),
     );
+  }
+
+  /** The same reference between models; one of AWS's own may go into the middle of a model. */
+  #between(reference: string): string {
+    const uri = modelUri(this.apiId, this.#nameIn(reference)!);
+    const fragmentAt = reference.startsWith('https://') ? reference.indexOf('#') : -1;
+    return fragmentAt === -1 ? uri : uri + reference.slice(fragmentAt);
   }
 
   /** What a reference into the middle of something means, in its place: models cannot be referred to in part. */
   #quote(reference: string, quoted: ReadonlySet<string>): unknown {
     const target = asObject(this.references.at(reference, this.section));
-    if (target !== null && !quoted.has(reference)) return this.#localised(target, new Set([...quoted, reference]));
+    if (target !== null && !quoted.has(reference)) return this.#localised(toDraft4(target), new Set([...quoted, reference]));
     this.#unresolved(reference);
     return {};
   }
