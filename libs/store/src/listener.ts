@@ -5,7 +5,7 @@ const RECONNECT_MS = 500;
 
 /** Hears NOTIFY on one channel over a connection of its own, which it replaces when it breaks. */
 export class Listener {
-  readonly #subscribers = new Set<() => void>();
+  readonly #subscribers = new Set<(text: string) => void>();
   #client: Promise<pg.Client> | null = null;
   #timer: NodeJS.Timeout | null = null;
   #isClosed = false;
@@ -16,9 +16,9 @@ export class Listener {
     private readonly logger: StoreLogger,
   ) {}
 
-  /** Resolves when the connection listens; rejects when it cannot be made. Call what comes back to stop. */
-  async subscribe(onNotified: () => void): Promise<() => Promise<void>> {
-    const subscriber = () => onNotified();
+  /** Resolves when the connection listens; rejects when it cannot be made. Told nothing (`''`) when something may have been missed. Call what comes back to stop. */
+  async subscribe(onNotified: (text: string) => void): Promise<() => Promise<void>> {
+    const subscriber = (text: string) => onNotified(text);
     this.#subscribers.add(subscriber);
     try {
       await (this.#client ??= this.#connect());
@@ -41,7 +41,7 @@ export class Listener {
 
   async #connect(): Promise<pg.Client> {
     const client = new pg.Client({ connectionString: this.databaseUrl, keepAlive: true, keepAliveInitialDelayMillis: 10_000 });
-    client.on('notification', () => this.#tell());
+    client.on('notification', ({ payload }) => this.#tell(payload ?? ''));
     client.on('error', (error) => this.logger.warn({ error: error.message }, 'the connection that hears of publications broke'));
     await client.connect();
     try {
@@ -59,7 +59,7 @@ export class Listener {
     this.#timer = setTimeout(() => {
       this.#client = this.#connect();
       this.#client.then(
-        () => this.#tell(), // whatever was published in between was not heard
+        () => this.#tell(''), // whatever was published in between was not heard
         () => this.#reconnectLater(),
       );
     }, RECONNECT_MS);
@@ -75,7 +75,7 @@ export class Listener {
     );
   }
 
-  #tell(): void {
-    for (const subscriber of this.#subscribers) subscriber();
+  #tell(text: string): void {
+    for (const subscriber of this.#subscribers) subscriber(text);
   }
 }

@@ -17,7 +17,8 @@ import { inTransaction, type Int8 } from './sql.js';
 
 export const MANIFEST_CHANNEL = 'gatehouse_manifest';
 
-interface EntryRow {
+/** All numbers that may be large as text, as `pg` has them. */
+export interface EntryRow {
   readonly tenant_id: string;
   readonly kind: string;
   readonly id: string;
@@ -31,7 +32,47 @@ interface EntryRow {
   readonly snapshot_format: number | null;
 }
 
+/** Of a notification; PostgreSQL refuses 8,000, and with them the transaction. */
+const TOLD_BYTES_MAX = 7_900;
+
+/** What a commit published, as a notification tells it; empty when that is too long, and to be read. */
+export function notificationOf(entries: readonly EntryRow[]): string {
+  const text = JSON.stringify(entries);
+  return Buffer.byteLength(text) > TOLD_BYTES_MAX ? '' : text;
+}
+
+const RECENT_BYTES_MAX = 2 * 1024 * 1024;
+
+/** What this process has put lately, packed: its own nodes ask for it at once. A digest names the same bytes for ever. */
+export class RecentBlobs {
+  /** The oldest first. */
+  private readonly blobs = new Map<string, Uint8Array>();
+  private bytes = 0;
+
+  get(digest: string): Uint8Array | undefined {
+    return this.blobs.get(digest);
+  }
+
+  clear(): void {
+    this.blobs.clear();
+    this.bytes = 0;
+  }
+
+  put(digest: string, packed: Uint8Array): void {
+    if (this.blobs.has(digest) || packed.length > RECENT_BYTES_MAX / 4) return;
+    this.blobs.set(digest, packed);
+    this.bytes += packed.length;
+    for (const [oldest, { length }] of this.blobs) {
+      if (this.bytes <= RECENT_BYTES_MAX) return;
+      this.blobs.delete(oldest);
+      this.bytes -= length;
+    }
+  }
+}
+
 export class PostgresManifestLog implements ManifestLog {
+  readonly recent = new RecentBlobs();
+
   constructor(
     private readonly pool: pg.Pool,
     private readonly listener: Listener,
@@ -88,15 +129,32 @@ export class PostgresManifestLog implements ManifestLog {
   }
 
   async compressedBlob(digest: string): Promise<Uint8Array | null> {
-    const { rows } = await this.pool.query<{ bytes: Buffer }>('SELECT bytes FROM blobs WHERE digest = $1', [columnText(digest)]);
+    const recent = this.recent.get(digest);
+    if (recent !== undefined) return recent;
+    const { rows } = await this.pool.query<{ bytes: Buffer }>({
+      name: 'gatehouse_blob',
+      text: 'SELECT bytes FROM blobs WHERE digest = $1',
+      values: [columnText(digest)],
+    });
     return rows[0]?.bytes ?? null;
   }
 
-  subscribe(onPublished: () => void): Promise<() => Promise<void>> {
-    return this.listener.subscribe(onPublished);
+  subscribe(onPublished: (entries: readonly ManifestEntry[] | null) => void): Promise<() => Promise<void>> {
+    return this.listener.subscribe((text) => onPublished(this.#told(text)));
+  }
+
+  /** `null`: to be read, also what a release that writes it otherwise has told. */
+  #told(text: string): ManifestEntry[] | null {
+    if (text === '') return null;
+    try {
+      return (JSON.parse(text) as EntryRow[]).map((row) => this.#entryOf(row));
+    } catch {
+      return null;
+    }
   }
 
   clean(beforeMs: number): Promise<{ removals: number; blobs: number }> {
+    this.recent.clear();
     return inTransaction(this.pool, async (client) => {
       await client.query('SELECT 1 FROM manifest_counter FOR UPDATE');
       const removals = await client.query<{ revision: Int8 }>(

@@ -1,4 +1,4 @@
-import type { EntryKind, NodeRecord, NodeRefusal, NodeRegistry } from '@gatehouse/domain';
+import type { EntryKind, HeardNode, NodeRecord, NodeRefusal, NodeRegistry } from '@gatehouse/domain';
 import type { Clock } from '@gatehouse/kernel';
 import type pg from 'pg';
 import type { Int8 } from './sql.js';
@@ -71,29 +71,35 @@ export class PostgresNodes implements NodeRegistry {
     );
   }
 
-  async seen(nodeId: string, epoch: number, atMs: number): Promise<void> {
-    await this.#changed(nodeId, epoch, atMs, true);
-  }
-
-  async acknowledged(nodeId: string, epoch: number, revision: number, atMs: number): Promise<void> {
+  async heard(nodes: readonly HeardNode[]): Promise<void> {
     // A refusal ends when the node has acknowledged a later revision of the entry, or the entry is forgotten.
-    await this.pool.query(
-      `WITH node AS (
-         UPDATE nodes SET
-           connected = true,
-           last_seen_at_ms = ${DATABASE_MS} - $5,
-           acked_at_ms = CASE WHEN acked_revision <= $3 THEN $4 ELSE acked_at_ms END,
-           acked_revision = greatest(acked_revision, $3)
-         WHERE node_id = $1 AND epoch = $2
-         RETURNING node_id
-       )
-       DELETE FROM node_refusals AS refusal USING node
-       WHERE refusal.node_id = node.node_id AND NOT EXISTS (
-         SELECT 1 FROM manifest_entries AS entry
-         WHERE entry.kind = refusal.kind AND entry.id = refusal.entry_id
-           AND (entry.revision <= refusal.revision OR entry.revision > $3))`,
-      [nodeId, epoch, revision, atMs, this.#ageOf(atMs)],
-    );
+    await this.pool.query({
+      name: 'gatehouse_nodes_heard',
+      text: `WITH heard AS (
+          SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+            AS heard (node_id, epoch, revision, at_ms, age_ms)
+        ), node AS (
+          UPDATE nodes SET
+            connected = true,
+            last_seen_at_ms = ${DATABASE_MS} - heard.age_ms,
+            acked_at_ms = CASE WHEN acked_revision <= heard.revision THEN heard.at_ms ELSE acked_at_ms END,
+            acked_revision = greatest(acked_revision, heard.revision)
+          FROM heard WHERE nodes.node_id = heard.node_id AND nodes.epoch = heard.epoch
+          RETURNING nodes.node_id, heard.revision
+        )
+        DELETE FROM node_refusals AS refusal USING node
+        WHERE refusal.node_id = node.node_id AND node.revision IS NOT NULL AND NOT EXISTS (
+          SELECT 1 FROM manifest_entries AS entry
+          WHERE entry.kind = refusal.kind AND entry.id = refusal.entry_id
+            AND (entry.revision <= refusal.revision OR entry.revision > node.revision))`,
+      values: [
+        nodes.map(({ nodeId }) => nodeId),
+        nodes.map(({ epoch }) => epoch),
+        nodes.map(({ revision }) => revision),
+        nodes.map(({ atMs }) => atMs),
+        nodes.map(({ atMs }) => this.#ageOf(atMs)),
+      ],
+    });
   }
 
   async refused({ nodeId, kind, entryId, revision, reason, atMs }: NodeRefusal): Promise<void> {

@@ -212,9 +212,9 @@ test('a node that a control plane saw just now was seen just now by all, whateve
   };
   const soon = expect.closeTo(0, -5) as number; // a minute at most
   expect(await silence()).toEqual([soon, soon, soon]);
-  await behind!.nodes.seen('seen', 1, behind!.clock.nowMs());
+  await behind!.nodes.heard([{ nodeId: 'seen', epoch: 1, revision: null, atMs: behind!.clock.nowMs() }]);
   expect(await silence()).toEqual([soon, soon, soon]);
-  await right!.nodes.acknowledged('seen', 1, 7, right!.clock.nowMs());
+  await right!.nodes.heard([{ nodeId: 'seen', epoch: 1, revision: 7, atMs: right!.clock.nowMs() }]);
   expect(await silence()).toEqual([soon, soon, soon]);
   expect(await ahead!.nodes.forget(ahead!.clock.nowMs() - HOUR_MS / 2), 'nobody forgets it').toBe(0);
 });

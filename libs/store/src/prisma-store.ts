@@ -118,7 +118,9 @@ class PrismaStore implements Store {
     let tx: TenantTransaction | null = null;
     try {
       tx = new TenantTransaction(await this.#pool.connect(), this.#prisma);
-      const result = await work(this.#repositories(tenant, tx));
+      const repositories = this.#repositories(tenant, tx);
+      const result = await work(repositories);
+      repositories.manifest.announce();
       await tx.commit();
       return result;
     } catch (error) {
@@ -127,7 +129,7 @@ class PrismaStore implements Store {
     }
   }
 
-  #repositories(tenant: TenantId, tx: TenantTransaction): TenantRepositories {
+  #repositories(tenant: TenantId, tx: TenantTransaction): TenantRepositories & { readonly manifest: PrismaManifest } {
     const scope: TransactionScope = { tx, tenant, sealer: this.#sealer };
     return {
       tenant,
@@ -156,7 +158,7 @@ class PrismaStore implements Store {
       functionVersions: new PrismaFunctionVersions(scope),
       functionAliases: new PrismaFunctionAliases(scope),
       functionStatements: new PrismaFunctionStatements(scope),
-      blobs: new PrismaBlobs(scope, this.#clock),
+      blobs: new PrismaBlobs(scope, this.#clock, this.manifest.recent),
       manifest: new PrismaManifest(scope, this.#clock),
       placement: new PrismaPlacement(scope),
       quotas: new PrismaQuotas(scope),

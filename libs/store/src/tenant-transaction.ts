@@ -43,6 +43,8 @@ export class TenantTransaction {
   private isOver = false;
   private whenIdle: (() => void)[] = [];
   private broken: Error | undefined;
+  /** Of a statement that was posted. */
+  private failure: { cause: unknown } | undefined;
   private prismaTransaction: Promise<Transaction> | null = null;
   private endPrisma: ((end: 'COMMIT' | 'ROLLBACK') => Promise<void>) | null = null;
   private readonly deadline: NodeJS.Timeout;
@@ -61,6 +63,11 @@ export class TenantTransaction {
     return this.call(asked, values);
   }
 
+  /** Like `run`, for a statement whose answer says nothing: it travels with the next one. When it fails, so do that and the commit. */
+  post(asked: Statement, values: readonly StatementValue[]): void {
+    this.run(asked, values).catch((error: unknown) => (this.failure ??= { cause: error }));
+  }
+
   prisma(): Promise<Transaction> {
     if (this.isOver) return Promise.reject(new Error(LATE));
     return (this.prismaTransaction ??= this.joinPrisma());
@@ -73,7 +80,7 @@ export class TenantTransaction {
     if (this.isUsed()) {
       const { command } = await this.call(COMMIT, []);
       // PostgreSQL's answer to a COMMIT after a failed statement, whose error somebody ignored.
-      if (command !== 'COMMIT') throw new Error('the transaction was rolled back: one of its statements failed');
+      if (command !== 'COMMIT') throw new Error('the transaction was rolled back: one of its statements failed', this.failure);
     }
     this.release();
   }

@@ -135,8 +135,8 @@ test('a control plane whose database is away says so, and has its nodes as soon 
 
 test('a node whose acknowledgements cannot be written down goes on hearing of changes, and is caught up with later', async () => {
   const control = await controlPlane();
-  const acknowledged = store.nodes.acknowledged.bind(store.nodes);
-  store.nodes.acknowledged = () => Promise.reject(new Error('the database is read-only'));
+  const heard = store.nodes.heard.bind(store.nodes);
+  store.nodes.heard = () => Promise.reject(new Error('the database is read-only'));
   const { link, world } = await node('a', at(control.port), { silenceMs: 60_000 });
   for (const text of ['x', 'y']) {
     await publishInline(store, 'API_KEY', 'k', text);
@@ -144,7 +144,7 @@ test('a node whose acknowledgements cannot be written down goes on hearing of ch
   }
   const epochs = (await store.nodes.list()).map(({ epoch }) => epoch);
   expect([control.server.sessionOf(link.nodeId)?.hasAcknowledged, epochs]).toEqual([false, [link.epoch]]);
-  store.nodes.acknowledged = acknowledged;
+  store.nodes.heard = heard;
   await eventually(async () => expect(await store.nodes.list()).toMatchObject([{ connected: true, ackedRevision: 2 }]));
 });
 

@@ -364,10 +364,11 @@ test('a rollout shows per node when it went live or why it did not', async () =>
     apply: (change) => change.entries.map(({ kind, id }) => ({ kind, id, reason: 'route /x does not link' })),
   });
   await eventually(async () => expect((await store.nodes.list()).filter((record) => record.connected)).toHaveLength(2));
-  const revision = await publishBlob(store, 'a/dev', 'text');
-  await store.tenants.transact(TENANT, async (tx) => {
+  const rollout = { deploymentId: 'd1', apiId: 'a', stageName: 'dev', publishedAtMs: Date.now() };
+  const revision = await store.tenants.transact(TENANT, async (tx) => {
     await tx.restApis.insert(sampleRestApi({ id: 'a', name: 'a' }));
-    await tx.manifest.recordRollout({ deploymentId: 'd1', apiId: 'a', stageName: 'dev', revision, publishedAtMs: Date.now() });
+    const digest = await tx.blobs.put(new TextEncoder().encode('text'));
+    return tx.manifest.put('STAGE', 'a/dev', { digest, blobBytes: 4, inline: '' }, { rollout });
   });
   await control.server.waitUntilLive(revision, 10_000);
   const report = await admin.rolloutOf(TENANT, 'd1');

@@ -345,8 +345,13 @@ class Simulation {
       blob: (digest) => store.manifest.blob(digest),
       compressedBlob: (digest) => store.manifest.compressedBlob(digest),
       clean: (beforeMs) => store.manifest.clean(beforeMs),
-      // Some notifications are lost.
-      subscribe: (onPublished) => store.manifest.subscribe(() => (this.isCalm || this.random() < 0.7) && onPublished()),
+      // Some notifications are lost, some come twice, some say no more than that there is something.
+      subscribe: (onPublished) =>
+        store.manifest.subscribe((entries) => {
+          const luck = this.isCalm ? 0.5 : this.random();
+          if (luck < 0.7) onPublished(luck < 0.1 ? null : entries);
+          if (luck < 0.2) onPublished(entries);
+        }),
     };
     const plane = new NodeLinkServer({
       manifest,

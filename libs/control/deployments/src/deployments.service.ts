@@ -75,13 +75,13 @@ export class Deployments {
       }
       // A canary's stage keeps its own deployment.
       const own = stage.entity.deploymentId === deployment.id ? deployment : undefined;
-      await Promise.all([
-        tx.deployments.insert(deployment),
-        stage.isNew ? tx.stages.insert(stage.entity) : tx.stages.replace(stage.entity),
-      ]);
       const known = { api, published: present.published, ...(own && { deployment: own }) };
+      // Its history refers to it.
+      if (stage.isNew) await tx.stages.insert(stage.entity);
       const [revision] = await Promise.all([
         publish(tx, stage.entity, this.clock.nowMs(), known),
+        tx.deployments.insert(deployment),
+        stage.isNew ? undefined : tx.stages.replace(stage.entity),
         own && noteDeployment(tx, stage.entity, stage.isNew ? 'CREATED' : 'DEPLOYED', deployment.createdAtMs),
       ]);
       return { entity: deployment, revision };
@@ -186,16 +186,9 @@ export function noteDeployment(tx: TenantRepositories, stage: Stage, cause: Stag
   return tx.stageHistory.append({ apiId, stageName, deploymentId, cause, sinceMs: nowMs });
 }
 
-/** Publishes a stage and, when that made a new revision, notes which deployment it made live. */
-export async function publish(tx: TenantRepositories, stage: Stage, nowMs: number, known: KnownOfStage = {}): Promise<number> {
-  const { apiId, stageName, deploymentId } = stage;
-  const before =
-    known.published === undefined ? await tx.manifest.find('STAGE', stageEntryId(apiId, stageName)) : known.published;
-  const revision = await publishStage(tx, stage, { ...known, published: before });
-  if (before?.revision !== revision) {
-    await tx.manifest.recordRollout({ deploymentId, apiId, stageName, revision, publishedAtMs: nowMs });
-  }
-  return revision;
+/** Publishes a stage; when that makes a new revision, it is noted which deployment it made live. */
+export function publish(tx: TenantRepositories, stage: Stage, nowMs: number, known: KnownOfStage = {}): Promise<number> {
+  return publishStage(tx, stage, { ...known, publishedAtMs: nowMs });
 }
 
 export async function lockApi(tx: TenantRepositories, apiId: string) {

@@ -149,7 +149,7 @@ test('a silent epoch of a fast plan holds nothing any more after a while, unless
   await ask(A, { held: 70n, counted: 10n });
   await report(A, 1, 10);
   clock.advance(61_000);
-  await store.nodes.seen(A.nodeId, A.epoch, clock.nowMs());
+  await store.nodes.heard([{ ...A, revision: null, atMs: clock.nowMs() }]);
   expect(await all(B)).toBe(20);
   await store.nodes.disconnected(A.nodeId, A.epoch, clock.nowMs());
   clock.advance(59_000);

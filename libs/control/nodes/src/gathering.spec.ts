@@ -1,11 +1,11 @@
-import type { ManifestLog, NodeRegistry } from '@gatehouse/domain';
+import type { ManifestEntry, ManifestLog, NodeRegistry } from '@gatehouse/domain';
 import { ManualClock, Secret } from '@gatehouse/kernel';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { NodeLinkServer } from './node-link-server.js';
 
 const GATHER_MS = 50;
 let reads: number[];
-let publish: () => void;
+let publish: (entries?: readonly ManifestEntry[]) => void;
 let server: NodeLinkServer;
 
 beforeEach(async () => {
@@ -15,8 +15,8 @@ beforeEach(async () => {
   const manifest = {
     head: async () => reads.push(Date.now() - startMs) && 0,
     since: async () => (reads.push(Date.now() - startMs), []),
-    subscribe: async (onPublished: () => void) => {
-      publish = onPublished;
+    subscribe: async (onPublished: (entries: readonly ManifestEntry[] | null) => void) => {
+      publish = (entries) => onPublished(entries ?? null);
       return async () => {};
     },
   } satisfies Partial<ManifestLog>;
@@ -54,4 +54,26 @@ test('a burst is read once at its start and then once per gathering time, its la
   }
   await vi.advanceTimersByTimeAsync(10 * GATHER_MS);
   expect(reads).toEqual([0, 50, 100, 150]);
+});
+
+const commit = (...revisions: number[]) =>
+  revisions.map(
+    (revision) => ({ kind: 'STAGE', id: `a${revision}/dev`, tenant: '123456789012', revision, content: null }) as ManifestEntry,
+  );
+
+test('what is told is not read; what was not told, or lies before it, is', async () => {
+  publish(); // at the first time the newest revision is read, which is 0
+  await vi.advanceTimersByTimeAsync(GATHER_MS);
+  for (const entries of [commit(1), commit(2, 3), commit(2, 3), commit(1), commit(4)]) publish(entries);
+  await vi.advanceTimersByTimeAsync(2 * GATHER_MS);
+  expect(reads, 'each step by step, some of them twice').toHaveLength(1);
+  publish(commit(6, 7));
+  await vi.advanceTimersByTimeAsync(2 * GATHER_MS);
+  expect(reads, 'revision 5 was missed').toHaveLength(2);
+  publish(commit(5));
+  await vi.advanceTimersByTimeAsync(2 * GATHER_MS);
+  expect(reads).toHaveLength(2);
+  publish();
+  await vi.advanceTimersByTimeAsync(2 * GATHER_MS);
+  expect(reads, 'there is something that is not told').toHaveLength(3);
 });

@@ -1,6 +1,6 @@
 /**
- * Follows what is published, once for all streams of this control plane: reads each change from the database once, keeps
- * the latest ones for the streams, and keeps a set digest per view up to date with them.
+ * Follows what is published, once for all streams of this control plane: takes each change as the database tells it, or reads it when
+ * something was not told, keeps the latest ones for the streams, and keeps a set digest per view up to date with them.
  *
  * A view is what nodes of one role are sent. Its digest is built in the background when its first node connects, by
  * reading all its entries in slices; after that a comparison with a node reads nothing.
@@ -31,6 +31,8 @@ export interface FollowerDependencies {
 const ALL_KINDS = Object.values(KINDS_OF_ROLE).flat();
 /** Entries per read of a whole view. */
 export const SLICE_ENTRIES = 5_000;
+/** Publications that wait to be taken over; with more of them reading is as good. */
+const TOLD_MAX = 1_000;
 /** A seal is signed again, with the present time, after this. */
 const SEAL_FRESH_MS = 20_000;
 
@@ -42,8 +44,36 @@ export class ManifestFollower {
   private reading: Promise<void> | null = null;
   private isStale = false;
   private isStarted = false;
+  /** What commits published, as it was told, and is not taken over yet; `null` when something was missed. */
+  private told: (readonly ManifestEntry[])[] | null = [];
 
   constructor(private readonly dependencies: FollowerDependencies) {}
+
+  /** What one commit published; `null`: there is something to read. */
+  hear(entries: readonly ManifestEntry[] | null): void {
+    if (entries === null || this.told === null || this.told.length === TOLD_MAX) this.told = null;
+    else this.told.push(entries);
+  }
+
+  /** Takes over what was told, never half of a commit; reads only when that is not all that there is. */
+  catchUp(): Promise<void> {
+    const told = this.told;
+    this.told = [];
+    if (told === null || this.reading !== null || !this.isStarted) return this.refresh();
+    const news: ManifestEntry[] = [];
+    for (const entries of told) {
+      const next = this.revision + news.length + 1;
+      if (entries.at(-1)!.revision < next) continue; // it came before
+      // Revisions have no gaps: what follows the newest known one step by step is everything.
+      if (entries.some(({ revision }, index) => revision !== next + index)) return this.refresh();
+      news.push(...entries);
+    }
+    if (news.length > 0) {
+      this.takeOver(news);
+      this.dependencies.onAdvanced();
+    }
+    return Promise.resolve();
+  }
 
   /** Reads what was published since the last time; calls that come meanwhile share the next read. Rejects when the database is away. */
   refresh(): Promise<void> {
@@ -100,7 +130,10 @@ export class ManifestFollower {
     const changes = await this.dependencies.manifest.since(this.revision, ALL_KINDS);
     // Away for longer than removals are kept, or the database was restored: nothing that was known counts any more.
     if (changes === null) return this.startAt(await this.dependencies.manifest.head());
-    if (changes.length === 0) return;
+    if (changes.length > 0) this.takeOver(changes);
+  }
+
+  private takeOver(changes: readonly ManifestEntry[]): void {
     this.recent.add(changes);
     for (const view of this.views.values()) view.add(changes);
     this.revision = changes.at(-1)!.revision;

@@ -23,6 +23,7 @@ import type {
 } from '@gatehouse/domain';
 import type { Clock, Secret } from '@gatehouse/kernel';
 import { Server, ServerCredentials, status, type Metadata, type ServerDuplexStream } from '@grpc/grpc-js';
+import { AcknowledgementWriter } from './acknowledgement-writer.js';
 import { BlobRelay } from './blob-relay.js';
 import { messagesOf } from './call-messages.js';
 import type { NodesLog } from './log.js';
@@ -87,6 +88,7 @@ export class NodeLinkServer implements RolloutWaiter, TestInvoker {
   private isPublished = false;
   private isStopping = false;
   private readonly follower: ManifestFollower;
+  private readonly acknowledged: AcknowledgementWriter;
   private readonly blobs: BlobRelay;
   readonly counts: NodeLinkCounts = { mismatches: 0, repairs: 0, fullManifests: 0, refusedNodes: 0 };
 
@@ -99,6 +101,12 @@ export class NodeLinkServer implements RolloutWaiter, TestInvoker {
       log: options.log,
       onAdvanced: () => {
         for (const session of this.sessions.values()) session.advance();
+      },
+    });
+    this.acknowledged = new AcknowledgementWriter(options.nodes, options.log, {
+      isAwaited: () => this.acknowledgementWaiters.size > 0,
+      onWritten: () => {
+        for (const done of this.acknowledgementWaiters) done();
       },
     });
     this.blobs = new BlobRelay(options.manifest);
@@ -122,9 +130,12 @@ export class NodeLinkServer implements RolloutWaiter, TestInvoker {
   /** Follows what is published; part of `listen`. */
   async start(): Promise<void> {
     const { manifest, pollMs } = this.options;
-    this.stopSubscription = await manifest.subscribe(() => this.published());
+    this.stopSubscription = await manifest.subscribe((entries) => {
+      this.follower.hear(entries);
+      this.published();
+    });
     // A notification that was lost is made good for by this.
-    this.poll = setInterval(() => void this.follow(), pollMs ?? 5_000);
+    this.poll = setInterval(() => void this.follow(() => this.follower.refresh()), pollMs ?? 5_000);
   }
 
   /** Sends the nodes to other control planes, waits a little until they are there, and ends what is left. They go on serving. */
@@ -139,6 +150,7 @@ export class NodeLinkServer implements RolloutWaiter, TestInvoker {
     if (this.gathering !== null) clearTimeout(this.gathering);
     for (const session of this.running) session.end({ code: status.UNAVAILABLE, details: 'the control plane stops' });
     await Promise.all([...this.running].map((session) => session.over));
+    this.acknowledged.close();
     this.server.forceShutdown();
   }
 
@@ -207,6 +219,7 @@ export class NodeLinkServer implements RolloutWaiter, TestInvoker {
         resolve();
       };
       this.acknowledgementWaiters.add(done);
+      this.acknowledged.hurry();
     });
   }
 
@@ -218,16 +231,16 @@ export class NodeLinkServer implements RolloutWaiter, TestInvoker {
     this.isPublished = true;
     if (this.gathering !== null) return;
     this.isPublished = false;
-    void this.follow();
+    void this.follow(() => this.follower.catchUp());
     this.gathering = setTimeout(() => {
       this.gathering = null;
       if (this.isPublished) this.published();
     }, this.options.gatherMs ?? GATHER_MS);
   }
 
-  private async follow(): Promise<void> {
+  private async follow(how: () => Promise<void>): Promise<void> {
     try {
-      await this.follower.refresh();
+      await how();
     } catch (cause) {
       this.options.log.error({ err: cause }, 'what is published could not be read'); // the next poll tries again
     }
@@ -257,7 +270,8 @@ export class NodeLinkServer implements RolloutWaiter, TestInvoker {
       retryMs: pollMs ?? 5_000,
       onPush: this.options.onPush ?? null,
       onHello: (session) => this.takeOver(session),
-      onAcknowledged: (session) => this.noteAcknowledgement(session),
+      acknowledgements: this.acknowledged,
+      onAcknowledged: (session, revision, atMs) => this.noteAcknowledgement(session, revision, atMs),
       onEnded: (session) => {
         if (this.sessions.get(session.nodeId) === session) this.sessions.delete(session.nodeId);
         log.info({ node: session.nodeId, epoch: session.epoch }, 'node disconnected');
@@ -277,12 +291,11 @@ export class NodeLinkServer implements RolloutWaiter, TestInvoker {
     return true;
   }
 
-  private noteAcknowledgement(session: NodeSession): void {
+  private noteAcknowledgement(session: NodeSession, revision: number, atMs: number): void {
     const seen = this.acknowledgements.get(session.nodeId) ?? [];
-    seen.push({ revision: session.ackedRevision, atMs: this.options.clock.nowMs() });
+    seen.push({ revision, atMs });
     if (seen.length > ACKNOWLEDGEMENTS_KEPT) seen.shift();
     this.acknowledgements.set(session.nodeId, seen);
-    for (const done of this.acknowledgementWaiters) done();
   }
 
   private async report(call: ServerDuplexStream<ReportBatch, ReportReceipt>): Promise<void> {

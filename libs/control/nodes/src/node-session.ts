@@ -37,6 +37,7 @@ import type {
 import { SET_DIGEST_BUCKETS, type Clock } from '@gatehouse/kernel';
 import { status } from '@grpc/grpc-js';
 import type { NodesLog } from './log.js';
+import type { AcknowledgementWriter } from './acknowledgement-writer.js';
 import type { BlobRelay } from './blob-relay.js';
 import { SLICE_ENTRIES, type ManifestFollower, type ManifestView } from './manifest-follower.js';
 import { Pushes, type FinishedPush } from './pushes.js';
@@ -118,7 +119,9 @@ export interface SessionDependencies {
   readonly onHello: (session: NodeSession) => boolean;
   /** Told of every change that arrived or did not; `null`: nobody wants to know, and nothing is kept for it. */
   readonly onPush: ((push: FinishedPush) => void) | null;
-  readonly onAcknowledged: (session: NodeSession) => void;
+  /** What the node has from now on; the registry knows a little later. */
+  readonly onAcknowledged: (session: NodeSession, revision: number, atMs: number) => void;
+  readonly acknowledgements: Pick<AcknowledgementWriter, 'add' | 'leave'>;
   readonly onEnded: (session: NodeSession) => void;
 }
 
@@ -132,10 +135,8 @@ export class NodeSession {
   /** What the node refuses now: entry `KIND id` to the refused revision and the reason. Whole after the first ACK. */
   readonly refusals = new Map<string, { revision: number; reason: string }>();
   hasAcknowledged = false;
-  /** The newest acknowledgement that the registry is still to be told of: those that come while it is told are told as one. */
-  private unrecorded: number | null = null;
-  private recording: Promise<void> | null = null;
-
+  /** The newest acknowledgement; the registry is behind it for a moment. */
+  private notedRevision = -1;
   /** What the node is sent; `null` before Hello. */
   private view: ManifestView | null = null;
   private manifestRevision = 0;
@@ -229,7 +230,8 @@ export class NodeSession {
       onEnded(this);
     }
     // An acknowledgement under way would say after it that the node is connected.
-    (this.recording ?? Promise.resolve())
+    this.dependencies.acknowledgements
+      .leave(this.nodeId, this.epoch)
       .then(() => this.recordEnd())
       .catch((cause) => log.error({ err: cause, node: this.nodeId }, 'node could not be recorded as disconnected'))
       .finally(() => this.whenEnded.resolve());
@@ -344,8 +346,24 @@ export class NodeSession {
   /** Its questions are not kept waiting while the registry is told. */
   private acknowledged(revision: number): void {
     this.pushes?.acknowledged(this.nodeId, revision, this.refusals.values());
-    this.unrecorded = Math.max(revision, this.unrecorded ?? 0);
-    this.recording ??= this.recordAcknowledgements().finally(() => (this.recording = null));
+    const { acknowledgements, clock, onAcknowledged } = this.dependencies;
+    const atMs = clock.nowMs();
+    const isNew = !this.hasAcknowledged || revision > this.ackedRevision;
+    if (revision > this.notedRevision) {
+      this.notedRevision = revision;
+      onAcknowledged(this, revision, atMs);
+    }
+    acknowledgements.add({
+      nodeId: this.nodeId,
+      epoch: this.epoch,
+      revision: isNew ? revision : null,
+      atMs,
+      onWritten: () => {
+        if (!isNew) return;
+        this.hasAcknowledged = true;
+        this.ackedRevision = Math.max(revision, this.ackedRevision);
+      },
+    });
   }
 
   /** Why a node of another release cannot be served, and who acts; `null` when it can. */
@@ -413,28 +431,6 @@ export class NodeSession {
     this.dependencies.counts.refusedNodes++;
     this.dependencies.log.warn({ node: nodeId, softwareVersion, reason: refusal.details }, 'node is turned away');
     this.end(refusal);
-  }
-
-  /** Repeated with every heartbeat: one that cannot be written down now is no reason to leave the node alone. */
-  private async recordAcknowledgements(): Promise<void> {
-    while (this.unrecorded !== null && !this.ended) {
-      const revision = this.unrecorded;
-      this.unrecorded = null;
-      try {
-        await this.record(revision);
-      } catch (cause) {
-        this.dependencies.log.warn({ err: cause, node: this.nodeId }, 'acknowledgement could not be recorded');
-      }
-    }
-  }
-
-  private async record(revision: number): Promise<void> {
-    const { nodes, clock, onAcknowledged } = this.dependencies;
-    if (this.hasAcknowledged && revision <= this.ackedRevision) return nodes.seen(this.nodeId, this.epoch, clock.nowMs());
-    await nodes.acknowledged(this.nodeId, this.epoch, revision, clock.nowMs());
-    this.hasAcknowledged = true;
-    this.ackedRevision = revision;
-    onAcknowledged(this);
   }
 
   private async refused({ kind, id, revision, reason }: Nack): Promise<void> {

@@ -63,6 +63,8 @@ export interface KnownOfStage {
   readonly api?: RestApi;
   /** The stage's entry; `null`: there is none. */
   readonly published?: ManifestEntry | null;
+  /** When: a publication that makes a new revision is recorded with it. */
+  readonly publishedAtMs?: number;
 }
 
 /**
@@ -87,7 +89,12 @@ export async function publishStage(tx: TenantRepositories, stage: Stage, known: 
     snapshotFormat: snapshot.format,
     ...poolsField([await poolOfApi(tx, stage.apiId, known.api)]),
   };
-  return tx.manifest.put('STAGE', stageEntryId(stage.apiId, stage.stageName), content, known.published);
+  const { apiId, stageName, deploymentId } = stage;
+  const { published, publishedAtMs } = known;
+  return tx.manifest.put('STAGE', stageEntryId(apiId, stageName), content, {
+    ...(published !== undefined && { present: published }),
+    ...(publishedAtMs !== undefined && { rollout: { apiId, stageName, deploymentId, publishedAtMs } }),
+  });
 }
 
 const APIS_AT_ONCE = 100;

@@ -688,13 +688,8 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         await tx.methods.insert(method(tenant, 'GET'));
         await tx.deployments.insert(deployment(tenant, 'dep'));
         await tx.stages.insert(stage(tenant, 'dev'));
-        await tx.manifest.recordRollout({
-          deploymentId: 'dep',
-          apiId: apiId(tenant, 'parent'),
-          stageName: 'dev',
-          revision: 1,
-          publishedAtMs: 1,
-        });
+        const rollout = { deploymentId: 'dep', apiId: apiId(tenant, 'parent'), stageName: 'dev', publishedAtMs: 1 };
+        await tx.manifest.put('STAGE', `${rollout.apiId}/dev`, inline('1'), { rollout });
         await tx.resources.insert(resource(tenant, 'pets'));
         await tx.methods.insert(method(tenant, 'PUT', 'pets'));
         await tx.usagePlanKeys.insert(membership(tenant, 'parent0'));
@@ -1340,6 +1335,26 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         await stop();
       });
 
+      test('tells its subscribers all that a commit published, as it can be read, or that it is to be read', async () => {
+        const tenant = newTenant();
+        const heard: (readonly ManifestEntry[] | null)[] = [];
+        const stop = await store.manifest.subscribe((entries) => void heard.push(entries));
+        const lastOf = (entries: readonly ManifestEntry[] | null | undefined) => entries?.at(-1)?.revision;
+        await transact(tenant, (tx) => tx.manifest.put('STAGE', `gone ${tenant}`, inline('1')));
+        const last = await transact(tenant, async (tx) => {
+          await tx.manifest.put('STAGE', `told ${tenant}`, { ...inline('ü"\u0001'), pools: ['eu', 'us'], snapshotFormat: 1 });
+          await tx.manifest.put('FUNCTION', `told ${tenant}`, { digest: 'd'.repeat(64), blobBytes: 3, inline: '{"secret":1}' });
+          return tx.manifest.remove('STAGE', `gone ${tenant}`);
+        });
+        await expect.poll(() => heard.some((entries) => lastOf(entries) === last)).toBe(true);
+        const read = (await store.manifest.since(last - 3, ['STAGE', 'FUNCTION']))!;
+        expect(heard.find((entries) => lastOf(entries) === last)).toEqual(read.filter((entry) => entry.revision <= last));
+        // As notifications have a length.
+        const large = await transact(tenant, (tx) => tx.manifest.put('STAGE', `large ${tenant}`, inline('"'.repeat(5_000))));
+        await expect.poll(() => heard.some((entries) => entries === null || lastOf(entries) === large)).toBe(true);
+        await stop();
+      });
+
       test('keeps blobs that something refers to, young ones, and forgets the rest with old removals', async () => {
         const tenant = newTenant();
         const bytes = (text: string) => new TextEncoder().encode(`${tenant} ${text}`);
@@ -1384,20 +1399,25 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
           deploymentId: 'dep',
           apiId: apiId(tenant, 'parent'),
           stageName: 'dev',
-          revision: 7,
           publishedAtMs: START_MS,
         };
-        await transact(tenant, async (tx) => {
+        const put = (tx: TenantRepositories, stageName: string, text: string) =>
+          tx.manifest.put('STAGE', `${rollout.apiId}/${stageName}`, inline(text), { rollout: { ...rollout, stageName } });
+        const [, prod, dev] = await transact(tenant, async (tx) => {
           await insertParents(tx);
-          await tx.manifest.recordRollout(rollout);
-          await tx.manifest.recordRollout({ ...rollout, stageName: 'prod', revision: 8 });
-          await tx.manifest.recordRollout({ ...rollout, revision: 9 });
+          const revisions = [await put(tx, 'dev', '1'), await put(tx, 'prod', '1'), await put(tx, 'dev', '2')];
+          // The same again is no publication.
+          await tx.manifest.put('STAGE', `${rollout.apiId}/prod`, inline('1'), {
+            rollout: { ...rollout, deploymentId: 'other' },
+          });
+          return revisions;
         });
         const found = await transact(tenant, (tx) => tx.manifest.rolloutsOf('dep'));
         expect(found).toEqual([
-          { ...rollout, stageName: 'prod', revision: 8 },
-          { ...rollout, revision: 9 },
+          { ...rollout, stageName: 'prod', revision: prod },
+          { ...rollout, revision: dev },
         ]);
+        expect(await transact(tenant, (tx) => tx.manifest.rolloutsOf('other'))).toEqual([]);
         expect(await transact(newTenant(), (tx) => tx.manifest.rolloutsOf('dep'))).toEqual([]);
       });
     });
@@ -1422,12 +1442,15 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
       const about = (atMs: number): number => expect.closeTo(atMs, -5) as number;
       const find = async (nodeId: string) => (await store.nodes.list()).find((record) => record.nodeId === nodeId);
 
+      const hear = (nodeId: string, epoch: number, revision: number | null, atMs: number) =>
+        store.nodes.heard([{ nodeId, epoch, revision, atMs }]);
+
       test('are what their newest epoch says', async () => {
         await store.nodes.connected(node('n1', 2));
         await store.nodes.connected(node('n1', 1)); // a late message of the stream before
-        await store.nodes.seen('n1', 1, 99);
-        await store.nodes.acknowledged('n1', 2, 5, 10);
-        await store.nodes.acknowledged('n1', 2, 4, 11); // late
+        await hear('n1', 1, null, 99);
+        await hear('n1', 2, 5, 10);
+        await hear('n1', 2, 4, 11); // late
         await store.nodes.disconnected('n1', 1, 99);
         expect(await find('n1')).toEqual({ ...node('n1', 2), lastSeenAtMs: about(11), ackedRevision: 5, ackedAtMs: 10 });
         await store.nodes.disconnected('n1', 2, 12);
@@ -1436,12 +1459,28 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
 
       test('are connected when they are heard of, also if the control plane they left says late that they are gone', async () => {
         await store.nodes.connected(node('n3'));
-        for (const hear of [() => store.nodes.seen('n3', 1, 3), () => store.nodes.acknowledged('n3', 1, 7, 4)]) {
+        for (const heard of [() => hear('n3', 1, null, 3), () => hear('n3', 1, 7, 4)]) {
           await store.nodes.disconnected('n3', 1, 2);
           expect(await find('n3')).toMatchObject({ connected: false });
-          await hear();
+          await heard();
           expect(await find('n3')).toMatchObject({ connected: true });
         }
+      });
+
+      test('are heard of together as they are one by one', async () => {
+        for (const nodeId of ['m1', 'm2', 'm3']) await store.nodes.connected(node(nodeId, 2));
+        await store.nodes.heard([
+          { nodeId: 'm3', epoch: 2, revision: null, atMs: 7 },
+          { nodeId: 'm1', epoch: 2, revision: 4, atMs: 5 },
+          { nodeId: 'm2', epoch: 1, revision: 9, atMs: 6 },
+          { nodeId: 'unknown', epoch: 1, revision: 9, atMs: 6 },
+        ]);
+        expect(await find('m1')).toEqual({ ...node('m1', 2), ackedRevision: 4, ackedAtMs: 5, lastSeenAtMs: about(5) });
+        expect(await find('m2'), 'of an epoch that is over').toEqual({
+          ...node('m2', 2),
+          lastSeenAtMs: about(node('m2').lastSeenAtMs),
+        });
+        expect(await find('m3')).toEqual({ ...node('m3', 2), lastSeenAtMs: about(7) });
       });
 
       test('that are turned away are known with the reason until they are served, and keep what they acknowledged', async () => {
@@ -1457,7 +1496,7 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         expect(await find('n4')).toEqual({ ...refused, lastSeenAtMs: about(5) });
         await store.nodes.turnedAway({ ...refused, epoch: 1, turnedAway: 'late' });
         await store.nodes.connected(node('n4', 2));
-        await store.nodes.acknowledged('n4', 2, 7, 6);
+        await hear('n4', 2, 7, 6);
         expect(await find('n4')).toEqual({ ...node('n4', 2), ackedRevision: 7, ackedAtMs: 6, lastSeenAtMs: about(6) });
         await store.nodes.turnedAway({ ...refused, epoch: 3 });
         expect(await find('n4')).toEqual({ ...refused, lastSeenAtMs: about(5), epoch: 3, ackedRevision: 7, ackedAtMs: 6 });
@@ -1471,12 +1510,12 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         const refusal = { nodeId: 'n2', kind: 'STAGE' as const, entryId: id, revision, reason: 'no\u0000pe', atMs: 5 };
         await store.nodes.refused(refusal);
         await store.nodes.refused({ ...refusal, nodeId: 'unknown' });
-        await store.nodes.acknowledged('n2', 1, revision, 6);
+        await hear('n2', 1, revision, 6);
         expect((await store.nodes.refusals()).map(({ entryId }) => entryId)).toEqual([id]);
         const better = await transact(tenant, (tx) => tx.manifest.put('STAGE', id, inline('good')));
-        await store.nodes.acknowledged('n2', 1, revision, 7);
+        await hear('n2', 1, revision, 7);
         expect(await store.nodes.refusals()).toHaveLength(1);
-        await store.nodes.acknowledged('n2', 1, better, 8);
+        await hear('n2', 1, better, 8);
         expect(await store.nodes.refusals()).toEqual([]);
       });
 

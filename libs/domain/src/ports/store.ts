@@ -202,14 +202,19 @@ export interface BlobRepository {
   get(digest: string): Promise<Uint8Array | null>;
 }
 
+export interface PutMore {
+  readonly present?: ManifestEntry | null;
+  readonly rollout?: Omit<Rollout, 'revision'>;
+}
+
 /**
  * Writing an entry is what publishes: the revision commits together with the change, so nothing is lost between them. The first write
  * holds the manifest over all tenants until the transaction ends, so publish last.
  */
 export interface ManifestRepository {
   /** Returns the entry's new revision. An entry equal to the present one keeps its revision. */
-  // `present`: the entry as `find` gave it in this transaction, so that it is not read again.
-  put(kind: EntryKind, id: string, content: EntryContent, present?: ManifestEntry | null): Promise<number>;
+  // `present`: the entry as `find` gave it in this transaction, so that it is not read again. `rollout`: recorded with the new revision.
+  put(kind: EntryKind, id: string, content: EntryContent, more?: PutMore): Promise<number>;
   /** Returns the revision of the removal, an earlier one included; the newest revision when there never was an entry. */
   remove(kind: EntryKind, id: string): Promise<number>;
   find(kind: EntryKind, id: string): Promise<ManifestEntry | null>;
@@ -218,9 +223,7 @@ export interface ManifestRepository {
    * not name stays. `decide` sees the entries as they are while nobody else publishes, and may be called once alone.
    */
   place(decide: (entries: readonly ManifestEntry[]) => ReadonlyMap<ManifestEntry, readonly string[]>): Promise<void>;
-  /** Keeps the newest of each deployment and stage; gone with the API. */
-  recordRollout(rollout: Rollout): Promise<void>;
-  /** By revision. */
+  /** The newest of each deployment and stage, by revision; gone with the API. */
   rolloutsOf(deploymentId: string): Promise<Rollout[]>;
 }
 
@@ -352,19 +355,29 @@ export interface ManifestLog {
   blob(digest: string): Promise<Uint8Array | null>;
   /** The same, as zstd. */
   compressedBlob(digest: string): Promise<Uint8Array | null>;
-  /** Calls back after a commit that published, on any control plane. Returns the way to stop. */
-  subscribe(onPublished: () => void): Promise<() => Promise<void>>;
+  /**
+   * Calls back after a commit that published, on any control plane: with all that it published, by revision, or with `null` when it is to
+   * be read. A call may be lost, or come again. Returns the way to stop.
+   */
+  subscribe(onPublished: (entries: readonly ManifestEntry[] | null) => void): Promise<() => Promise<void>>;
   /** Forgets removals older than `beforeMs` and blobs that nothing refers to. Returns how many of each. */
   clean(beforeMs: number): Promise<{ removals: number; blobs: number }>;
+}
+
+export interface HeardNode {
+  readonly nodeId: string;
+  readonly epoch: number;
+  /** What it has acknowledged; `null`: nothing new. A refusal ends when a later revision of its entry is acknowledged. */
+  readonly revision: number | null;
+  readonly atMs: number;
 }
 
 export interface NodeRegistry {
   connected(node: NodeRecord): Promise<void>;
   /** It came and is not served: `node.turnedAway` says why. What it acknowledged before stays known. */
   turnedAway(node: NodeRecord): Promise<void>;
-  /** It is connected, also if another control plane, which it left, says `disconnected` late. So does `acknowledged`. */
-  seen(nodeId: string, epoch: number, atMs: number): Promise<void>;
-  acknowledged(nodeId: string, epoch: number, revision: number, atMs: number): Promise<void>;
+  /** They are connected, also if another control plane, which they left, says `disconnected` late. Each node at most once. */
+  heard(nodes: readonly HeardNode[]): Promise<void>;
   refused(refusal: NodeRefusal): Promise<void>;
   disconnected(nodeId: string, epoch: number, atMs: number): Promise<void>;
   list(): Promise<NodeRecord[]>;

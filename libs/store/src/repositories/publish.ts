@@ -7,6 +7,7 @@ import {
   type EntryKind,
   type ManifestEntry,
   type ManifestRepository,
+  type PutMore,
   type Rollout,
 } from '@gatehouse/domain';
 import { sha256Hex, type Clock } from '@gatehouse/kernel';
@@ -14,7 +15,7 @@ import { columnText } from '../column-text.js';
 import { compress, decompress } from '../compression.js';
 import { inlineToColumn } from '../entry-inline.js';
 import type * as rows from '../gen/client.js';
-import { MANIFEST_CHANNEL, toEntry } from '../manifest-log.js';
+import { MANIFEST_CHANNEL, notificationOf, toEntry, type EntryRow, type RecentBlobs } from '../manifest-log.js';
 import { arrayText, statement } from '../statement-batch.js';
 import type { TransactionScope } from './prisma-repository.js';
 
@@ -28,10 +29,8 @@ const FIND = statement(
   `SELECT "revision", "removed", "digest", "blob_bytes", "inline", array_to_json("pools"), array_to_json("former_pools"), "snapshot_format"
    FROM "manifest_entries" WHERE "tenant_id" = $1 AND "kind" = $2 AND "id" = $3`,
 );
-// PostgreSQL tells at the commit, once: it folds equal notifications of a transaction.
-const TAKE = statement(
-  `UPDATE "manifest_counter" SET "revision" = "revision" + $1 RETURNING "revision", pg_notify('${MANIFEST_CHANNEL}', '')`,
-);
+const TAKE = statement('UPDATE "manifest_counter" SET "revision" = "revision" + $1 RETURNING "revision"');
+const NOTIFY = statement(`SELECT pg_notify('${MANIFEST_CHANNEL}', $1)`);
 const WRITE = statement(
   `WITH counter AS (UPDATE "manifest_counter" SET "revision" = "revision" + 1 RETURNING "revision")
    INSERT INTO "manifest_entries"
@@ -42,25 +41,31 @@ const WRITE = statement(
      "removed" = excluded."removed", "digest" = excluded."digest", "blob_bytes" = excluded."blob_bytes", "inline" = excluded."inline",
      "pools" = excluded."pools", "former_pools" = excluded."former_pools", "changed_at_ms" = excluded."changed_at_ms",
      "snapshot_format" = excluded."snapshot_format", "revision" = excluded."revision"
-   RETURNING "revision", pg_notify('${MANIFEST_CHANNEL}', '')`,
+   RETURNING "revision"`,
 );
 const RECORD_ROLLOUT = statement(
   `INSERT INTO "rollouts" ("tenant_id", "api_id", "deployment_id", "stage_name", "revision", "published_at_ms")
-   VALUES ($1, $2, $3, $4, $5, $6)
+   SELECT $1, $2, $3, $4, entry."revision", $5::bigint
+   FROM "manifest_entries" AS entry WHERE entry."tenant_id" = $1 AND entry."kind" = $6 AND entry."id" = $7
    ON CONFLICT ("tenant_id", "api_id", "deployment_id", "stage_name") DO UPDATE SET
      "revision" = excluded."revision", "published_at_ms" = excluded."published_at_ms"`,
 );
+
+/** More do not fit into a notification. */
+const TOLD_ENTRIES_MAX = 100;
 
 export class PrismaBlobs implements BlobRepository {
   constructor(
     private readonly scope: TransactionScope,
     private readonly clock: Clock,
+    private readonly recent: RecentBlobs,
   ) {}
 
   async put(bytes: Uint8Array): Promise<string> {
     const digest = sha256Hex(bytes);
-    const putAtMs = this.clock.nowMs();
-    await this.scope.tx.run(PUT_BLOB, [digest, await compress(bytes), String(putAtMs)]);
+    const packed = await compress(bytes);
+    this.scope.tx.post(PUT_BLOB, [digest, packed, String(this.clock.nowMs())]);
+    this.recent.put(digest, packed);
     return digest;
   }
 
@@ -71,15 +76,25 @@ export class PrismaBlobs implements BlobRepository {
 }
 
 export class PrismaManifest implements ManifestRepository {
+  #isWritten = false;
+  /** By revision; `null`: too many to be told of. */
+  #published: EntryRow[] | null = [];
+
   constructor(
     private readonly scope: TransactionScope,
     private readonly clock: Clock,
   ) {}
 
-  async put(kind: EntryKind, id: string, content: EntryContent, known?: ManifestEntry | null): Promise<number> {
+  async put(kind: EntryKind, id: string, content: EntryContent, { present: known, rollout }: PutMore = {}): Promise<number> {
     const present = known === undefined ? await this.find(kind, id) : known;
     if (present !== null && isSame(present.content, content)) return present.revision;
-    return this.#write(kind, id, content, present);
+    const written = this.#write(kind, id, content, present);
+    if (rollout !== undefined) {
+      const { tx, tenant } = this.scope;
+      const { apiId, deploymentId, stageName, publishedAtMs } = rollout;
+      tx.post(RECORD_ROLLOUT, [tenant, apiId, deploymentId, stageName, String(publishedAtMs), kind, id]);
+    }
+    return written;
   }
 
   async remove(kind: EntryKind, id: string): Promise<number> {
@@ -135,11 +150,6 @@ export class PrismaManifest implements ManifestRepository {
       WHERE entry."tenant_id" = ${tenant} AND entry."kind" = moved.kind AND entry."id" = moved.id`;
   }
 
-  async recordRollout({ apiId, deploymentId, stageName, revision, publishedAtMs }: Rollout): Promise<void> {
-    const { tx, tenant } = this.scope;
-    await tx.run(RECORD_ROLLOUT, [tenant, apiId, deploymentId, stageName, String(revision), String(publishedAtMs)]);
-  }
-
   async rolloutsOf(deploymentId: string): Promise<Rollout[]> {
     const where = { tenantId: this.scope.tenant, deploymentId: columnText(deploymentId) };
     const found = await (await this.scope.tx.prisma()).rollout.findMany({ where, orderBy: { revision: 'asc' } });
@@ -150,6 +160,8 @@ export class PrismaManifest implements ManifestRepository {
   async #write(kind: EntryKind, id: string, content: EntryContent | null, present: ManifestEntry | null): Promise<number> {
     const { tx, tenant, sealer } = this.scope;
     const inline = inlineToColumn(sealer, { tenantId: tenant, kind, id }, content?.inline ?? '');
+    const pools = content?.pools ?? [];
+    const formerPools = formerPoolsAfter(present, content);
     const { rows } = await tx.run(WRITE, [
       tenant,
       kind,
@@ -158,17 +170,41 @@ export class PrismaManifest implements ManifestRepository {
       content?.digest ?? null,
       String(content?.blobBytes ?? 0),
       inline,
-      arrayText(content?.pools ?? []),
-      arrayText(formerPoolsAfter(present, content)),
+      arrayText(pools),
+      arrayText(formerPools),
       String(this.clock.nowMs()),
       content?.snapshotFormat === undefined ? null : String(content.snapshotFormat),
     ]);
-    return Number(rows[0]![0]);
+    const revision = rows[0]![0]!;
+    this.#published?.push({
+      tenant_id: tenant,
+      kind,
+      id,
+      revision,
+      removed: content === null,
+      digest: content?.digest ?? null,
+      blob_bytes: String(content?.blobBytes ?? 0),
+      inline,
+      pools: [...pools],
+      former_pools: [...formerPools],
+      snapshot_format: content?.snapshotFormat ?? null,
+    });
+    if (this.#published?.length === TOLD_ENTRIES_MAX) this.#published = null;
+    this.#isWritten = true;
+    return Number(revision);
+  }
+
+  /** To be called before the commit, which tells the control planes. */
+  announce(): void {
+    if (!this.#isWritten) return;
+    this.scope.tx.post(NOTIFY, [this.#published === null ? '' : notificationOf(this.#published)]);
   }
 
   /** Takes the next `count` revisions and returns the one before them. */
   async #take(count: number): Promise<bigint> {
     const { rows } = await this.scope.tx.run(TAKE, [String(count)]);
+    this.#isWritten = true;
+    this.#published = null;
     return BigInt(rows[0]![0]!) - BigInt(count);
   }
 }

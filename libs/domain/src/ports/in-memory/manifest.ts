@@ -3,7 +3,7 @@ import { canonicalJson, SetDigest, sha256Hex, type Clock } from '@gatehouse/kern
 import type { TenantId } from '../../tenancy/tenant.js';
 import { formerPoolsAfter, formerPoolsField, poolsField } from '../../publish/placement.js';
 import type { EntryContent, EntryKind, ManifestEntry, Rollout } from '../../publish/publish.js';
-import type { BlobRepository, ManifestLog, ManifestRepository } from '../store.js';
+import type { BlobRepository, ManifestLog, ManifestRepository, PutMore } from '../store.js';
 import type { OpenTables } from './repositories.js';
 import { copyOf, keyText } from './rows.js';
 
@@ -19,7 +19,7 @@ export class InMemoryManifestLog implements ManifestLog {
   /** Removals up to this revision may be forgotten. */
   #forgottenRevision = 0;
   #holder: Promise<void> = Promise.resolve();
-  readonly #subscribers = new Set<() => void>();
+  readonly #subscribers = new Set<(entries: readonly ManifestEntry[] | null) => void>();
 
   constructor(
     readonly clock: Clock,
@@ -57,8 +57,8 @@ export class InMemoryManifestLog implements ManifestLog {
     return blob === undefined ? null : zstdCompressSync(blob.bytes);
   }
 
-  async subscribe(onPublished: () => void): Promise<() => Promise<void>> {
-    const subscriber = () => onPublished();
+  async subscribe(onPublished: (entries: readonly ManifestEntry[] | null) => void): Promise<() => Promise<void>> {
+    const subscriber = (entries: readonly ManifestEntry[] | null) => onPublished(entries);
     this.#subscribers.add(subscriber);
     return async () => void this.#subscribers.delete(subscriber);
   }
@@ -90,8 +90,8 @@ export class InMemoryManifestLog implements ManifestLog {
     return resolve;
   }
 
-  notify(): void {
-    for (const subscriber of this.#subscribers) queueMicrotask(subscriber);
+  notify(entries: readonly LoggedEntry[]): void {
+    for (const subscriber of this.#subscribers) queueMicrotask(() => subscriber(entries.map(entryOf)));
   }
 
   #select(matches: (entry: LoggedEntry) => boolean): ManifestEntry[] {
@@ -140,8 +140,12 @@ export class InMemoryManifest implements ManifestRepository {
     private readonly tables: OpenTables,
   ) {}
 
-  async put(kind: EntryKind, id: string, content: EntryContent): Promise<number> {
-    return this.#write(kind, id, copyOf(content));
+  async put(kind: EntryKind, id: string, content: EntryContent, { rollout }: PutMore = {}): Promise<number> {
+    await this.#hold();
+    const before = this.#revision;
+    const revision = await this.#write(kind, id, copyOf(content));
+    if (rollout !== undefined && revision > before) this.#recordRollout({ ...rollout, revision });
+    return revision;
   }
 
   async remove(kind: EntryKind, id: string): Promise<number> {
@@ -167,7 +171,7 @@ export class InMemoryManifest implements ManifestRepository {
     }
   }
 
-  async recordRollout(rollout: Rollout): Promise<void> {
+  #recordRollout(rollout: Rollout): void {
     if (this.tables.restApis.get(keyText(rollout.apiId)) === null) throw new Error(`no REST API ${rollout.apiId} to publish`);
     this.tables.rollouts.set(keyText(rollout.apiId, rollout.deploymentId, rollout.stageName), copyOf(rollout));
   }
@@ -183,7 +187,7 @@ export class InMemoryManifest implements ManifestRepository {
     if (this.#staged.size === 0) return;
     for (const [key, entry] of this.#staged) this.log.entries.set(key, entry);
     this.log.revision = this.#revision;
-    this.log.notify();
+    this.log.notify([...this.#staged.values()].sort((left, right) => left.revision - right.revision));
   }
 
   /** Lets other transactions publish; to be called however the transaction ended. */

@@ -1,5 +1,5 @@
 import type { NodeRecord, NodeRefusal } from '../../publish/publish.js';
-import type { NodeRegistry } from '../store.js';
+import type { HeardNode, NodeRegistry } from '../store.js';
 import type { InMemoryManifestLog } from './manifest.js';
 import { compareText, copyOf, keyText } from './rows.js';
 
@@ -20,17 +20,17 @@ export class InMemoryNodes implements NodeRegistry {
     await this.connected({ ...node, ackedRevision, ackedAtMs });
   }
 
-  async seen(nodeId: string, epoch: number, atMs: number): Promise<void> {
-    this.#change(nodeId, epoch, () => ({ connected: true, lastSeenAtMs: atMs }));
+  async heard(nodes: readonly HeardNode[]): Promise<void> {
+    for (const node of nodes) this.#hear(node);
   }
 
-  async acknowledged(nodeId: string, epoch: number, revision: number, atMs: number): Promise<void> {
+  #hear({ nodeId, epoch, revision, atMs }: HeardNode): void {
     const isKnown = this.#change(nodeId, epoch, (node) =>
-      revision >= node.ackedRevision
+      revision !== null && revision >= node.ackedRevision
         ? { ackedRevision: revision, ackedAtMs: atMs, connected: true, lastSeenAtMs: atMs }
         : { connected: true, lastSeenAtMs: atMs },
     );
-    if (!isKnown) return;
+    if (!isKnown || revision === null) return;
     for (const [key, refusal] of this.#refusals) {
       if (refusal.nodeId !== nodeId) continue;
       const entries = [...this.manifest.entries.values()].filter(
