@@ -1,6 +1,5 @@
 import {
   badRequest,
-  definitionDigest,
   diffDefinitions,
   draftDefinition,
   type DefinitionChange,
@@ -46,7 +45,7 @@ export class Diffs {
       return {
         from: { deploymentId: before.deploymentId },
         to: { deploymentId: after.deploymentId },
-        changes: diff(before.definition, after.definition),
+        changes: diffDefinitions(before.definition, after.definition),
       };
     });
   }
@@ -55,7 +54,7 @@ export class Diffs {
     return this.store.transact(tenant, async (tx) => {
       const draft = await draftOf(tx, apiId);
       const stage = (await tx.stages.find({ apiId, stageName })) ?? unknownStage();
-      return { stage, undeployed: diff(await definitionOf(tx, apiId, stage.deploymentId), draft) };
+      return { stage, undeployed: diffDefinitions(await definitionOf(tx, apiId, stage.deploymentId), draft) };
     });
   }
 
@@ -66,7 +65,7 @@ export class Diffs {
       const reports: StageReport[] = [];
       // One after the other: a definition may be large.
       for (const stage of await tx.stages.ofApi(apiId)) {
-        reports.push({ stage, undeployed: diff(await definitionOf(tx, apiId, stage.deploymentId), draft) });
+        reports.push({ stage, undeployed: diffDefinitions(await definitionOf(tx, apiId, stage.deploymentId), draft) });
       }
       return reports;
     });
@@ -97,9 +96,4 @@ async function deploymentOf(tx: TenantRepositories, apiId: string, stageName: st
 
 async function definitionOf(tx: TenantRepositories, apiId: string, deploymentId: string): Promise<RestApiDefinition> {
   return ((await tx.deployments.find({ apiId, deploymentId })) ?? unknownDeployment()).definition;
-}
-
-/** Mostly nothing was changed; a digest is cheaper than taking both apart. */
-function diff(before: RestApiDefinition, after: RestApiDefinition): DefinitionChange[] {
-  return definitionDigest(before) === definitionDigest(after) ? [] : diffDefinitions(before, after);
 }

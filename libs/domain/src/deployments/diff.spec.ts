@@ -169,6 +169,33 @@ test('nothing differs between an API and the same one under other ids, with othe
   expect(diffDefinitions(at('a', 'b', 'c'), at('root', 'pets', 'auth'))).toEqual([]);
 });
 
+test('an empty template is another thing than none, and members that are not given are left out', () => {
+  const templates = (requestTemplates: Integration['requestTemplates']) =>
+    definition({ methods: [method({ integration: { ...mock, requestTemplates } })] });
+  expect(diffDefinitions(templates({}), templates({ 'application/json': null }))).toEqual([
+    expect.objectContaining({
+      path: '/pets GET integration.requestTemplates["application/json"]',
+      kind: 'added',
+      before: null,
+      after: '',
+    }),
+  ]);
+  const [added] = diffDefinitions(definition({ methods: [] }), definition());
+  expect(added!.after).toEqual({
+    authorizationType: 'NONE',
+    authorizationScopes: [],
+    apiKeyRequired: false,
+    methodResponses: {},
+    integration: {
+      type: 'MOCK',
+      passthroughBehavior: 'WHEN_NO_MATCH',
+      timeoutInMillis: 29_000,
+      cacheKeyParameters: [],
+      integrationResponses: {},
+    },
+  });
+});
+
 test('authorizers of one name are told apart by their ids', () => {
   const two = definition({ parts: { authorizers: [authorizer('a', 'users'), { ...authorizer('b', 'users'), authType: 'x' }] } });
   const one = definition({ parts: { authorizers: [authorizer('a', 'users')] } });
@@ -191,7 +218,7 @@ const text = fc.constantFrom(
   '__proto__x',
   'constructor',
 );
-const textMap = fc.option(fc.dictionary(text, text, { maxKeys: 3 }), { nil: null });
+const textMap = fc.option(fc.dictionary(text, fc.option(text, { nil: null }), { maxKeys: 3 }), { nil: null });
 const integrations = fc.record({
   ...Object.fromEntries(Object.entries(mock).map(([name, value]) => [name, fc.constant(value)])),
   uri: fc.option(text, { nil: null }),

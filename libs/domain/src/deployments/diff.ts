@@ -4,7 +4,7 @@
  */
 import { canonicalJson } from '@gatehouse/kernel';
 import type { ApiPart } from '../api-parts/api-part.js';
-import type { Method } from '../rest-apis/rest-api.js';
+import type { Integration, Method } from '../rest-apis/rest-api.js';
 import type { RestApiDefinition } from './deployment.js';
 
 export type Concern = 'authorization' | 'keys' | 'policy' | 'cors';
@@ -36,13 +36,16 @@ export interface Unit {
 /** Everything that is not alike. The same inputs give the same list, whatever order their parts are in. */
 export function diffDefinitions(before: RestApiDefinition, after: RestApiDefinition): DefinitionChange[] {
   const [left, right] = [unitsByKey(before), unitsByKey(after)];
-  const units = [...new Map([...left, ...right]).values()].sort((a, b) => compareSteps(orderOf(a), orderOf(b)));
-  return units.flatMap(({ steps }) => {
-    const key = keyOf(steps);
-    return differences(left.get(key)?.value ?? null, right.get(key)?.value ?? null, []).map((difference) =>
-      toChange(steps, difference),
-    );
-  });
+  const differing: { readonly steps: readonly string[]; readonly before: Json; readonly after: Json }[] = [];
+  for (const [key, { steps }] of new Map([...left, ...right])) {
+    const pair = { steps, before: left.get(key)?.value ?? null, after: right.get(key)?.value ?? null };
+    // Nearly all units of a large API are alike, and comparing is cheaper than taking apart.
+    if (!isSame(pair.before, pair.after)) differing.push(pair);
+  }
+  differing.sort((a, b) => compareSteps(orderOf(a.steps), orderOf(b.steps)));
+  return differing.flatMap(({ steps, before: value, after: other }) =>
+    differences(value, other, []).map((difference) => toChange(steps, difference)),
+  );
 }
 
 /** The definition, taken apart. */
@@ -53,7 +56,7 @@ export function unitsOf(definition: RestApiDefinition): Unit[] {
   const authorizers = labels(parts?.authorizers ?? []);
   const validators = labels(parts?.requestValidators ?? []);
   return [
-    { steps: ['api'], value: toJson(settings) },
+    { steps: ['api'], value: settings as Json },
     ...resources.map(({ path }) => ({ steps: ['resources', path], value: {} })),
     ...methods.map((method) => ({
       steps: ['methods', paths.get(method.resourceId)!, method.httpMethod],
@@ -70,26 +73,50 @@ export function unitsOf(definition: RestApiDefinition): Unit[] {
   ];
 }
 
+/** Members that do not count are `null`, which is as if they were not there. */
 function methodValue(method: Method, authorizers: ReadonlyMap<string, string>, validators: ReadonlyMap<string, string>): Json {
   const { resourceId, authorizerId, requestValidatorId, integration } = method;
   const named = (id: string | null, names: ReadonlyMap<string, string>) => (id === null ? null : (names.get(id) ?? id));
-  return toJson({
-    ...without(method, 'apiId', 'resourceId', 'httpMethod', 'authorizerId', 'requestValidatorId'),
+  return {
+    ...method,
+    apiId: null,
+    resourceId: null,
+    httpMethod: null,
+    authorizerId: null,
+    requestValidatorId: null,
     authorizer: named(authorizerId, authorizers),
     requestValidator: named(requestValidatorId, validators),
-    integration:
-      integration === null
-        ? null
-        : // The namespace that is given to a method by default is the id of its resource.
-          { ...integration, cacheNamespace: integration.cacheNamespace === resourceId ? null : integration.cacheNamespace },
-  });
+    integration: integration === null ? null : integrationValue(integration, resourceId),
+  } as unknown as Json;
 }
 
-function without<T extends object>(value: T, ...names: readonly (keyof T & string)[]): object {
+function integrationValue(integration: Integration, resourceId: string): Json {
+  const { cacheNamespace, requestTemplates, integrationResponses } = integration;
+  return {
+    ...integration,
+    // The namespace that is given to a method by default is the id of its resource.
+    cacheNamespace: cacheNamespace === resourceId ? null : cacheNamespace,
+    requestTemplates: templatesValue(requestTemplates),
+    integrationResponses: Object.fromEntries(
+      Object.entries(integrationResponses).map(([status, response]) => [
+        status,
+        { ...response, responseTemplates: templatesValue(response.responseTemplates) },
+      ]),
+    ),
+  } as unknown as Json;
+}
+
+/** A template that is `null` is there, and empty. */
+function templatesValue(templates: Integration['requestTemplates']): Integration['requestTemplates'] {
+  if (templates === null || !Object.values(templates).includes(null)) return templates;
+  return Object.fromEntries(Object.entries(templates).map(([type, template]) => [type, template ?? '']));
+}
+
+function without<T extends object>(value: T, ...names: readonly (keyof T & string)[]): { readonly [name: string]: Json } {
   return Object.fromEntries(Object.entries(value).filter(([name]) => !(names as readonly string[]).includes(name)));
 }
 
-const part = (section: string, name: string, value: object): Unit => ({ steps: [section, name], value: toJson(value) });
+const part = (section: string, name: string, value: object): Unit => ({ steps: [section, name], value: value as Json });
 
 /** Names by id; with the ids where names alone would not tell the parts apart. */
 function labels(parts: readonly (ApiPart & { readonly name: string | null })[]): Map<string, string> {
@@ -105,13 +132,26 @@ interface Difference {
 
 /** Down to the smallest part that differs; what is on one side alone is one difference, with everything in it. */
 function differences(before: Json, after: Json, steps: readonly string[]): Difference[] {
-  if (!isObject(before) || !isObject(after))
-    return canonicalJson(before) === canonicalJson(after) ? [] : [{ steps, before, after }];
+  if (isSame(before, after)) return [];
+  if (!isObject(before) || !isObject(after)) return [{ steps, before, after }];
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort(byCodePoint);
   return names.flatMap((name) => differences(member(before, name), member(after, name), [...steps, name]));
 }
 
-function toChange(unit: readonly string[], { steps, before, after }: Difference): DefinitionChange {
+/** Whatever the order of members; one that is not given is `null`. */
+function isSame(a: Json, b: Json): boolean {
+  if (a === b) return true;
+  if (Array.isArray(a) && Array.isArray(b))
+    return a.length === b.length && a.every((item, index) => isSame(item as Json, b[index] as Json));
+  if (!isObject(a) || !isObject(b)) return false;
+  for (const name of Object.keys(a)) if (!isSame(member(a, name), member(b, name))) return false;
+  for (const name of Object.keys(b)) if (!Object.hasOwn(a, name) && member(b, name) !== null) return false;
+  return true;
+}
+
+function toChange(unit: readonly string[], difference: Difference): DefinitionChange {
+  const { steps } = difference;
+  const [before, after] = [ordered(difference.before), ordered(difference.after)];
   const [section, name] = unit;
   const isInTree = section === 'resources' || section === 'methods';
   const httpMethod = section === 'methods' ? unit[2]! : null;
@@ -162,7 +202,7 @@ function memberText(steps: readonly string[]): string {
 const SECTIONS = ['api', 'resources', 'methods', 'models', 'requestValidators', 'authorizers', 'gatewayResponses'];
 
 /** The API first; then the tree, each resource before its methods; then the parts. */
-function orderOf({ steps }: Unit): string[] {
+function orderOf(steps: readonly string[]): string[] {
   const [section, ...names] = steps;
   const index = SECTIONS.indexOf(section!);
   return [String(section === 'methods' ? index - 1 : index), ...names];
@@ -185,10 +225,16 @@ const isObject = (value: Json): value is { readonly [name: string]: Json } =>
 
 /** A member that is not given is `null`; names of a prototype are tenants' texts like any other. */
 const member = (value: { readonly [name: string]: Json }, name: string): Json =>
-  Object.hasOwn(value, name) ? value[name]! : null;
+  Object.hasOwn(value, name) ? (value[name] ?? null) : null;
 
-/** Members in one order, so that answers are the same bytes. */
-const toJson = (value: object): Json => JSON.parse(canonicalJson(value)) as Json;
+/** Members in one order, so that answers are the same bytes; those that are not given are left out. */
+function ordered(value: Json): Json {
+  if (!isObject(value)) return value;
+  const names = Object.keys(value)
+    .filter((name) => member(value, name) !== null)
+    .sort(byCodePoint);
+  return Object.fromEntries(names.map((name) => [name, ordered(value[name]!)]));
+}
 
 // Not localeCompare: the order may not depend on the machine's language.
 const byCodePoint = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
