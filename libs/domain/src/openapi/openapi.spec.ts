@@ -148,9 +148,19 @@ describe('paths', () => {
     );
   });
 
+  it('that mean the same are one resource: the last method stays, and the document is told', () => {
+    const document = swagger({ paths: { '/a': { get: { operationId: 'first' } }, '/a/': { get: { operationId: 'last' } } } });
+    const options = { mode: 'overwrite', ignoresDocumentation: false, quotas: AWS_QUOTAS, newId: () => 'new' } as const;
+    const { state, warnings } = assemble(read(document), EMPTY, options);
+    expect(state.methods.map(({ operationName }) => operationName)).toEqual(['last']);
+    expect(warnings).toEqual(["Method 'GET' of resource '/a' is defined more than once"]);
+  });
+
   it('stop at the quota, with its own error', () => {
     const paths = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`/p${index}`, {}]));
-    expect(() => imported(swagger({ paths }))).toThrow('Maximum number of Resources');
+    expect(() => imported(swagger({ paths }))).toThrow(
+      expect.objectContaining({ status: 429, message: expect.stringMatching(/^Maximum number of Resources/) as unknown }),
+    );
     expect(imported(swagger({ paths }), EMPTY, { quotas: { ...AWS_QUOTAS, resources: 301 } }).resources).toHaveLength(301);
   });
 });
