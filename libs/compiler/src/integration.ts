@@ -7,7 +7,7 @@ import type {
 } from '@gatehouse/contracts';
 import type { Integration, IntegrationResponse, TextMap } from '@gatehouse/domain';
 import { unreachable } from '@gatehouse/kernel';
-import { isLiteralTemplate } from '@gatehouse/lang';
+import { isLiteralTemplate, parseTemplate, VtlSyntaxError } from '@gatehouse/lang';
 import type { Diagnostics } from './diagnostics.js';
 import { endpointProblem, functionArnOf, resolveStageVariables, uriPlaceholders } from './uri.js';
 
@@ -37,6 +37,7 @@ export function compileIntegration(
 class IntegrationCompiler {
   /** The first reason to refuse; every one is a diagnostic. */
   private refusal: string | null = null;
+  private hasVelocity = false;
 
   constructor(
     private readonly path: string,
@@ -47,7 +48,9 @@ class IntegrationCompiler {
 
   compile(): IntegrationSnapshot {
     const compiled = this.compileType();
-    return this.refusal === null ? compiled : { type: 'REFUSE', reason: this.refusal };
+    if (this.refusal !== null) return { type: 'REFUSE', reason: this.refusal };
+    const isMapped = compiled.type === 'MOCK' || compiled.type === 'HTTP';
+    return isMapped && this.hasVelocity ? { type: 'VELOCITY', integration: compiled } : compiled;
   }
 
   private compileType(): IntegrationSnapshot {
@@ -115,7 +118,7 @@ class IntegrationCompiler {
     if (!PASSTHROUGH.has(passthroughBehavior)) this.refuse('passthroughBehavior', `"${passthroughBehavior}" is not known`);
     return {
       passthroughBehavior: passthroughBehavior as PassthroughBehavior,
-      requestTemplates: this.staticTemplates('requestTemplates', requestTemplates),
+      requestTemplates: this.compileTemplates('requestTemplates', requestTemplates),
       // Several patterns may match one answer; AWS's order among them is not documented, ours is by status: status codes are
       // integer keys, which objects give in ascending order.
       responses: Object.values(integrationResponses).map((response) => this.response(response)),
@@ -130,17 +133,28 @@ class IntegrationCompiler {
       statusCode: Number(response.statusCode),
       selectionPattern: response.selectionPattern === '' ? null : response.selectionPattern,
       responseParameters: { ...response.responseParameters },
-      responseTemplates: this.staticTemplates(`${place}.responseTemplates`, response.responseTemplates),
+      responseTemplates: this.compileTemplates(`${place}.responseTemplates`, response.responseTemplates),
     };
   }
 
-  private staticTemplates(place: string, templates: Readonly<Record<string, string | null>> | null): StaticTemplates {
+  private compileTemplates(place: string, templates: Readonly<Record<string, string | null>> | null): StaticTemplates {
     const entries = Object.entries(templates ?? {}).map(([mediaType, template]) => [mediaType, template ?? ''] as const);
     for (const [mediaType, template] of entries) {
-      if (!isLiteralTemplate(template))
-        this.refuse(`${place}.${mediaType}`, 'templates with Velocity references or directives are not served');
+      if (isLiteralTemplate(template)) continue;
+      this.hasVelocity = true;
+      this.checkVelocity(`${place}.${mediaType}`, template);
     }
     return Object.fromEntries(entries);
+  }
+
+  /** Written before templates were checked, it may not parse. How long it may be was decided when it was written. */
+  private checkVelocity(place: string, template: string): void {
+    try {
+      parseTemplate(template, Number.POSITIVE_INFINITY);
+    } catch (cause) {
+      if (!(cause instanceof VtlSyntaxError)) throw cause;
+      this.refuse(place, cause.message);
+    }
   }
 
   private checkContentHandling(): void {

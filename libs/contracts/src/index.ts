@@ -35,6 +35,7 @@ export {
   type RouteSnapshot,
   type StageSnapshot,
   type StaticTemplates,
+  type VelocityIntegrationSnapshot,
   type ThrottleSettings,
   type UsagePlanEntry,
   type ValidatedAuthorization,

@@ -101,7 +101,7 @@ export interface RequestValidation {
 
 export type PassthroughBehavior = 'WHEN_NO_MATCH' | 'WHEN_NO_TEMPLATES' | 'NEVER';
 
-/** Literal text the node can send as it is. Templates with Velocity directives or references are REFUSE integrations. */
+/** Media type to text. Literal text the node can send as it is, but within a `VELOCITY` integration, where it is to be rendered. */
 export type StaticTemplates = Readonly<Record<string, string>>;
 
 export type IntegrationSnapshot =
@@ -109,6 +109,7 @@ export type IntegrationSnapshot =
   | HttpIntegrationSnapshot
   | HttpProxyIntegrationSnapshot
   | FunctionProxyIntegrationSnapshot
+  | VelocityIntegrationSnapshot
   | { readonly type: 'REFUSE'; readonly reason: string };
 
 export interface MockIntegrationSnapshot {
@@ -116,6 +117,15 @@ export interface MockIntegrationSnapshot {
   readonly passthroughBehavior: PassthroughBehavior;
   readonly requestTemplates: StaticTemplates;
   readonly responses: readonly IntegrationResponseSnapshot[];
+}
+
+/**
+ * Templates of the integration are Velocity. Around it and not a member of it, because a node that does not know of it would send the
+ * templates as they stand.
+ */
+export interface VelocityIntegrationSnapshot {
+  readonly type: 'VELOCITY';
+  readonly integration: MockIntegrationSnapshot | HttpIntegrationSnapshot;
 }
 
 interface UpstreamSettings {

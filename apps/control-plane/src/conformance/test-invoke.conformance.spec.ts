@@ -157,6 +157,24 @@ describe('a MOCK', () => {
     expect(elsewhere.status).toBe(200);
     expect(elsewhere.log).toContain('HTTP Method: GET, Resource Path: /elsewhere/entirely\n');
   });
+
+  test('renders its templates, and they set status and headers', async () => {
+    await integrate({
+      type: 'MOCK',
+      requestTemplates: { 'application/json': '#set($status = 200){"statusCode": $status}' },
+    });
+    await api.putIntegrationResponse({
+      ...key,
+      statusCode: '200',
+      responseTemplates: {
+        'application/json':
+          '#set($context.responseOverride.status = 418)#set($context.responseOverride.header.X-Pot = "tea")' +
+          '{"b": "$input.params(\'b\')", "method": "$context.httpMethod"}',
+      },
+    });
+    const { status, body, headers } = await api.testInvokeMethod({ ...key, pathWithQueryString: '/users?b=2' });
+    expect([status, body, headers!['X-Pot']]).toEqual([418, '{"b": "2", "method": "GET"}', 'tea']);
+  });
 });
 
 describe('a backend', () => {

@@ -20,6 +20,12 @@ import type { LinkedRoute, LinkedStage, UsagePlanView, WorldView } from './views
 /** Nobody may add to it. */
 const NO_HEADERS = Object.freeze([]) as unknown as RawHeaders;
 
+/** `$context.responseOverride` of a template (data-plane reference §5.4). */
+export interface ResponseOverrides {
+  readonly responseHeaders: ReadonlyMap<string, string> | null;
+  readonly responseStatus: number | null;
+}
+
 export class Exchange implements CallerPresence {
   // The request as it came.
   requestId = '';
@@ -91,6 +97,8 @@ export class Exchange implements CallerPresence {
   integrationLatencyMs = -1;
   /** Index of the chosen integration response; -1 for none. */
   integrationResponseIndex = -1;
+  /** What the request template said of the response; null when it said nothing. */
+  responseOverrides: ResponseOverrides | null = null;
 
   // The response.
   status = 0;
@@ -197,6 +205,7 @@ export class Exchange implements CallerPresence {
     this.integrationStartedAtMs = 0;
     this.integrationLatencyMs = -1;
     this.integrationResponseIndex = -1;
+    this.responseOverrides = null;
     this.status = 0;
     this.responseHeaders = NO_HEADERS;
     this.responseBlock = null;

@@ -1,7 +1,7 @@
 export { BodyTooLarge, limitStream, readAll, STREAM_BODY, type BodyMode, type RequestBody, type ResponseBody } from './body.js';
 export type { CallerPresence, Connector, FailureReason, UpstreamAnswer, UpstreamFailure, UpstreamRequest } from './connector.js';
 export { clfTime, contextVariable, domainPrefix, type ContextVariable } from './context-variables.js';
-export { Exchange, ExchangePool } from './exchange.js';
+export { Exchange, ExchangePool, type ResponseOverrides } from './exchange.js';
 export type { FaultKind } from './fault.js';
 export { HeaderBlock } from './header-block.js';
 export {

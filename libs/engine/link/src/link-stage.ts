@@ -6,7 +6,7 @@
  * apart, a gateway response nobody understands) throws LinkRefusal.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
+import type { IntegrationSnapshot, RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
 import {
   LinkRefusal,
   STREAM_BODY,
@@ -147,7 +147,7 @@ function buildRouterFor(snapshot: StageSnapshot): Router {
 
 function linkProgram(settings: RouteSettings, faults: FaultResponder, bindings: LinkBindings): Program {
   const request = mapRequest(settings);
-  const { connector, responseSteps, responseBody } = linkIntegration(settings, bindings);
+  const { connector, responseSteps, responseBody } = linkIntegration(settings, settings.route.integration, bindings, false);
   const settle = settleUsage(bindings.limits)(settings);
   const requestBody = bodyToCheck(settings, request.body);
   return freeze({
@@ -177,8 +177,12 @@ interface LinkedIntegration {
   readonly responseBody: BodyMode;
 }
 
-function linkIntegration(settings: RouteSettings, bindings: LinkBindings): LinkedIntegration {
-  const { integration } = settings.route;
+function linkIntegration(
+  settings: RouteSettings,
+  integration: IntegrationSnapshot,
+  bindings: LinkBindings,
+  isVelocity: boolean,
+): LinkedIntegration {
   switch (integration.type) {
     case 'HTTP_PROXY':
       return {
@@ -187,7 +191,7 @@ function linkIntegration(settings: RouteSettings, bindings: LinkBindings): Linke
         responseBody: STREAM_BODY,
       };
     case 'HTTP': {
-      const mapping = mapResponse(integration.responses, settings, true);
+      const mapping = mapResponse(integration.responses, settings, true, isVelocity);
       return {
         connector: integration.insecureSkipVerification ? bindings.insecureHttp : bindings.http,
         responseSteps: [selectResponse(integration.responses), mapping.step],
@@ -201,13 +205,15 @@ function linkIntegration(settings: RouteSettings, bindings: LinkBindings): Linke
         responseBody: { type: 'buffer', reason: 'a proxy reply is one JSON document' },
       };
     case 'MOCK': {
-      const mapping = mapResponse(integration.responses, settings, false);
+      const mapping = mapResponse(integration.responses, settings, false, isVelocity);
       return {
         connector: null,
         responseSteps: [selectResponse(integration.responses), mapping.step],
         responseBody: mapping.body,
       };
     }
+    case 'VELOCITY':
+      return linkIntegration(settings, integration.integration, bindings, true);
     case 'REFUSE':
       return { connector: null, responseSteps: [], responseBody: STREAM_BODY };
     default:

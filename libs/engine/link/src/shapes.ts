@@ -82,6 +82,8 @@ const upstream = {
   insecureSkipVerification: flag,
 };
 
+const mapped = { MOCK: record(templates), HTTP: record({ ...upstream, ...templates }) };
+
 /** Holds another one. */
 const authorization: Check = (value, where) =>
   tagged({
@@ -102,8 +104,8 @@ const ROUTE = record({
   authorization,
   throttle: orNull(throttle),
   integration: tagged({
-    MOCK: record(templates),
-    HTTP: record({ ...upstream, ...templates }),
+    ...mapped,
+    VELOCITY: record({ integration: tagged(mapped) }),
     HTTP_PROXY: record(upstream),
     AWS_PROXY: record({ httpMethod: text, functionArn: text, timeoutMs: milliseconds }),
     REFUSE: refuse,

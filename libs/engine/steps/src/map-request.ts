@@ -1,5 +1,6 @@
 /**
- * The caller's request becomes the backend's: one of four compiled forms, by integration type.
+ * The caller's request becomes the backend's: one of four compiled forms, by integration type; `VELOCITY` is HTTP or MOCK with templates
+ * that are rendered.
  *
  *   HTTP_PROXY   the caller's headers, query and body, plus mappings
  *   HTTP         mapped headers and query only; body from a template or passed through
@@ -17,6 +18,7 @@ import {
 import {
   CONTINUE,
   headerText,
+  isHeaderToken,
   STREAM_BODY,
   type BodyMode,
   type Exchange,
@@ -24,11 +26,13 @@ import {
   type RawHeaders,
   type RouteSettings,
   type Step,
+  type UpstreamAnswer,
   type Verdict,
 } from '@gatehouse/engine-exchange';
 import { mockAnswer } from '@gatehouse/engine-connectors';
 import { FAULTS } from '@gatehouse/engine-faults';
 import { unreachable } from '@gatehouse/kernel';
+import { isLiteralTemplate, type Overrides } from '@gatehouse/lang';
 import { DROPPED_TARGETS, FORBIDDEN_TARGETS, ownHeaders, passedBlock, putMapped } from './forwarded-headers.js';
 import { compileFunctionEvent } from './function-event.js';
 import { BROKEN_JSON, parseBody, type ParsedBody } from './json-body.js';
@@ -43,6 +47,7 @@ import {
   type UriTemplate,
 } from './parameter-mapping.js';
 import { compileRequestTemplates, PASSTHROUGH, UNSUPPORTED } from './templates.js';
+import { anyReadsBody, bodyTemplates, VelocityTemplate } from './velocity.js';
 
 export interface RequestMapping {
   readonly step: Step;
@@ -56,11 +61,15 @@ export function mapRequest(settings: RouteSettings): RequestMapping {
     case 'HTTP_PROXY':
       return mapProxyRequest(settings, integration);
     case 'HTTP':
-      return mapHttpRequest(settings, integration);
+      return mapHttpRequest(settings, integration, false);
     case 'AWS_PROXY':
       return mapFunctionRequest(settings, integration);
     case 'MOCK':
-      return mapMockRequest(integration);
+      return mapMockRequest(integration, false);
+    case 'VELOCITY':
+      return integration.integration.type === 'HTTP'
+        ? mapHttpRequest(settings, integration.integration, true)
+        : mapMockRequest(integration.integration, true);
     case 'REFUSE': {
       const doing = `mapping the request: ${integration.reason}`;
       return { step: (x) => x.fail(FAULTS.API_CONFIGURATION_ERROR, null, doing), body: STREAM_BODY };
@@ -84,22 +93,35 @@ function mapProxyRequest({ stage }: RouteSettings, integration: HttpProxyIntegra
   };
 }
 
-function mapHttpRequest({ stage }: RouteSettings, integration: HttpIntegrationSnapshot): RequestMapping {
+function mapHttpRequest({ stage }: RouteSettings, integration: HttpIntegrationSnapshot, isVelocity: boolean): RequestMapping {
   const call = compileCall(integration, stage);
-  const choose = compileRequestTemplates(integration.requestTemplates, integration.passthroughBehavior, utf8);
+  const choose = compileRequestTemplates(
+    integration.requestTemplates,
+    integration.passthroughBehavior,
+    bodyTemplates(isVelocity),
+  );
   return {
-    body: bodyMode(call.mappings),
+    body: isVelocity && anyReadsBody(integration.requestTemplates) ? TEMPLATE_BODY : bodyMode(call.mappings),
     step: (x) => {
       const body = call.mappings.usesBody ? parseBody(x.bufferedBody) : null;
       if (body === BROKEN_JSON) return x.fail(FAULTS.INVALID_JSON_BODY, null, 'mapping the body');
       const template = choose(x);
       if (template === UNSUPPORTED) return x.fail(FAULTS.UNSUPPORTED_MEDIA_TYPE, null, 'choosing a request template');
       const headers = ownHeaders(x, stage.apiId);
-      const sent = template === PASSTHROUGH ? requestBody(x, headers) : () => (template.length === 0 ? null : template);
-      return finishCall(call, x, null, headers, '', body, sent);
+      if (template === PASSTHROUGH) return finishCall(call, x, null, headers, '', body, requestBody(x, headers));
+      if (!(template instanceof VelocityTemplate)) return finishCall(call, x, null, headers, '', body, () => sentText(template));
+      const rendered = template.render(x, x.bufferedBody);
+      if (rendered instanceof Error) return x.fail(FAULTS.API_CONFIGURATION_ERROR, rendered, 'rendering the request template');
+      x.responseOverrides = rendered.overrides;
+      const text = utf8(rendered.text);
+      return finishCall(call, x, null, headers, '', body, () => sentText(text), rendered.overrides);
     },
   };
 }
+
+const sentText = (text: Buffer): Buffer | null => (text.length === 0 ? null : text);
+
+const TEMPLATE_BODY: BodyMode = { type: 'buffer', reason: 'a request template reads the body' };
 
 interface CompiledCall {
   readonly tenant: string;
@@ -150,10 +172,11 @@ function finishCall(
   callerQuery: string,
   body: ParsedBody | null,
   sent: SentBody,
+  overrides: Overrides | null = null,
 ): Verdict {
   if (call.hasForbiddenTarget)
     return x.fail(FAULTS.FORBIDDEN_HEADER_MAPPING, null, 'mapping a header that the gateway writes itself');
-  let url = fillUri(call.uri, call.mappings, x, body);
+  let url = fillUri(call.uri, call.mappings, x, body, overrides?.requestPath ?? null);
   if (url === UNMAPPED) return x.fail(FAULTS.INVALID_ENDPOINT, null, 'filling the path of the integration URI');
   if (url === UNSAFE) return x.fail(FAULTS.MALFORMED_PATH_VALUE, null, 'filling the path of the integration URI');
   const isMapped = call.mappings.headers.length > 0;
@@ -163,17 +186,25 @@ function finishCall(
     const text = value === undefined ? null : headerText(value);
     if (text !== null) putMapped(headers, name, lowerName, text);
   }
+  if (overrides?.requestHeaders != null && !putOverrides(headers, overrides.requestHeaders))
+    return x.fail(FAULTS.FORBIDDEN_HEADER_MAPPING, null, 'overriding a header that the gateway writes itself');
   if (x.trace !== null) putMapped(headers, 'traceparent', 'traceparent', x.trace.traceparent);
   let separator = url.includes('?') ? '&' : '?';
   if (callerQuery !== '') {
     url += separator + callerQuery;
     separator = '&';
   }
+  const queryOverrides = overrides?.requestQuerystring ?? null;
   for (const { prefix, source } of call.mappings.query) {
+    if (queryOverrides !== null && isOverridden(prefix, queryOverrides)) continue;
     for (const value of readSource(source, x, body)) {
       url += separator + prefix + encodeURIComponent(value.toWellFormed());
       separator = '&';
     }
+  }
+  for (const [name, value] of queryOverrides ?? []) {
+    url += `${separator}${encodeURIComponent(name.toWellFormed())}=${encodeURIComponent(value.toWellFormed())}`;
+    separator = '&';
   }
   x.upstreamRequest = {
     httpMethod: call.httpMethod ?? x.httpMethod,
@@ -186,6 +217,21 @@ function finishCall(
     timeoutMs: call.timeoutMs,
   };
   return CONTINUE;
+}
+
+function isOverridden(prefix: string, overrides: ReadonlyMap<string, string>): boolean {
+  return overrides.has(decodeURIComponent(prefix.slice(0, -1)));
+}
+
+/** False for a header that a mapping may not set either. */
+function putOverrides(headers: RawHeaders, overrides: ReadonlyMap<string, string>): boolean {
+  for (const [name, value] of overrides) {
+    const lowerName = name.toLowerCase();
+    if (FORBIDDEN_TARGETS.has(lowerName)) return false;
+    const text = isHeaderToken(name) && !DROPPED_TARGETS.has(lowerName) ? headerText(value) : null;
+    if (text !== null) putMapped(headers, name, lowerName, text);
+  }
+  return true;
 }
 
 /** Who calls, for the function's resource policy (data-plane reference §3.3): the configured method, `*` for ANY. */
@@ -233,14 +279,21 @@ function mapFunctionRequest(settings: RouteSettings, integration: FunctionProxyI
 
 const MOCK_BODY: BodyMode = { type: 'buffer', reason: 'without a template a mock takes its status from the body' };
 
-function mapMockRequest(integration: MockIntegrationSnapshot): RequestMapping {
-  const choose = compileRequestTemplates(integration.requestTemplates, integration.passthroughBehavior, mockAnswer);
+function mapMockRequest(integration: MockIntegrationSnapshot, isVelocity: boolean): RequestMapping {
+  const prepare = (text: string): UpstreamAnswer | VelocityTemplate | null =>
+    isVelocity && !isLiteralTemplate(text) ? new VelocityTemplate(text) : mockAnswer(text);
+  const choose = compileRequestTemplates(integration.requestTemplates, integration.passthroughBehavior, prepare);
   return {
     body: MOCK_BODY,
     step: (x) => {
       const template = choose(x);
       if (template === UNSUPPORTED) return x.fail(FAULTS.UNSUPPORTED_MEDIA_TYPE, null, 'choosing a request template');
-      x.upstreamAnswer = template === PASSTHROUGH ? mockAnswer(x.bufferedBody!.toString('utf8')) : template;
+      if (template instanceof VelocityTemplate) {
+        const rendered = template.render(x, x.bufferedBody);
+        if (rendered instanceof Error) return x.fail(FAULTS.API_CONFIGURATION_ERROR, rendered, 'rendering the request template');
+        x.responseOverrides = rendered.overrides;
+        x.upstreamAnswer = mockAnswer(rendered.text);
+      } else x.upstreamAnswer = template === PASSTHROUGH ? mockAnswer(x.bufferedBody!.toString('utf8')) : template;
       if (x.upstreamAnswer === null)
         return x.fail(FAULTS.API_CONFIGURATION_ERROR, null, 'reading the statusCode of a mock template');
       return CONTINUE;

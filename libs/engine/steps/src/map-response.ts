@@ -15,10 +15,12 @@ import {
   mappedResponseHeaderName,
   readAll,
   removeHeader,
+  setHeader,
   STREAM_BODY,
   type BodyMode,
   type Exchange,
   type RawHeaders,
+  type ResponseOverrides,
   type RouteSettings,
   type Step,
   type UpstreamAnswer,
@@ -29,6 +31,7 @@ import { BODY_BYTES_MAX } from './limit-body.js';
 import { BROKEN_JSON, compileBodySource, parseBody, type ParsedBody } from './json-body.js';
 import { declaredBytes } from './map-proxy-response.js';
 import { compileResponseTemplates, type ResponseTemplate } from './templates.js';
+import { anyReadsBody, bodyTemplates, VelocityTemplate, type BodyTemplate } from './velocity.js';
 
 export interface ResponseMapping {
   readonly step: Step;
@@ -40,7 +43,10 @@ type ResponseSource = (x: Exchange, answer: UpstreamAnswer, body: ParsedBody | n
 interface LinkedResponse {
   readonly status: number;
   readonly headers: readonly { readonly name: string; readonly source: ResponseSource }[];
+  /** A header mapping reads the backend's body, which must be JSON then. */
   readonly usesBody: boolean;
+  /** A mapping or a template does. */
+  readonly buffersBody: boolean;
   readonly template: (x: Exchange) => ResponseTemplate | null;
 }
 
@@ -49,15 +55,16 @@ export function mapResponse(
   responses: readonly IntegrationResponseSnapshot[],
   { stage }: RouteSettings,
   hasBackend: boolean,
+  isVelocity = false,
 ): ResponseMapping {
-  const linked = responses.map((response) => linkResponse(response, stage.stageVariables));
+  const linked = responses.map((response) => linkResponse(response, stage.stageVariables, isVelocity));
   return {
-    body: linked.some(({ usesBody }) => usesBody)
-      ? { type: 'buffer', reason: "a header mapping reads the backend's body" }
+    body: linked.some(({ buffersBody }) => buffersBody)
+      ? { type: 'buffer', reason: "a mapping or a template reads the backend's body" }
       : STREAM_BODY,
     step: (x) => {
       const response = linked[x.integrationResponseIndex]!;
-      return response.usesBody ? readAndRespond(x, response, hasBackend) : respond(x, response, null, hasBackend);
+      return response.buffersBody ? readAndRespond(x, response, hasBackend) : respond(x, response, null, hasBackend);
     },
   };
 }
@@ -80,16 +87,19 @@ async function readAndRespond(x: Exchange, response: LinkedResponse, hasBackend:
       "reading the backend's body",
     );
   }
+  x.upstreamAnswer = { status: answer.status, headers: answer.headers, body: bytes };
+  if (!response.usesBody) return respond(x, response, null, hasBackend);
   const parsed = parseBody(bytes);
   // AWS answers 500 when a mapping reads a body that is not JSON, whichever way it is not.
   if (parsed === BROKEN_JSON || 'text' in parsed) return x.fail(FAULTS.RESPONSE_NOT_JSON, null, "mapping the backend's body");
-  x.upstreamAnswer = { status: answer.status, headers: answer.headers, body: bytes };
   return respond(x, response, parsed, hasBackend);
 }
 
 function respond(x: Exchange, response: LinkedResponse, parsed: ParsedBody | null, hasBackend: boolean): Verdict {
   const answer = x.upstreamAnswer!;
   const template = response.template(x);
+  const rendered = template === null ? null : render(x, template.content);
+  if (rendered instanceof Error) return x.fail(FAULTS.API_CONFIGURATION_ERROR, rendered, 'rendering the response template');
   const headers: RawHeaders = ['Content-Type', template?.mediaType ?? 'application/json'];
   for (const { name, source } of response.headers) {
     const value = source(x, answer, parsed);
@@ -98,22 +108,54 @@ function respond(x: Exchange, response: LinkedResponse, parsed: ParsedBody | nul
     if (name.toLowerCase() === 'content-type') removeHeader(headers, 'content-type');
     headers.push(name, text);
   }
-  if (hasBackend) headers.push('X-Amzn-Trace-Id', x.traceId);
   x.status = response.status;
+  if (x.responseOverrides !== null) override(x, headers, x.responseOverrides);
+  if (hasBackend) headers.push('X-Amzn-Trace-Id', x.traceId);
   x.responseHeaders = headers;
-  if (template === null) {
+  if (rendered === null) {
     x.responseBody = answer.body;
     x.responseBodyBytes = declaredBytes(answer);
   } else {
     if (answer.body !== null && !Buffer.isBuffer(answer.body)) answer.body.destroy();
-    x.responseBody = template.bytes;
+    x.responseBody = rendered;
   }
   return CONTINUE;
 }
 
+/** What a template prints; what it overrides goes to the exchange, in place of what the request template said. */
+function render(x: Exchange, template: BodyTemplate): Buffer | Error {
+  if (!(template instanceof VelocityTemplate)) return template;
+  const { body } = x.upstreamAnswer!;
+  const rendered = template.render(x, Buffer.isBuffer(body) ? body : null);
+  if (rendered instanceof Error) return rendered;
+  if (rendered.overrides !== null) x.responseOverrides = joined(x.responseOverrides, rendered.overrides);
+  return Buffer.from(rendered.text, 'utf8');
+}
+
+function joined(first: ResponseOverrides | null, second: ResponseOverrides): ResponseOverrides {
+  return {
+    responseHeaders: new Map([...(first?.responseHeaders ?? []), ...(second.responseHeaders ?? [])]),
+    responseStatus: second.responseStatus ?? first?.responseStatus ?? null,
+  };
+}
+
+/** Below 200 a status would not end the response. */
+function override(x: Exchange, headers: RawHeaders, { responseHeaders, responseStatus }: ResponseOverrides): void {
+  if (responseStatus !== null && responseStatus >= 200) x.status = responseStatus;
+  for (const [name, value] of responseHeaders ?? []) {
+    const target = isHeaderToken(name) ? mappedResponseHeaderName(name) : null;
+    const text = target === null ? null : headerText(value);
+    if (target !== null && text !== null) setHeader(headers, target, text);
+  }
+}
+
 const DESTINATION = 'method.response.header.';
 
-function linkResponse(response: IntegrationResponseSnapshot, stageVariables: Readonly<Record<string, string>>): LinkedResponse {
+function linkResponse(
+  response: IntegrationResponseSnapshot,
+  stageVariables: Readonly<Record<string, string>>,
+  isVelocity: boolean,
+): LinkedResponse {
   if (!Number.isInteger(response.statusCode) || response.statusCode < 200 || response.statusCode > 599) {
     throw new LinkRefusal(`integration response status ${response.statusCode} is not one of 200 to 599`);
   }
@@ -131,7 +173,8 @@ function linkResponse(response: IntegrationResponseSnapshot, stageVariables: Rea
     status: response.statusCode,
     headers: headers.slice(),
     usesBody,
-    template: compileResponseTemplates(response.responseTemplates),
+    buffersBody: usesBody || (isVelocity && anyReadsBody(response.responseTemplates)),
+    template: compileResponseTemplates(response.responseTemplates, bodyTemplates(isVelocity)),
   };
 }
 

@@ -108,9 +108,17 @@ export function fillUri(
   mappings: ParameterMappings,
   x: Exchange,
   body: ParsedBody | null,
+  overrides: ReadonlyMap<string, string> | null = null,
 ): string | typeof UNMAPPED | typeof UNSAFE {
   let result = uri.texts[0]!;
   for (let i = 0; i < uri.names.length; i++) {
+    const override = overrides?.get(uri.names[i]!);
+    if (override !== undefined) {
+      const segment = i >= uri.firstQueryIndex ? encodeURIComponent(wellFormed(override)) : segmentOf(override);
+      if (segment === null) return UNSAFE;
+      result += segment + uri.texts[i + 1]!;
+      continue;
+    }
     const source = mappings.path.get(uri.names[i]!);
     const value = source === undefined ? undefined : readSource(source, x, body).at(-1);
     if (source === undefined || value === undefined) return UNMAPPED;
@@ -135,6 +143,10 @@ function pathValue(source: MappedSource, value: string, x: Exchange): string | n
       .join('/');
   }
   if (source.type === 'request' && source.isOwners) return value.split('/').map(encodeSegment).join('/');
+  return segmentOf(value);
+}
+
+function segmentOf(value: string): string | null {
   if (value.split(/[/\\]/).some((piece) => piece === '.' || piece === '..')) return null;
   return encodeSegment(value);
 }

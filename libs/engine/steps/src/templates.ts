@@ -1,6 +1,7 @@
 import type { PassthroughBehavior, StaticTemplates } from '@gatehouse/contracts';
 import { mediaType, type Exchange } from '@gatehouse/engine-exchange';
 import { acceptedTypes } from './media-types.js';
+import type { BodyTemplate } from './velocity.js';
 
 const JSON_TYPE = 'application/json';
 
@@ -11,7 +12,7 @@ interface Linked<T> {
 }
 
 /**
- * Templates here are static; those with Velocity in them never reach a program. Keys as the owner wrote them, in the owner's
+ * Keys as the owner wrote them, in the owner's
  * order, compared in lower case. A list, not a map: a route has one or two of them, and a map alone weighs 230 bytes.
  */
 function linkTemplates<T>(templates: StaticTemplates, prepare: (text: string, type: string) => T): readonly Linked<T>[] {
@@ -57,15 +58,15 @@ const passThrough = (): typeof PASSTHROUGH => PASSTHROUGH;
 export interface ResponseTemplate {
   /** As the owner wrote it. */
   readonly mediaType: string;
-  readonly bytes: Buffer;
+  readonly content: BodyTemplate;
 }
 
 /** By Accept, else JSON, else the first; `null` when there are none and the body passes through (data-plane reference §3.11). */
-export function compileResponseTemplates(templates: StaticTemplates): (x: Exchange) => ResponseTemplate | null {
-  const linked = linkTemplates(templates, (text, type): ResponseTemplate => ({
-    mediaType: type,
-    bytes: Buffer.from(text, 'utf8'),
-  }));
+export function compileResponseTemplates(
+  templates: StaticTemplates,
+  prepare: (text: string) => BodyTemplate,
+): (x: Exchange) => ResponseTemplate | null {
+  const linked = linkTemplates(templates, (text, type): ResponseTemplate => ({ mediaType: type, content: prepare(text) }));
   if (linked.length === 0) return noTemplate;
   const fallback = (ofType(linked, JSON_TYPE) ?? linked[0]!).content;
   if (linked.length === 1) return () => fallback;

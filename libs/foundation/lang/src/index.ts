@@ -25,6 +25,6 @@ export { parseTemplate } from './vtl/parser.js';
 export { JsonPath, MISSING, type Selected } from './json-path/json-path.js';
 export { JsonPathError } from './json-path/parse-path.js';
 export { type RenderLimits } from './vtl/budget.js';
-export { type Overrides, type VariableTree } from './vtl/context-variables.js';
-export { type RequestParameters } from './vtl/input-variable.js';
+export { type ContextReader, type Overrides, type VariableTree } from './vtl/context-variables.js';
+export { ParameterMaps, type RequestParameters } from './vtl/input-variable.js';
 export { MappingTemplate, type Rendered, type TemplateRequest } from './vtl/mapping-template.js';

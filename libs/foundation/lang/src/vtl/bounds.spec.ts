@@ -5,12 +5,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { VtlRenderError, VtlSyntaxError } from './errors.js';
+import { ParameterMaps } from './input-variable.js';
 import { MappingTemplate, type TemplateRequest } from './mapping-template.js';
 
 const REQUEST: TemplateRequest = {
   body: '{"a":{"b":[1,2,{"c":"x"}]},"s":"text","n":5,"d":1.5}',
-  parameters: { path: { id: '7' }, querystring: { q: 'a' }, header: { h: 'b' } },
-  context: { requestId: 'r', identity: { sourceIp: '1.2.3.4' } },
+  parameters: new ParameterMaps({ id: '7' }, { q: 'a' }, { h: 'b' }),
+  context: (name) => (name === 'identity' ? { sourceIp: '1.2.3.4' } : name === 'requestId' ? 'r' : null),
   stageVariables: { v: '1' },
 };
 

@@ -7,6 +7,9 @@ export interface VariableTree {
   readonly [name: string]: string | number | boolean | null | VariableTree;
 }
 
+/** A variable or a group of them by name, without `$context.`; null for what there is not. */
+export type ContextReader = (name: string) => string | number | boolean | null | VariableTree;
+
 /** Texts by name, as the template set them; null where it set none. */
 export interface Overrides {
   readonly requestHeaders: ReadonlyMap<string, string> | null;
@@ -23,21 +26,22 @@ export class ContextVariables extends JavaObject {
   #request: JavaMap | null = null;
   #response: JavaMap | null = null;
 
-  constructor(private readonly tree: VariableTree) {
+  constructor(private readonly read: ContextReader) {
     super();
   }
 
   override property(name: string): Value {
     if (name === 'requestOverride') return (this.#request ??= overrideMap('path', 'header', 'querystring'));
     if (name === 'responseOverride') return (this.#response ??= overrideMap('header'));
-    const value = Object.hasOwn(this.tree, name) ? this.tree[name]! : null;
+    const group = this.#groups?.get(name);
+    if (group !== undefined) return group;
+    const value = this.read(name);
     return value === null || typeof value !== 'object' ? toValue(value) : this.#group(name, value);
   }
 
   #group(name: string, tree: VariableTree): JavaMap {
-    const groups = (this.#groups ??= new Map());
-    let group = groups.get(name);
-    if (group === undefined) groups.set(name, (group = mapOf(tree)));
+    const group = mapOf(tree);
+    (this.#groups ??= new Map()).set(name, group);
     return group;
   }
 

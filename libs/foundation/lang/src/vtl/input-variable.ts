@@ -11,6 +11,22 @@ export interface RequestParameters {
   readonly path: TextMap;
   readonly querystring: TextMap;
   readonly header: TextMap;
+  /** `$input.params('x')`: path, then query string, then header; null for none. */
+  find(name: string): string | null;
+}
+
+/** Names as they are: case-sensitive. */
+export class ParameterMaps implements RequestParameters {
+  constructor(
+    readonly path: TextMap,
+    readonly querystring: TextMap,
+    readonly header: TextMap,
+  ) {}
+
+  find(name: string): string | null {
+    for (const values of [this.path, this.querystring, this.header]) if (Object.hasOwn(values, name)) return values[name]!;
+    return null;
+  }
 }
 
 /** Paths are mostly constants of templates; beyond this many they are parsed anew. */
@@ -62,7 +78,7 @@ export class InputVariable extends JavaObject {
         return selected === MISSING ? '""' : jsonText(selected, this.budget, false);
       }
       case 'params':
-        return this.#parameter(first);
+        return this.parameters.find(first) ?? '';
       default:
         return undefined;
     }
@@ -86,15 +102,6 @@ export class InputVariable extends JavaObject {
       if (cause instanceof JsonBodyError) throw new RenderFailure('Could not parse the body as JSON');
       throw cause;
     }
-  }
-
-  /** Path, then query string, then header; the names are case-sensitive. */
-  #parameter(name: string): string {
-    const { path, querystring, header } = this.parameters;
-    if (Object.hasOwn(path, name)) return path[name]!;
-    if (Object.hasOwn(querystring, name)) return querystring[name]!;
-    if (Object.hasOwn(header, name)) return header[name]!;
-    return '';
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import { Budget, type RenderLimits } from './budget.js';
 import { compileTemplate, type CompiledTemplate } from './compile.js';
-import { ContextVariables, type Overrides, type VariableTree } from './context-variables.js';
+import { ContextVariables, type ContextReader, type Overrides } from './context-variables.js';
 import { InputVariable, type RequestParameters } from './input-variable.js';
 import { JavaMap } from './java-values.js';
 import { UtilVariable } from './util-variable.js';
@@ -15,7 +15,7 @@ export interface TemplateRequest {
   readonly body: string;
   /** Values as a template prints them: of several of one name the last. */
   readonly parameters: RequestParameters;
-  readonly context: VariableTree;
+  readonly context: ContextReader;
   readonly stageVariables: Readonly<Record<string, string>>;
 }
 
@@ -32,6 +32,11 @@ export class MappingTemplate {
 
   private constructor(private readonly compiled: CompiledTemplate) {
     this.#readsStageVariables = compiled.mayRead('stageVariables');
+  }
+
+  /** Otherwise the body need not be there. */
+  get readsInput(): boolean {
+    return this.compiled.mayRead('input');
   }
 
   /** Throws VtlSyntaxError. */

@@ -1,15 +1,21 @@
 /** The case files of templates. Expected texts come from the original engine; see tools/vtl-oracle. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import type { VariableTree } from './context-variables.js';
 import { VtlRenderError, VtlSyntaxError } from './errors.js';
+import { ParameterMaps } from './input-variable.js';
 import { MappingTemplate, type TemplateRequest } from './mapping-template.js';
 import { readCases, written, type Case } from './testing/case-file.js';
 
+type Texts = Record<string, string>;
+
 function requestOf(one: Case): TemplateRequest {
+  const { path, querystring, header } = JSON.parse(one.params) as Record<'path' | 'querystring' | 'header', Texts>;
+  const variables = JSON.parse(one.context) as VariableTree;
   return {
     body: one.body,
-    parameters: JSON.parse(one.params) as TemplateRequest['parameters'],
-    context: JSON.parse(one.context) as TemplateRequest['context'],
+    parameters: new ParameterMaps(path, querystring, header),
+    context: (name) => (Object.hasOwn(variables, name) ? variables[name]! : null),
     stageVariables: JSON.parse(one.stage) as TemplateRequest['stageVariables'],
   };
 }

@@ -6,7 +6,7 @@
  * of its time. Both must print the same.
  */
 import { Compile, parse } from 'velocityjs';
-import { MappingTemplate, type TemplateRequest } from '../../dist/index.js';
+import { MappingTemplate, ParameterMaps, type TemplateRequest } from '../../dist/index.js';
 import { Budget } from '../../dist/vtl/budget.js';
 import { compileTemplate } from '../../dist/vtl/compile.js';
 import { parseJson } from '../../dist/vtl/json-body.js';
@@ -17,10 +17,11 @@ const body = JSON.stringify({
   owner: { id: 'u-1', mail: 'a@example.org' },
   pets: Array.from({ length: 10 }, (_, i) => ({ id: i, kind: 'dog', tags: ['a', 'b'] })),
 });
+const IDENTITY = { sourceIp: '1.2.3.4' };
 const request: TemplateRequest = {
   body,
-  parameters: { path: { id: '7' }, querystring: { q: 'x' }, header: { 'X-Trace': 't' } },
-  context: { requestId: 'r-1', identity: { sourceIp: '1.2.3.4' } },
+  parameters: new ParameterMaps({ id: '7' }, { q: 'x' }, { 'X-Trace': 't' }),
+  context: (name) => (name === 'identity' ? IDENTITY : name === 'requestId' ? 'r-1' : null),
   stageVariables: { table: 'pets' },
 };
 
@@ -79,7 +80,8 @@ for (const [name, template] of [
 ] as const) {
   const parsed = parse(template);
   const compiled = MappingTemplate.compile(template);
-  const { context, stageVariables, parameters } = request;
+  const { stageVariables, parameters } = request;
+  const context = { requestId: 'r-1', identity: IDENTITY };
   const theirs = (): string => {
     let document: unknown;
     const path = (): unknown => (document ??= JSON.parse(body));

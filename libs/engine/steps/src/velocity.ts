@@ -1,0 +1,128 @@
+/**
+ * Mapping templates with Velocity in them, given what they may see of an exchange (data-plane reference §5). Compiled at their first
+ * use: a route that nobody calls keeps only the text.
+ */
+import type { StaticTemplates } from '@gatehouse/contracts';
+import { contextVariable, queryValues, rawPathParam, type Exchange } from '@gatehouse/engine-exchange';
+import {
+  isLiteralTemplate,
+  MappingTemplate,
+  VtlRenderError,
+  VtlSyntaxError,
+  type Rendered,
+  type RequestParameters,
+  type VariableTree,
+} from '@gatehouse/lang';
+
+export class VelocityTemplate {
+  /** Whether the body must be there before it is rendered. By the text, which says more often yes than the template does. */
+  readonly readsBody: boolean;
+  private compiled: MappingTemplate | null = null;
+
+  constructor(private readonly text: string) {
+    this.readsBody = text.includes('input') || text.includes('evaluate');
+  }
+
+  /** An error names line and column; it is the owner's, not a bug. */
+  render(x: Exchange, body: Buffer | null): Rendered | VtlRenderError | VtlSyntaxError {
+    try {
+      this.compiled ??= MappingTemplate.compile(this.text, Number.POSITIVE_INFINITY);
+      return this.compiled.render({
+        body: body === null ? '' : body.toString('utf8'),
+        parameters: new ExchangeParameters(x),
+        context: (name) => contextValue(x, name),
+        stageVariables: x.stage!.snapshot.stageVariables,
+      });
+    } catch (cause) {
+      if (cause instanceof VtlRenderError || cause instanceof VtlSyntaxError) return cause;
+      throw cause;
+    }
+  }
+}
+
+export type BodyTemplate = Buffer | VelocityTemplate;
+
+const literal = (text: string): Buffer => Buffer.from(text, 'utf8');
+
+/** How the templates of an integration are prepared: as they stand, or as Velocity where they are. */
+export function bodyTemplates(isVelocity: boolean): (text: string) => BodyTemplate {
+  return isVelocity ? (text) => (isLiteralTemplate(text) ? literal(text) : new VelocityTemplate(text)) : literal;
+}
+
+/** Whether one of them must see the body. */
+export function anyReadsBody(templates: StaticTemplates): boolean {
+  return Object.values(templates).some((text) => !isLiteralTemplate(text) && new VelocityTemplate(text).readsBody);
+}
+
+type Texts = Record<string, string>;
+const noTexts = (): Texts => Object.create(null) as Texts;
+
+/** Maps are made only for a template that goes through them. */
+class ExchangeParameters implements RequestParameters {
+  constructor(private readonly x: Exchange) {}
+
+  get path(): Texts {
+    const texts = noTexts();
+    for (const name of this.x.route!.paramNames) texts[name] = decodeURIComponent(rawPathParam(this.x, name)!);
+    return texts;
+  }
+
+  get querystring(): Texts {
+    return lastOfEach(this.x.query);
+  }
+
+  get header(): Texts {
+    return lastOfEach(this.x.requestHeaders);
+  }
+
+  /** Names of headers are case-sensitive, but not those that came by HTTP/2, which has no case to go by. */
+  find(name: string): string | null {
+    const segment = rawPathParam(this.x, name);
+    if (segment !== null) return decodeURIComponent(segment);
+    const { requestHeaders, protocol, query } = this.x;
+    const inHeaders = protocol === 'HTTP/2.0' ? name.toLowerCase() : name;
+    return queryValues(query, name).at(-1) ?? queryValues(requestHeaders, inHeaders).at(-1) ?? null;
+  }
+}
+
+function lastOfEach(pairs: readonly string[]): Texts {
+  const texts = noTexts();
+  for (let i = 0; i < pairs.length; i += 2) texts[pairs[i]!] = pairs[i + 1]!;
+  return texts;
+}
+
+/** Data-plane reference §10.4, those marked T. */
+const VARIABLES = new Set([
+  ...['accountId', 'apiId', 'domainName', 'domainPrefix', 'extendedRequestId', 'httpMethod', 'path', 'protocol', 'requestId'],
+  ...['requestTime', 'requestTimeEpoch', 'resourceId', 'resourcePath', 'stage', 'deploymentId', 'isCanaryRequest'],
+  ...['awsEndpointRequestId', 'wafResponseCode', 'webaclArn'],
+]);
+const IDENTITY = [
+  ...['accountId', 'apiKey', 'apiKeyId', 'caller', 'cognitoAuthenticationProvider', 'cognitoAuthenticationType'],
+  ...[
+    'cognitoIdentityId',
+    'cognitoIdentityPoolId',
+    'principalOrgId',
+    'sourceIp',
+    'user',
+    'userAgent',
+    'userArn',
+    'vpcId',
+    'vpceId',
+  ],
+].map((name) => ({ name, read: contextVariable(`identity.${name}`)! }));
+
+function contextValue(x: Exchange, name: string): string | number | null | VariableTree {
+  if (name === 'requestTimeEpoch') return x.receivedAtMs;
+  if (name === 'identity') return identityOf(x);
+  return VARIABLES.has(name) ? contextVariable(name)!(x) : null;
+}
+
+function identityOf(x: Exchange): VariableTree {
+  const identity: Record<string, string> = {};
+  for (const { name, read } of IDENTITY) {
+    const value = read(x);
+    if (value !== null) identity[name] = value;
+  }
+  return identity;
+}
