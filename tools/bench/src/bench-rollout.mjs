@@ -179,7 +179,7 @@ async function measureFleet(root, fleet, options, tell) {
   };
   const load = new FleetLoad(SERVING_CORE, settings);
   fleet.ending.push(() => load.stop());
-  const running = { ...fleet, load, versions };
+  const running = { ...fleet, load, versions, tell };
   const parts = {};
   try {
     tell('warming up');

@@ -71,6 +71,13 @@ test('the text has a table per part and says how many requests failed', () => {
   expect(text).toContain('2 control planes, 3 nodes, 20,100 routes');
 });
 
+test('a rate that was not reached is said beside the figures that were taken', () => {
+  expect(rolloutText(result())).not.toContain('asked for');
+  expect(rolloutText(result({ rate: 60 }))).toMatch(
+    /60 changes per second were asked for.* made 49\.9\. .*does not show the bar at 60/,
+  );
+});
+
 test('a list is worked through by so many at a time, and the first failure ends it', async () => {
   const seen = [];
   let most = 0;

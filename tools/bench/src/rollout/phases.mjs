@@ -43,7 +43,7 @@ export async function deployToLive({ clients, nodePorts, load, versions }, { api
 }
 
 /** Deployments as fast as they are answered; samples of every process before, between and after. */
-export async function deployInARow({ clients, nodePorts, load, versions, watched }, { apiId, count }) {
+export async function deployInARow({ clients, nodePorts, load, versions, watched, tell }, { apiId, count }) {
   const answerMs = [];
   const samples = [await sampleAll(watched, 0)];
   const startedMs = performance.now();
@@ -56,6 +56,7 @@ export async function deployInARow({ clients, nodePorts, load, versions, watched
     if (++done % Math.ceil(count / SAMPLES_IN_A_ROW) !== 0 && done !== count) continue;
     const before = performance.now();
     samples.push(await sampleAll(watched, done));
+    tell(`  ${done} of ${count}`);
     pausedMs += performance.now() - before;
   }
   const seconds = (performance.now() - startedMs - pausedMs) / 1000;
@@ -67,7 +68,7 @@ export async function deployInARow({ clients, nodePorts, load, versions, watched
 }
 
 /** Windows without and with changes take turns, so that a slow minute of the machine hits both. Latencies are the load's. */
-export async function changesUnderLoad({ clients, load, versions, counted }, { apiIds, perSecond, rounds, seconds, mark }) {
+export async function changesUnderLoad({ clients, load, versions, counted, tell }, { apiIds, perSecond, rounds, seconds, mark }) {
   const windowMs = seconds * 1000;
   const cpu = { idle: counted.map(() => 0), changing: counted.map(() => 0) };
   /** The load and CPU time count for `kind` meanwhile. */
@@ -89,6 +90,9 @@ export async function changesUnderLoad({ clients, load, versions, counted }, { a
     const made = steady.made;
     await window('changing');
     changes += steady.made - made;
+    tell(
+      `  ${mark} API, pair ${round + 1} of ${rounds}: ${steady.made} changes in ${((SETTLE_MS + windowMs) / 1000).toFixed(1)} s`,
+    );
     await steady.end();
   }
   const cpuMsPerChange = counted.map(({ name }, index) => ({
@@ -135,7 +139,7 @@ class SteadyChanges {
 }
 
 /** APIs that are created, deployed and deleted; samples of every process before, between and after. */
-export async function createDeleteCycles({ clients, upstreamUrl, load, watched }, { count, samplesCount = 5 }) {
+export async function createDeleteCycles({ clients, upstreamUrl, load, watched, tell }, { count, samplesCount = 5 }) {
   const samples = [];
   const startedMs = performance.now();
   load.mark('create and delete');
@@ -154,6 +158,7 @@ export async function createDeleteCycles({ clients, upstreamUrl, load, watched }
     const to = Math.round((count * part) / samplesCount);
     await run(warmUp + done, warmUp + to);
     done = to;
+    tell(`  ${done} of ${count}`);
     samples.push(await sampleAll(watched, done));
   }
   load.mark('');
