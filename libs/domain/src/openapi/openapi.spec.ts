@@ -105,6 +105,24 @@ describe('a document', () => {
     expect(() => read(swagger({ 'x-bomb': value }))).toThrow('Invalid OpenAPI input.');
   });
 
+  it.each<[string, object]>([
+    [
+      'parameters',
+      { 'x-item': { parameters: Array.from({ length: 50_000 }, (_, i) => ({ name: `q${i}`, in: 'query' })), get: {} } },
+    ],
+    [
+      'media types',
+      {
+        consumes: Array.from({ length: 50_000 }, (_, i) => `a/${i}`),
+        'x-item': { get: { parameters: [{ in: 'body', name: 'b', schema: { type: 'object' } }] } },
+      },
+    ],
+    ['requirements', { security: Array.from({ length: 50_000 }, () => ({ a: [] })), 'x-item': { get: {} } }],
+  ])('in which ten thousand paths name the same many %s is refused', (_name, members) => {
+    const paths = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`/p${index}`, { $ref: '#/x-item' }]));
+    expect(() => read(swagger({ ...members, paths }))).toThrow('Invalid OpenAPI input.');
+  });
+
   it('whose references quote one another without end is refused', () => {
     const quoting = (level: number) => ({
       properties: Object.fromEntries(

@@ -51,6 +51,7 @@ class Reader {
   readonly #references: References;
   readonly #schemas: Schemas;
   readonly #security: SecuritySchemes;
+  readonly #rootRequirements: number;
 
   constructor(
     private readonly root: JsonObject,
@@ -62,6 +63,7 @@ class Reader {
     this.#schemas = new Schemas(this.#references, version === 2 ? 'definitions' : 'components/schemas', options.apiId, warn);
     const schemes = version === 2 ? 'securityDefinitions' : 'components/securitySchemes';
     this.#security = new SecuritySchemes(this.#references, schemes, warn);
+    this.#rootRequirements = listOf(root['security']).reduce<number>((sum, entry) => sum + 1 + membersOf(entry).length, 0);
   }
 
   read(): ApiDocument {
@@ -177,6 +179,7 @@ class Reader {
 
   #method(path: string, httpMethod: string, operation: JsonObject, shared: unknown): MethodEntry {
     const where = `method '${httpMethod}' of resource '${path}'`;
+    this.#references.spend(this.#rootRequirements);
     const access = this.#security.accessOf(operation, this.root['security'], where);
     const parameters = this.#parameters(operation, shared, where);
     return {
@@ -237,7 +240,9 @@ class Reader {
 
   /** Swagger says the types of bodies apart from their schemas, and of all operations at once. */
   #forEachType(operation: JsonObject, member: 'consumes' | 'produces', model: string): Record<string, string> {
-    const types = listOf(operation[member] ?? this.root[member]).filter((type) => typeof type === 'string');
+    const said = listOf(operation[member] ?? this.root[member]);
+    this.#references.spend(said.length);
+    const types = said.filter((type) => typeof type === 'string');
     return Object.fromEntries((types.length === 0 ? [JSON_TYPE] : types).map((type) => [type, model]));
   }
 

@@ -1,6 +1,8 @@
-import { asObject, type JsonObject, member } from './json.js';
+import { asObject, invalidDocument, type JsonObject, member } from './json.js';
 
 const HOPS_MAX = 32;
+/** Values that are read again because many places name them. A large document in actual use comes to some hundred thousand. */
+const WORK_MAX = 2_000_000;
 
 /**
  * The `$ref`s of a document. They are followed within it and nowhere else: what names a file or an address stays unresolved.
@@ -9,7 +11,16 @@ const HOPS_MAX = 32;
  *   Pet                                               short for the place of its kind (Swagger 1.2 wrote them so, and 2.0 readers take it)
  */
 export class References {
+  readonly #sizes = new WeakMap<object, number>();
+  #work = 0;
+
   constructor(private readonly root: JsonObject) {}
+
+  /** Whoever reads values again that stand once says so. Throws BadRequest when that has come to more than any real document asks for. */
+  spend(valueCount: number): void {
+    this.#work += valueCount;
+    if (this.#work > WORK_MAX) throw invalidDocument();
+  }
 
   /** What stands at the end of the `$ref`s that begin at `value`; `null` when they lead nowhere or in a circle. */
   follow(value: unknown, kind: string): JsonObject | null {
@@ -18,8 +29,20 @@ export class References {
       const reference = member(present, '$ref');
       if (typeof reference !== 'string') return present;
       present = asObject(this.at(reference, kind));
+      if (present !== null) this.spend(this.#sizeOf(present));
     }
     return null;
+  }
+
+  /** How many values stand in it. The document is no deeper than `checkBounds` lets it be. */
+  #sizeOf(value: object): number {
+    let size = this.#sizes.get(value);
+    if (size !== undefined) return size;
+    size = 1;
+    for (const inner of Object.values(value) as unknown[])
+      size += typeof inner === 'object' && inner !== null ? this.#sizeOf(inner) : 1;
+    this.#sizes.set(value, size);
+    return size;
   }
 
   /** `undefined`: there is nothing. */

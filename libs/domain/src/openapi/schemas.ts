@@ -17,6 +17,7 @@ const FILE = 'file';
 
 export class Schemas {
   readonly #inline = new Map<string, ModelRequest>();
+  readonly #inlineNames = new WeakMap<object, string>();
   #quotedValues = 0;
 
   constructor(
@@ -56,7 +57,11 @@ export class Schemas {
       return target === null ? null : this.#modelOf(withoutCircle(target, reference));
     }
     if (membersOf(schema).length === 0 || member(schema, 'type') === FILE) return null;
+    // Many places may name one large schema.
+    const known = this.#inlineNames.get(schema as object);
+    if (known !== undefined) return known;
     const name = `MODEL${sha256Hex(canonicalJson(schema)).slice(0, 10)}`;
+    this.#inlineNames.set(schema as object, name);
     if (!this.#inline.has(name)) this.#inline.set(name, this.#model(name, schema));
     return name;
   }
