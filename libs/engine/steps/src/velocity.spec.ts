@@ -148,8 +148,8 @@ test('overrides of the request replace what is mapped', () => {
 
 test('an override does not walk out of the path, end a header line or set a header that is ours', () => {
   expect(request('#set($context.requestOverride.path.id = "../x")').fault?.name).toBe('MALFORMED_PATH_VALUE');
-  expect(request('#set($context.requestOverride.header.Transfer-Encoding = "chunked")').fault?.name ?? 'dropped').toMatch(
-    /FORBIDDEN_HEADER_MAPPING|dropped/,
+  expect(request('#set($context.requestOverride.header.Transfer-Encoding = "chunked")').fault?.name).toBe(
+    'FORBIDDEN_HEADER_MAPPING',
   );
   const x = request(
     '#set($context.requestOverride.header.X-Bad = "a\r\nX-Injected: b")#set($context.requestOverride.header["X A"] = "v")',

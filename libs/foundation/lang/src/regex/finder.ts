@@ -47,6 +47,11 @@ export class Finder {
     return new Finder(writer.program, writer.groupCount, literalOf(node));
   }
 
+  /** Instructions it is made of. */
+  get size(): number {
+    return this.#program.length;
+  }
+
   /** The next match that begins at `from` or later. Throws WorkLimitExceeded. */
   find(text: string, from: number, budget: WorkBudget): Match | null {
     if (this.#literal !== null) {

@@ -87,6 +87,16 @@ test('a scan of a large body is counted by its nodes', () => {
   expect(ending(loops(1, '#set($t = $input.path("$..*"))'), { ...REQUEST, body })).toBe(STEPS);
 });
 
+test('patterns and paths that are built are forgotten again, and still answer right', () => {
+  const many = '#set($s = "a7b")#foreach($i in [1..999])#set($t = $s.replaceAll("($i){40}", "")).#end$s.replaceAll("7", "")';
+  expect(ending(many)).toBe('1001 characters');
+  expect(
+    ending(
+      `${loops(1, '#set($t = $input.path("$.a.x$i0.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"))')}$input.path("$.s")`,
+    ),
+  ).toBe('4 characters');
+});
+
 test('a body nested without end is no JSON', () => {
   expect(ending('$input.json("$")', { ...REQUEST, body: '['.repeat(100_000) })).toBe('Could not parse the body as JSON');
 });

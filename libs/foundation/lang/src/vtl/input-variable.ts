@@ -29,16 +29,21 @@ export class ParameterMaps implements RequestParameters {
   }
 }
 
-/** Paths are mostly constants of templates; beyond this many they are parsed anew. */
-const REMEMBERED_MAX = 1_000;
+/** Characters of the paths that are kept: paths are mostly constants of templates, but may be built. */
+const REMEMBERED_MAX = 100_000;
 const paths = new Map<string, JsonPath>();
+let remembered = 0;
 
 function pathOf(text: string): JsonPath {
   let path = paths.get(text);
   if (path !== undefined) return path;
   path = JsonPath.parse(text);
-  if (paths.size >= REMEMBERED_MAX) paths.clear();
+  if (remembered + text.length > REMEMBERED_MAX) {
+    paths.clear();
+    remembered = 0;
+  }
   paths.set(text, path);
+  remembered += text.length;
   return path;
 }
 

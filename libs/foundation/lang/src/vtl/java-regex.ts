@@ -3,9 +3,10 @@ import { Finder, RegexError, WorkLimitExceeded } from '../regex/index.js';
 import { type Budget, RenderFailure } from './budget.js';
 
 const LIMITS = { charsMax: 2_000, stepsMax: 1_000 };
-/** A template has few patterns; beyond this many they are built anew. */
-const REMEMBERED_MAX = 500;
+/** Instructions of the patterns that are kept, some megabytes: templates have few patterns, but may build any number of them. */
+const REMEMBERED_MAX = 50_000;
 const finders = new Map<string, Finder>();
+let remembered = 0;
 
 function finderOf(pattern: string, budget: Budget): Finder {
   let finder = finders.get(pattern);
@@ -17,8 +18,12 @@ function finderOf(pattern: string, budget: Budget): Finder {
     if (cause instanceof RegexError) throw new RenderFailure(`Invalid pattern "${pattern.slice(0, 100)}": ${cause.message}`);
     throw cause;
   }
-  if (finders.size >= REMEMBERED_MAX) finders.clear();
+  if (remembered + finder.size > REMEMBERED_MAX) {
+    finders.clear();
+    remembered = 0;
+  }
   finders.set(pattern, finder);
+  remembered += finder.size;
   return finder;
 }
 
