@@ -151,11 +151,11 @@ test('deployments go live as a whole or not at all while database connections ar
   const loads = Array.from({ length: 8 }, (_, index) => `s${index}`);
   const kills: Promise<unknown>[] = [];
   let attempts = 0;
-  /** Whoever is in the middle of a transaction, but for the asking one. */
+  /** Whoever is in the middle of a transaction, but for those who ask this. */
   const killOne = () =>
     house.query(
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-       WHERE datname = current_database() AND pid <> pg_backend_pid() AND state IN ('active', 'idle in transaction') AND xact_start IS NOT NULL LIMIT 1`,
+       WHERE datname = current_database() AND query NOT LIKE '%pg_terminate_backend%' AND state IN ('active', 'idle in transaction') AND xact_start IS NOT NULL LIMIT 1`,
     );
   const answers = (
     await Promise.all(
