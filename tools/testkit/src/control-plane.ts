@@ -13,6 +13,7 @@ import pg from 'pg';
 import { ZipFile } from 'yazl';
 import { callOnce, type CallerResponse } from './caller.js';
 import { startPostgres } from './postgres.js';
+import { recordCalls } from './recorded-calls.js';
 
 /** What is started; `startControlPlane` of apps/control-plane fits. */
 export interface ControlPlaneParts<Plane> {
@@ -123,7 +124,7 @@ export async function startControlPlaneHouse<Plane extends RunningPlane>(
       );
       const options = { region: TEST_REGION, endpoint: `http://127.0.0.1:${plane.adminPort}`, credentials, maxAttempts: 1 };
       const tenant = {
-        apiGateway: new APIGateway(options),
+        apiGateway: recordCalls(new APIGateway(options)),
         lambda: new Lambda(options),
         sts: new STS(options),
       };

@@ -225,6 +225,7 @@ describe('request validators', () => {
       validateRequestBody: false,
       validateRequestParameters: true,
     });
+    expect(answered(await api.getRequestValidator(key))).toMatchObject({ name: 'none', validateRequestParameters: true });
     expect((await api.getRequestValidators({ restApiId })).items).toHaveLength(1);
     expect((await api.deleteRequestValidator(key)).$metadata.httpStatusCode).toBe(202);
     expect(await refusalOf(api.getRequestValidator(key))).toBe(
@@ -506,6 +507,7 @@ describe('documentation', () => {
     expect(undocumented.items).toContainEqual({ location: { type: 'MODEL', name: 'Empty' } });
     expect(undocumented.items).not.toContainEqual({ location: { type: 'MODEL', name: 'Error' } });
     const part = { restApiId, documentationPartId: created.id! };
+    expect(answered(await api.getDocumentationPart(part))).toStrictEqual(expected);
     const patchOperations = [replace('/properties', '{"description":"Another."}')];
     expect((await api.updateDocumentationPart({ ...part, patchOperations })).properties).toBe('{"description":"Another."}');
     expect((await api.deleteDocumentationPart(part)).$metadata.httpStatusCode).toBe(202);
@@ -551,6 +553,7 @@ describe('documentation', () => {
     expect(await refusalOf(api.createDocumentationVersion(version))).toContain('409 ConflictException');
     const patchOperations = [replace('/description', 'second')];
     expect((await api.updateDocumentationVersion({ ...version, patchOperations })).description).toBe('second');
+    expect(await api.getDocumentationVersion(version)).toMatchObject({ version: 'v1', description: 'second' });
     expect((await api.getDocumentationVersions({ restApiId })).items).toHaveLength(1);
     expect((await api.deleteDocumentationVersion(version)).$metadata.httpStatusCode).toBe(202);
   });
