@@ -4,33 +4,13 @@
  *   node src/check.mjs            every case that is not marked as ours must agree
  *   node src/check.mjs --write    puts their answers where a case says `=> ?`
  */
-import { execFileSync } from 'node:child_process';
-import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { readCases, written } from '@gatehouse/lang/testing';
+import { ask } from './oracle.mjs';
 
-const JARS = [
-  'velocity',
-  'commons-collections3',
-  'commons-lang',
-  'json-path',
-  'json-smart',
-  'accessors-smart',
-  'asm',
-  'slf4j-api',
-  'slf4j-nop',
-];
-const here = path.dirname(fileURLToPath(import.meta.url));
-const sources = path.join(here, '../../../libs/foundation/lang/src');
+const sources = path.join(import.meta.dirname, '../../../libs/foundation/lang/src');
 const writes = process.argv.includes('--write');
-
-const classPath = JARS.map((jar) => `/usr/share/java/${jar}.jar`);
-const absent = classPath.filter((jar) => !existsSync(jar));
-if (absent.length > 0) {
-  console.error(`Not there: ${absent.join(', ')}\nOn Debian: apt-get install velocity libjsonpath-java default-jdk-headless`);
-  process.exit(2);
-}
 
 let differences = 0;
 let agreements = 0;
@@ -74,19 +54,4 @@ function answerOf(one, { output, missing, parseError, renderError }) {
 /** Their errors are worded otherwise. */
 function agrees(one, answer) {
   return one.kind === 'refuses' || one.kind === 'fails' ? answer.startsWith('error: ') : answer === one.expected;
-}
-
-function ask(questions) {
-  if (questions.length === 0) return [];
-  const input = questions.map((question) => JSON.stringify(question)).join('\n');
-  const output = execFileSync('java', ['-cp', classPath.join(':'), path.join(here, 'Oracle.java')], {
-    input,
-    encoding: 'utf8',
-    maxBuffer: 2 ** 28,
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  return output
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line));
 }

@@ -244,7 +244,8 @@ class Compiler {
       const before = [run.lookUp(slot), run.lookUp(scopeSlot), run.lookUp(countSlot), run.lookUp(hasNextSlot)] as const;
       const scope = new ForeachScope(before[1], items.length);
       let signal = NEXT as ReturnType<Step>;
-      for (let i = 0; i < scope.length && signal === NEXT; i++) {
+      // As Java's iterator: at the end of the list it does not look whether the list changed.
+      for (let i = 0; i !== items.length && signal === NEXT; i++) {
         run.budget.step(1);
         if (i >= LOOP_MAX) throw failureAt(run, at, `#foreach runs more than ${LOOP_MAX} times`);
         if (items.length !== scope.length) throw failureAt(run, at, 'The list changed while #foreach went through it');
@@ -255,8 +256,6 @@ class Compiler {
         run.assign(hasNextSlot, i + 1 < scope.length);
         signal = step(run);
       }
-      if (signal === NEXT && items.length !== scope.length)
-        throw failureAt(run, at, 'The list changed while #foreach went through it');
       run.assign(slot, before[0]);
       run.assign(scopeSlot, before[1]);
       run.assign(countSlot, before[2]);
