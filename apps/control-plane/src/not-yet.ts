@@ -1,8 +1,5 @@
 import { notYet } from '@gatehouse/control-wire';
 
-/** Operations of API Gateway v1 that answer an error with their name. */
-export const API_GATEWAY_NOT_YET = notYet('TestInvokeAuthorizer');
-
 /** Operations of Lambda that answer an error with their name. */
 export const LAMBDA_NOT_YET = notYet(
   'AddLayerVersionPermission',

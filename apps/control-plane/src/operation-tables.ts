@@ -11,7 +11,7 @@ import { usagePlanOperations } from '@gatehouse/control-usage-plans';
 import { noneYet, type OperationTables } from '@gatehouse/control-wire';
 import type { RolloutWaiter, TenantStore, TestInvoker } from '@gatehouse/domain';
 import type { Clock, IdSource } from '@gatehouse/kernel';
-import { API_GATEWAY_NOT_YET, LAMBDA_NOT_YET } from './not-yet.js';
+import { LAMBDA_NOT_YET } from './not-yet.js';
 
 export interface TableDependencies {
   readonly store: TenantStore;
@@ -37,7 +37,6 @@ export function operationTables({ store, clock, ids, waiter, testInvoker, invoke
       ...backendAccessOperations({ store, clock, ids }),
       ...testInvokeOperations({ store, clock, testInvoker }),
       ...tenantOperations({ store }),
-      ...API_GATEWAY_NOT_YET,
     },
     ApiGatewayV2: noneYet<ApiGatewayV2.Operations>(ApiGatewayV2.model),
     Lambda: { ...functionOperations({ store, clock, ids, invoker }), ...LAMBDA_NOT_YET },

@@ -3,8 +3,15 @@ import type { ToWorker } from './ipc.js';
 import { TestInvocations } from './test-invocations.js';
 import type { WorkerProcess } from './worker-processes.js';
 
-const request = { snapshot: new Uint8Array(), httpMethod: 'GET', pathWithQuery: '/', headers: [], body: new Uint8Array() };
-const answer = { status: 200, headers: [], body: new Uint8Array(), latencyMs: 1, log: '' };
+const request = {
+  snapshot: new Uint8Array(),
+  httpMethod: 'GET',
+  pathWithQuery: '/',
+  headers: [],
+  body: new Uint8Array(),
+  authorizerId: '',
+};
+const answer = { status: 200, headers: [], body: new Uint8Array(), authorizerId: '', latencyMs: 1, log: '' };
 
 /** A worker that only hears. */
 function fakeWorker() {

@@ -1,2 +1,3 @@
+export { compileAuthorizer } from './authorizer.js';
 export { compileStage, encodeSnapshot, type CompiledStage, type StageInput } from './compile-stage.js';
 export type { Diagnostic } from './diagnostics.js';

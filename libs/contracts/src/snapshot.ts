@@ -31,6 +31,8 @@ export interface StageSnapshot {
   readonly gatewayResponses: readonly GatewayResponseSnapshot[];
   /** Draft-04 schemas (JSON text) that routes check bodies against, and those they refer to, by name. Absent: none. */
   readonly models?: Readonly<Record<string, string>>;
+  /** What routes with the authorization `FUNCTION` ask, by id. Absent: none. */
+  readonly authorizers?: Readonly<Record<string, AuthorizerSnapshot>>;
   /**
    * Counts the flushes of the stage's caches; absent: none yet. What was kept under another number is not to be used. Nodes keep no
    * responses and no decisions of authorizers yet; whoever adds a cache makes the number a part of its key.
@@ -76,7 +78,30 @@ export interface RouteSnapshot {
 export type RouteAuthorization =
   | { readonly type: 'NONE' }
   | { readonly type: 'REFUSE'; readonly reason: string }
+  | FunctionAuthorization
   | ValidatedAuthorization;
+
+/** Admits what one of the stage's `authorizers` admits. */
+export interface FunctionAuthorization {
+  readonly type: 'FUNCTION';
+  readonly authorizerId: string;
+}
+
+/** `REFUSE` is one that cannot be asked: it admits nobody. */
+export type AuthorizerSnapshot = FunctionAuthorizerSnapshot | { readonly type: 'REFUSE'; readonly reason: string };
+
+/** A Lambda authorizer. */
+export interface FunctionAuthorizerSnapshot {
+  readonly type: 'TOKEN' | 'REQUEST';
+  /** Stage variables in place. */
+  readonly functionArn: string;
+  /** `method.request.header.Authorization`, in the order that names a cached decision; of a TOKEN authorizer one. May be empty. */
+  readonly identitySources: readonly string[];
+  /** Regular expression over the whole token; `null` for any. */
+  readonly validationExpression: string | null;
+  /** How long a decision may be kept; 0 for not at all. */
+  readonly ttlSeconds: number;
+}
 
 /**
  * Admits what `authorization` admits, if the request is a valid one too. Here and not in a member of the route, because a node that does

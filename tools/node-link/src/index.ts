@@ -10,3 +10,4 @@ export {
   unpublish,
 } from './harness.js';
 export { startProcess, type NodeProcess } from './node-process.js';
+export { startRunnerProcess } from './runner-process.js';

@@ -1,19 +1,17 @@
 /** One trace through caller, gateway and function: three real processes, and a collector of OTLP over HTTP. */
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import type { FunctionEntry, StageSnapshot } from '@gatehouse/contracts';
 import { InMemoryStore } from '@gatehouse/domain';
 import { canonicalJson, sha256Hex } from '@gatehouse/kernel';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import yazl from 'yazl';
-import { publishBlob, startControlPlane, TENANT, testFolder, TOKEN, type TestControlPlane } from './harness.js';
+import { publishBlob, startControlPlane, TENANT, testFolder, type TestControlPlane } from './harness.js';
 import { call, readiness, startProcess } from './node-process.js';
+import { startRunnerProcess } from './runner-process.js';
 
-const RUNNER = path.resolve(import.meta.dirname, '../../../apps/function-runner/dist/main.js');
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
 const CALLER = '00f067aa0ba902b7';
 
@@ -92,32 +90,7 @@ test('a node that does not trace passes the trace of a caller on untouched', asy
   expect(JSON.parse(body)).toMatchObject({ traceparent });
 }, 60_000);
 
-async function startRunner(env: Readonly<Record<string, string>>): Promise<string> {
-  const reserved = createServer().listen(0, '127.0.0.1');
-  await once(reserved, 'listening');
-  const { port } = reserved.address() as AddressInfo;
-  reserved.close();
-  const child = fork(RUNNER, [], {
-    env: {
-      PATH: process.env['PATH'],
-      GATEHOUSE_NODE_TOKEN: TOKEN.reveal(),
-      GATEHOUSE_RUNNER_PORT: String(port),
-      GATEHOUSE_DATA_DIR: path.join(scope.folder, 'runner'),
-      GATEHOUSE_CONTROL_ADDRESS: `127.0.0.1:${control.port}`,
-      ...env,
-    },
-    execArgv: [],
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-  });
-  const exited = once(child, 'exit');
-  scope.cleanUps.push(async () => {
-    child.kill('SIGTERM');
-    await exited;
-  });
-  const url = `http://127.0.0.1:${port}`;
-  await eventually(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200));
-  return url;
-}
+const startRunner = (env: Readonly<Record<string, string>>) => startRunnerProcess(scope, control.port, { env });
 
 async function publishFunction(): Promise<void> {
   const zip = new yazl.ZipFile();

@@ -182,7 +182,7 @@ export class NodeLinkServer implements RolloutWaiter, TestInvoker {
 
   /** By the node of the pool that has the fewest under way; those connected to other control planes are not asked. */
   async testInvoke(invocation: TestInvocation, timeoutMs: number): Promise<TestOutcome | NoTestOutcome> {
-    const able = [...this.sessions.values()].filter((session) => session.runsDrafts(invocation.pool));
+    const able = [...this.sessions.values()].filter((session) => session.runsDraft(invocation));
     const [idlest] = able.sort((a, b) => a.draftCount - b.draftCount);
     return idlest === undefined ? 'NO_NODE' : idlest.testInvoke(invocation, timeoutMs);
   }

@@ -196,9 +196,10 @@ export class NodeSession {
     if (this.view !== null) void this.push();
   }
 
-  /** Whether it can run drafts of APIs of this pool. */
-  runsDrafts(pool: string): boolean {
-    return !this.ended && this.view?.name.pool === pool && this.hello!.canTestInvoke;
+  /** Whether it can run this draft, or ask its authorizer. */
+  runsDraft({ pool, authorizerId }: TestInvocation): boolean {
+    if (this.ended || this.view?.name.pool !== pool) return false;
+    return authorizerId === null ? this.hello!.canTestInvoke : this.hello!.canTestAuthorizers;
   }
 
   get draftCount(): number {

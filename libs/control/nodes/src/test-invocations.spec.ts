@@ -10,6 +10,7 @@ const invocation = {
   pathWithQuery: '/',
   headers: ['a', 'b'],
   body: new Uint8Array([2]),
+  authorizerId: null,
 };
 let sent: { id?: bigint }[];
 let node: TestInvocations;

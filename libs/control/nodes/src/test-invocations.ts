@@ -19,14 +19,14 @@ export class TestInvocations {
   run(invocation: TestInvocation, timeoutMs: number): Promise<TestOutcome | NoTestOutcome> {
     if (this.waiting.size >= RUNNING_MAX) return Promise.resolve('BUSY');
     const id = ++this.lastId;
-    const { snapshot, httpMethod, pathWithQuery, headers, body } = invocation;
+    const { snapshot, httpMethod, pathWithQuery, headers, body, authorizerId } = invocation;
     return new Promise((resolve) => {
       const timeout = setTimeout(() => this.settle(id, 'TIMEOUT'), timeoutMs);
       this.waiting.set(id, (outcome) => {
         clearTimeout(timeout);
         resolve(outcome);
       });
-      this.send({ id, snapshot, httpMethod, pathWithQuery, headers: [...headers], body });
+      this.send({ id, snapshot, httpMethod, pathWithQuery, headers: [...headers], body, authorizerId: authorizerId ?? '' });
     });
   }
 

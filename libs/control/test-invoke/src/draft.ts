@@ -1,24 +1,30 @@
 /**
- * A method of the draft as the one route of a stage `test-invoke-stage`. What API Gateway bypasses in a test is left out of it:
+ * What a node runs in a test: an authorizer of the draft in a stage without routes, or a method of the draft as the one route of a stage `test-invoke-stage`. What API Gateway bypasses in a test is left out of it:
  * authorizers, API keys, throttles and the resource policy (API Gateway guide, "Use the API Gateway console to test a REST API method").
  */
-import { compileStage, encodeSnapshot } from '@gatehouse/compiler';
-import type { RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
+import { compileAuthorizer, compileStage, encodeSnapshot } from '@gatehouse/compiler';
+import type { AuthorizerSnapshot, RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
 import {
   AWS_QUOTAS,
   newStage,
   noSuchClientCertificate,
+  unknownAuthorizer,
   unknownIntegration,
   unknownMethod,
   unknownResource,
   type Integration,
   type Method,
   type Resource,
+  type RestApi,
+  type RestApiDefinition,
+  type Stage,
   type TenantRepositories,
   type TextMap,
 } from '@gatehouse/domain';
 
+/** What AWS calls the stage, of a method and of an authorizer. */
 export const TEST_STAGE = 'test-invoke-stage';
+export const AUTHORIZER_TEST_STAGE = 'ESTestInvoke-stage';
 
 export interface DraftRequest {
   readonly apiId: string;
@@ -44,31 +50,84 @@ export async function compileDraft(tx: TenantRepositories, request: DraftRequest
   if (method.integration === null) throw unknownIntegration();
   if (clientCertificateId !== '' && (await tx.clientCertificates.find(clientCertificateId)) === null)
     throw noSuchClientCertificate();
-  const settings = stageVariables === undefined ? {} : { variables: stageVariables };
-  const quotas = await tx.quotas.read();
-  const stage = newStage(apiId, TEST_STAGE, TEST_STAGE, settings, nowMs, quotas);
-  const { payloadBytes } = quotas;
-  const { snapshot } = compileStage({
+  const stage = await testStage(tx, apiId, TEST_STAGE, stageVariables, nowMs);
+  const snapshot = await compileTest(
+    tx,
+    api,
+    { ...stage, clientCertificateId: clientCertificateId === '' ? null : clientCertificateId },
+    { resources: [resource], methods: [withoutGuards(method)] },
+  );
+  return { snapshot: encodeSnapshot(open(snapshot)), resource, integration: method.integration };
+}
+
+export interface AuthorizerDraftRequest {
+  readonly apiId: string;
+  readonly authorizerId: string;
+  readonly stageVariables: TextMap | undefined;
+  /** Context variables, by name without `context.`. */
+  readonly additionalContext: TextMap;
+}
+
+/** Throws NotFound for what is not there. */
+export async function compileAuthorizerDraft(
+  tx: TenantRepositories,
+  { apiId, authorizerId, stageVariables, additionalContext }: AuthorizerDraftRequest,
+  nowMs: number,
+): Promise<Uint8Array> {
+  const [api, authorizer] = [await tx.restApis.find(apiId), await tx.authorizers.find({ apiId, id: authorizerId })];
+  if (api === null || authorizer === null) throw unknownAuthorizer();
+  const stage = await testStage(tx, apiId, AUTHORIZER_TEST_STAGE, stageVariables, nowMs);
+  const snapshot = await compileTest(tx, api, stage, { resources: [], methods: [] });
+  const compiled = withContext(compileAuthorizer(authorizer, stage.variables ?? {}), additionalContext);
+  return encodeSnapshot({ ...snapshot, authorizers: { [authorizerId]: compiled } });
+}
+
+/** Context variables that the test gives a value take the place of those of the node. */
+function withContext(authorizer: AuthorizerSnapshot, context: TextMap): AuthorizerSnapshot {
+  if (authorizer.type === 'REFUSE') return authorizer;
+  const identitySources = authorizer.identitySources.map((source) => {
+    const name = source.startsWith('context.') ? source.slice('context.'.length) : '';
+    return Object.hasOwn(context, name) ? `'${context[name]!}'` : source;
+  });
+  return { ...authorizer, identitySources };
+}
+
+async function testStage(
+  tx: TenantRepositories,
+  apiId: string,
+  name: string,
+  variables: TextMap | undefined,
+  nowMs: number,
+): Promise<Stage> {
+  return newStage(apiId, name, name, variables === undefined ? {} : { variables }, nowMs, await tx.quotas.read());
+}
+
+async function compileTest(
+  tx: TenantRepositories,
+  api: RestApi,
+  stage: Stage,
+  parts: Pick<RestApiDefinition, 'resources' | 'methods'>,
+): Promise<StageSnapshot> {
+  const { payloadBytes } = await tx.quotas.read();
+  return compileStage({
     tenant: tx.tenant,
     definition: {
       formatVersion: 1,
       api: { ...api, policy: null },
-      resources: [resource],
-      methods: [withoutGuards(method)],
+      ...parts,
       parts: {
-        models: await tx.models.ofApi(apiId),
-        requestValidators: await tx.requestValidators.ofApi(apiId),
+        models: await tx.models.ofApi(api.id),
+        requestValidators: await tx.requestValidators.ofApi(api.id),
         authorizers: [],
-        gatewayResponses: await tx.gatewayResponses.ofApi(apiId),
+        gatewayResponses: await tx.gatewayResponses.ofApi(api.id),
       },
     },
     deploymentId: '',
-    stage: { ...stage, clientCertificateId: clientCertificateId === '' ? null : clientCertificateId },
+    stage,
     account: await tx.account.read(),
     region: api.region,
     ...(payloadBytes !== AWS_QUOTAS.payloadBytes && { payloadBytesMax: payloadBytes }),
-  });
-  return { snapshot: encodeSnapshot(open(snapshot)), resource, integration: method.integration };
+  }).snapshot;
 }
 
 const withoutGuards = (method: Method): Method => ({

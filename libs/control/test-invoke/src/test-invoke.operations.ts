@@ -9,8 +9,8 @@ import {
   type TestOutcome,
   type TenantStore,
 } from '@gatehouse/domain';
-import type { Clock } from '@gatehouse/kernel';
-import { compileDraft } from './draft.js';
+import { unreachable, type Clock } from '@gatehouse/kernel';
+import { compileAuthorizerDraft, compileDraft } from './draft.js';
 
 export interface TestInvokeDependencies {
   readonly store: TenantStore;
@@ -18,10 +18,12 @@ export interface TestInvokeDependencies {
   readonly testInvoker: TestInvoker;
 }
 
-export type TestInvokeOperations = Handlers<ApiGateway.Operations, 'TestInvokeMethod'>;
+export type TestInvokeOperations = Handlers<ApiGateway.Operations, 'TestInvokeMethod' | 'TestInvokeAuthorizer'>;
 
 /** For everything but the backend. */
 const MARGIN_MS = 5_000;
+/** That of nodes (engine/steps). */
+const AUTHORIZER_TIMEOUT_MS = 29_000;
 /** RFC 9110 §5.6.2. */
 const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 // Control characters but the tabulator: by code, since a regular expression with them in it reads badly.
@@ -44,11 +46,36 @@ export function testInvokeOperations({ store, clock, testInvoker }: TestInvokeDe
           pathWithQuery: pathOf(input.pathWithQueryString, draft.resource.path),
           headers,
           body,
+          authorizerId: null,
         },
         draft.integration.timeoutInMillis + MARGIN_MS,
       );
-      if (typeof outcome === 'string') throw REFUSALS[outcome]();
+      if (typeof outcome === 'string') throw refusal(outcome, 'method');
       return outcomeToWire(outcome);
+    },
+
+    TestInvokeAuthorizer: async ({ caller }, input) => {
+      const { restApiId: apiId, authorizerId, stageVariables, additionalContext = {} } = input;
+      const headers = readHeaders(input);
+      const request = { apiId, authorizerId, stageVariables, additionalContext };
+      const { snapshot, pool } = await store.transact(caller.tenant, async (tx) => ({
+        snapshot: await compileAuthorizerDraft(tx, request, clock.nowMs()),
+        pool: await poolOfApi(tx, apiId),
+      }));
+      const outcome = await testInvoker.testInvoke(
+        {
+          pool,
+          snapshot,
+          httpMethod: 'GET',
+          pathWithQuery: pathOf(input.pathWithQueryString, '/'),
+          headers,
+          body: Buffer.from(input.body ?? '', 'utf8'),
+          authorizerId,
+        },
+        AUTHORIZER_TIMEOUT_MS + MARGIN_MS,
+      );
+      if (typeof outcome === 'string') throw refusal(outcome, 'authorizer');
+      return authorizerOutcomeToWire(outcome);
     },
   };
 }
@@ -68,8 +95,10 @@ function pathOf(pathWithQuery = '', resourcePath: string): string {
   return pathWithQuery.startsWith('/') ? pathWithQuery : `/${pathWithQuery}`;
 }
 
+type HeaderMaps = Pick<ApiGateway.TestInvokeMethodRequest, 'headers' | 'multiValueHeaders'>;
+
 /** Name, value, ...; of a name in both maps, the values of the second. */
-function readHeaders({ headers = {}, multiValueHeaders = {} }: ApiGateway.TestInvokeMethodRequest): string[] {
+function readHeaders({ headers = {}, multiValueHeaders = {} }: HeaderMaps): string[] {
   const several = new Set(Object.keys(multiValueHeaders).map((name) => name.toLowerCase()));
   const pairs: [string, string][] = [];
   for (const [name, value] of Object.entries(headers)) if (!several.has(name.toLowerCase())) pairs.push([name, value]);
@@ -84,12 +113,22 @@ function readHeaders({ headers = {}, multiValueHeaders = {} }: ApiGateway.TestIn
  * BadRequest, which is modelled for the operation and which no client repeats by itself: a run that took too long may have reached the
  * backend.
  */
-const REFUSALS: Readonly<Record<NoTestOutcome, () => Error>> = {
-  NO_NODE: () => badRequest('The method cannot be tested: no node that serves the API is connected to this control plane.'),
-  TIMEOUT: () => badRequest('The method cannot be tested: the node did not answer in time. The backend may have been called.'),
-  FAILED: () => badRequest('The method cannot be tested: the node could not run it. The backend may have been called.'),
-  BUSY: () => new ApiError('TooManyRequestsException', 429, 'Too Many Requests'),
-};
+function refusal(outcome: NoTestOutcome, what: 'method' | 'authorizer'): Error {
+  const called = `The ${what === 'method' ? 'backend' : 'function'} may have been called.`;
+  const untested = (reason: string): Error => badRequest(`The ${what} cannot be tested: ${reason}`);
+  switch (outcome) {
+    case 'NO_NODE':
+      return untested('no node that serves the API is connected to this control plane.');
+    case 'TIMEOUT':
+      return untested(`the node did not answer in time. ${called}`);
+    case 'FAILED':
+      return untested(`the node could not run it. ${called}`);
+    case 'BUSY':
+      return new ApiError('TooManyRequestsException', 429, 'Too Many Requests');
+    default:
+      return unreachable(outcome);
+  }
+}
 
 function outcomeToWire({ status, headers, body, latencyMs, log }: TestOutcome): ApiGateway.TestInvokeMethodResponse {
   const multiValueHeaders = new Map<string, string[]>();
@@ -105,4 +144,20 @@ function outcomeToWire({ status, headers, body, latencyMs, log }: TestOutcome): 
     latency: latencyMs,
     log,
   };
+}
+
+/** What a node says of an authorizer that answered (TestInvokeResult of the node protocol). */
+interface AuthorizerAnswer {
+  readonly principalId: string;
+  readonly policyDocument: unknown;
+  readonly context: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** An authorizer that answered succeeded, whatever its policy says. */
+function authorizerOutcomeToWire({ status, body, latencyMs, log }: TestOutcome): ApiGateway.TestInvokeAuthorizerResponse {
+  const outcome = { clientStatus: status, log, latency: latencyMs };
+  if (status !== 0) return outcome;
+  const { principalId, policyDocument, context } = JSON.parse(Buffer.from(body).toString('utf8')) as AuthorizerAnswer;
+  const authorization = Object.fromEntries(Object.entries(context).map(([name, value]) => [name, [String(value)]]));
+  return { ...outcome, principalId, policy: JSON.stringify(policyDocument), authorization };
 }

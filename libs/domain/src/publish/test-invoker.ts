@@ -1,4 +1,4 @@
-/** One request through a draft. */
+/** One request through a draft, or to one of its authorizers. */
 export interface TestInvocation {
   /** That of the API: a node of it runs the draft. */
   readonly pool: string;
@@ -9,9 +9,12 @@ export interface TestInvocation {
   /** Name, value, name, value, ... */
   readonly headers: readonly string[];
   readonly body: Uint8Array;
+  /** Of the snapshot, which has no route then; `null` for the route. */
+  readonly authorizerId: string | null;
 }
 
 export interface TestOutcome {
+  /** Of an authorizer that answered, whatever it said, 0. */
   readonly status: number;
   readonly headers: readonly string[];
   readonly body: Uint8Array;

@@ -5,6 +5,7 @@
 import { INVOKE_HEADERS, INVOKE_PAYLOAD_BYTES_MAX } from '@gatehouse/contracts';
 import {
   BodyTooLarge,
+  FunctionError,
   lastHeader,
   readAll,
   type CallerPresence,
@@ -81,7 +82,7 @@ async function answerOf(data: Dispatcher.ResponseData): Promise<UpstreamAnswer |
   if (data.statusCode === 200) {
     const functionError = lastHeader(headers, INVOKE_HEADERS.functionError);
     if (functionError === null) return { status: 200, headers, body };
-    return { failure: 'FUNCTION_ERROR', cause: new Error(`${functionError} function error`) };
+    return { failure: 'FUNCTION_ERROR', cause: new FunctionError(functionError, body) };
   }
   return { failure: refusalOf(data.statusCode), cause: new Error(`the runner answered ${data.statusCode}: ${excerpt(body)}`) };
 }

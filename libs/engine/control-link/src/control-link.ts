@@ -369,6 +369,7 @@ export class ControlLink {
         oldestProtocol: protocol.oldest,
         newestProtocol: protocol.newest,
         canTestInvoke: this.options.testInvoke !== undefined,
+        canTestAuthorizers: this.options.testInvoke !== undefined,
       }),
     });
   }
@@ -456,11 +457,11 @@ export class ControlLink {
     }
   }
 
-  private async testInvoke({ id, snapshot, httpMethod, pathWithQuery, headers, body }: TestInvoke): Promise<void> {
+  private async testInvoke({ id, snapshot, httpMethod, pathWithQuery, headers, body, authorizerId }: TestInvoke): Promise<void> {
     const { streamNumber } = this;
     let value: MessageInitShape<typeof TestInvokeResultSchema>;
     try {
-      const answer = await this.options.testInvoke!({ snapshot, httpMethod, pathWithQuery, headers, body });
+      const answer = await this.options.testInvoke!({ snapshot, httpMethod, pathWithQuery, headers, body, authorizerId });
       value = { id, ...answer, headers: [...answer.headers] };
     } catch (cause) {
       this.options.log.error({ err: cause }, 'a draft could not be run');

@@ -5,6 +5,8 @@ export interface TestInvokeRequest {
   readonly pathWithQuery: string;
   readonly headers: readonly string[];
   readonly body: Uint8Array;
+  /** Of the snapshot: it alone is asked. Empty: the route is run. */
+  readonly authorizerId: string;
 }
 
 export interface TestInvokeAnswer {

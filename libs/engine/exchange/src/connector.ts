@@ -60,6 +60,27 @@ export interface UpstreamFailure {
   readonly retryAfterMs?: number;
 }
 
+/** The cause of a FUNCTION_ERROR: what the function's code threw. Its text is the owner's, and in no message of ours. */
+export class FunctionError extends Error {
+  constructor(
+    kind: string,
+    private readonly payload: Buffer,
+  ) {
+    super(`${kind} function error`);
+    this.name = 'FunctionError';
+  }
+
+  /** `null` when the payload is not what Lambda's runtimes answer. */
+  get errorMessage(): string | null {
+    try {
+      const { errorMessage } = JSON.parse(this.payload.toString('utf8')) as { errorMessage?: unknown };
+      return typeof errorMessage === 'string' ? errorMessage : null;
+    } catch {
+      return null;
+    }
+  }
+}
+
 /** Whether the caller is still there, for whoever works for it. One listener at a time: the one who waits. */
 export interface CallerPresence {
   readonly isCallerGone: boolean;

@@ -1,5 +1,13 @@
 export { BodyTooLarge, limitStream, readAll, STREAM_BODY, type BodyMode, type RequestBody, type ResponseBody } from './body.js';
-export type { CallerPresence, Connector, FailureReason, UpstreamAnswer, UpstreamFailure, UpstreamRequest } from './connector.js';
+export {
+  FunctionError,
+  type CallerPresence,
+  type Connector,
+  type FailureReason,
+  type UpstreamAnswer,
+  type UpstreamFailure,
+  type UpstreamRequest,
+} from './connector.js';
 export { clfTime, contextVariable, domainPrefix, type ContextVariable } from './context-variables.js';
 export { Exchange, ExchangePool, type ResponseOverrides } from './exchange.js';
 export type { FaultKind } from './fault.js';

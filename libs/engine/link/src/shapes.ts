@@ -95,6 +95,13 @@ const authorization: Check = (value, where) =>
     }),
   })(value, where);
 
+const authorizer = record({
+  functionArn: text,
+  identitySources: list(text),
+  validationExpression: orNull(text),
+  ttlSeconds: number,
+});
+
 const ROUTE = record({
   resourceId: text,
   path: text,
@@ -128,6 +135,7 @@ export const checkStage: Check = record({
   routes: list(ROUTE),
   gatewayResponses: list(record({ responseType: text, statusCode: orNull(number), headers: texts, templates: texts })),
   models: optional(texts),
+  authorizers: optional(mapOf(tagged({ TOKEN: authorizer, REQUEST: authorizer, REFUSE: refuse }))),
   payloadBytesMax: optional(number),
 });
 

@@ -21,15 +21,30 @@ const NOT_IN_EVENTS = new Set([
   'x-forwarded-proto',
 ]);
 
-export function compileFunctionEvent(stage: StageSnapshot, route: RouteSnapshot): (x: Exchange) => string {
+/** Where a request arrived. */
+export type EventRoute = Pick<RouteSnapshot, 'resourceId' | 'path' | 'operationName'>;
+
+export function compileFunctionEvent(stage: StageSnapshot, route: EventRoute): (x: Exchange) => string {
   const isBinary = compileBinaryTest(stage.binaryMediaTypes);
-  const stageVariables = Object.keys(stage.stageVariables).length === 0 ? null : stage.stageVariables;
+  const describe = compileDescription(stage, route);
   return (x) => {
     const body = x.bufferedBody;
     const isBase64Encoded = body !== null && body.length > 0 && isBinary(mediaType(x.requestHeaders));
+    return JSON.stringify({
+      ...describe(x),
+      body: body === null || body.length === 0 ? null : body.toString(isBase64Encoded ? 'base64' : 'utf8'),
+      isBase64Encoded,
+    });
+  };
+}
+
+/** All of the event but the body: authorizers are told the same of a request. */
+export function compileDescription(stage: StageSnapshot, route: EventRoute): (x: Exchange) => object {
+  const stageVariables = Object.keys(stage.stageVariables).length === 0 ? null : stage.stageVariables;
+  return (x) => {
     const [headers, multiValueHeaders] = headerMaps(x);
     const [queryStringParameters, multiValueQueryStringParameters] = queryMaps(x.query);
-    return JSON.stringify({
+    return {
       resource: route.path,
       path: eventPath(x),
       httpMethod: x.httpMethod,
@@ -72,9 +87,7 @@ export function compileFunctionEvent(stage: StageSnapshot, route: RouteSnapshot)
         deploymentId: stage.deploymentId,
         apiId: stage.apiId,
       },
-      body: body === null || body.length === 0 ? null : body.toString(isBase64Encoded ? 'base64' : 'utf8'),
-      isBase64Encoded,
-    });
+    };
   };
 }
 
@@ -131,7 +144,7 @@ function queryMaps(query: readonly string[]): [Values | null, MultiValues | null
 }
 
 function pathParameters(x: Exchange): Values | null {
-  const names = x.route!.paramNames;
+  const names = x.route?.paramNames ?? []; // an authorizer may be tested without one
   if (names.length === 0) return null;
   const values: Values = Object.create(null);
   names.forEach((name, i) => {

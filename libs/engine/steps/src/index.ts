@@ -1,4 +1,5 @@
 export { authorize } from './authorize.js';
+export { decide, FunctionAuthorizer, type AuthorizerAnswer, type AuthorizerOutcome } from './authorizer/index.js';
 export { identifyKey } from './identify-key.js';
 export { integrate } from './integrate.js';
 export { BODY_BYTES_MAX, limitBody } from './limit-body.js';

@@ -18,17 +18,31 @@ const SHOWN_CHARS = 6;
 
 export class ExecutionLog {
   private readonly lines: string[];
+  private readonly hidden = new Map<string, string>();
 
+  /** `what`: `execution`, or which authorizer. */
   constructor(
     requestId: string,
     private readonly clock: Clock,
+    what = 'execution',
   ) {
     this.lines = [`Execution log for request ${requestId}`];
-    this.add(`Starting execution for request: ${requestId}`);
+    this.add(`Starting ${what} for request: ${requestId}`);
   }
 
   add(text: string): void {
     this.lines.push(`${dateText(new Date(this.clock.nowMs()))} : ${text}`);
+  }
+
+  /** What a caller shows as its own: from here on, bodies that are JSON have it masked. */
+  hide(secrets: readonly string[]): void {
+    for (const secret of secrets) this.hidden.set(JSON.stringify(secret), JSON.stringify(masked(secret)));
+  }
+
+  addBody(what: string, body: Uint8Array | null): void {
+    let text = body === null ? '' : Buffer.from(body).toString('utf8');
+    for (const [secret, shown] of this.hidden) text = text.replaceAll(secret, () => shown);
+    this.add(`${what}: ${cut(text, BODY_CHARS_MAX)}`);
   }
 
   /** Ends with the end of a line. */
@@ -59,11 +73,12 @@ export function headersText(headers: readonly string[]): string {
   return cut(mapText(shown), HEADER_CHARS_MAX);
 }
 
-export const bodyText = (body: Uint8Array | null): string =>
-  body === null ? '' : cut(Buffer.from(body).toString('utf8'), BODY_CHARS_MAX);
+/** Values of headers that are nobody else's business. */
+export const secretsIn = (headers: readonly string[]): string[] =>
+  headers.filter((_, i) => i % 2 === 1 && SECRETS.has(headers[i - 1]!.toLowerCase()));
 
 /** A short value would be shown whole by its last characters: then none are. */
-const masked = (value: string): string =>
+export const masked = (value: string): string =>
   value.length <= 2 * SHOWN_CHARS
     ? '*'.repeat(value.length)
     : `${'*'.repeat(value.length - SHOWN_CHARS)}${value.slice(-SHOWN_CHARS)}`;

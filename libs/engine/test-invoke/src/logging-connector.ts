@@ -9,7 +9,7 @@ import {
   type UpstreamFailure,
   type UpstreamRequest,
 } from '@gatehouse/engine-exchange';
-import { bodyText, headersText, type ExecutionLog } from './execution-log.js';
+import { headersText, type ExecutionLog } from './execution-log.js';
 
 /** API Gateway's payload limit: what is longer is not passed on to anybody's log either. */
 export const BODY_BYTES_MAX = 10 * 1024 * 1024;
@@ -21,6 +21,7 @@ export class LoggingConnector implements Connector {
     private readonly log: ExecutionLog,
     /** The address as AWS shows it. */
     private readonly shownUri: (url: string) => string = (url) => url,
+    private readonly asks: 'backend' | 'authorizer' = 'backend',
   ) {}
 
   async call(request: UpstreamRequest, caller: CallerPresence): Promise<UpstreamAnswer | UpstreamFailure> {
@@ -30,7 +31,7 @@ export class LoggingConnector implements Connector {
     const headers = [...fieldsOf(request.block, request.headers), 'X-Amzn-Trace-Id', request.traceId]; // the connector puts the last one in
     log.add(`Endpoint request headers: ${headersText(headers)}`);
     // The caller's body is at hand, so that no request has a stream.
-    log.add(`Endpoint request body after transformations: ${bodyText(Buffer.isBuffer(request.body) ? request.body : null)}`);
+    log.addBody('Endpoint request body after transformations', Buffer.isBuffer(request.body) ? request.body : null);
     log.add(`Sending request to ${uri}`);
     const startedAtMs = performance.now();
     const answer = await this.connector.call(request, caller);
@@ -38,9 +39,12 @@ export class LoggingConnector implements Connector {
     const latencyMs = Math.round(performance.now() - startedAtMs);
     const body = await wholeBody(answer);
     if (body !== null && 'failure' in body) return body;
-    log.add(`Received response. Status: ${answer.status}, Integration latency: ${latencyMs} ms`);
-    log.add(`Endpoint response headers: ${headersText(answer.headers)}`);
-    log.add(`Endpoint response body before transformations: ${bodyText(body)}`);
+    if (this.asks === 'authorizer') log.addBody('Authorizer result body before parsing', body);
+    else {
+      log.add(`Received response. Status: ${answer.status}, Integration latency: ${latencyMs} ms`);
+      log.add(`Endpoint response headers: ${headersText(answer.headers)}`);
+      log.addBody('Endpoint response body before transformations', body);
+    }
     return { ...answer, body };
   }
 }

@@ -55,6 +55,7 @@ const run = (over: Partial<TestRequest> = {}, snapshot: StageSnapshot = stageSna
     pathWithQuery: '/pets/7',
     headers: [],
     body: new Uint8Array(),
+    authorizerId: '',
     ...over,
   });
 const linesOf = (log: string): string[] => log.split('\n').map((line) => line.replace(/^.* UTC \d{4} : /, ''));

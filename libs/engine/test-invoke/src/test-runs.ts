@@ -1,5 +1,5 @@
 /**
- * TestInvokeMethod: one request through a draft, beside what the node serves. The route is linked by the same code as live ones and
+ * TestInvokeMethod, and TestInvokeAuthorizer (`authorizer-run.ts`): one request through a draft, beside what the node serves. The route is linked by the same code as live ones and
  * run by the same steps; only the connectors are wrapped, to write down what they send and get. Nothing of it is counted, throttled or
  * kept: the control plane sends a snapshot in which nobody is asked for a key (control/test-invoke).
  */
@@ -17,6 +17,7 @@ import {
   mediaType,
   readAll,
   runProgram,
+  type Connector,
   type FaultKind,
   type LinkedRoute,
   type LinkedStage,
@@ -25,20 +26,24 @@ import {
 import { FAULTS, type FaultName } from '@gatehouse/engine-faults';
 import { linkStage, readSnapshot, type LinkBindings } from '@gatehouse/engine-link';
 import { sha256Hex, type Clock } from '@gatehouse/kernel';
-import { bodyText, ExecutionLog, headersText, mapText } from './execution-log.js';
+import { runAuthorizer } from './authorizer-run.js';
+import { ExecutionLog, headersText, mapText } from './execution-log.js';
 import { BODY_BYTES_MAX, LoggingConnector } from './logging-connector.js';
 
 export interface TestRequest {
-  /** Canonical JSON of a StageSnapshot with one route. */
+  /** Canonical JSON of a StageSnapshot with one route; with none and its authorizers, where one of them is asked. */
   readonly snapshot: Uint8Array;
   readonly httpMethod: string;
   /** Below the stage. Need not be one that the route matches. */
   readonly pathWithQuery: string;
   readonly headers: readonly string[];
   readonly body: Uint8Array;
+  /** Empty: the route is run. */
+  readonly authorizerId: string;
 }
 
 export interface TestResult {
+  /** 0 of an authorizer that answered. */
   readonly status: number;
   readonly headers: readonly string[];
   readonly body: Uint8Array;
@@ -71,8 +76,30 @@ export class TestRuns {
   }
 
   async run(request: TestRequest): Promise<TestResult> {
-    const { clock, world } = this.options;
     const snapshot = snapshotIn(request.snapshot);
+    const x = this.exchangeFor(request);
+    if (request.authorizerId !== '') return this.ask(x, snapshot, request);
+    const log = new ExecutionLog(x.requestId, this.options.clock);
+    log.add(`HTTP Method: ${x.httpMethod}, Resource Path: ${x.path}`);
+    await this.answer(x, snapshot, request, log);
+    if (x.fault === FAULTS.BUG) this.options.onBug(x.faultCause);
+    return this.result(x, log);
+  }
+
+  private async ask(x: Exchange, snapshot: StageSnapshot, { pathWithQuery, authorizerId }: TestRequest): Promise<TestResult> {
+    const log = new ExecutionLog(x.requestId, this.options.clock, `authorizer: ${authorizerId}`);
+    const target = targetOf(snapshot, pathWithQuery);
+    if (typeof target === 'string') throw new Error(`the path of the test is none: ${pathWithQuery}`);
+    x.path = target.path;
+    x.resourcePath = target.resourcePath;
+    x.rawQuery = target.rawQuery;
+    const functions = this.loggedFunctions(snapshot, log, 'authorizer');
+    const { status, body } = await runAuthorizer(x, snapshot, authorizerId, functions, log);
+    return { status, headers: [], body, latencyMs: Math.round(performance.now() - x.startedAtMs), log: log.text };
+  }
+
+  private exchangeFor(request: TestRequest): Exchange {
+    const { clock, world } = this.options;
     const x = new Exchange();
     x.startedAtMs = performance.now();
     x.httpMethod = request.httpMethod;
@@ -84,11 +111,7 @@ export class TestRuns {
     x.forwardedPort = '443';
     x.forwardedProto = 'https';
     x.world = world();
-    const log = new ExecutionLog(x.requestId, clock);
-    log.add(`HTTP Method: ${x.httpMethod}, Resource Path: ${x.path}`);
-    await this.answer(x, snapshot, request, log);
-    if (x.fault === FAULTS.BUG) this.options.onBug(x.faultCause);
-    return this.result(x, log);
+    return x;
   }
 
   private async answer(x: Exchange, snapshot: StageSnapshot, request: TestRequest, log: ExecutionLog): Promise<void> {
@@ -100,8 +123,7 @@ export class TestRuns {
       return refuseRequest(x, FAULTS.API_CONFIGURATION_ERROR, `linking the stage: ${cause.message}`);
     }
     x.stage = stage;
-    const host = `${snapshot.apiId}.execute-api${BASE}`;
-    const target = resolveTarget(host, `/${snapshot.stage}${request.pathWithQuery}`, BASE, NO_DOMAIN_NAMES);
+    const target = targetOf(snapshot, request.pathWithQuery);
     if (typeof target === 'string') return refuseRequest(x, FAULTS.MALFORMED_TARGET, 'reading the request target', stage.faults);
     x.path = target.path;
     x.resourcePath = target.resourcePath;
@@ -111,23 +133,24 @@ export class TestRuns {
     log.add(`Method request path: ${mapText(paramNames.flatMap((name, i) => [name, x.params[i]!]))}`);
     log.add(`Method request query string: ${mapText(x.query)}`);
     log.add(`Method request headers: ${headersText(x.requestHeaders)}`);
-    log.add(`Method request body before transformations: ${bodyText(request.body)}`);
+    log.addBody('Method request body before transformations', request.body);
     await runProgram(program, x);
   }
 
-  private bindingsFor({ region }: StageSnapshot, log: ExecutionLog): LinkBindings {
-    const { limits, http, insecureHttp, functions } = this.options.bindings;
+  private bindingsFor(snapshot: StageSnapshot, log: ExecutionLog): LinkBindings {
+    const { limits, http, insecureHttp } = this.options.bindings;
     return {
       limits,
       metrics: UNCOUNTED,
       http: new LoggingConnector(http, log),
       insecureHttp: new LoggingConnector(insecureHttp, log),
-      functions: new LoggingConnector(
-        functions,
-        log,
-        (arn) => `https://lambda.${region}.amazonaws.com/2015-03-31/functions/${arn}/invocations`,
-      ),
+      functions: this.loggedFunctions(snapshot, log, 'backend'),
     };
+  }
+
+  private loggedFunctions({ region }: StageSnapshot, log: ExecutionLog, asks: 'backend' | 'authorizer'): Connector {
+    const shownUri = (arn: string): string => `https://lambda.${region}.amazonaws.com/2015-03-31/functions/${arn}/invocations`;
+    return new LoggingConnector(this.options.bindings.functions, log, shownUri, asks);
   }
 
   private async result(x: Exchange, log: ExecutionLog): Promise<TestResult> {
@@ -135,13 +158,17 @@ export class TestRuns {
     letGo(x);
     const headers = [...(x.responseBlock?.fields ?? []), ...x.responseHeaders];
     if (x.fault === null) {
-      log.add(`Method response body after transformations: ${bodyText(body)}`);
+      log.addBody('Method response body after transformations', body);
       log.add(`Method response headers: ${headersText(headers)}`);
       log.add('Successfully completed execution');
     } else log.add(failureText(x, x.fault));
     log.add(`Method completed with status: ${x.status}`);
     return { status: x.status, headers, body, latencyMs: Math.round(performance.now() - x.startedAtMs), log: log.text };
   }
+}
+
+function targetOf({ apiId, stage }: StageSnapshot, pathWithQuery: string): ReturnType<typeof resolveTarget> {
+  return resolveTarget(`${apiId}.execute-api${BASE}`, `/${stage}${pathWithQuery}`, BASE, NO_DOMAIN_NAMES);
 }
 
 function snapshotIn(bytes: Uint8Array): StageSnapshot {

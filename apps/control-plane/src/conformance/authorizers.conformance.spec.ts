@@ -1,0 +1,255 @@
+/** TestInvokeAuthorizer: from the SDK to a real node, from there to a real function, and back with the execution log. */
+import type { CreateAuthorizerCommandInput, TestInvokeAuthorizerCommandInput } from '@aws-sdk/client-api-gateway';
+import { packageOf, refusalOf, startControlPlaneHouse, type ControlPlaneHouse, type TestTenant } from '@gatehouse/testkit';
+import { startProcess, startRunnerProcess, testFolder } from '@gatehouse/tools-node-link';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { ControlPlane } from '../control-plane.js';
+import { bugs, composition } from './composition.js';
+
+/** Does what the token says. Of a REQUEST, the token is the query's. */
+const CODE = `
+const policy = (effect, resource) =>
+  ({ Version: '2012-10-17', Statement: [{ Action: 'execute-api:Invoke', Effect: effect, Resource: resource }] });
+exports.handler = async (event) => {
+  const [word] = (event.authorizationToken ?? event.queryStringParameters.token).split(' ');
+  if (word === 'unknown') throw new Error('Unauthorized');
+  if (word === 'broken') throw new Error('no database');
+  if (word === 'list') return { principalId: 'me', policyDocument: policy('Allow', '*'), context: { a: [1] } };
+  if (word === 'text') return 'allow';
+  return {
+    principalId: 'user-' + word,
+    policyDocument: policy(word === 'deny' ? 'Deny' : 'Allow', event.methodArn),
+    context: { word, count: 3, isFirst: true, seen: JSON.stringify(event) },
+  };
+};`;
+
+let house: ControlPlaneHouse<ControlPlane>;
+let scope: Awaited<ReturnType<typeof testFolder>>;
+let tenant: TestTenant;
+let api: TestTenant['apiGateway'];
+let restApiId: string;
+let functionArn: string;
+
+const uriOf = (arn: string): string => `arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${arn}/invocations`;
+
+beforeAll(async () => {
+  house = await startControlPlaneHouse(composition);
+  tenant = await house.tenant();
+  api = tenant.apiGateway;
+  ({ id: restApiId } = (await api.createRestApi({ name: 'guarded' })) as { id: string });
+  const early = await create({ type: 'TOKEN' });
+  expect(await refusalOf(api.testInvokeAuthorizer({ restApiId, authorizerId: early }))).toBe(
+    '400 BadRequestException: The authorizer cannot be tested: no node that serves the API is connected to this control plane.',
+  );
+  scope = await testFolder();
+  const env = { GATEHOUSE_NODE_TOKEN: house.config.nodeToken.reveal() };
+  const runnerUrl = await startRunnerProcess(scope, house.plane.grpcPort, { env });
+  await startProcess(scope, house.plane.grpcPort, { env: { ...env, GATEHOUSE_RUNNER_URL: runnerUrl } });
+  const { lambda, account } = tenant;
+  functionArn = `arn:aws:lambda:us-east-1:${account}:function:guard`;
+  await lambda.createFunction({
+    FunctionName: 'guard',
+    Role: `arn:aws:iam::${account}:role/r`,
+    Runtime: 'nodejs22.x',
+    Handler: 'index.handler',
+    Code: { ZipFile: await packageOf('index.js', CODE) },
+  });
+  await lambda.addPermission({
+    FunctionName: 'guard',
+    StatementId: 'gateway',
+    Action: 'lambda:InvokeFunction',
+    Principal: 'apigateway.amazonaws.com',
+    SourceArn: `arn:aws:execute-api:us-east-1:${account}:${restApiId}/authorizers/*`,
+  });
+  const authorizerId = await create({ type: 'TOKEN' });
+  const isThere = async () => expect((await run({ authorizerId, headers: { Auth: 'allow' } })).clientStatus).toBe(0);
+  await vi.waitFor(isThere, { timeout: 30_000, interval: 200 });
+}, 60_000);
+/** An API may have ten. */
+afterEach(async () => {
+  for (const { id } of (await api.getAuthorizers({ restApiId })).items!)
+    await api.deleteAuthorizer({ restApiId, authorizerId: id! });
+});
+afterAll(async () => {
+  await scope.close();
+  await house.close();
+  expect(bugs).toEqual([]);
+});
+
+let count = 0;
+async function create(over: Partial<CreateAuthorizerCommandInput> & Pick<CreateAuthorizerCommandInput, 'type'>): Promise<string> {
+  const { id } = await api.createAuthorizer({
+    restApiId,
+    name: `guard-${++count}`,
+    authorizerUri: uriOf(functionArn ?? `arn:aws:lambda:us-east-1:${tenant.account}:function:guard`),
+    identitySource: 'method.request.header.Auth',
+    ...over,
+  });
+  return id!;
+}
+
+const run = (input: Omit<TestInvokeAuthorizerCommandInput, 'restApiId'>) => api.testInvokeAuthorizer({ restApiId, ...input });
+
+/** Without times, ids and latency. */
+function linesOf(log: string): string[] {
+  const [first, ...rest] = log.split('\n');
+  const id = /^Execution log for request ([0-9a-f-]{36})$/.exec(first!)![1]!;
+  expect(rest.pop(), 'an empty last line').toBe('');
+  return rest.map((line) =>
+    line.replace(/^[A-Z][a-z]{2} [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d UTC \d{4} : /, '').replace(id, '{id}'),
+  );
+}
+
+/** The event that the function got. */
+const seenIn = ({ authorization }: Awaited<ReturnType<typeof run>>) =>
+  JSON.parse(authorization!['seen']![0]!) as Record<string, unknown>;
+
+describe('a TOKEN authorizer', () => {
+  test('answers principal, policy and context, with the lines of an execution log', async () => {
+    const authorizerId = await create({ type: 'TOKEN' });
+    const result = await run({
+      authorizerId,
+      headers: { auth: 'allow a-secret-of-the-caller', Cookie: 'another-secret' },
+      pathWithQueryString: '/pets/7?a=b',
+    });
+    const methodArn = `arn:aws:execute-api:us-east-1:${tenant.account}:${restApiId}/ESTestInvoke-stage/GET/pets/7`;
+    expect(result).toMatchObject({
+      $metadata: { httpStatusCode: 200 },
+      clientStatus: 0,
+      latency: expect.any(Number),
+      principalId: 'user-allow',
+      authorization: { word: ['allow'], count: ['3'], isFirst: ['true'] },
+    });
+    expect(JSON.parse(result.policy!)).toEqual({
+      Version: '2012-10-17',
+      Statement: [{ Action: 'execute-api:Invoke', Effect: 'Allow', Resource: methodArn }],
+    });
+    expect(seenIn(result)).toEqual({ type: 'TOKEN', methodArn, authorizationToken: 'allow a-secret-of-the-caller' });
+    const uri = `https://lambda.us-east-1.amazonaws.com/2015-03-31/functions/${functionArn}/invocations`;
+    expect(linesOf(result.log!)).toEqual([
+      `Starting authorizer: ${authorizerId} for request: {id}`,
+      'Incoming identity: **********************caller',
+      `Endpoint request URI: ${uri}`,
+      expect.stringMatching(/^Endpoint request headers: \{.*X-Amzn-Trace-Id=Root=1-/),
+      `Endpoint request body after transformations: ${JSON.stringify({ type: 'TOKEN', methodArn, authorizationToken: '**********************caller' })}`,
+      `Sending request to ${uri}`,
+      expect.stringMatching(/^Authorizer result body before parsing: \{"principalId":"user-allow",/),
+      'Using valid authorizer policy for principal: **********',
+      'Successfully completed authorizer execution',
+    ]);
+  });
+
+  test('that denies has answered as well', async () => {
+    const result = await run({ authorizerId: await create({ type: 'TOKEN' }), headers: { Auth: 'deny' } });
+    expect([result.clientStatus, result.principalId]).toEqual([0, 'user-deny']);
+    expect(result.policy).toContain('"Deny"');
+  });
+
+  test.each([
+    ['is not sent', {}],
+    ['is empty', { Auth: '' }],
+    ['does not match', { Auth: 'allow!' }],
+  ])('is not asked for a token that %s', async (_, headers) => {
+    const authorizerId = await create({ type: 'TOKEN', identityValidationExpression: '[a-z]+' });
+    const { clientStatus, principalId, policy, log } = await run({ authorizerId, headers: headers as Record<string, string> });
+    expect([clientStatus, principalId, policy]).toEqual([401, undefined, undefined]);
+    expect(linesOf(log!)).toEqual([`Starting authorizer: ${authorizerId} for request: {id}`, 'Unauthorized request: {id}']);
+  });
+
+  test.each([
+    ['unknown', 401, 'Unauthorized request: {id}'],
+    ['broken', 500, 'Execution failed due to configuration error: the function failed: no database'],
+    ['text', 500, 'Execution failed due to configuration error: Invalid JSON in response: it is no object'],
+    [
+      'list',
+      500,
+      'Execution failed due to configuration error: Invalid JSON in response: context.a is no text, number, true or false',
+    ],
+  ])('whose function says "%s" answers %i', async (word, status, line) => {
+    const { clientStatus, principalId, log } = await run({
+      authorizerId: await create({ type: 'TOKEN' }),
+      headers: { Auth: word },
+    });
+    expect([clientStatus, principalId]).toEqual([status, undefined]);
+    expect(linesOf(log!).at(-1)).toBe(line);
+  });
+
+  test('whose function may not be invoked by it answers 500', async () => {
+    await tenant.lambda.createFunction({
+      FunctionName: 'closed',
+      Role: `arn:aws:iam::${tenant.account}:role/r`,
+      Runtime: 'nodejs22.x',
+      Handler: 'index.handler',
+      Code: { ZipFile: await packageOf('index.js', CODE) },
+    });
+    const authorizerUri = uriOf(`arn:aws:lambda:us-east-1:${tenant.account}:function:closed`);
+    const authorizerId = await create({ type: 'TOKEN', authorizerUri });
+    const { clientStatus, log } = await run({ authorizerId, headers: { Auth: 'allow' } });
+    expect(clientStatus).toBe(500);
+    expect(linesOf(log!).at(-1)).toMatch(/^Execution failed due to configuration error: /);
+  });
+});
+
+describe('a REQUEST authorizer', () => {
+  test('sees the request as a proxy integration would, and stage variables and context of the test', async () => {
+    const authorizerId = await create({
+      type: 'REQUEST',
+      identitySource:
+        'method.request.header.X-Id, method.request.querystring.token, stageVariables.tier, context.identity.vpceId',
+      authorizerUri: uriOf(functionArn.replace(':guard', ':${stageVariables.name}')),
+    });
+    const given = {
+      authorizerId,
+      pathWithQueryString: '/pets?token=allow&a=1&a=2',
+      multiValueHeaders: { 'X-Id': ['i', 'j'] },
+      stageVariables: { tier: 'gold', name: 'guard' },
+    };
+    expect((await run(given)).clientStatus, 'a context variable without a value').toBe(401);
+    const result = await run({ ...given, additionalContext: { 'identity.vpceId': 'vpce-1' } });
+    expect([result.clientStatus, result.principalId]).toEqual([0, 'user-allow']);
+    expect(linesOf(result.log!)[1]).toBe('Incoming identity: *, *****, ****, ******');
+    expect(seenIn(result)).toMatchObject({
+      type: 'REQUEST',
+      resource: '/',
+      path: '/pets',
+      httpMethod: 'GET',
+      headers: { 'X-Id': 'j' },
+      multiValueHeaders: { 'X-Id': ['i', 'j'] },
+      queryStringParameters: { token: 'allow', a: '2' },
+      pathParameters: null,
+      stageVariables: { tier: 'gold', name: 'guard' },
+      requestContext: { stage: 'ESTestInvoke-stage', apiId: restApiId, identity: { sourceIp: 'test-invoke-source-ip' } },
+    });
+  });
+
+  test('with a role to invoke its function is not asked, and the log says why', async () => {
+    const authorizerId = await create({ type: 'REQUEST', authorizerCredentials: `arn:aws:iam::${tenant.account}:role/r` });
+    const { clientStatus, log } = await run({ authorizerId, headers: { Auth: 'allow' } });
+    expect(clientStatus).toBe(401);
+    expect(linesOf(log!).at(-1)).toBe(
+      'Execution failed due to configuration error: invoking a function with a role is not served',
+    );
+  });
+});
+
+test('a user pool whose issuer nobody registered vouches for nobody', async () => {
+  const pool = `arn:aws:cognito-idp:us-east-1:${tenant.account}:userpool/us-east-1_abc`;
+  const { id: authorizerId } = await api.createAuthorizer({
+    restApiId,
+    name: 'pool',
+    type: 'COGNITO_USER_POOLS',
+    providerARNs: [pool],
+    identitySource: 'method.request.header.Auth',
+  });
+  const { clientStatus, claims, log } = await run({ authorizerId: authorizerId!, headers: { Auth: 'a.b.c' } });
+  expect([clientStatus, claims]).toEqual([401, undefined]);
+  expect(linesOf(log!).at(-1)).toBe(`Execution failed due to configuration error: the issuer of ${pool} is not registered`);
+});
+
+test('refusals', async () => {
+  expect(await refusalOf(run({ authorizerId: 'zzzzzz' }))).toBe('404 NotFoundException: Invalid Authorizer identifier specified');
+  const authorizerId = await create({ type: 'TOKEN' });
+  expect(await refusalOf(run({ authorizerId, headers: { 'a b': 'c' } }))).toBe(
+    '400 BadRequestException: Invalid header specified: "a b"',
+  );
+});

@@ -1,0 +1,119 @@
+/**
+ * What a Lambda authorizer answers (data-plane reference §6.3): who calls, a policy that says what the caller may do, and values for the
+ * backend. Anything else than this shape admits nobody.
+ */
+import type { Buffer } from 'node:buffer';
+import { ANONYMOUS, Policy, PolicyError, type KeyValues, type PolicyDecision } from '@gatehouse/lang';
+import { lastHeader, type Exchange } from '@gatehouse/engine-exchange';
+
+export type ContextValue = string | number | boolean;
+
+export interface AuthorizerAnswer {
+  readonly principalId: string;
+  readonly policy: Policy;
+  /** As the function wrote it. */
+  readonly policyDocument: unknown;
+  readonly context: ReadonlyMap<string, ContextValue>;
+  /** The key that the caller is to be counted for, where the API takes keys from its authorizers. */
+  readonly usageIdentifierKey: string | null;
+}
+
+export class AuthorizerAnswerError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'AuthorizerAnswerError';
+  }
+}
+
+/** Ours: what is longer would be parsed, and kept, for every caller. */
+const ANSWER_BYTES_MAX = 64 * 1024;
+const RESOURCE_CHARS_MAX = 512;
+const ACTION = 'execute-api:Invoke';
+
+/** Throws AuthorizerAnswerError. `apiArn` as in PolicySettings. */
+export function readAnswer(body: Buffer, apiArn: string): AuthorizerAnswer {
+  if (body.length > ANSWER_BYTES_MAX) throw new AuthorizerAnswerError(`it has more than ${ANSWER_BYTES_MAX} bytes`);
+  const members = readObject(parse(body), 'it');
+  const { principalId, policyDocument, usageIdentifierKey = null } = members;
+  if (typeof principalId !== 'string' || principalId === '') throw new AuthorizerAnswerError('principalId is no text');
+  if (usageIdentifierKey !== null && typeof usageIdentifierKey !== 'string')
+    throw new AuthorizerAnswerError('usageIdentifierKey is no text');
+  return {
+    principalId,
+    policy: compilePolicy(policyDocument, apiArn),
+    policyDocument,
+    context: readContext(members['context'] ?? {}),
+    usageIdentifierKey,
+  };
+}
+
+function parse(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    throw new AuthorizerAnswerError('it is no JSON');
+  }
+}
+
+function compilePolicy(document: unknown, apiArn: string): Policy {
+  const { Statement: given } = readObject(document, 'policyDocument');
+  for (const statement of Array.isArray(given) ? given : [given]) checkResources(statement);
+  try {
+    return Policy.compile(document, { kind: 'identity', apiArn });
+  } catch (error) {
+    if (error instanceof PolicyError) throw new AuthorizerAnswerError(`policyDocument: ${error.message}`);
+    throw error;
+  }
+}
+
+/** What is no statement at all, the policy's own compiler refuses. */
+function checkResources(statement: unknown): void {
+  const { Resource: own, NotResource: others } = (statement ?? {}) as { Resource?: unknown; NotResource?: unknown };
+  for (const resource of [own, others].flat(1)) {
+    if (typeof resource === 'string' && resource.length > RESOURCE_CHARS_MAX)
+      throw new AuthorizerAnswerError(`policyDocument: a resource has more than ${RESOURCE_CHARS_MAX} characters`);
+  }
+}
+
+function readContext(value: unknown): ReadonlyMap<string, ContextValue> {
+  const context = new Map<string, ContextValue>();
+  for (const [name, member] of Object.entries(readObject(value, 'context'))) {
+    if (typeof member !== 'string' && typeof member !== 'number' && typeof member !== 'boolean')
+      throw new AuthorizerAnswerError(`context.${name} is no text, number, true or false`);
+    context.set(name, member);
+  }
+  return context;
+}
+
+function readObject(value: unknown, what: string): Readonly<Record<string, unknown>> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Readonly<Record<string, unknown>>;
+  throw new AuthorizerAnswerError(`${what} is no object`);
+}
+
+/** A decision that was kept is asked again for each request: it names methods. */
+export function decide({ policy }: AuthorizerAnswer, x: Exchange, methodArn: string): PolicyDecision {
+  return policy.evaluate({ action: ACTION, resource: methodArn, caller: ANONYMOUS, values: valuesOf(x) });
+}
+
+/** API Gateway guide, "AWS condition keys that can be used in API Gateway resource policies", as far as a request has them. */
+function valuesOf(x: Exchange): KeyValues {
+  const one = (value: string | null): readonly string[] | null => (value === null || value === '' ? null : [value]);
+  return (key) => {
+    switch (key.toLowerCase()) {
+      case 'aws:sourceip':
+        return one(x.sourceIp);
+      case 'aws:useragent':
+        return one(x.userAgent);
+      case 'aws:referer':
+        return one(lastHeader(x.requestHeaders, 'referer'));
+      case 'aws:securetransport':
+        return [String(x.forwardedProto === 'https')];
+      case 'aws:currenttime':
+        return [new Date(x.receivedAtMs).toISOString()];
+      case 'aws:epochtime':
+        return [String(Math.floor(x.receivedAtMs / 1000))];
+      default:
+        return null;
+    }
+  };
+}

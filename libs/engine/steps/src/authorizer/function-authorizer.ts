@@ -1,0 +1,170 @@
+/**
+ * A Lambda authorizer (data-plane reference §6.2, §6.3).
+ *
+ *   identify   what the caller shows; nothing is asked for a caller who does not show all of it
+ *   ask        the function, once; what it answers is judged for each request by `decide`
+ *
+ * Unknown means deny: whatever is neither an answer nor the word `Unauthorized` is a failure.
+ */
+import { Buffer } from 'node:buffer';
+import { INVOKE_HEADERS, type FunctionAuthorizerSnapshot, type StageSnapshot } from '@gatehouse/contracts';
+import {
+  compileSource,
+  FunctionError,
+  lastHeader,
+  LinkRefusal,
+  readAll,
+  type Connector,
+  type Exchange,
+  type FailureReason,
+  type FaultKind,
+  type Source,
+  type UpstreamFailure,
+} from '@gatehouse/engine-exchange';
+import { FAULTS } from '@gatehouse/engine-faults';
+import { SelectionPattern, SelectionPatternError } from '@gatehouse/lang';
+import { compileDescription, type EventRoute } from '../function-event.js';
+import { AuthorizerAnswerError, readAnswer, type AuthorizerAnswer } from './authorizer-answer.js';
+
+export type AuthorizerOutcome =
+  | { readonly kind: 'ANSWERED'; readonly answer: AuthorizerAnswer }
+  | { readonly kind: 'UNAUTHORIZED' }
+  /** `reason` for the API's owner, `fault` for the caller. */
+  | { readonly kind: 'FAILED'; readonly fault: FaultKind; readonly reason: string; readonly cause: unknown };
+
+export interface FunctionAuthorizerOptions {
+  readonly authorizerId: string;
+  readonly settings: FunctionAuthorizerSnapshot;
+  readonly stage: StageSnapshot;
+  readonly functions: Connector;
+}
+
+/** As long as an integration may take on AWS. */
+const TIMEOUT_MS = 29_000;
+const ANSWER_BYTES_MAX = 6 * 1024 * 1024;
+/** What a function throws to say that the caller is not known; any other text is a failure. */
+const UNAUTHORIZED = 'Unauthorized';
+const HEADER_SOURCE = 'method.request.header.';
+
+export class FunctionAuthorizer {
+  private readonly sources: readonly Source[];
+  private readonly pattern: SelectionPattern | null;
+  private readonly invokeHeaders: readonly string[];
+  private readonly apiArn: string;
+
+  /** Throws LinkRefusal. */
+  constructor(private readonly options: FunctionAuthorizerOptions) {
+    const { authorizerId, settings, stage } = options;
+    const { identitySources, validationExpression } = settings;
+    if (settings.type === 'TOKEN' && identitySources.length !== 1) throw new LinkRefusal('a token has one identity source');
+    this.sources = identitySources.map((source) => identitySource(source, stage));
+    this.pattern = validationExpression === null ? null : compilePattern(validationExpression);
+    this.apiArn = `arn:aws:execute-api:${stage.region}:${stage.tenant}:${stage.apiId}`;
+    this.invokeHeaders = [
+      INVOKE_HEADERS.sourcePrincipal,
+      'apigateway.amazonaws.com',
+      INVOKE_HEADERS.sourceArn,
+      `${this.apiArn}/authorizers/${authorizerId}`,
+      INVOKE_HEADERS.sourceAccount,
+      stage.tenant,
+    ];
+  }
+
+  /** The values of the identity sources, in their order; `null` when one has none, or is no token that may be asked about. */
+  identify(x: Exchange): readonly string[] | null {
+    const values: string[] = [];
+    for (const source of this.sources) {
+      const value = source(x).at(-1);
+      if (value === undefined || value === '') return null;
+      values.push(value);
+    }
+    return this.pattern === null || this.pattern.matches(values[0] ?? '') ? values : null;
+  }
+
+  /** What a policy has to allow: the path as the caller wrote it. */
+  methodArn(x: Exchange): string {
+    return `${this.apiArn}/${this.options.stage.stage}/${x.httpMethod}/${x.resourcePath.replace(/^\/+/, '')}`;
+  }
+
+  /** One call of the function; `identity` as `identify` returned it. */
+  async ask(x: Exchange, route: EventRoute, identity: readonly string[]): Promise<AuthorizerOutcome> {
+    const { settings, stage, functions } = this.options;
+    const answer = await functions.call(
+      {
+        httpMethod: 'POST',
+        url: settings.functionArn,
+        tenant: stage.tenant,
+        traceId: x.traceId,
+        block: null,
+        headers: [...this.invokeHeaders, ...(x.trace === null ? [] : ['traceparent', x.trace.traceparent])],
+        body: Buffer.from(JSON.stringify(this.event(x, route, identity)), 'utf8'),
+        timeoutMs: TIMEOUT_MS,
+      },
+      x,
+    );
+    if ('failure' in answer) return failed(answer);
+    const body = answer.body ?? Buffer.alloc(0);
+    return this.judge(Buffer.isBuffer(body) ? body : await readAll(body, ANSWER_BYTES_MAX));
+  }
+
+  private event(x: Exchange, route: EventRoute, identity: readonly string[]): object {
+    const methodArn = this.methodArn(x);
+    const { settings, stage } = this.options;
+    if (settings.type === 'TOKEN') return { type: 'TOKEN', methodArn, authorizationToken: identity[0]! };
+    return { type: 'REQUEST', methodArn, ...compileDescription(stage, route)(x) };
+  }
+
+  private judge(body: Buffer): AuthorizerOutcome {
+    try {
+      return { kind: 'ANSWERED', answer: readAnswer(body, this.apiArn) };
+    } catch (cause) {
+      if (!(cause instanceof AuthorizerAnswerError)) throw cause;
+      const reason = `Invalid JSON in response: ${cause.message}`;
+      return { kind: 'FAILED', fault: FAULTS.AUTHORIZER_CONFIGURATION_ERROR, reason, cause };
+    }
+  }
+}
+
+/** Header names without regard to case, unlike those of mappings: a caller must not be let in or kept out by the way it writes them. */
+function identitySource(expression: string, stage: StageSnapshot): Source {
+  if (expression.startsWith(HEADER_SOURCE) && expression.length > HEADER_SOURCE.length) {
+    const lowerName = expression.slice(HEADER_SOURCE.length).toLowerCase();
+    return ({ requestHeaders }) => {
+      const value = lastHeader(requestHeaders, lowerName);
+      return value === null ? [] : [value];
+    };
+  }
+  const source = compileSource(expression, stage.stageVariables);
+  if (source === null) throw new LinkRefusal(`identity source ${expression} is not supported`);
+  return source;
+}
+
+function compilePattern(expression: string): SelectionPattern {
+  try {
+    return SelectionPattern.parse(expression);
+  } catch (error) {
+    if (error instanceof SelectionPatternError) throw new LinkRefusal(`identity validation expression: ${error.message}`);
+    throw error;
+  }
+}
+
+/** What only the API's owner can mend is a configuration error; what may be over soon, a failure. */
+const FAILURES: Readonly<Record<FailureReason, readonly [fault: FaultKind, reason: string]>> = {
+  TIMEOUT: [FAULTS.AUTHORIZER_FAILURE, 'the function did not answer in time'],
+  NETWORK: [FAULTS.AUTHORIZER_FAILURE, 'a network error communicating with the function'],
+  UNAVAILABLE: [FAULTS.AUTHORIZER_FAILURE, 'the function is not available'],
+  ABORTED: [FAULTS.CALLER_LEFT, 'the caller left'],
+  ADDRESS: [FAULTS.AUTHORIZER_CONFIGURATION_ERROR, 'Invalid endpoint address'],
+  FORBIDDEN_ADDRESS: [FAULTS.AUTHORIZER_CONFIGURATION_ERROR, 'Invalid endpoint address'],
+  PERMISSION: [FAULTS.AUTHORIZER_CONFIGURATION_ERROR, 'Invalid permissions on Lambda function'],
+  REFUSED: [FAULTS.AUTHORIZER_CONFIGURATION_ERROR, 'the function cannot be invoked'],
+  REQUEST_TOO_LARGE: [FAULTS.AUTHORIZER_CONFIGURATION_ERROR, 'the request is larger than the function takes'],
+  FUNCTION_ERROR: [FAULTS.AUTHORIZER_CONFIGURATION_ERROR, 'the function failed'],
+};
+
+function failed({ failure, cause }: UpstreamFailure): AuthorizerOutcome {
+  const said = cause instanceof FunctionError ? cause.errorMessage : null;
+  if (failure === 'FUNCTION_ERROR' && said === UNAUTHORIZED) return { kind: 'UNAUTHORIZED' };
+  const [fault, reason] = FAILURES[failure];
+  return { kind: 'FAILED', fault, reason: said === null ? reason : `${reason}: ${said}`, cause };
+}

@@ -1,0 +1,85 @@
+/**
+ * TestInvokeAuthorizer: one question to a Lambda authorizer, by the code that asks for live traffic. Nothing is judged by the policy
+ * that comes back: whoever tests wants to read it.
+ */
+import { Buffer } from 'node:buffer';
+import type { AuthorizerSnapshot, StageSnapshot } from '@gatehouse/contracts';
+import { LinkRefusal, type Connector, type Exchange, type FaultKind } from '@gatehouse/engine-exchange';
+import { FAULTS } from '@gatehouse/engine-faults';
+import { FunctionAuthorizer, type AuthorizerOutcome } from '@gatehouse/engine-steps';
+import { unreachable } from '@gatehouse/kernel';
+import { masked, secretsIn, type ExecutionLog } from './execution-log.js';
+
+export interface AuthorizerRun {
+  /** What a caller would get; 0 when the authorizer answered. */
+  readonly status: number;
+  readonly body: Buffer;
+}
+
+/** What AWS puts in the place of a resource. */
+const ROUTE = { resourceId: 'test-invoke-resource-id', path: '/', operationName: null };
+
+export async function runAuthorizer(
+  x: Exchange,
+  stage: StageSnapshot,
+  authorizerId: string,
+  functions: Connector,
+  log: ExecutionLog,
+): Promise<AuthorizerRun> {
+  const settings = stage.authorizers?.[authorizerId];
+  if (settings === undefined) throw new Error(`the snapshot has no authorizer ${authorizerId}`);
+  if (settings.type === 'REFUSE') return ended(FAULTS.UNAUTHORIZED, `configuration error: ${settings.reason}`, log);
+  const authorizer = linkAuthorizer(authorizerId, settings, stage, functions);
+  if (authorizer instanceof LinkRefusal) {
+    return ended(FAULTS.AUTHORIZER_CONFIGURATION_ERROR, `configuration error: ${authorizer.message}`, log);
+  }
+  const identity = authorizer.identify(x);
+  if (identity === null) return unauthorized(x, log);
+  log.add(`Incoming identity: ${identity.map(masked).join(', ')}`);
+  log.hide([...identity, ...secretsIn(x.requestHeaders)]);
+  return answered(await authorizer.ask(x, ROUTE, identity), x, log);
+}
+
+function linkAuthorizer(
+  authorizerId: string,
+  settings: Exclude<AuthorizerSnapshot, { type: 'REFUSE' }>,
+  stage: StageSnapshot,
+  functions: Connector,
+): FunctionAuthorizer | LinkRefusal {
+  try {
+    return new FunctionAuthorizer({ authorizerId, settings, stage, functions });
+  } catch (cause) {
+    if (cause instanceof LinkRefusal) return cause;
+    throw cause;
+  }
+}
+
+function answered(outcome: AuthorizerOutcome, x: Exchange, log: ExecutionLog): AuthorizerRun {
+  switch (outcome.kind) {
+    case 'UNAUTHORIZED':
+      return unauthorized(x, log);
+    case 'FAILED': {
+      const { fault, reason } = outcome;
+      return ended(fault, fault.source === 'owner' ? `configuration error: ${reason}` : reason, log);
+    }
+    case 'ANSWERED': {
+      const { principalId, policyDocument, context } = outcome.answer;
+      log.add(`Using valid authorizer policy for principal: ${masked(principalId)}`);
+      log.add('Successfully completed authorizer execution');
+      const body = Buffer.from(JSON.stringify({ principalId, policyDocument, context: Object.fromEntries(context) }), 'utf8');
+      return { status: 0, body };
+    }
+    default:
+      return unreachable(outcome);
+  }
+}
+
+function unauthorized({ requestId }: Exchange, log: ExecutionLog): AuthorizerRun {
+  log.add(`Unauthorized request: ${requestId}`);
+  return { status: FAULTS.UNAUTHORIZED.status, body: Buffer.alloc(0) };
+}
+
+function ended({ status }: FaultKind, reason: string, log: ExecutionLog): AuthorizerRun {
+  log.add(`Execution failed due to ${reason}`);
+  return { status, body: Buffer.alloc(0) };
+}
