@@ -12,6 +12,7 @@ import {
 } from '@gatehouse/contracts';
 import type { AccountSettings, GatewayResponse, Method, Resource, RestApiDefinition, Stage } from '@gatehouse/domain';
 import { canonicalJson } from '@gatehouse/kernel';
+import { AuthorizerCompiler } from './authorizer.js';
 import { compareText, Diagnostics, type Diagnostic } from './diagnostics.js';
 import { compileIntegration } from './integration.js';
 import { ValidationCompiler } from './validation.js';
@@ -33,6 +34,12 @@ export interface CompiledStage {
   readonly diagnostics: readonly Diagnostic[];
 }
 
+/** What stands between a caller and a method. */
+interface Guards {
+  readonly validations: ValidationCompiler;
+  readonly authorizers: AuthorizerCompiler;
+}
+
 /** The throttle of all methods of a stage; see control-plane reference §3.3. */
 const ALL_METHODS = '*/*';
 /** Of the parameters of a gateway response. */
@@ -47,19 +54,23 @@ export function compileStage(input: StageInput): CompiledStage {
   const refusal = refusalOfAll(input, diagnostics);
   warnOfNoEffect(input, diagnostics);
   const resources = new Map(definition.resources.map((resource) => [resource.id, resource]));
-  const validations = new ValidationCompiler(definition);
+  const guards: Guards = {
+    validations: new ValidationCompiler(definition),
+    authorizers: new AuthorizerCompiler(definition, stage.variables ?? {}),
+  };
   const routes: RouteSnapshot[] = [];
   for (const method of definition.methods) {
     const resource = resources.get(method.resourceId);
     if (resource === undefined)
       diagnostics.error(`resource ${method.resourceId}`, `${method.httpMethod} belongs to a resource that is not there`);
-    else routes.push(compileRoute(input, resource, method, refusal, validations, diagnostics));
+    else routes.push(compileRoute(input, resource, method, refusal, guards, diagnostics));
   }
   routes.sort((a, b) => compareText(a.path, b.path) || compareText(a.httpMethod, b.httpMethod));
   warnOfUnusedMethodSettings(stage, routes, diagnostics);
-  const models = validations.modelsFor(
+  const models = guards.validations.modelsFor(
     routes.flatMap(({ authorization }) => (authorization.type === 'VALIDATE' ? [authorization.validation] : [])),
   );
+  const authorizers = guards.authorizers.snapshots;
   return {
     snapshot: {
       format: SNAPSHOT_FORMAT,
@@ -79,6 +90,7 @@ export function compileStage(input: StageInput): CompiledStage {
         .map(compileGatewayResponse)
         .sort((a, b) => compareText(a.responseType, b.responseType)),
       ...(models === undefined ? {} : { models }),
+      ...(authorizers === undefined ? {} : { authorizers }),
       ...(stage.cacheEpochs !== undefined && { cacheEpochs: stage.cacheEpochs }),
       ...(input.payloadBytesMax !== undefined && { payloadBytesMax: input.payloadBytesMax }),
     },
@@ -96,11 +108,11 @@ function compileRoute(
   resource: Resource,
   method: Method,
   refusal: string | null,
-  validations: ValidationCompiler,
+  guards: Guards,
   diagnostics: Diagnostics,
 ): RouteSnapshot {
   const path = `${resource.path} ${method.httpMethod}`;
-  const authorization = compileAuthorization(path, method, validations, diagnostics);
+  const authorization = compileAuthorization(path, method, guards, diagnostics);
   return {
     resourceId: resource.id,
     path: resource.path,
@@ -137,25 +149,33 @@ function compileGatewayResponse({
   };
 }
 
-function compileAuthorization(
-  path: string,
-  method: Method,
-  validations: ValidationCompiler,
-  diagnostics: Diagnostics,
-): RouteAuthorization {
+function compileAuthorization(path: string, method: Method, guards: Guards, diagnostics: Diagnostics): RouteAuthorization {
   const reasons: string[] = [];
   const refuse = (place: string, reason: string): void => {
     diagnostics.warning(`${path} ${place}`, `${reason}; requests are refused`);
     reasons.push(reason);
   };
-  if (method.authorizationType !== 'NONE')
-    refuse('authorizationType', `authorization type ${method.authorizationType} is not served`);
-  else if (method.authorizerId !== null) refuse('authorizerId', 'authorizers are not served');
-  const compiled = validations.compile(method);
+  const admission = compileAdmission(method, guards, refuse);
+  const compiled = guards.validations.compile(method);
   if ('refusal' in compiled) refuse('requestValidatorId', compiled.refusal);
   if ('refusal' in compiled || reasons.length > 0) return { type: 'REFUSE', reason: reasons[0]! };
   const { validation } = compiled;
-  return validation === null ? { type: 'NONE' } : { type: 'VALIDATE', validation, authorization: { type: 'NONE' } };
+  return validation === null ? admission : { type: 'VALIDATE', validation, authorization: admission };
+}
+
+/** Who is let in. */
+function compileAdmission(
+  { authorizationType, authorizerId }: Method,
+  { authorizers }: Guards,
+  refuse: (place: string, reason: string) => void,
+): RouteAuthorization {
+  if (authorizationType === 'CUSTOM') {
+    const compiled = authorizers.compile(authorizerId);
+    if ('authorizerId' in compiled) return { type: 'FUNCTION', authorizerId: compiled.authorizerId };
+    refuse('authorizerId', compiled.refusal);
+  } else if (authorizationType !== 'NONE') refuse('authorizationType', `authorization type ${authorizationType} is not served`);
+  else if (authorizerId !== null) refuse('authorizerId', 'the method has an authorizer and does not ask it');
+  return { type: 'NONE' };
 }
 
 /** Why no route of the stage may be served; `null` when there is no such reason. */

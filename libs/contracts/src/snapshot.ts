@@ -34,8 +34,8 @@ export interface StageSnapshot {
   /** What routes with the authorization `FUNCTION` ask, by id. Absent: none. */
   readonly authorizers?: Readonly<Record<string, AuthorizerSnapshot>>;
   /**
-   * Counts the flushes of the stage's caches; absent: none yet. What was kept under another number is not to be used. Nodes keep no
-   * responses and no decisions of authorizers yet; whoever adds a cache makes the number a part of its key.
+   * Counts the flushes of the stage's caches; absent: none yet. What was kept under another number is not to be used. Nodes keep
+   * decisions of authorizers and no responses yet; whoever adds a cache makes the number a part of its key.
    */
   readonly cacheEpochs?: { readonly responses: number; readonly authorizers: number };
   /** Of a caller's body. Absent: 10 MiB, as on AWS; a node of an earlier release takes no more. */

@@ -1,7 +1,18 @@
-/** TestInvokeAuthorizer: from the SDK to a real node, from there to a real function, and back with the execution log. */
-import type { CreateAuthorizerCommandInput, TestInvokeAuthorizerCommandInput } from '@aws-sdk/client-api-gateway';
-import { packageOf, refusalOf, startControlPlaneHouse, type ControlPlaneHouse, type TestTenant } from '@gatehouse/testkit';
-import { startProcess, startRunnerProcess, testFolder } from '@gatehouse/tools-node-link';
+/** Lambda authorizers: from the SDK to a real node, from there to a real function; tested by TestInvokeAuthorizer, and in front of routes. */
+import type {
+  CreateAuthorizerCommandInput,
+  CreateRestApiCommandInput,
+  TestInvokeAuthorizerCommandInput,
+} from '@aws-sdk/client-api-gateway';
+import {
+  packageOf,
+  refusalOf,
+  ScriptedUpstream,
+  startControlPlaneHouse,
+  type ControlPlaneHouse,
+  type TestTenant,
+} from '@gatehouse/testkit';
+import { startProcess, startRunnerProcess, testFolder, type NodeProcess } from '@gatehouse/tools-node-link';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { ControlPlane } from '../control-plane.js';
 import { bugs, composition } from './composition.js';
@@ -19,7 +30,8 @@ exports.handler = async (event) => {
   return {
     principalId: 'user-' + word,
     policyDocument: policy(word === 'deny' ? 'Deny' : 'Allow', event.methodArn),
-    context: { word, count: 3, isFirst: true, seen: JSON.stringify(event) },
+    usageIdentifierKey: word,
+    context: { word, count: 3, call: Math.random(), isFirst: true, seen: JSON.stringify(event) },
   };
 };`;
 
@@ -29,6 +41,8 @@ let tenant: TestTenant;
 let api: TestTenant['apiGateway'];
 let restApiId: string;
 let functionArn: string;
+let node: NodeProcess;
+let upstream: ScriptedUpstream;
 
 const uriOf = (arn: string): string => `arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${arn}/invocations`;
 
@@ -44,7 +58,10 @@ beforeAll(async () => {
   scope = await testFolder();
   const env = { GATEHOUSE_NODE_TOKEN: house.config.nodeToken.reveal() };
   const runnerUrl = await startRunnerProcess(scope, house.plane.grpcPort, { env });
-  await startProcess(scope, house.plane.grpcPort, { env: { ...env, GATEHOUSE_RUNNER_URL: runnerUrl } });
+  upstream = await ScriptedUpstream.start();
+  node = await startProcess(scope, house.plane.grpcPort, {
+    env: { ...env, GATEHOUSE_RUNNER_URL: runnerUrl, GATEHOUSE_ALLOW_PRIVATE_UPSTREAMS: 'true' },
+  });
   const { lambda, account } = tenant;
   functionArn = `arn:aws:lambda:us-east-1:${account}:function:guard`;
   await lambda.createFunction({
@@ -59,7 +76,7 @@ beforeAll(async () => {
     StatementId: 'gateway',
     Action: 'lambda:InvokeFunction',
     Principal: 'apigateway.amazonaws.com',
-    SourceArn: `arn:aws:execute-api:us-east-1:${account}:${restApiId}/authorizers/*`,
+    SourceArn: `arn:aws:execute-api:us-east-1:${account}:*/authorizers/*`,
   });
   const authorizerId = await create({ type: 'TOKEN' });
   const isThere = async () => expect((await run({ authorizerId, headers: { Auth: 'allow' } })).clientStatus).toBe(0);
@@ -73,6 +90,7 @@ afterEach(async () => {
 afterAll(async () => {
   await scope.close();
   await house.close();
+  await upstream.close();
   expect(bugs).toEqual([]);
 });
 
@@ -252,4 +270,161 @@ test('refusals', async () => {
   expect(await refusalOf(run({ authorizerId, headers: { 'a b': 'c' } }))).toBe(
     '400 BadRequestException: Invalid header specified: "a b"',
   );
+});
+
+describe('in front of a route', () => {
+  /** What a template shows of the authorizer. */
+  const SHOWN =
+    '{"principal":"$context.authorizer.principalId","word":"$context.authorizer.word","count":"$context.authorizer.count",' +
+    '"first":"$context.authorizer.isFirst","call":"$context.authorizer.call","none":"$context.authorizer.none"}';
+
+  interface Guarded {
+    readonly restApiId: string;
+    readonly authorizerId: string;
+    call(path: string, init?: RequestInit): Promise<Response>;
+    /** Deploys, and waits until the node serves it. */
+    deploy(): Promise<void>;
+    /** A resource below the root with a method that asks the authorizer. */
+    route(pathPart: string, httpMethod: string): Promise<{ restApiId: string; resourceId: string; httpMethod: string }>;
+  }
+
+  async function guarded(
+    over: Partial<CreateAuthorizerCommandInput> = {},
+    apiOver: Partial<CreateRestApiCommandInput> = {},
+  ): Promise<Guarded> {
+    const { id, rootResourceId } = await api.createRestApi({ name: 'live', ...apiOver });
+    const restApiId = id!;
+    const authorizerId = await create({ type: 'TOKEN', restApiId, ...over });
+    let round = 0;
+    const guard: Guarded = {
+      restApiId,
+      authorizerId,
+      call: (path, init) => fetch(`http://127.0.0.1:${node.port}/_aws/execute-api/${restApiId}/dev${path}`, init),
+      deploy: async () => {
+        const number = String(++round);
+        await api.createDeployment({ restApiId, stageName: 'dev', variables: { round: number } });
+        const isServed = async () => expect(await (await guard.call('/round')).text()).toBe(number);
+        await vi.waitFor(isServed, { timeout: 15_000, interval: 20 });
+      },
+      route: async (pathPart, httpMethod) => {
+        const { id: resourceId } = await api.createResource({ restApiId, parentId: rootResourceId!, pathPart });
+        const key = { restApiId, resourceId: resourceId!, httpMethod };
+        await api.putMethod({ ...key, authorizationType: 'CUSTOM', authorizerId });
+        return key;
+      },
+    };
+    const round0 = await guard.route('round', 'GET');
+    await api.updateMethod({ ...round0, patchOperations: [{ op: 'replace', path: '/authorizationType', value: 'NONE' }] });
+    await mock(round0, '$stageVariables.round');
+    return guard;
+  }
+
+  async function mock(key: { restApiId: string; resourceId: string; httpMethod: string }, template: string): Promise<void> {
+    await api.putMethodResponse({ ...key, statusCode: '200' });
+    await api.putIntegration({ ...key, type: 'MOCK', requestTemplates: { 'application/json': '{"statusCode": 200}' } });
+    await api.putIntegrationResponse({ ...key, statusCode: '200', responseTemplates: { 'application/json': template } });
+  }
+
+  const answerOf = async (response: Response) => [
+    response.status,
+    response.headers.get('x-amzn-errortype'),
+    await response.text(),
+  ];
+  const auth = (value: string): RequestInit => ({ headers: { Auth: value } });
+
+  test('who is let in is known to templates; others get the answers of API Gateway', async () => {
+    const guard = await guarded({ authorizerResultTtlInSeconds: 0 });
+    await mock(await guard.route('pets', 'GET'), SHOWN);
+    await guard.deploy();
+    const response = await guard.call('/pets', auth('allow'));
+    expect([response.status, await response.json()]).toEqual([
+      200,
+      { principal: 'user-allow', word: 'allow', count: '3', first: 'true', call: expect.any(String), none: '' },
+    ]);
+    const unauthorized = [401, 'UnauthorizedException', '{"message":"Unauthorized"}'];
+    const broken = [500, 'AuthorizerConfigurationException', '{"message":null}'];
+    expect(await answerOf(await guard.call('/pets'))).toEqual(unauthorized);
+    expect(await answerOf(await guard.call('/pets', auth('unknown')))).toEqual(unauthorized);
+    expect(await answerOf(await guard.call('/pets', auth('broken')))).toEqual(broken);
+    expect(await answerOf(await guard.call('/pets', auth('list')))).toEqual(broken);
+    expect(await answerOf(await guard.call('/pets', auth('deny')))).toEqual([
+      403,
+      'AccessDeniedException',
+      '{"Message":"User is not authorized to access this resource with an explicit deny"}',
+    ]);
+  });
+
+  test('a function that is gone lets nobody in', async () => {
+    const guard = await guarded({ authorizerUri: uriOf(functionArn.replace('guard', 'gone')) });
+    await mock(await guard.route('pets', 'GET'), SHOWN);
+    await guard.deploy();
+    expect((await guard.call('/pets', auth('allow'))).status).toBe(500);
+  });
+
+  test('a decision is kept for its token, judged for each method, and forgotten by a flush', async () => {
+    const guard = await guarded();
+    await mock(await guard.route('pets', 'GET'), SHOWN);
+    await mock(await guard.route('users', 'GET'), SHOWN);
+    await guard.deploy();
+    const callOf = async (token: string) => ((await (await guard.call('/pets', auth(token))).json()) as { call: string }).call;
+    const first = await callOf('allow 1');
+    expect(await callOf('allow 1')).toBe(first);
+    expect(await callOf('allow 2')).not.toBe(first);
+    // The policy that is kept allows the method it was asked for.
+    expect(await answerOf(await guard.call('/users', auth('allow 1')))).toEqual([
+      403,
+      'AccessDeniedException',
+      '{"Message":"User is not authorized to access this resource"}',
+    ]);
+    await api.flushStageAuthorizersCache({ restApiId: guard.restApiId, stageName: 'dev' });
+    await vi.waitFor(async () => expect(await callOf('allow 1')).not.toBe(first), { timeout: 15_000, interval: 20 });
+  });
+
+  test('a function behind the route is told of the caller, and a body gets through', async () => {
+    const guard = await guarded({
+      type: 'REQUEST',
+      identitySource: 'method.request.querystring.token',
+    });
+    upstream.does(async ({ body, response }) => void response.end(String((await body).length)));
+    const files = await guard.route('files', 'POST');
+    await api.putIntegration({
+      ...files,
+      type: 'HTTP_PROXY',
+      integrationHttpMethod: 'POST',
+      uri: upstream.url,
+      requestParameters: { 'integration.request.header.X-Who': 'context.authorizer.principalId' },
+    });
+    await guard.deploy();
+    const body = Buffer.alloc(3_000_000, 'a');
+    const posted = await guard.call('/files?token=allow', { method: 'POST', body });
+    expect([posted.status, await posted.text()]).toEqual([200, String(body.length)]);
+    expect(upstream.calls.at(-1)!.request.headers['x-who']).toBe('user-allow');
+    expect((await guard.call('/files?token=deny', { method: 'POST', body })).status).toBe(403);
+    expect((await guard.call('/files', { method: 'POST', body })).status).toBe(401);
+  });
+
+  test('an API key may come from the authorizer', async () => {
+    const guard = await guarded({}, { apiKeySource: 'AUTHORIZER' });
+    const pets = await guard.route('pets', 'GET');
+    await mock(pets, '$context.identity.apiKeyId');
+    await api.updateMethod({ ...pets, patchOperations: [{ op: 'replace', path: '/apiKeyRequired', value: 'true' }] });
+    await guard.deploy();
+    const value = `a-key-of-more-than-twenty-characters-${guard.restApiId}`;
+    expect((await guard.call('/pets', auth(value))).status, 'no such key yet').toBe(403);
+    const { id: keyId } = await api.createApiKey({ enabled: true, value });
+    const { id: usagePlanId } = await api.createUsagePlan({
+      name: 'plan',
+      apiStages: [{ apiId: guard.restApiId, stage: 'dev' }],
+    });
+    await api.createUsagePlanKey({ usagePlanId: usagePlanId!, keyId: keyId!, keyType: 'API_KEY' });
+    const isKnown = async () => expect(await answerOf(await guard.call('/pets', auth(value)))).toEqual([200, null, keyId]);
+    await vi.waitFor(isKnown, { timeout: 15_000, interval: 20 });
+  });
+
+  test('a route whose authorizer cannot be asked stays closed', async () => {
+    const guard = await guarded({ authorizerCredentials: `arn:aws:iam::${tenant.account}:role/r` });
+    await mock(await guard.route('pets', 'GET'), SHOWN);
+    await guard.deploy();
+    expect((await guard.call('/pets', auth('allow'))).status).toBe(403);
+  });
 });

@@ -1,6 +1,6 @@
 /**
  * `$context` variables of REST APIs (data-plane reference §10.4), by name without `$context.`.
- * What this node cannot know yet (authorizers, client certificates, VPC endpoints) is known by name and reads as `null`.
+ * What this node cannot know yet (client certificates, VPC endpoints) is known by name and reads as `null`.
  */
 import type { Exchange } from './exchange.js';
 import { InvalidBody } from './invalid-body.js';
@@ -59,7 +59,30 @@ const VARIABLES: ReadonlyMap<string, ContextVariable> = new Map<string, ContextV
 
 /** `null` for a name API Gateway does not know. */
 export function contextVariable(name: string): ContextVariable | null {
-  return VARIABLES.get(name) ?? (/^(authorizer|identity\.clientCert)\./.test(name) ? absent : null);
+  if (name.startsWith(AUTHORIZER)) return authorizerVariable(name.slice(AUTHORIZER.length));
+  return VARIABLES.get(name) ?? (name.startsWith('identity.clientCert.') ? absent : null);
+}
+
+const AUTHORIZER = 'authorizer.';
+
+function authorizerVariable(name: string): ContextVariable {
+  if (name === 'principalId') return ({ authorizer }) => authorizer?.principalId ?? null;
+  if (name === 'integrationLatency') return (x) => (x.authorizer === null ? null : String(x.authorizerLatencyMs));
+  return ({ authorizer }) => {
+    const value = authorizer?.context.get(name);
+    return value === undefined ? null : String(value);
+  };
+}
+
+/** All of `$context.authorizer`, as texts; `null` without one. The function's own names do not take the place of the gateway's. */
+export function authorizerVariables(x: Exchange): Readonly<Record<string, string | number>> | null {
+  if (x.authorizer === null) return null;
+  const { principalId, context } = x.authorizer;
+  const variables: Record<string, string | number> = Object.create(null);
+  for (const [name, value] of context) variables[name] = String(value);
+  variables['principalId'] = principalId;
+  variables['integrationLatency'] = x.authorizerLatencyMs;
+  return variables;
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];

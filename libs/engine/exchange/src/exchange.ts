@@ -26,6 +26,15 @@ export interface ResponseOverrides {
   readonly responseStatus: number | null;
 }
 
+/** What an authorizer said of whoever it knows. Shared by the requests it holds for. */
+export interface AuthorizedCaller {
+  readonly principalId: string;
+  /** For the backend. */
+  readonly context: ReadonlyMap<string, string | number | boolean>;
+  /** The key that the caller is counted for, where the API takes keys from its authorizers. */
+  readonly usageIdentifierKey: string | null;
+}
+
 export class Exchange implements CallerPresence {
   // The request as it came.
   requestId = '';
@@ -81,6 +90,10 @@ export class Exchange implements CallerPresence {
   onOver: (() => void) | null = null;
 
   // Who calls.
+  /** Set before its policy is judged: gateway responses may speak of it. */
+  authorizer: AuthorizedCaller | null = null;
+  /** Of the call of the authorizer; 0 for a decision that was kept. */
+  authorizerLatencyMs = 0;
   apiKey: ApiKeyEntry | null = null;
   /** The key itself: for `$context.identity.apiKey`, never for a log. */
   apiKeyValue: string | null = null;
@@ -196,6 +209,8 @@ export class Exchange implements CallerPresence {
     this.stepIndex = 0;
     this.isRequestHalf = true;
     this.onOver = null;
+    this.authorizer = null;
+    this.authorizerLatencyMs = 0;
     this.apiKey = null;
     this.apiKeyValue = null;
     this.usagePlan = null;

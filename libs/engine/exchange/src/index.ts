@@ -8,8 +8,8 @@ export {
   type UpstreamFailure,
   type UpstreamRequest,
 } from './connector.js';
-export { clfTime, contextVariable, domainPrefix, type ContextVariable } from './context-variables.js';
-export { Exchange, ExchangePool, type ResponseOverrides } from './exchange.js';
+export { authorizerVariables, clfTime, contextVariable, domainPrefix, type ContextVariable } from './context-variables.js';
+export { Exchange, ExchangePool, type AuthorizedCaller, type ResponseOverrides } from './exchange.js';
 export type { FaultKind } from './fault.js';
 export { HeaderBlock } from './header-block.js';
 export {

@@ -89,6 +89,7 @@ const authorization: Check = (value, where) =>
   tagged({
     NONE: () => undefined,
     REFUSE: refuse,
+    FUNCTION: record({ authorizerId: text }),
     VALIDATE: record({
       validation: record({ requiredParameters: list(text), bodyModels: orNull(mapOf(orNull(text))) }),
       authorization,
@@ -135,6 +136,7 @@ export const checkStage: Check = record({
   routes: list(ROUTE),
   gatewayResponses: list(record({ responseType: text, statusCode: orNull(number), headers: texts, templates: texts })),
   models: optional(texts),
+  cacheEpochs: optional(record({ responses: number, authorizers: number })),
   authorizers: optional(mapOf(tagged({ TOKEN: authorizer, REQUEST: authorizer, REFUSE: refuse }))),
   payloadBytesMax: optional(number),
 });

@@ -3,7 +3,7 @@
  * Paths and path parameters are raw, the query is decoded; maps without an entry are `null`.
  */
 import type { RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
-import { clfTime, domainPrefix, lastHeader, mediaType, type Exchange } from '@gatehouse/engine-exchange';
+import { authorizerVariables, clfTime, domainPrefix, lastHeader, mediaType, type Exchange } from '@gatehouse/engine-exchange';
 import { forwardedFor, isSigV4 } from './forwarded-headers.js';
 import { compileBinaryTest } from './media-types.js';
 
@@ -56,6 +56,7 @@ export function compileDescription(stage: StageSnapshot, route: EventRoute): (x:
       stageVariables,
       requestContext: {
         resourceId: route.resourceId,
+        ...(x.authorizer === null ? null : { authorizer: authorizerVariables(x) }),
         resourcePath: route.path,
         ...(route.operationName === null ? null : { operationName: route.operationName }),
         httpMethod: x.httpMethod,

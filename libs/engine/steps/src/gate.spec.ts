@@ -16,13 +16,16 @@ const settings = (
   route: routeSnapshot(route),
 });
 
+/** Nobody is asked here. */
+const FUNCTIONS = { call: () => Promise.reject(new Error('a function was called')) };
+
 test('a route without authorization pays nothing for it', () => {
-  expect(authorize(settings())).toBe(null);
+  expect(authorize(FUNCTIONS)(settings())).toBe(null);
 });
 
 test('an authorization the compiler refused admits nobody, and the caller is not told why', () => {
   const x = new Exchange();
-  expect(authorize(settings({ authorization: { type: 'REFUSE', reason: 'authorizer a1 is gone' } }))!(x)).toBe(FAULT);
+  expect(authorize(FUNCTIONS)(settings({ authorization: { type: 'REFUSE', reason: 'authorizer a1 is gone' } }))!(x)).toBe(FAULT);
   expect([x.fault!.name, x.faultMessage, x.faultDoing]).toEqual([
     'ACCESS_DENIED',
     'User is not authorized to access this resource',
@@ -31,7 +34,9 @@ test('an authorization the compiler refused admits nobody, and the caller is not
 });
 
 test('an authorization this node does not know refuses the route instead of letting everybody in', () => {
-  expect(() => authorize(settings({ authorization: { type: 'JWT' } as unknown as RouteAuthorization }))).toThrow(LinkRefusal);
+  expect(() => authorize(FUNCTIONS)(settings({ authorization: { type: 'JWT' } as unknown as RouteAuthorization }))).toThrow(
+    LinkRefusal,
+  );
 });
 
 // API keys

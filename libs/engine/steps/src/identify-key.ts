@@ -12,11 +12,11 @@ const knownKeys = new KnownKeys();
 export const identifyKey: StepFactory = ({ stage, route }) => {
   if (!route.apiKeyRequired) return null;
   const { tenant, apiId, stage: stageName } = stage;
-  // Keys from authorizers need an authorizer, and none admits anybody here.
-  if (stage.apiKeySource !== 'HEADER') return (x) => x.fail(FAULTS.INVALID_API_KEY, null, 'waiting for a key from an authorizer');
+  const isInHeader = stage.apiKeySource === 'HEADER';
   return (x) => {
-    const value = lastHeader(x.requestHeaders, 'x-api-key');
-    if (value === null || value === '') return x.fail(FAULTS.INVALID_API_KEY, null, 'looking for x-api-key');
+    const value = isInHeader ? lastHeader(x.requestHeaders, 'x-api-key') : (x.authorizer?.usageIdentifierKey ?? null);
+    if (value === null || value === '')
+      return x.fail(FAULTS.INVALID_API_KEY, null, isInHeader ? 'looking for x-api-key' : 'waiting for a key from an authorizer');
     const world = x.world!;
     const key = knownKeys.find(world, tenant, value, x.receivedAtMs);
     if (key === null || !key.enabled)

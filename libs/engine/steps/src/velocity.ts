@@ -3,7 +3,7 @@
  * use: a route that nobody calls keeps only the text.
  */
 import type { StaticTemplates } from '@gatehouse/contracts';
-import { contextVariable, queryValues, rawPathParam, type Exchange } from '@gatehouse/engine-exchange';
+import { authorizerVariables, contextVariable, queryValues, rawPathParam, type Exchange } from '@gatehouse/engine-exchange';
 import {
   isLiteralTemplate,
   MappingTemplate,
@@ -115,6 +115,7 @@ const IDENTITY = [
 function contextValue(x: Exchange, name: string): string | number | null | VariableTree {
   if (name === 'requestTimeEpoch') return x.receivedAtMs;
   if (name === 'identity') return identityOf(x);
+  if (name === 'authorizer') return authorizerVariables(x);
   return VARIABLES.has(name) ? contextVariable(name)!(x) : null;
 }
 

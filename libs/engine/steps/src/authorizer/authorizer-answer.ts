@@ -3,19 +3,15 @@
  * backend. Anything else than this shape admits nobody.
  */
 import type { Buffer } from 'node:buffer';
-import { ANONYMOUS, Policy, PolicyError, type KeyValues, type PolicyDecision } from '@gatehouse/lang';
-import { lastHeader, type Exchange } from '@gatehouse/engine-exchange';
+import { ALLOWED, ANONYMOUS, DENIED, Policy, PolicyError, type KeyValues, type PolicyDecision } from '@gatehouse/lang';
+import { lastHeader, type AuthorizedCaller, type Exchange } from '@gatehouse/engine-exchange';
 
-export type ContextValue = string | number | boolean;
-
-export interface AuthorizerAnswer {
-  readonly principalId: string;
+export interface AuthorizerAnswer extends AuthorizedCaller {
   readonly policy: Policy;
   /** As the function wrote it. */
   readonly policyDocument: unknown;
-  readonly context: ReadonlyMap<string, ContextValue>;
-  /** The key that the caller is to be counted for, where the API takes keys from its authorizers. */
-  readonly usageIdentifierKey: string | null;
+  /** That it came in. */
+  readonly bytes: number;
 }
 
 export class AuthorizerAnswerError extends Error {
@@ -42,6 +38,7 @@ export function readAnswer(body: Buffer, apiArn: string): AuthorizerAnswer {
     principalId,
     policy: compilePolicy(policyDocument, apiArn),
     policyDocument,
+    bytes: body.length,
     context: readContext(members['context'] ?? {}),
     usageIdentifierKey,
   };
@@ -75,8 +72,8 @@ function checkResources(statement: unknown): void {
   }
 }
 
-function readContext(value: unknown): ReadonlyMap<string, ContextValue> {
-  const context = new Map<string, ContextValue>();
+function readContext(value: unknown): AuthorizedCaller['context'] {
+  const context = new Map<string, string | number | boolean>();
   for (const [name, member] of Object.entries(readObject(value, 'context'))) {
     if (typeof member !== 'string' && typeof member !== 'number' && typeof member !== 'boolean')
       throw new AuthorizerAnswerError(`context.${name} is no text, number, true or false`);
@@ -90,9 +87,17 @@ function readObject(value: unknown, what: string): Readonly<Record<string, unkno
   throw new AuthorizerAnswerError(`${what} is no object`);
 }
 
-/** A decision that was kept is asked again for each request: it names methods. */
+/**
+ * An answer that was kept is asked again for each request: it names methods. A path with escapes is denied by a policy that denies either
+ * form of it: who wrote the policy may have meant what the backend makes of it.
+ */
 export function decide({ policy }: AuthorizerAnswer, x: Exchange, methodArn: string): PolicyDecision {
-  return policy.evaluate({ action: ACTION, resource: methodArn, caller: ANONYMOUS, values: valuesOf(x) });
+  const values = valuesOf(x);
+  const decisionOn = (resource: string): PolicyDecision =>
+    policy.evaluate({ action: ACTION, resource, caller: ANONYMOUS, values });
+  const decision = decisionOn(methodArn);
+  if (decision !== ALLOWED || !methodArn.includes('%')) return decision;
+  return decisionOn(decodeURIComponent(methodArn)) === DENIED ? DENIED : decision; // escapes that are none do not get this far
 }
 
 /** API Gateway guide, "AWS condition keys that can be used in API Gateway resource policies", as far as a request has them. */

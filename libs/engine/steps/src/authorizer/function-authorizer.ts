@@ -22,6 +22,7 @@ import {
   type UpstreamFailure,
 } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
+import { sha256Hex } from '@gatehouse/kernel';
 import { SelectionPattern, SelectionPatternError } from '@gatehouse/lang';
 import { compileDescription, type EventRoute } from '../function-event.js';
 import { AuthorizerAnswerError, readAnswer, type AuthorizerAnswer } from './authorizer-answer.js';
@@ -51,6 +52,9 @@ export class FunctionAuthorizer {
   private readonly pattern: SelectionPattern | null;
   private readonly invokeHeaders: readonly string[];
   private readonly apiArn: string;
+  /** Stands before the identity in the name of a decision; another one after a flush, and for other settings. */
+  private readonly scope: string;
+  readonly ttlMs: number;
 
   /** Throws LinkRefusal. */
   constructor(private readonly options: FunctionAuthorizerOptions) {
@@ -60,6 +64,9 @@ export class FunctionAuthorizer {
     this.sources = identitySources.map((source) => identitySource(source, stage));
     this.pattern = validationExpression === null ? null : compilePattern(validationExpression);
     this.apiArn = `arn:aws:execute-api:${stage.region}:${stage.tenant}:${stage.apiId}`;
+    this.ttlMs = settings.ttlSeconds * 1000;
+    const epoch = stage.cacheEpochs?.authorizers ?? 0;
+    this.scope = sha256Hex(JSON.stringify([stage.tenant, stage.apiId, stage.stage, epoch, authorizerId, settings]));
     this.invokeHeaders = [
       INVOKE_HEADERS.sourcePrincipal,
       'apigateway.amazonaws.com',
@@ -75,15 +82,25 @@ export class FunctionAuthorizer {
     const values: string[] = [];
     for (const source of this.sources) {
       const value = source(x).at(-1);
-      if (value === undefined || value === '') return null;
-      values.push(value);
+      if ((value === undefined || value === '') && this.needsAll) return null;
+      values.push(value ?? '');
     }
     return this.pattern === null || this.pattern.matches(values[0] ?? '') ? values : null;
   }
 
-  /** What a policy has to allow: the path as the caller wrote it. */
+  /** What a decision for this identity is kept under; `null` when it is not kept. */
+  keyOf(identity: readonly string[]): string | null {
+    return this.ttlMs === 0 || identity.length === 0 ? null : sha256Hex(this.scope + JSON.stringify(identity));
+  }
+
+  /** A request whose decisions are not kept is the function's to judge, whatever it lacks. */
+  private get needsAll(): boolean {
+    return this.options.settings.type === 'TOKEN' || this.ttlMs > 0;
+  }
+
+  /** What a policy has to allow: the path as the caller wrote it, but for slashes around it that the router ignores as well. */
   methodArn(x: Exchange): string {
-    return `${this.apiArn}/${this.options.stage.stage}/${x.httpMethod}/${x.resourcePath.replace(/^\/+/, '')}`;
+    return `${this.apiArn}/${this.options.stage.stage}/${x.httpMethod}/${withoutSlashes(x.resourcePath)}`;
   }
 
   /** One call of the function; `identity` as `identify` returned it. */
@@ -123,6 +140,14 @@ export class FunctionAuthorizer {
       return { kind: 'FAILED', fault: FAULTS.AUTHORIZER_CONFIGURATION_ERROR, reason, cause };
     }
   }
+}
+
+/** No regular expression: a path of slashes alone would take it long. */
+function withoutSlashes(path: string): string {
+  let [start, end] = [0, path.length];
+  while (path[start] === '/') start++;
+  while (end > start && path[end - 1] === '/') end--;
+  return path.slice(start, end);
 }
 
 /** Header names without regard to case, unlike those of mappings: a caller must not be let in or kept out by the way it writes them. */

@@ -1,2 +1,3 @@
-export { decide, type AuthorizerAnswer, type ContextValue } from './authorizer-answer.js';
+export { askAuthorizer } from './ask-authorizer.js';
+export { decide, type AuthorizerAnswer } from './authorizer-answer.js';
 export { FunctionAuthorizer, type AuthorizerOutcome } from './function-authorizer.js';

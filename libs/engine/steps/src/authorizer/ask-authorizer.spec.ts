@@ -1,0 +1,127 @@
+import { Buffer } from 'node:buffer';
+import type { FunctionAuthorizerSnapshot, StageSnapshot } from '@gatehouse/contracts';
+import {
+  CONTINUE,
+  contextVariable,
+  Exchange,
+  FAULT,
+  LinkRefusal,
+  type Connector,
+  type UpstreamAnswer,
+  type UpstreamFailure,
+} from '@gatehouse/engine-exchange';
+import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
+import { beforeEach, expect, test } from 'vitest';
+import { authorize } from '../index.js';
+
+const AUTHORIZER: FunctionAuthorizerSnapshot = {
+  type: 'TOKEN',
+  functionArn: 'arn:aws:lambda:us-east-1:123456789012:function:auth',
+  identitySources: ['method.request.header.Authorization'],
+  validationExpression: null,
+  ttlSeconds: 300,
+};
+const route = routeSnapshot({ path: '/{proxy+}', authorization: { type: 'FUNCTION', authorizerId: 'a1' } });
+/** Decisions are kept for the process: each test has an API of its own. */
+let apiNumber = 0;
+const stageWith = (over: Partial<FunctionAuthorizerSnapshot> = {}, stage: Partial<StageSnapshot> = {}): StageSnapshot =>
+  stageSnapshot({ apiId: `api${apiNumber}`, authorizers: { a1: { ...AUTHORIZER, ...over } }, routes: [route], ...stage });
+
+let count: number;
+let reply: UpstreamAnswer | UpstreamFailure;
+const functions: Connector = { call: async () => (count++, reply) };
+beforeEach(() => {
+  apiNumber++;
+  count = 0;
+  allow('*');
+});
+
+function allow(resource: string, ...more: readonly object[]): void {
+  const Statement = [{ Effect: 'Allow', Action: 'execute-api:Invoke', Resource: resource }, ...more];
+  const payload = { principalId: 'me', policyDocument: { Version: '2012-10-17', Statement }, context: { tier: 'gold' } };
+  reply = { status: 200, headers: [], body: Buffer.from(JSON.stringify(payload)) };
+}
+
+const request = (token: string, resourcePath = '/pets'): Exchange =>
+  Object.assign(new Exchange(), { httpMethod: 'GET', resourcePath, requestHeaders: ['Authorization', token] });
+const step = (stage: StageSnapshot) => authorize(functions)({ stage, route })!;
+
+test('who is known is let in without a question and at once, for as long as the authorizer says', async () => {
+  const ask = step(stageWith());
+  expect(await ask(request('t'))).toBe(CONTINUE);
+  const known = request('t');
+  expect(ask(known)).toBe(CONTINUE);
+  expect([count, known.authorizer?.principalId, known.authorizerLatencyMs]).toEqual([1, 'me', 0]);
+  expect(await ask(request('u'))).toBe(CONTINUE);
+  expect(count).toBe(2);
+});
+
+test.each<[string, Partial<FunctionAuthorizerSnapshot>]>([
+  ['keeps nothing', { ttlSeconds: 0 }],
+  ['goes by nothing', { type: 'REQUEST', identitySources: [] }],
+])('an authorizer that %s is asked each time', async (_, over) => {
+  const ask = step(stageWith(over));
+  await ask(request('t'));
+  await ask(request('t'));
+  expect(count).toBe(2);
+});
+
+test('what was decided holds across deployments, but not for other settings, another API, or behind a flush', async () => {
+  const ask = async (stage: StageSnapshot) => {
+    await step(stage)(request('t'));
+    return count;
+  };
+  expect(await ask(stageWith())).toBe(1);
+  expect(await ask(stageWith({}, { deploymentId: 'another' }))).toBe(1);
+  expect(await ask(stageWith({ ttlSeconds: 301 }))).toBe(2);
+  expect(await ask(stageWith({}, { cacheEpochs: { responses: 0, authorizers: 1 } }))).toBe(3);
+  expect(await ask(stageWith({}, { stage: 'other' }))).toBe(4);
+  expect(await ask(stageWith({}, { tenant: '999999999999' }))).toBe(5);
+});
+
+test('a failure is not kept', async () => {
+  const ask = step(stageWith());
+  reply = { failure: 'NETWORK', cause: null };
+  const x = request('t');
+  expect(await ask(x)).toBe(FAULT);
+  expect(x.fault?.name).toBe('AUTHORIZER_FAILURE');
+  allow('*');
+  expect(await ask(request('t'))).toBe(CONTINUE);
+});
+
+test('who is kept out is known to gateway responses', async () => {
+  allow('arn:aws:execute-api:us-east-1:123456789012:other/*');
+  const x = request('t');
+  expect(await step(stageWith())(x)).toBe(FAULT);
+  expect([x.fault?.name, contextVariable('authorizer.principalId')!(x), contextVariable('authorizer.tier')!(x)]).toEqual([
+    'ACCESS_DENIED',
+    'me',
+    'gold',
+  ]);
+});
+
+test.each(['/admin', '//admin', '/admin/', '/admin//', '/%61dmin', '/adm%69n/'])(
+  'a path that is denied stays denied however it is written: %s',
+  async (path) => {
+    allow('*', { Effect: 'Deny', Action: '*', Resource: '*/GET/admin' });
+    const x = request('t', path);
+    expect(await step(stageWith())(x)).toBe(FAULT);
+    expect(x.faultMessage).toBe('User is not authorized to access this resource with an explicit deny');
+    expect(await step(stageWith())(request('t', '/administrator'))).toBe(CONTINUE);
+  },
+);
+
+test('a caller who left while the function thought is not answered by it', async () => {
+  const x = request('t');
+  const verdict = step(stageWith())(x);
+  x.callerLeft();
+  expect(await verdict).toBe(FAULT);
+  expect(x.fault?.name).toBe('CALLER_LEFT');
+});
+
+test.each([
+  ['is not there', {}],
+  ['cannot be asked', { a1: { type: 'REFUSE', reason: 'because' } }],
+])('a route whose authorizer %s is refused', (_, authorizers) => {
+  expect(() => step(stageWith({}, { authorizers } as Partial<StageSnapshot>))).toThrow(LinkRefusal);
+});

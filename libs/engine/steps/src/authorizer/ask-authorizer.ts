@@ -1,0 +1,76 @@
+/**
+ * The step of a route with a Lambda authorizer. What it answered holds for all routes of the stage for as long as the authorizer says, and
+ * is judged anew for each request. Two callers that come with the same new token at once are two questions.
+ */
+import { performance } from 'node:perf_hooks';
+import type { StageSnapshot } from '@gatehouse/contracts';
+import {
+  CONTINUE,
+  LinkRefusal,
+  type Connector,
+  type Exchange,
+  type RouteSettings,
+  type Step,
+  type Verdict,
+} from '@gatehouse/engine-exchange';
+import { FAULTS } from '@gatehouse/engine-faults';
+import { ALLOWED, DENIED } from '@gatehouse/lang';
+import { decide, type AuthorizerAnswer } from './authorizer-answer.js';
+import { Decisions } from './decisions.js';
+import { FunctionAuthorizer } from './function-authorizer.js';
+
+/** Of all routes of this process. */
+const decisions = new Decisions();
+
+/** Throws LinkRefusal. */
+export function askAuthorizer({ stage, route }: RouteSettings, authorizerId: string, functions: Connector): Step {
+  const authorizer = authorizerOf(stage, authorizerId, functions);
+  const ask = async (x: Exchange, identity: readonly string[], key: string | null): Promise<Verdict> => {
+    const startedAtMs = performance.now();
+    const outcome = await authorizer.ask(x, route, identity);
+    if (x.isCallerGone) return x.fail(FAULTS.CALLER_LEFT, null, 'asking the authorizer');
+    const nowMs = performance.now();
+    switch (outcome.kind) {
+      case 'UNAUTHORIZED':
+        return x.fail(FAULTS.UNAUTHORIZED, null, 'asking the authorizer, which does not know the caller');
+      case 'FAILED':
+        return x.fail(outcome.fault, outcome.cause, 'asking the authorizer');
+      case 'ANSWERED':
+        if (key !== null) decisions.keep(key, outcome.answer, nowMs + authorizer.ttlMs);
+        x.authorizerLatencyMs = Math.round(nowMs - startedAtMs);
+        return judge(x, authorizer, outcome.answer);
+    }
+  };
+  return (x) => {
+    const identity = authorizer.identify(x);
+    if (identity === null) return x.fail(FAULTS.UNAUTHORIZED, null, 'looking for what identifies the caller');
+    const key = authorizer.keyOf(identity);
+    const known = key === null ? null : decisions.find(key, performance.now());
+    return known === null ? ask(x, identity, key) : judge(x, authorizer, known);
+  };
+}
+
+function judge(x: Exchange, authorizer: FunctionAuthorizer, answer: AuthorizerAnswer): Verdict {
+  x.authorizer = answer;
+  const decision = decide(answer, x, authorizer.methodArn(x));
+  if (decision === ALLOWED) return CONTINUE;
+  const message = `${FAULTS.ACCESS_DENIED.message}${decision === DENIED ? ' with an explicit deny' : ''}`;
+  return x.fail(FAULTS.ACCESS_DENIED, null, "judging by the authorizer's policy", message);
+}
+
+/** The routes of a stage share them; they live as long as the snapshot. */
+const linked = new WeakMap<StageSnapshot, Map<string, FunctionAuthorizer>>();
+
+function authorizerOf(stage: StageSnapshot, authorizerId: string, functions: Connector): FunctionAuthorizer {
+  let authorizers = linked.get(stage);
+  if (authorizers === undefined) linked.set(stage, (authorizers = new Map()));
+  const known = authorizers.get(authorizerId);
+  if (known !== undefined) return known;
+  const { authorizers: all = {} } = stage;
+  const settings = Object.hasOwn(all, authorizerId) ? all[authorizerId]! : null;
+  if (settings === null) throw new LinkRefusal(`authorizer ${authorizerId} is not in the snapshot`);
+  if (settings.type === 'REFUSE') throw new LinkRefusal(`authorizer ${authorizerId}: ${settings.reason}`);
+  const authorizer = new FunctionAuthorizer({ authorizerId, settings, stage, functions });
+  authorizers.set(authorizerId, authorizer);
+  return authorizer;
+}
