@@ -165,14 +165,16 @@ function compileAuthorization(path: string, method: Method, guards: Guards, diag
 
 /** Who is let in. */
 function compileAdmission(
-  { authorizationType, authorizerId }: Method,
+  { authorizationType, authorizerId, authorizationScopes: scopes }: Method,
   { authorizers }: Guards,
   refuse: (place: string, reason: string) => void,
 ): RouteAuthorization {
-  if (authorizationType === 'CUSTOM') {
-    const compiled = authorizers.compile(authorizerId);
-    if ('authorizerId' in compiled) return { type: 'FUNCTION', authorizerId: compiled.authorizerId };
-    refuse('authorizerId', compiled.refusal);
+  const isPool = authorizationType === 'COGNITO_USER_POOLS';
+  if (authorizationType === 'CUSTOM' || isPool) {
+    const compiled = authorizers.compile(authorizerId, isPool);
+    if ('refusal' in compiled) refuse('authorizerId', compiled.refusal);
+    else if (isPool) return { type: 'USER_POOLS', ...compiled, scopes: [...scopes].sort(compareText) };
+    else return { type: 'FUNCTION', ...compiled };
   } else if (authorizationType !== 'NONE') refuse('authorizationType', `authorization type ${authorizationType} is not served`);
   else if (authorizerId !== null) refuse('authorizerId', 'the method has an authorizer and does not ask it');
   return { type: 'NONE' };

@@ -41,5 +41,7 @@ export {
   type VelocityIntegrationSnapshot,
   type ThrottleSettings,
   type UsagePlanEntry,
+  type UserPoolAuthorization,
+  type UserPoolAuthorizerSnapshot,
   type ValidatedAuthorization,
 } from './snapshot.js';

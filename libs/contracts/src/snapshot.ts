@@ -79,6 +79,7 @@ export type RouteAuthorization =
   | { readonly type: 'NONE' }
   | { readonly type: 'REFUSE'; readonly reason: string }
   | FunctionAuthorization
+  | UserPoolAuthorization
   | ValidatedAuthorization;
 
 /** Admits what one of the stage's `authorizers` admits. */
@@ -87,8 +88,32 @@ export interface FunctionAuthorization {
   readonly authorizerId: string;
 }
 
+/** Admits who has a token of one of the issuers of an authorizer of the stage. */
+export interface UserPoolAuthorization {
+  readonly type: 'USER_POOLS';
+  readonly authorizerId: string;
+  /** One of them is needed, in an access token; none: an ID token is. */
+  readonly scopes: readonly string[];
+}
+
 /** `REFUSE` is one that cannot be asked: it admits nobody. */
-export type AuthorizerSnapshot = FunctionAuthorizerSnapshot | { readonly type: 'REFUSE'; readonly reason: string };
+export type AuthorizerSnapshot =
+  | FunctionAuthorizerSnapshot
+  | UserPoolAuthorizerSnapshot
+  | { readonly type: 'REFUSE'; readonly reason: string };
+
+/** Cognito user pools, and other OpenID Connect issuers. */
+export interface UserPoolAuthorizerSnapshot {
+  readonly type: 'USER_POOLS';
+  /** As tokens name them: `https://...`. */
+  readonly issuers: readonly string[];
+  /** `method.request.header.Authorization`. */
+  readonly identitySource: string;
+  /** Regular expression over a whole audience; `null` for any. */
+  readonly validationExpression: string | null;
+  /** How long a token that was checked may be kept; 0 for not at all. */
+  readonly ttlSeconds: number;
+}
 
 /** A Lambda authorizer. */
 export interface FunctionAuthorizerSnapshot {

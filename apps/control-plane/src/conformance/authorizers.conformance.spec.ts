@@ -1,10 +1,17 @@
 /** Lambda authorizers: from the SDK to a real node, from there to a real function; tested by TestInvokeAuthorizer, and in front of routes. */
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
 import type {
   CreateAuthorizerCommandInput,
   CreateRestApiCommandInput,
   TestInvokeAuthorizerCommandInput,
 } from '@aws-sdk/client-api-gateway';
 import {
+  makeCertificates,
   packageOf,
   refusalOf,
   ScriptedUpstream,
@@ -43,6 +50,7 @@ let restApiId: string;
 let functionArn: string;
 let node: NodeProcess;
 let upstream: ScriptedUpstream;
+let issuer: Issuer;
 
 const uriOf = (arn: string): string => `arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${arn}/invocations`;
 
@@ -59,8 +67,12 @@ beforeAll(async () => {
   const env = { GATEHOUSE_NODE_TOKEN: house.config.nodeToken.reveal() };
   const runnerUrl = await startRunnerProcess(scope, house.plane.grpcPort, { env });
   upstream = await ScriptedUpstream.start();
+  const { authority, good } = makeCertificates();
+  issuer = await startIssuer(good, tenant.account);
+  const trusted = path.join(scope.folder, 'authority.crt');
+  await writeFile(trusted, authority);
   node = await startProcess(scope, house.plane.grpcPort, {
-    env: { ...env, GATEHOUSE_RUNNER_URL: runnerUrl, GATEHOUSE_ALLOW_PRIVATE_UPSTREAMS: 'true' },
+    env: { ...env, GATEHOUSE_RUNNER_URL: runnerUrl, GATEHOUSE_ALLOW_PRIVATE_UPSTREAMS: 'true', NODE_EXTRA_CA_CERTS: trusted },
   });
   const { lambda, account } = tenant;
   functionArn = `arn:aws:lambda:us-east-1:${account}:function:guard`;
@@ -91,6 +103,7 @@ afterAll(async () => {
   await scope.close();
   await house.close();
   await upstream.close();
+  issuer.close();
   expect(bugs).toEqual([]);
 });
 
@@ -250,20 +263,6 @@ describe('a REQUEST authorizer', () => {
   });
 });
 
-test('a user pool whose issuer nobody registered vouches for nobody', async () => {
-  const pool = `arn:aws:cognito-idp:us-east-1:${tenant.account}:userpool/us-east-1_abc`;
-  const { id: authorizerId } = await api.createAuthorizer({
-    restApiId,
-    name: 'pool',
-    type: 'COGNITO_USER_POOLS',
-    providerARNs: [pool],
-    identitySource: 'method.request.header.Auth',
-  });
-  const { clientStatus, claims, log } = await run({ authorizerId: authorizerId!, headers: { Auth: 'a.b.c' } });
-  expect([clientStatus, claims]).toEqual([401, undefined]);
-  expect(linesOf(log!).at(-1)).toBe(`Execution failed due to configuration error: the issuer of ${pool} is not registered`);
-});
-
 test('refusals', async () => {
   expect(await refusalOf(run({ authorizerId: 'zzzzzz' }))).toBe('404 NotFoundException: Invalid Authorizer identifier specified');
   const authorizerId = await create({ type: 'TOKEN' });
@@ -271,6 +270,73 @@ test('refusals', async () => {
     '400 BadRequestException: Invalid header specified: "a b"',
   );
 });
+
+describe('tokens of an issuer', () => {
+  test('are checked by its keys, and their claims known', async () => {
+    const authorizerId = await create({ type: 'COGNITO_USER_POOLS', authorizerUri: undefined, providerARNs: [issuer.arn] });
+    const test = async (token: string) => {
+      const { clientStatus, claims, log } = await run({ authorizerId, headers: { Auth: token } });
+      return [clientStatus, claims, linesOf(log!).slice(2)];
+    };
+    const claims = { sub: 'u1', token_use: 'id', exp: Math.ceil(Date.now() / 1000) + 600 };
+    expect(await test(issuer.token(claims))).toEqual([
+      0,
+      { iss: issuer.url, sub: 'u1', token_use: 'id', exp: String(claims.exp) },
+      ['Successfully completed authorizer execution'],
+    ]);
+    expect(await test(issuer.token({ ...claims, exp: 1 }))).toEqual([
+      401,
+      undefined,
+      ['The incoming token has expired', 'Unauthorized request: {id}'],
+    ]);
+    expect((await test('a.b.c'))[0]).toBe(401);
+  });
+
+  test('of a pool that names none are not asked for', async () => {
+    const pool = `arn:aws:cognito-idp:us-east-1:${tenant.account}:userpool/eu-west-1_abc`;
+    const authorizerId = await create({ type: 'COGNITO_USER_POOLS', authorizerUri: undefined, providerARNs: [pool] });
+    const { clientStatus, claims, log } = await run({ authorizerId, headers: { Auth: 'a.b.c' } });
+    expect([clientStatus, claims]).toEqual([401, undefined]);
+    expect(linesOf(log!).at(-1)).toBe(`Execution failed due to configuration error: ${pool} names no issuer of tokens`);
+  });
+});
+
+/** An OpenID Connect issuer, by TLS on a port of its own. */
+interface Issuer {
+  readonly url: string;
+  readonly arn: string;
+  /** Signed by its key. */
+  token(claims: object): string;
+  close(): void;
+}
+
+async function startIssuer(certificate: { readonly key: string; readonly cert: string }, account: string): Promise<Issuer> {
+  const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  const server = createServer(certificate, ({ url: asked }, response) => {
+    const document =
+      asked === '/keys'
+        ? { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'k1' }] }
+        : { issuer: url, jwks_uri: `${url}/keys` };
+    response.end(JSON.stringify(document));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const place = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const url = `https://${place}`;
+  const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+  return {
+    url,
+    arn: `arn:aws:iam::${account}:oidc-provider/${place}`,
+    token: (claims) => {
+      const signed = `${encode({ alg: 'RS256', kid: 'k1' })}.${encode({ iss: url, ...claims })}`;
+      return `${signed}.${sign('sha256', Buffer.from(signed), privateKey).toString('base64url')}`;
+    },
+    close: () => {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
 
 describe('in front of a route', () => {
   /** What a template shows of the authorizer. */
@@ -309,7 +375,11 @@ describe('in front of a route', () => {
       route: async (pathPart, httpMethod) => {
         const { id: resourceId } = await api.createResource({ restApiId, parentId: rootResourceId!, pathPart });
         const key = { restApiId, resourceId: resourceId!, httpMethod };
-        await api.putMethod({ ...key, authorizationType: 'CUSTOM', authorizerId });
+        await api.putMethod({
+          ...key,
+          authorizationType: over.type === 'COGNITO_USER_POOLS' ? over.type : 'CUSTOM',
+          authorizerId,
+        });
         return key;
       },
     };
@@ -419,6 +489,37 @@ describe('in front of a route', () => {
     await api.createUsagePlanKey({ usagePlanId: usagePlanId!, keyId: keyId!, keyType: 'API_KEY' });
     const isKnown = async () => expect(await answerOf(await guard.call('/pets', auth(value)))).toEqual([200, null, keyId]);
     await vi.waitFor(isKnown, { timeout: 15_000, interval: 20 });
+  });
+
+  test('tokens of a user pool let in, and scopes decide where a method names some', async () => {
+    const guard = await guarded({ type: 'COGNITO_USER_POOLS', authorizerUri: undefined, providerARNs: [issuer.arn] });
+    const pets = await guard.route('pets', 'GET');
+    const users = await guard.route('users', 'GET');
+    await api.updateMethod({ ...users, patchOperations: [{ op: 'add', path: '/authorizationScopes', value: 'read' }] });
+    for (const key of [pets, users]) await mock(key, '$context.authorizer.claims.sub');
+    await guard.deploy();
+    const exp = Math.ceil(Date.now() / 1000) + 600;
+    const [id, access, poor] = [
+      { token_use: 'id' },
+      { token_use: 'access', scope: 'read' },
+      { token_use: 'access', scope: 'write' },
+    ].map((claims) => issuer.token({ sub: 'u1', exp, ...claims }));
+    const calls = [
+      ['/pets', id],
+      ['/pets', access],
+      ['/users', access],
+      ['/users', poor],
+      ['/users', id],
+      ['/pets', `${id!.slice(0, -4)}AAAA`],
+    ].map(async ([at, token]) => (await guard.call(at!, auth(token!))).status);
+    expect(await Promise.all(calls)).toEqual([200, 401, 200, 401, 401, 401]);
+    const known = await guard.call('/pets', auth(`Bearer ${id}`));
+    expect([known.status, await known.text()]).toEqual([200, 'u1']);
+    expect(await answerOf(await guard.call('/pets', auth(issuer.token({ sub: 'u1', exp: 1 }))))).toEqual([
+      401,
+      'UnauthorizedException',
+      '{"message":"The incoming token has expired"}',
+    ]);
   });
 
   test('a route whose authorizer cannot be asked stays closed', async () => {

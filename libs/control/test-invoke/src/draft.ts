@@ -84,7 +84,7 @@ export async function compileAuthorizerDraft(
 
 /** Context variables that the test gives a value take the place of those of the node. */
 function withContext(authorizer: AuthorizerSnapshot, context: TextMap): AuthorizerSnapshot {
-  if (authorizer.type === 'REFUSE') return authorizer;
+  if (authorizer.type === 'REFUSE' || authorizer.type === 'USER_POOLS') return authorizer;
   const identitySources = authorizer.identitySources.map((source) => {
     const name = source.startsWith('context.') ? source.slice('context.'.length) : '';
     return Object.hasOwn(context, name) ? `'${context[name]!}'` : source;

@@ -147,7 +147,9 @@ function outcomeToWire({ status, headers, body, latencyMs, log }: TestOutcome): 
 }
 
 /** What a node says of an authorizer that answered (TestInvokeResult of the node protocol). */
-interface AuthorizerAnswer {
+type AuthorizerAnswer = FunctionAnswer | { readonly claims: Readonly<Record<string, string>> };
+
+interface FunctionAnswer {
   readonly principalId: string;
   readonly policyDocument: unknown;
   readonly context: Readonly<Record<string, string | number | boolean>>;
@@ -157,7 +159,9 @@ interface AuthorizerAnswer {
 function authorizerOutcomeToWire({ status, body, latencyMs, log }: TestOutcome): ApiGateway.TestInvokeAuthorizerResponse {
   const outcome = { clientStatus: status, log, latency: latencyMs };
   if (status !== 0) return outcome;
-  const { principalId, policyDocument, context } = JSON.parse(Buffer.from(body).toString('utf8')) as AuthorizerAnswer;
+  const answer = JSON.parse(Buffer.from(body).toString('utf8')) as AuthorizerAnswer;
+  if ('claims' in answer) return { ...outcome, claims: answer.claims };
+  const { principalId, policyDocument, context } = answer;
   const authorization = Object.fromEntries(Object.entries(context).map(([name, value]) => [name, [String(value)]]));
   return { ...outcome, principalId, policy: JSON.stringify(policyDocument), authorization };
 }

@@ -64,20 +64,28 @@ export function contextVariable(name: string): ContextVariable | null {
 }
 
 const AUTHORIZER = 'authorizer.';
+const CLAIMS = 'claims.';
 
 function authorizerVariable(name: string): ContextVariable {
   if (name === 'principalId') return ({ authorizer }) => authorizer?.principalId ?? null;
   if (name === 'integrationLatency') return (x) => (x.authorizer === null ? null : String(x.authorizerLatencyMs));
+  if (name.startsWith(CLAIMS)) {
+    const claim = name.slice(CLAIMS.length);
+    return ({ authorizer }) => authorizer?.claims?.[claim] ?? null;
+  }
   return ({ authorizer }) => {
     const value = authorizer?.context.get(name);
     return value === undefined ? null : String(value);
   };
 }
 
+export type AuthorizerVariables = Readonly<Record<string, string | number | Readonly<Record<string, string>>>>;
+
 /** All of `$context.authorizer`, as texts; `null` without one. The function's own names do not take the place of the gateway's. */
-export function authorizerVariables(x: Exchange): Readonly<Record<string, string | number>> | null {
+export function authorizerVariables(x: Exchange): AuthorizerVariables | null {
   if (x.authorizer === null) return null;
-  const { principalId, context } = x.authorizer;
+  const { principalId, context, claims } = x.authorizer;
+  if (claims !== null) return { claims };
   const variables: Record<string, string | number> = Object.create(null);
   for (const [name, value] of context) variables[name] = String(value);
   variables['principalId'] = principalId;

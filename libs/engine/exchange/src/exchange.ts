@@ -33,6 +33,8 @@ export interface AuthorizedCaller {
   readonly context: ReadonlyMap<string, string | number | boolean>;
   /** The key that the caller is counted for, where the API takes keys from its authorizers. */
   readonly usageIdentifierKey: string | null;
+  /** Of a token; `null` of an authorizer that is a function. */
+  readonly claims: Readonly<Record<string, string>> | null;
 }
 
 export class Exchange implements CallerPresence {

@@ -153,7 +153,7 @@ function linkProgram(settings: RouteSettings, faults: FaultResponder, bindings: 
   return freeze({
     requestSteps: [
       limitBody(settings),
-      authorize(bindings.functions)(settings),
+      authorize(bindings)(settings),
       identifyKey(settings),
       throttle(bindings.limits)(settings),
       checkParameters(settings),

@@ -90,6 +90,7 @@ const authorization: Check = (value, where) =>
     NONE: () => undefined,
     REFUSE: refuse,
     FUNCTION: record({ authorizerId: text }),
+    USER_POOLS: record({ authorizerId: text, scopes: list(text) }),
     VALIDATE: record({
       validation: record({ requiredParameters: list(text), bodyModels: orNull(mapOf(orNull(text))) }),
       authorization,
@@ -99,6 +100,13 @@ const authorization: Check = (value, where) =>
 const authorizer = record({
   functionArn: text,
   identitySources: list(text),
+  validationExpression: orNull(text),
+  ttlSeconds: number,
+});
+
+const userPools = record({
+  issuers: list(text),
+  identitySource: text,
   validationExpression: orNull(text),
   ttlSeconds: number,
 });
@@ -137,7 +145,7 @@ export const checkStage: Check = record({
   gatewayResponses: list(record({ responseType: text, statusCode: orNull(number), headers: texts, templates: texts })),
   models: optional(texts),
   cacheEpochs: optional(record({ responses: number, authorizers: number })),
-  authorizers: optional(mapOf(tagged({ TOKEN: authorizer, REQUEST: authorizer, REFUSE: refuse }))),
+  authorizers: optional(mapOf(tagged({ TOKEN: authorizer, REQUEST: authorizer, USER_POOLS: userPools, REFUSE: refuse }))),
   payloadBytesMax: optional(number),
 });
 

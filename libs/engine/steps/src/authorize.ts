@@ -1,15 +1,21 @@
 import type { RouteAuthorization } from '@gatehouse/contracts';
 import { LinkRefusal, type Connector, type RouteSettings, type Step, type StepFactory } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
-import { askAuthorizer } from './authorizer/index.js';
+import { askAuthorizer, checkToken } from './authorizer/index.js';
+
+export interface AuthorizerConnectors {
+  readonly functions: Connector;
+  /** Checks certificates. */
+  readonly http: Connector;
+}
 
 /** Unknown means deny: a route whose authorization could not be expressed in the snapshot admits nobody. */
 export const authorize =
-  (functions: Connector): StepFactory =>
+  (connectors: AuthorizerConnectors): StepFactory =>
   (settings) =>
-    compile(settings.route.authorization, settings, functions);
+    compile(settings.route.authorization, settings, connectors);
 
-function compile(authorization: RouteAuthorization, settings: RouteSettings, functions: Connector): Step | null {
+function compile(authorization: RouteAuthorization, settings: RouteSettings, connectors: AuthorizerConnectors): Step | null {
   switch (authorization.type) {
     case 'NONE':
       return null;
@@ -18,9 +24,11 @@ function compile(authorization: RouteAuthorization, settings: RouteSettings, fun
       return (x) => x.fail(FAULTS.ACCESS_DENIED, null, doing);
     }
     case 'FUNCTION':
-      return askAuthorizer(settings, authorization.authorizerId, functions);
+      return askAuthorizer(settings, authorization.authorizerId, connectors.functions);
+    case 'USER_POOLS':
+      return checkToken(settings, authorization, connectors.http);
     case 'VALIDATE':
-      return compile(authorization.authorization, settings, functions); // `validate-request` does the rest
+      return compile(authorization.authorization, settings, connectors); // `validate-request` does the rest
     default:
       throw new LinkRefusal(`authorization ${JSON.stringify(authorization)} is not known to this node`);
   }

@@ -20,12 +20,16 @@ const settings = (
 const FUNCTIONS = { call: () => Promise.reject(new Error('a function was called')) };
 
 test('a route without authorization pays nothing for it', () => {
-  expect(authorize(FUNCTIONS)(settings())).toBe(null);
+  expect(authorize({ functions: FUNCTIONS, http: FUNCTIONS })(settings())).toBe(null);
 });
 
 test('an authorization the compiler refused admits nobody, and the caller is not told why', () => {
   const x = new Exchange();
-  expect(authorize(FUNCTIONS)(settings({ authorization: { type: 'REFUSE', reason: 'authorizer a1 is gone' } }))!(x)).toBe(FAULT);
+  expect(
+    authorize({ functions: FUNCTIONS, http: FUNCTIONS })(
+      settings({ authorization: { type: 'REFUSE', reason: 'authorizer a1 is gone' } }),
+    )!(x),
+  ).toBe(FAULT);
   expect([x.fault!.name, x.faultMessage, x.faultDoing]).toEqual([
     'ACCESS_DENIED',
     'User is not authorized to access this resource',
@@ -34,9 +38,11 @@ test('an authorization the compiler refused admits nobody, and the caller is not
 });
 
 test('an authorization this node does not know refuses the route instead of letting everybody in', () => {
-  expect(() => authorize(FUNCTIONS)(settings({ authorization: { type: 'JWT' } as unknown as RouteAuthorization }))).toThrow(
-    LinkRefusal,
-  );
+  expect(() =>
+    authorize({ functions: FUNCTIONS, http: FUNCTIONS })(
+      settings({ authorization: { type: 'JWT' } as unknown as RouteAuthorization }),
+    ),
+  ).toThrow(LinkRefusal);
 });
 
 // API keys

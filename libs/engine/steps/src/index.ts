@@ -1,5 +1,11 @@
-export { authorize } from './authorize.js';
-export { decide, FunctionAuthorizer, type AuthorizerAnswer, type AuthorizerOutcome } from './authorizer/index.js';
+export { authorize, type AuthorizerConnectors } from './authorize.js';
+export {
+  decide,
+  UserPoolAuthorizer,
+  FunctionAuthorizer,
+  type AuthorizerAnswer,
+  type AuthorizerOutcome,
+} from './authorizer/index.js';
 export { identifyKey } from './identify-key.js';
 export { integrate } from './integrate.js';
 export { BODY_BYTES_MAX, limitBody } from './limit-body.js';

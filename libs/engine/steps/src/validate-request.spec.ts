@@ -76,14 +76,17 @@ test('a route without validation pays nothing for it, and one without models doe
   expect([checkParameters(plain), checkBody(plain), bodyToCheck(plain, STREAM_BODY)]).toEqual([null, null, STREAM_BODY]);
   const parameters = settings({ requiredParameters: ['method.request.header.a'], bodyModels: null });
   expect([checkBody(parameters), bodyToCheck(parameters, STREAM_BODY)]).toEqual([null, STREAM_BODY]);
-  expect(authorize(NO_FUNCTIONS)(parameters)).toBe(null);
+  expect(authorize({ functions: NO_FUNCTIONS, http: NO_FUNCTIONS })(parameters)).toBe(null);
 });
 
 test('who is not let in is not told what a valid request is', () => {
   const validation = { requiredParameters: ['method.request.header.a'], bodyModels: null };
   const authorization = { type: 'VALIDATE', validation, authorization: { type: 'REFUSE', reason: 'gone' } } as const;
   const x = new Exchange();
-  authorize(NO_FUNCTIONS)({ stage: stageSnapshot(), route: routeSnapshot({ authorization }) })!(x);
+  authorize({ functions: NO_FUNCTIONS, http: NO_FUNCTIONS })({
+    stage: stageSnapshot(),
+    route: routeSnapshot({ authorization }),
+  })!(x);
   expect(x.fault!.name).toBe('ACCESS_DENIED');
 });
 

@@ -3,10 +3,15 @@
  * that comes back: whoever tests wants to read it.
  */
 import { Buffer } from 'node:buffer';
-import type { AuthorizerSnapshot, StageSnapshot } from '@gatehouse/contracts';
-import { LinkRefusal, type Connector, type Exchange, type FaultKind } from '@gatehouse/engine-exchange';
+import type { StageSnapshot } from '@gatehouse/contracts';
+import { LinkRefusal, type Exchange, type FaultKind } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
-import { FunctionAuthorizer, type AuthorizerOutcome } from '@gatehouse/engine-steps';
+import {
+  FunctionAuthorizer,
+  UserPoolAuthorizer,
+  type AuthorizerConnectors,
+  type AuthorizerOutcome,
+} from '@gatehouse/engine-steps';
 import { unreachable } from '@gatehouse/kernel';
 import { masked, secretsIn, type ExecutionLog } from './execution-log.js';
 
@@ -23,16 +28,21 @@ export async function runAuthorizer(
   x: Exchange,
   stage: StageSnapshot,
   authorizerId: string,
-  functions: Connector,
+  connectors: AuthorizerConnectors,
   log: ExecutionLog,
 ): Promise<AuthorizerRun> {
   const settings = stage.authorizers?.[authorizerId];
   if (settings === undefined) throw new Error(`the snapshot has no authorizer ${authorizerId}`);
   if (settings.type === 'REFUSE') return ended(FAULTS.UNAUTHORIZED, `configuration error: ${settings.reason}`, log);
-  const authorizer = linkAuthorizer(authorizerId, settings, stage, functions);
+  const authorizer = linked(() =>
+    settings.type === 'USER_POOLS'
+      ? new UserPoolAuthorizer(settings, stage, connectors.http)
+      : new FunctionAuthorizer({ authorizerId, settings, stage, functions: connectors.functions }),
+  );
   if (authorizer instanceof LinkRefusal) {
     return ended(FAULTS.AUTHORIZER_CONFIGURATION_ERROR, `configuration error: ${authorizer.message}`, log);
   }
+  if (authorizer instanceof UserPoolAuthorizer) return checkToken(authorizer, x, log);
   const identity = authorizer.identify(x);
   if (identity === null) return unauthorized(x, log);
   log.add(`Incoming identity: ${identity.map(masked).join(', ')}`);
@@ -40,17 +50,33 @@ export async function runAuthorizer(
   return answered(await authorizer.ask(x, ROUTE, identity), x, log);
 }
 
-function linkAuthorizer(
-  authorizerId: string,
-  settings: Exclude<AuthorizerSnapshot, { type: 'REFUSE' }>,
-  stage: StageSnapshot,
-  functions: Connector,
-): FunctionAuthorizer | LinkRefusal {
+function linked<T>(link: () => T): T | LinkRefusal {
   try {
-    return new FunctionAuthorizer({ authorizerId, settings, stage, functions });
+    return link();
   } catch (cause) {
     if (cause instanceof LinkRefusal) return cause;
     throw cause;
+  }
+}
+
+/** Without scopes: those are of methods. */
+async function checkToken(authorizer: UserPoolAuthorizer, x: Exchange, log: ExecutionLog): Promise<AuthorizerRun> {
+  const token = authorizer.identify(x);
+  if (token === null) return unauthorized(x, log);
+  log.add(`Incoming identity: ${masked(token)}`);
+  const outcome = await authorizer.check(token, [], x.receivedAtMs);
+  switch (outcome.kind) {
+    case 'KNOWN':
+      log.add('Successfully completed authorizer execution');
+      return { status: 0, body: Buffer.from(JSON.stringify({ claims: outcome.caller.claims }), 'utf8') };
+    case 'FAILED':
+      return ended(FAULTS.AUTHORIZER_FAILURE, outcome.reason, log);
+    case 'EXPIRED':
+      log.add('The incoming token has expired');
+      return unauthorized(x, log);
+    case 'UNAUTHORIZED':
+      log.add(`The token is not accepted: ${outcome.reason}`);
+      return unauthorized(x, log);
   }
 }
 

@@ -94,7 +94,7 @@ export class TestRuns {
     x.resourcePath = target.resourcePath;
     x.rawQuery = target.rawQuery;
     const functions = this.loggedFunctions(snapshot, log, 'authorizer');
-    const { status, body } = await runAuthorizer(x, snapshot, authorizerId, functions, log);
+    const { status, body } = await runAuthorizer(x, snapshot, authorizerId, { functions, http: this.options.bindings.http }, log);
     return { status, headers: [], body, latencyMs: Math.round(performance.now() - x.startedAtMs), log: log.text };
   }
 

@@ -44,7 +44,7 @@ function allow(resource: string, ...more: readonly object[]): void {
 
 const request = (token: string, resourcePath = '/pets'): Exchange =>
   Object.assign(new Exchange(), { httpMethod: 'GET', resourcePath, requestHeaders: ['Authorization', token] });
-const step = (stage: StageSnapshot) => authorize(functions)({ stage, route })!;
+const step = (stage: StageSnapshot) => authorize({ functions, http: functions })({ stage, route })!;
 
 test('who is known is let in without a question and at once, for as long as the authorizer says', async () => {
   const ask = step(stageWith());

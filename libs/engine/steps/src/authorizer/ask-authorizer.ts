@@ -18,9 +18,10 @@ import { ALLOWED, DENIED } from '@gatehouse/lang';
 import { decide, type AuthorizerAnswer } from './authorizer-answer.js';
 import { Decisions } from './decisions.js';
 import { FunctionAuthorizer } from './function-authorizer.js';
+import { settingsOf } from './settings.js';
 
 /** Of all routes of this process. */
-const decisions = new Decisions();
+const decisions = new Decisions<AuthorizerAnswer>();
 
 /** Throws LinkRefusal. */
 export function askAuthorizer({ stage, route }: RouteSettings, authorizerId: string, functions: Connector): Step {
@@ -66,10 +67,8 @@ function authorizerOf(stage: StageSnapshot, authorizerId: string, functions: Con
   if (authorizers === undefined) linked.set(stage, (authorizers = new Map()));
   const known = authorizers.get(authorizerId);
   if (known !== undefined) return known;
-  const { authorizers: all = {} } = stage;
-  const settings = Object.hasOwn(all, authorizerId) ? all[authorizerId]! : null;
-  if (settings === null) throw new LinkRefusal(`authorizer ${authorizerId} is not in the snapshot`);
-  if (settings.type === 'REFUSE') throw new LinkRefusal(`authorizer ${authorizerId}: ${settings.reason}`);
+  const settings = settingsOf(stage, authorizerId);
+  if (settings.type === 'USER_POOLS') throw new LinkRefusal(`authorizer ${authorizerId} is no function`);
   const authorizer = new FunctionAuthorizer({ authorizerId, settings, stage, functions });
   authorizers.set(authorizerId, authorizer);
   return authorizer;

@@ -41,6 +41,7 @@ export function readAnswer(body: Buffer, apiArn: string): AuthorizerAnswer {
     bytes: body.length,
     context: readContext(members['context'] ?? {}),
     usageIdentifierKey,
+    claims: null,
   };
 }
 

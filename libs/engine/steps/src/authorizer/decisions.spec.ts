@@ -9,14 +9,14 @@ const [ANN, BOB, EVE] = ['ann', 'bob', 'eve'].map(answerOf);
 const { bytes } = ANN!;
 
 test('a decision is found until it expires, and not any more', () => {
-  const decisions = new Decisions();
+  const decisions = new Decisions<AuthorizerAnswer>();
   decisions.keep('a', ANN!, 100);
   expect([decisions.find('a', 99), decisions.find('b', 99)]).toEqual([ANN, null]);
   expect([decisions.find('a', 100), decisions.size]).toEqual([null, 0]);
 });
 
 test('the newer decision of two under one name holds', () => {
-  const decisions = new Decisions({ countMax: 9, bytesMax: 2 * bytes });
+  const decisions = new Decisions<AuthorizerAnswer>({ countMax: 9, bytesMax: 2 * bytes });
   decisions.keep('a', ANN!, 100);
   decisions.keep('a', BOB!, 200);
   decisions.keep('b', EVE!, 200);
@@ -27,7 +27,7 @@ test.each([
   ['in number', { countMax: 2, bytesMax: 1_000_000 }],
   ['in bytes', { countMax: 9, bytesMax: 2 * bytes }],
 ])('they are bounded %s, and what was used least lately goes', (_, limits) => {
-  const decisions = new Decisions(limits);
+  const decisions = new Decisions<AuthorizerAnswer>(limits);
   decisions.keep('a', ANN!, 100);
   decisions.keep('b', BOB!, 100);
   decisions.find('a', 0);
@@ -37,7 +37,7 @@ test.each([
 });
 
 test('bytes of what expired are free again', () => {
-  const decisions = new Decisions({ countMax: 9, bytesMax: 2 * bytes });
+  const decisions = new Decisions<AuthorizerAnswer>({ countMax: 9, bytesMax: 2 * bytes });
   decisions.keep('a', ANN!, 100);
   decisions.find('a', 100);
   decisions.keep('b', BOB!, 200);
@@ -46,7 +46,7 @@ test('bytes of what expired are free again', () => {
 });
 
 test('an answer that is larger than all of them may be is not kept', () => {
-  const decisions = new Decisions({ countMax: 9, bytesMax: bytes - 1 });
+  const decisions = new Decisions<AuthorizerAnswer>({ countMax: 9, bytesMax: bytes - 1 });
   decisions.keep('a', ANN!, 100);
   expect([decisions.find('a', 0), decisions.size]).toEqual([null, 0]);
 });

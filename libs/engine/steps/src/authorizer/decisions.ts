@@ -1,20 +1,18 @@
 /**
- * Answers of Lambda authorizers that may still be used (data-plane reference §6.4), of all routes of this process. Bounded by count and
+ * Answers of Lambda authorizers, and callers that user pools vouch for, that may still be used (data-plane reference §6.4), of all routes of this process. Bounded by count and
  * by the bytes they came in; what was used least lately goes first. Callers' tokens are here by digest alone.
  */
-import type { AuthorizerAnswer } from './authorizer-answer.js';
-
 const COUNT_MAX = 8_192;
 const BYTES_MAX = 8 * 1024 * 1024;
 
-interface Kept {
-  readonly answer: AuthorizerAnswer;
+interface Kept<T> {
+  readonly answer: T;
   readonly expiresAtMs: number;
 }
 
-export class Decisions {
+export class Decisions<T extends { readonly bytes: number }> {
   /** In the order of use. */
-  private readonly kept = new Map<string, Kept>();
+  private readonly kept = new Map<string, Kept<T>>();
   private bytes = 0;
 
   constructor(private readonly limits = { countMax: COUNT_MAX, bytesMax: BYTES_MAX }) {}
@@ -24,7 +22,7 @@ export class Decisions {
   }
 
   /** `nowMs` on any clock that does not go back; `keep` takes the same. */
-  find(key: string, nowMs: number): AuthorizerAnswer | null {
+  find(key: string, nowMs: number): T | null {
     const kept = this.kept.get(key);
     if (kept === undefined) return null;
     this.kept.delete(key);
@@ -36,7 +34,7 @@ export class Decisions {
     return kept.answer;
   }
 
-  keep(key: string, answer: AuthorizerAnswer, expiresAtMs: number): void {
+  keep(key: string, answer: T, expiresAtMs: number): void {
     this.drop(key);
     this.kept.set(key, { answer, expiresAtMs });
     this.bytes += answer.bytes;

@@ -9,9 +9,7 @@
 import { Buffer } from 'node:buffer';
 import { INVOKE_HEADERS, type FunctionAuthorizerSnapshot, type StageSnapshot } from '@gatehouse/contracts';
 import {
-  compileSource,
   FunctionError,
-  lastHeader,
   LinkRefusal,
   readAll,
   type Connector,
@@ -23,8 +21,9 @@ import {
 } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import { sha256Hex } from '@gatehouse/kernel';
-import { SelectionPattern, SelectionPatternError } from '@gatehouse/lang';
+import type { SelectionPattern } from '@gatehouse/lang';
 import { compileDescription, type EventRoute } from '../function-event.js';
+import { compilePattern, identitySource } from './identity.js';
 import { AuthorizerAnswerError, readAnswer, type AuthorizerAnswer } from './authorizer-answer.js';
 
 export type AuthorizerOutcome =
@@ -45,7 +44,6 @@ const TIMEOUT_MS = 29_000;
 const ANSWER_BYTES_MAX = 6 * 1024 * 1024;
 /** What a function throws to say that the caller is not known; any other text is a failure. */
 const UNAUTHORIZED = 'Unauthorized';
-const HEADER_SOURCE = 'method.request.header.';
 
 export class FunctionAuthorizer {
   private readonly sources: readonly Source[];
@@ -148,29 +146,6 @@ function withoutSlashes(path: string): string {
   while (path[start] === '/') start++;
   while (end > start && path[end - 1] === '/') end--;
   return path.slice(start, end);
-}
-
-/** Header names without regard to case, unlike those of mappings: a caller must not be let in or kept out by the way it writes them. */
-function identitySource(expression: string, stage: StageSnapshot): Source {
-  if (expression.startsWith(HEADER_SOURCE) && expression.length > HEADER_SOURCE.length) {
-    const lowerName = expression.slice(HEADER_SOURCE.length).toLowerCase();
-    return ({ requestHeaders }) => {
-      const value = lastHeader(requestHeaders, lowerName);
-      return value === null ? [] : [value];
-    };
-  }
-  const source = compileSource(expression, stage.stageVariables);
-  if (source === null) throw new LinkRefusal(`identity source ${expression} is not supported`);
-  return source;
-}
-
-function compilePattern(expression: string): SelectionPattern {
-  try {
-    return SelectionPattern.parse(expression);
-  } catch (error) {
-    if (error instanceof SelectionPatternError) throw new LinkRefusal(`identity validation expression: ${error.message}`);
-    throw error;
-  }
 }
 
 /** What only the API's owner can mend is a configuration error; what may be over soon, a failure. */

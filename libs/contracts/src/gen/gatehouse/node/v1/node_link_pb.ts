@@ -482,7 +482,7 @@ export type TestInvokeResult = Message<"gatehouse.node.v1.TestInvokeResult"> & {
   headers: string[];
 
   /**
-   * Of an authorizer that answered, JSON: principalId, policyDocument, context.
+   * Of an authorizer that answered, JSON: principalId, policyDocument, context; or claims, of a user pool.
    *
    * @generated from field: bytes body = 4;
    */
