@@ -84,6 +84,27 @@ describe.each(releaseNames())('beside release %s', (name) => {
     expect([link.status.mismatchCount, link.status.refusal]).toEqual([0, null]);
   });
 
+  test('drafts and authorizers are run by a node that says it can, and by no older one', async () => {
+    const testInvoke = async () => ({ status: 0, headers: [], body: new Uint8Array(), latencyMs: 1, log: 'run' });
+    const draft = {
+      pool: 'default',
+      snapshot: new Uint8Array(),
+      httpMethod: 'GET',
+      pathWithQuery: '/',
+      headers: [],
+      body: new Uint8Array(),
+    };
+    const outcomes = () =>
+      Promise.all([null, 'a1'].map((authorizerId) => control.server.testInvoke({ ...draft, authorizerId }, 5_000)));
+    const { port } = await seenFrom(name);
+    const old = await node('old', { testInvoke }, port);
+    await eventually(async () => expect(await recordOf(old.link.nodeId)).toMatchObject({ connected: true }));
+    expect(await outcomes()).toEqual(['NO_NODE', 'NO_NODE']);
+    await node('present', { testInvoke });
+    const ran = expect.objectContaining({ log: 'run' });
+    await eventually(async () => expect(await outcomes()).toEqual([ran, ran]));
+  });
+
   test('each node is listed with what is spoken with it', async () => {
     const { port } = await seenFrom(name);
     const old = await node('old', {}, port);
