@@ -3,7 +3,8 @@
  * `node src/json-schema/json-schema.bench.ts`.
  */
 import AjvDraft04 from 'ajv-draft-04';
-import { JsonSchema } from '../../dist/index.js';
+
+const { JsonSchema } = (await import(new URL('../../dist/index.js', import.meta.url).href)) as typeof import('../index.js');
 
 function measure(name: string, rounds: number, operation: () => unknown): void {
   for (let i = 0; i < rounds; i++) operation();

@@ -6,10 +6,13 @@
  * of its time. Both must print the same.
  */
 import { Compile, parse } from 'velocityjs';
-import { MappingTemplate, ParameterMaps, type TemplateRequest } from '../../dist/index.js';
-import { Budget } from '../../dist/vtl/budget.js';
-import { compileTemplate } from '../../dist/vtl/compile.js';
-import { parseJson } from '../../dist/vtl/json-body.js';
+import type { TemplateRequest } from '../index.js';
+
+const built = (file: string): Promise<unknown> => import(new URL(`../../dist/${file}.js`, import.meta.url).href);
+const { MappingTemplate, ParameterMaps } = (await built('index')) as typeof import('../index.js');
+const { Budget } = (await built('vtl/budget')) as typeof import('./budget.js');
+const { compileTemplate } = (await built('vtl/compile')) as typeof import('./compile.js');
+const { parseJson } = (await built('vtl/json-body')) as typeof import('./json-body.js');
 
 const body = JSON.stringify({
   name: 'Rex',
