@@ -111,6 +111,29 @@ describe('what a raised quota opens, and what its error says', () => {
     await other.apiGateway.createRestApi({ name: 'another' });
   });
 
+  test('API keys and usage plans, one by one and imported', async () => {
+    const { apiGateway } = tenant;
+    await raise({ apiKeys: 2, usagePlans: 1 });
+    await apiGateway.createApiKey({ name: 'a' });
+    const file = (rows: string): Uint8Array => Buffer.from(`Name,Key\n${rows}`);
+    const value = (letter: string): string => letter.repeat(32);
+    const full = '429 LimitExceededException: Maximum number of API Keys for this account has been reached. (quota apiKeys: 2)';
+    const two = file(`b,${value('b')}\nc,${value('c')}\n`);
+    expect(await refusalOf(apiGateway.importApiKeys({ body: two, format: 'csv' }))).toBe(full);
+    expect((await apiGateway.getApiKeys({})).items, 'all of a file or nothing').toHaveLength(1);
+    await apiGateway.importApiKeys({ body: file(`b,${value('b')}\n`), format: 'csv' });
+    // A line of a key that is there takes no room.
+    await apiGateway.importApiKeys({ body: file(`renamed,${value('b')}\n`), format: 'csv' });
+    expect(await refusalOf(apiGateway.createApiKey({ name: 'c' }))).toBe(full);
+    await apiGateway.createUsagePlan({ name: 'a' });
+    expect(await refusalOf(apiGateway.createUsagePlan({ name: 'b' }))).toBe(
+      '429 LimitExceededException: Maximum number of Usage Plans for this account has been reached. (quota usagePlans: 1)',
+    );
+    await raise({ apiKeys: 3, usagePlans: 2 });
+    await apiGateway.createApiKey({ name: 'c' });
+    await apiGateway.createUsagePlan({ name: 'b' });
+  });
+
   test("resources of an API: beyond 300, and AWS's text names the quota when it is not the one of AWS", async () => {
     const { restApiId, rootResourceId } = await api();
     await raise({ resources: 3 });

@@ -2,6 +2,7 @@ import { publishApiKey } from '@gatehouse/control-publish';
 import { ApiError, badRequest, type ApiKey, type TenantId, type TenantRepositories, type TenantStore } from '@gatehouse/domain';
 import { Secret, type Clock, type IdSource } from '@gatehouse/kernel';
 import type { ApiKeyRow } from './api-key-file.js';
+import { checkRoomForKeys } from './api-keys.service.js';
 import { enterPlan } from './usage-plans.service.js';
 
 /** What was imported, and what was left out of it. */
@@ -25,8 +26,11 @@ export class ApiKeyImport {
       await tx.account.read();
       const warnings: string[] = [];
       const ids = new Set<string>();
+      const quotas = await tx.quotas.read();
+      const present = await tx.apiKeys.count();
+      let created = 0;
       for (const row of rows) {
-        const key = await this.#write(tx, row);
+        const key = await this.#write(tx, row, () => checkRoomForKeys(quotas, present + created++));
         ids.add(key.id);
         for (const planId of row.usagePlanIds) {
           const problem = await this.#enter(tx, planId, key.id);
@@ -39,7 +43,8 @@ export class ApiKeyImport {
     });
   }
 
-  async #write(tx: TenantRepositories, row: ApiKeyRow): Promise<ApiKey> {
+  /** `checkRoom` is called before a key that was not there is written. */
+  async #write(tx: TenantRepositories, row: ApiKeyRow, checkRoom: () => void): Promise<ApiKey> {
     const nowMs = this.clock.nowMs();
     const { name, description, enabled } = row;
     const present = await tx.apiKeys.findByValue(row.value);
@@ -48,6 +53,7 @@ export class ApiKeyImport {
       await tx.apiKeys.replace(changed);
       return changed;
     }
+    checkRoom();
     const key: ApiKey = {
       id: this.ids.id(10),
       value: new Secret(row.value),

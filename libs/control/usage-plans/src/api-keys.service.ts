@@ -6,6 +6,7 @@ import {
   checkApiKeyDescription,
   checkApiKeyName,
   checkApiKeyValue,
+  checkRoom,
   checkTags,
   conflict,
   DuplicateKey,
@@ -15,6 +16,7 @@ import {
   type Page,
   type PageRequest,
   type PatchOperation,
+  type Quotas,
   type TenantId,
   type TenantRepositories,
   type TenantStore,
@@ -59,6 +61,7 @@ export class ApiKeys {
     });
     try {
       await this.store.transact(tenant, async (tx) => {
+        checkRoomForKeys(await tx.quotas.read(), await tx.apiKeys.count());
         await checkStageKeys(tx, key.stageKeys);
         await tx.apiKeys.insert(key);
       });
@@ -116,6 +119,11 @@ async function checkStageKeys(tx: TenantRepositories, stageKeys: readonly string
     if (rest.length > 0 || (await tx.stages.find({ apiId, stageName })) === null)
       throw notFound('Invalid stage identifier specified');
   }
+}
+
+/** Throws LimitExceeded when the account has as many keys as it may have. */
+export function checkRoomForKeys(quotas: Quotas, count: number): void {
+  checkRoom(quotas, 'apiKeys', count, 'Maximum number of API Keys for this account has been reached.');
 }
 
 export function unknownApiKey(): never {

@@ -56,7 +56,10 @@ export class UsagePlans {
       const plan: UsagePlan = { ...request, id: this.ids.id(6), productCode: null, createdAtMs: this.clock.nowMs() };
       try {
         return await this.store.transact(tenant, async (tx) => {
-          checkMethodThrottles(plan, await tx.quotas.read());
+          const quotas = await tx.quotas.read();
+          checkMethodThrottles(plan, quotas);
+          const text = 'Maximum number of Usage Plans for this account has been reached.';
+          checkRoom(quotas, 'usagePlans', await tx.usagePlans.count(), text);
           await lockApis(tx, plan.apiStages);
           const missing = await firstMissing(tx, plan.apiStages);
           // The plan has no id yet that would tell the caller anything.

@@ -671,6 +671,7 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         await expect(tx.apiKeys.insert({ ...key, id: 'k2' })).rejects.toThrow(DuplicateKey);
         expect((await tx.apiKeys.findByValue('value-of-k1'))?.id).toBe('k1');
         expect(await tx.apiKeys.findByValue('value-of-k')).toBeNull();
+        expect(await tx.apiKeys.count(), 'of this tenant').toBe(1);
         await tx.apiKeys.insert(apiKey('k3'));
       });
       await expect(transact(one, (tx) => tx.apiKeys.replace({ ...apiKey('k3'), value: key.value }))).rejects.toThrow(
@@ -946,6 +947,7 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         expect((await tx.usagePlans.usingStage('api', 'prod')).map(({ name: plan }) => plan)).toEqual(['more']);
         expect((await tx.usagePlans.usingApi('api')).map(({ name: plan }) => plan)).toEqual(['more', 'parent']);
         expect(await tx.usagePlans.usingApi('ap')).toEqual([]);
+        expect(await tx.usagePlans.count()).toBe(2);
         const paths = (mappings: BasePathMapping[]) => mappings.map(({ basePath }) => basePath);
         expect(paths(await tx.basePathMappings.ofDomain(hostName(tenant, 'parent')))).toEqual(['', 'a', 'b']);
         expect(paths(await tx.basePathMappings.usingApi('api'))).toEqual(['', 'a', 'b']);

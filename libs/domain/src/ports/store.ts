@@ -122,6 +122,7 @@ export interface ApiKeyRepository extends Repository<string, ApiKey> {
   /** Newest first. `namePrefix` is case-sensitive. */
   page(filter: { namePrefix?: string; customerId?: string }, request: PageRequest): Promise<Page<ApiKey>>;
   findByValue(value: string): Promise<ApiKey | null>;
+  count(): Promise<number>;
   // `insert` throws DuplicateKey for a value that exists; `remove` takes plan memberships with it.
 }
 export interface UsagePlanRepository extends Repository<string, UsagePlan> {
@@ -129,6 +130,7 @@ export interface UsagePlanRepository extends Repository<string, UsagePlan> {
   page(filter: { apiKeyId?: string }, request: PageRequest): Promise<Page<UsagePlan>>;
   usingStage(apiId: string, stageName: string): Promise<UsagePlan[]>;
   usingApi(apiId: string): Promise<UsagePlan[]>;
+  count(): Promise<number>;
   // `remove` takes memberships with it.
 }
 export interface UsagePlanKeyRepository extends Repository<{ usagePlanId: string; apiKeyId: string }, UsagePlanKey> {

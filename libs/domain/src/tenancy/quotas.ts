@@ -22,6 +22,8 @@ export interface Quotas {
   readonly modelBytes: number;
   readonly policyChars: number;
   readonly accessLogFormatBytes: number;
+  readonly apiKeys: number;
+  readonly usagePlans: number;
   readonly usagePlansPerKey: number;
   /** Of one stage in one usage plan. */
   readonly methodThrottles: number;
@@ -52,6 +54,8 @@ export const AWS_QUOTAS: Quotas = {
   modelBytes: 400 * 1024,
   policyChars: 8192,
   accessLogFormatBytes: 3 * 1024,
+  apiKeys: 10_000,
+  usagePlans: 300,
   usagePlansPerKey: 10,
   methodThrottles: 20,
   domainNames: 120,

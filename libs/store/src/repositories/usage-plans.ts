@@ -44,6 +44,9 @@ export class PrismaApiKeys extends PrismaRepository<string, ApiKey, rows.ApiKey>
     };
     return this.pageBy(where, 'position', 'desc', request);
   }
+  async count() {
+    return (await this.rows()).count({ where: this.owned({}) });
+  }
   async findByValue(value: string) {
     const valueDigest = this.scope.sealer.digest(value, this.scope.tenant);
     const row = await (await this.rows()).findFirst({ where: this.owned({ valueDigest }) });
@@ -72,6 +75,9 @@ export class PrismaUsagePlans extends PrismaRepository<string, UsagePlan, rows.U
   page(filter: { apiKeyId?: string }, request: PageRequest) {
     const where = filter.apiKeyId === undefined ? {} : { keys: { some: { apiKeyId: columnText(filter.apiKeyId) } } };
     return this.pageBy(where, 'position', 'asc', request);
+  }
+  async count() {
+    return (await this.rows()).count({ where: this.owned({}) });
   }
   usingStage(apiId: string, stageName: string) {
     return this.list({ stageKeys: { has: columnText(`${apiId}/${stageName}`) } }, { position: 'asc' });

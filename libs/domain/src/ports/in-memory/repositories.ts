@@ -422,6 +422,9 @@ export class InMemoryApiKeys extends InMemoryRepository<string, ApiKey> implemen
     );
     return pageOf(rows, (key) => ageText(key.createdAtMs, key.id), 'descending', request);
   }
+  async count() {
+    return this.rows.where(() => true).length;
+  }
   async findByValue(value: string) {
     return copyOf(this.rows.where((key) => key.value.reveal() === value)[0] ?? null);
   }
@@ -447,6 +450,9 @@ export class InMemoryUsagePlans extends InMemoryRepository<string, UsagePlan> im
     const holds = (plan: UsagePlan) =>
       apiKeyId === undefined || this.tables.usagePlanKeys.get(keyText(plan.id, apiKeyId)) !== null;
     return pageOf(this.rows.where(holds), age, 'ascending', request);
+  }
+  async count() {
+    return this.rows.where(() => true).length;
   }
   async usingStage(apiId: string, stageName: string) {
     const rows = this.rows.where((plan) =>
