@@ -32,6 +32,7 @@ beforeAll(async () => {
     build: {
       ssr: 'src/main.ts',
       outDir: path.dirname(MAIN),
+      emptyOutDir: false, // other projects' specs run what was built there
       rolldownOptions: { output: { entryFileNames: path.basename(MAIN) } },
     },
   });

@@ -134,6 +134,22 @@ async function startGroup<T>(build: (start: Start, folder: string) => Promise<T>
   const { file, engine } = await findRedisProgram();
   if (file === null) throw new Error('a group of Redis servers needs redis-server or valkey-server on the PATH');
   sayEngine(engine);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnce(build, file);
+    } catch (cause) {
+      // A port that was free may be somebody else's by the time a server asks for it.
+      if (attempt === STARTS_MAX || !(cause as Error).message.includes('Address already in use')) throw cause;
+    }
+  }
+}
+
+const STARTS_MAX = 3;
+
+async function startOnce<T>(
+  build: (start: Start, folder: string) => Promise<T>,
+  file: string,
+): Promise<T & Omit<TestRedisGroup, 'url'>> {
   const folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-redis-'));
   const started: RedisProcess[] = [];
   const stop = async () => {
