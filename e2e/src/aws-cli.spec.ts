@@ -98,7 +98,7 @@ test('an unknown id is the error an AWS user expects', async () => {
 });
 
 test('an operation that is not there yet says so by name', async () => {
-  await expect(aws('apigateway', 'get-vpc-links')).rejects.toThrow('GetVpcLinks');
+  await expect(aws('apigatewayv2', 'get-apis')).rejects.toThrow('The operation GetApis is not available');
 });
 
 async function usersZip(): Promise<string> {
