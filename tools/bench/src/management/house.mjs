@@ -3,12 +3,9 @@
 // Core 0 has the control plane alone; core 1 PostgreSQL and the callers.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { EmbeddedPostgres } from '@gatehouse/embedded-postgres';
-import pg from 'pg';
-import { pin, processTree } from '../proc.mjs';
+import { startPostgres } from '../postgres.mjs';
 import { answers, freePorts } from '../servers.mjs';
 
 export const PLANE_CORE = 0;
@@ -22,21 +19,8 @@ const hex = () => randomBytes(32).toString('hex');
  * database, and the process ids of both servers.
  */
 export async function startHouse({ root, servers, folder, tenantCount, closing }) {
-  chmodSync(folder, 0o755); // PostgreSQL may run as another user
   const [postgresPort, adminPort, grpcPort] = await freePorts(3);
-  const postgres = new EmbeddedPostgres({
-    directory: path.join(folder, 'postgres'),
-    logFile: path.join(folder, 'postgres.log'),
-    port: postgresPort,
-    password: randomBytes(12).toString('hex'),
-    database: 'gatehouse',
-  });
-  closing.push(() => postgres.stop());
-  await postgres.start();
-  const database = new pg.Pool({ connectionString: postgres.url, max: 2 });
-  closing.push(() => database.end());
-  const postgresPid = Number(readFileSync(path.join(folder, 'postgres/postmaster.pid'), 'latin1').split('\n')[0]);
-  for (const pid of processTree(postgresPid)) pin(pid, CALLING_CORE);
+  const postgres = await startPostgres({ folder, port: postgresPort, core: CALLING_CORE, closing });
 
   const operatorToken = hex();
   const environment = {
@@ -68,5 +52,5 @@ export async function startHouse({ root, servers, folder, tenantCount, closing }
   const endpoint = `http://127.0.0.1:${adminPort}`;
   // Without nodes a control plane is not ready, and need not be.
   await answers({ url: `${endpoint}/healthz` }, plane, READY_DEADLINE_MS);
-  return { endpoint, operatorToken, tenants, database, planePid: plane.child.pid, postgresPid };
+  return { endpoint, operatorToken, tenants, database: postgres.database, planePid: plane.child.pid, postgresPid: postgres.pid };
 }

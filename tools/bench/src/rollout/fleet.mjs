@@ -3,13 +3,12 @@
 // Core 0 has what serves requests (nodes, backend, load), core 1 what changes them (control planes, PostgreSQL, this process): in a real
 // fleet they are on different machines, and what a change costs a request is what the node does because of it.
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { APIGatewayClient } from '@aws-sdk/client-api-gateway';
-import { EmbeddedPostgres } from '@gatehouse/embedded-postgres';
-import pg from 'pg';
 import { NODE_OPTIONS } from '../node-options.mjs';
-import { cpuUs, pin, processTree } from '../proc.mjs';
+import { cpuUs, processTree } from '../proc.mjs';
+import { startPostgres } from '../postgres.mjs';
 import { answers, freePorts } from '../servers.mjs';
 import { Watched } from './watched.mjs';
 
@@ -23,21 +22,8 @@ const REGION = 'us-east-1';
  * Returns the nodes' ports, a client per control plane, the database, and the processes whose memory and CPU time are watched.
  */
 export async function startFleet({ root, servers, folder, nodeCount, controlPlaneCount, ending, closing }) {
-  chmodSync(folder, 0o755); // PostgreSQL may run as another user
   const [postgresPort, upstreamPort] = await freePorts(2);
-  const postgres = new EmbeddedPostgres({
-    directory: path.join(folder, 'postgres'),
-    logFile: path.join(folder, 'postgres.log'),
-    port: postgresPort,
-    password: randomBytes(12).toString('hex'),
-    database: 'gatehouse',
-  });
-  closing.push(() => postgres.stop());
-  await postgres.start();
-  const database = new pg.Pool({ connectionString: postgres.url, max: 2 });
-  closing.push(() => database.end());
-  const postgresPid = Number(readFileSync(path.join(folder, 'postgres/postmaster.pid'), 'latin1').split('\n')[0]);
-  pinAll(postgresPid, CHANGING_CORE);
+  const postgres = await startPostgres({ folder, port: postgresPort, core: CHANGING_CORE, closing });
   const watched = [];
   ending.push(() => watched.forEach((process) => process.close()));
   const fleet = { root, servers, folder, watched };
@@ -49,15 +35,11 @@ export async function startFleet({ root, servers, folder, nodeCount, controlPlan
   const nodePorts = [];
   for (let index = 0; index < nodeCount; index++) nodePorts.push(await startNode(fleet, index, secrets, planes));
   const clients = planes.map(({ adminPort }) => clientOf(adminPort, tenant));
-  const counted = [...watched, { name: 'PostgreSQL', cpuUs: () => cpuUs(processTree(postgresPid)) }];
-  return { nodePorts, clients, database, upstreamUrl: `http://127.0.0.1:${upstreamPort}`, watched, counted };
+  const counted = [...watched, { name: 'PostgreSQL', cpuUs: () => cpuUs(processTree(postgres.pid)) }];
+  return { nodePorts, clients, database: postgres.database, upstreamUrl: `http://127.0.0.1:${upstreamPort}`, watched, counted };
 }
 
 const hex = () => randomBytes(32).toString('hex');
-
-function pinAll(rootPid, core) {
-  for (const pid of processTree(rootPid)) pin(pid, core);
-}
 
 async function prepare({ root, servers }, secrets) {
   const tenant = { accessKeyId: 'AKIABENCHROLLOUT', secretAccessKey: hex() };
