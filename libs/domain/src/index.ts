@@ -305,6 +305,7 @@ export { readDocumentation, readOpenApi } from './openapi/read-document.js';
 export {
   assemble,
   assembleDocumentation,
+  NO_API_STATE,
   Refusals,
   type ApiState,
   type AssembleOptions,

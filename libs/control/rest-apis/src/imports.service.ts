@@ -5,6 +5,7 @@ import {
   checkRoom,
   invalidDocument,
   newRestApi,
+  NO_API_STATE,
   noSuchVpcLink,
   readDocumentation,
   readOpenApi,
@@ -69,7 +70,7 @@ export class Imports {
       const endpointTypes = options.endpointTypes ?? document.settings.endpointConfiguration?.types;
       const api = withImportedSettings(bare, document, { ...options, endpointTypes, quotas });
       const root = { apiId: id, id: rootResourceId, parentId: null, pathPart: null, path: '/' };
-      const present: ApiState = { ...NOTHING, resources: [root] };
+      const present: ApiState = { ...NO_API_STATE, resources: [root] };
       await tx.restApis.insert(api);
       await tx.resources.insert(root);
       return { api, warnings: await this.#write(tx, document, present, options, quotas) };
@@ -146,16 +147,6 @@ export class Imports {
 }
 
 const UNREADABLE = (): Error => badRequest('Unable to build importer with provided input.');
-
-const NOTHING: ApiState = {
-  resources: [],
-  methods: [],
-  models: [],
-  requestValidators: [],
-  authorizers: [],
-  gatewayResponses: [],
-  documentationParts: [],
-};
 
 function freshPartId(ids: IdSource, taken: Set<string>): string {
   for (;;) {

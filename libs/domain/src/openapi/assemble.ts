@@ -70,7 +70,7 @@ class Assembly {
     this.#refusals = new Refusals(document.errors);
     this.#warnings = [...document.warnings];
     const { documentationParts } = present;
-    this.#kept = options.mode === 'merge' ? present : { ...NOTHING, resources: root, documentationParts };
+    this.#kept = options.mode === 'merge' ? present : { ...NO_API_STATE, resources: root, documentationParts };
     this.#takenIds = new Set([present.resources, ...partLists(present)].flat().map(({ id }) => id));
   }
 
@@ -308,7 +308,8 @@ function shortened(messages: readonly string[]): readonly string[] {
   return [...messages.slice(0, SHOWN_MAX), `and ${messages.length - SHOWN_MAX} more`];
 }
 
-const NOTHING: ApiState = {
+/** Of an API that has nothing yet. */
+export const NO_API_STATE: ApiState = {
   resources: [],
   methods: [],
   models: [],
