@@ -451,8 +451,38 @@ sweep(
   ],
 );
 
+async function importedCertificate(id: string, names: readonly string[]): Promise<string> {
+  const { cert: certificate, key: privateKey } = makeServerCertificate(names);
+  const body = JSON.stringify({ certificate, privateKey });
+  const { text } = await tenant.send({ method: 'PUT', path: `/admin/v1/certificates/${id}`, body });
+  return (JSON.parse(text) as { arn: string }).arn;
+}
+
 sweep(
-  'DomainName and BasePathMapping',
+  'DomainName',
+  async () => {
+    const domainName = `swept-${randomBytes(4).toString('hex')}.example.com`;
+    const [first, second] = [await importedCertificate('first', [domainName]), await importedCertificate('second', [domainName])];
+    const endpointConfiguration = { types: ['REGIONAL' as const] };
+    await api.createDomainName({ domainName, regionalCertificateArn: first, endpointConfiguration });
+    return {
+      update: (patchOperations) => api.updateDomainName({ domainName, patchOperations }),
+      read: () => api.getDomainName({ domainName }),
+      ids: { second },
+    };
+  },
+  [
+    ['/regionalCertificateArn', 'Rad', 'second'],
+    ['/regionalCertificateName', 'Rad', 'pets'],
+    ['/securityPolicy', 'R', 'TLS_1_2'],
+    ['/endpointConfiguration/ipAddressType', 'R', 'dualstack'],
+    ['/routingMode', 'R', 'BASE_PATH_MAPPING_ONLY'],
+    ['/domainName', '', 'other.example.com'],
+  ],
+);
+
+sweep(
+  'BasePathMapping',
   async () => {
     const { restApiId } = await createMockApi(api);
     await api.createDeployment({ restApiId, stageName: 'dev' });
