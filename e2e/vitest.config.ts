@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { reporters, secondTries } from '../vitest.base.ts';
 
 /** The product as a user gets it: a clean clone, the README's commands, real processes. One file after the other: they share the machine. */
 export default defineConfig({
@@ -8,6 +9,8 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 300_000,
+    retry: secondTries,
+    reporters,
   },
   ssr: { resolve: { conditions: ['@gatehouse/source'] } },
 });

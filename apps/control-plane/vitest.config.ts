@@ -8,6 +8,6 @@ const calls = path.resolve(import.meta.dirname, 'node_modules/.recorded-calls');
 export default mergeConfig(base, {
   test: {
     env: { GATEHOUSE_RECORD_CALLS: calls },
-    reporters: ['default', [path.resolve(import.meta.dirname, 'src/conformance/coverage.reporter.ts'), calls]],
+    reporters: [[path.resolve(import.meta.dirname, 'src/conformance/coverage.reporter.ts'), calls]],
   },
 });

@@ -60,10 +60,11 @@ for (const [how, from] of [
       try {
         const before = await noteAll(book, `before-${how}`);
         await untilReplicated(master);
-        expect(lostCount).toBe(0);
+        // A pair that has just changed places may still close connections: what counts is what the kill does.
+        const lostBefore = lostCount;
         if (how === 'killed') {
           await master.kill();
-          await expect.poll(() => lostCount).toBeGreaterThan(0);
+          await expect.poll(() => lostCount).toBeGreaterThan(lostBefore);
         } else master.pause();
         await expect(book.ping(), 'not after the failover').rejects.toThrow();
 
