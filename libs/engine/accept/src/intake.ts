@@ -7,11 +7,13 @@
  */
 import {
   lastHeader,
+  noteReceived,
   startProgram,
   untilOver,
   type Exchange,
   type FaultKind,
   type FaultResponder,
+  type JournalKeeper,
   type LinkedStage,
 } from '@gatehouse/engine-exchange';
 import { BUILT_IN_FAULTS, FAULTS } from '@gatehouse/engine-faults';
@@ -29,6 +31,8 @@ export interface IntakeOptions {
   readonly baseDomain: string;
   /** Absent: traces of callers pass through untouched. */
   readonly tracing?: Tracing | null;
+  /** Absent: of no request is a journal kept. */
+  readonly journalKeeper?: JournalKeeper | null;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -39,11 +43,13 @@ export class Intake {
   private readonly baseSuffix: string;
   private readonly random = new Randomness();
   private readonly tracing: Tracing | null;
+  private readonly journalKeeper: JournalKeeper | null;
   private readonly knownHosts = new Map<string, string | null>();
 
   constructor(private readonly options: IntakeOptions) {
     this.baseSuffix = `.${options.baseDomain.toLowerCase()}`;
     this.tracing = options.tracing ?? null;
+    this.journalKeeper = options.journalKeeper ?? null;
   }
 
   /** Ids, trace header, times. `x.requestHeaders` must be there. `url` for the record; a stage's path replaces it. */
@@ -88,10 +94,10 @@ export class Intake {
     x.basePath = target.basePath;
     x.world = world;
     const found = this.options.worlds.stage(world, target.apiId, target.stage);
-    if (!(found instanceof Promise)) return startInStage(x, target, found);
+    if (!(found instanceof Promise)) return startInStage(x, target, found, this.journalKeeper);
     void found.then(
       (stage) => {
-        if (startInStage(x, target, stage)) x.onOver!();
+        if (startInStage(x, target, stage, this.journalKeeper)) x.onOver!();
       },
       (bug: unknown) => {
         renderBug(x, bug);
@@ -130,7 +136,7 @@ function identityOf({ requestBlock, requestHeaders }: Exchange): Identity {
   return (requestBlock.identity ??= new Identity(requestHeaders)) as Identity;
 }
 
-function startInStage(x: Exchange, target: Target, stage: LinkedStage | string): boolean {
+function startInStage(x: Exchange, target: Target, stage: LinkedStage | string, keeper: JournalKeeper | null): boolean {
   if (stage === 'REFUSED') return refused(x, FAULTS.API_CONFIGURATION_ERROR, 'linking the stage');
   if (typeof stage === 'string') return refused(x, FAULTS.UNKNOWN_HOST, 'looking for a stage');
   const { region, disableExecuteApiEndpoint } = stage.snapshot;
@@ -140,8 +146,14 @@ function startInStage(x: Exchange, target: Target, stage: LinkedStage | string):
     return refused(x, FAULTS.UNKNOWN_HOST, 'looking for an API of the region');
   x.stage = stage;
   x.route = stage.match(x);
+  if (keeper !== null) openJournal(x, keeper);
   if (x.route === null) return refused(x, FAULTS.MISSING_AUTHENTICATION_TOKEN, 'looking for a route', stage.faults);
   return startProgram(x.route.program, x);
+}
+
+function openJournal(x: Exchange, keeper: JournalKeeper): void {
+  x.journal = keeper(x);
+  if (x.journal !== null) noteReceived(x.journal, x);
 }
 
 function refused(x: Exchange, kind: FaultKind, doing: string, faults?: FaultResponder): true {

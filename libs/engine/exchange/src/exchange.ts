@@ -10,12 +10,20 @@ import type { RequestBody, ResponseBody } from './body.js';
 import type { CallerPresence, UpstreamAnswer, UpstreamRequest } from './connector.js';
 import type { FaultKind } from './fault.js';
 import type { HeaderBlock } from './header-block.js';
+import type { RequestJournal } from './journal.js';
 import type { RawHeaders } from './headers.js';
 import type { Program } from './program.js';
 import { parseQuery } from './query.js';
 import type { RequestTrace } from './trace.js';
 import { FAULT, type Verdict } from './verdict.js';
 import type { LinkedRoute, LinkedStage, UsagePlanView, WorldView } from './views.js';
+
+/** Nobody was asked who calls. */
+export const AUTHORIZER_NONE = 0;
+/** An earlier decision was used. */
+export const AUTHORIZER_KEPT = 1;
+/** The authorizer was asked for this request. */
+export const AUTHORIZER_ASKED = 2;
 
 /** Nobody may add to it. */
 const NO_HEADERS = Object.freeze([]) as unknown as RawHeaders;
@@ -69,6 +77,8 @@ export class Exchange implements CallerPresence {
   traceId = '';
   /** `null` unless this node traces. */
   trace: RequestTrace | null = null;
+  /** `null` unless somebody wants to know what the steps do. */
+  journal: RequestJournal | null = null;
   requestBody: RequestBody | null = null;
   /** The caller said `TE: trailers`. */
   takesTrailers = false;
@@ -88,12 +98,16 @@ export class Exchange implements CallerPresence {
   program: Program | null = null;
   stepIndex = 0;
   isRequestHalf = true;
+  /** How many steps of the request half ran, once it is over. */
+  requestStepsRun = 0;
   /** What follows a program that was not over at once. */
   onOver: (() => void) | null = null;
 
   // Who calls.
   /** Set before its policy is judged: gateway responses may speak of it. */
   authorizer: AuthorizedCaller | null = null;
+  /** Where the decision came from: one of the numbers below. */
+  authorizerSource: number = AUTHORIZER_NONE;
   /** Of the call of the authorizer; 0 for a decision that was kept. */
   authorizerLatencyMs = 0;
   apiKey: ApiKeyEntry | null = null;
@@ -199,6 +213,7 @@ export class Exchange implements CallerPresence {
     this.requestBlock = null;
     this.traceId = '';
     this.trace = null;
+    this.journal = null;
     this.requestBody = null;
     this.takesTrailers = false;
     this.bodyLimitBytes = Number.POSITIVE_INFINITY;
@@ -210,8 +225,10 @@ export class Exchange implements CallerPresence {
     this.program = null;
     this.stepIndex = 0;
     this.isRequestHalf = true;
+    this.requestStepsRun = 0;
     this.onOver = null;
     this.authorizer = null;
+    this.authorizerSource = AUTHORIZER_NONE;
     this.authorizerLatencyMs = 0;
     this.apiKey = null;
     this.apiKeyValue = null;

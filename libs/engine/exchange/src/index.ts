@@ -9,7 +9,15 @@ export {
   type UpstreamRequest,
 } from './connector.js';
 export { authorizerVariables, clfTime, contextVariable, domainPrefix, type ContextVariable } from './context-variables.js';
-export { Exchange, ExchangePool, type AuthorizedCaller, type ResponseOverrides } from './exchange.js';
+export {
+  AUTHORIZER_ASKED,
+  AUTHORIZER_KEPT,
+  AUTHORIZER_NONE,
+  Exchange,
+  ExchangePool,
+  type AuthorizedCaller,
+  type ResponseOverrides,
+} from './exchange.js';
 export type { FaultKind } from './fault.js';
 export { HeaderBlock } from './header-block.js';
 export {
@@ -25,6 +33,16 @@ export {
   setHeader,
   type RawHeaders,
 } from './headers.js';
+export {
+  noteCall,
+  noteOutcome,
+  noteReceived,
+  RequestJournal,
+  type CallTarget,
+  type JournalEntry,
+  type JournalEvent,
+  type JournalKeeper,
+} from './journal.js';
 export { InvalidBody } from './invalid-body.js';
 export {
   LinkRefusal,
@@ -38,9 +56,12 @@ export {
   type RouteSettings,
   type Step,
   type StepFactory,
+  type StepNames,
 } from './program.js';
 export { queryValues } from './query.js';
 export { compileSource, rawPathParam, type Source } from './sources.js';
+export { TemplateFailure } from './template-failure.js';
+export { PolicyDenial } from './policy-denial.js';
 export { CONTINUE, FAULT, PENDING, RESPOND, type Verdict } from './verdict.js';
 export type { DomainNameView, LinkedRoute, LinkedStage, MappedPath, RequestMetrics, UsagePlanView, WorldView } from './views.js';
 export type { RequestTrace } from './trace.js';

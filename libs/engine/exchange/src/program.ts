@@ -39,6 +39,12 @@ export function settleProgram(x: Exchange): void {
   x.program?.faults.settle?.(x);
 }
 
+/** Names of the steps, in their order. */
+export interface StepNames {
+  readonly request: readonly string[];
+  readonly response: readonly string[];
+}
+
 /** One route, linked: two halves and what becomes of faults. Frozen. */
 export interface Program {
   readonly requestSteps: readonly Step[];
@@ -48,6 +54,8 @@ export interface Program {
   readonly faults: FaultResponder;
   /** What a step that throws ends in. */
   readonly bugFault: FaultKind;
+  /** For whoever explains what it did; programs with the same steps share it. */
+  readonly stepNames?: StepNames;
 }
 
 /**
@@ -88,6 +96,7 @@ function goOn(program: Program, x: Exchange, verdict: Verdict): boolean {
         if (isWaiting(x, next)) return false;
         last = next;
       }
+      x.requestStepsRun = x.stepIndex;
       if (last !== FAULT) {
         x.isRequestHalf = false;
         x.stepIndex = 0;

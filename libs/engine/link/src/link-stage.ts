@@ -20,6 +20,7 @@ import {
   type RequestMetrics,
   type RouteSettings,
   type Step,
+  type StepNames,
 } from '@gatehouse/engine-exchange';
 import { FAULTS, linkFaults } from '@gatehouse/engine-faults';
 import { buildRouter, type Router } from '@gatehouse/engine-router';
@@ -150,19 +151,22 @@ function linkProgram(settings: RouteSettings, faults: FaultResponder, bindings: 
   const { connector, responseSteps, responseBody } = linkIntegration(settings, settings.route.integration, bindings, false);
   const settle = settleUsage(bindings.limits)(settings);
   const requestBody = bodyToCheck(settings, request.body);
+  const requestHalf = present([
+    ['limit body', limitBody(settings)],
+    ['authorize', authorize(bindings)(settings)],
+    ['identify key', identifyKey(settings)],
+    ['throttle', throttle(bindings.limits)(settings)],
+    ['check parameters', checkParameters(settings)],
+    ['read body', readBody(requestBody)],
+    ['check body', checkBody(settings)],
+    ['map request', request.step],
+    ['integrate', connector === null ? null : integrate(connector)],
+  ]);
+  const responseHalf = present([['settle usage', settle], ...responseSteps]);
   return freeze({
-    requestSteps: [
-      limitBody(settings),
-      authorize(bindings)(settings),
-      identifyKey(settings),
-      throttle(bindings.limits)(settings),
-      checkParameters(settings),
-      readBody(requestBody),
-      checkBody(settings),
-      request.step,
-      connector === null ? null : integrate(connector),
-    ].filter((step) => step !== null),
-    responseSteps: settle === null ? responseSteps : [settle, ...responseSteps],
+    requestSteps: requestHalf.steps,
+    responseSteps: responseHalf.steps,
+    stepNames: sharedNames(requestHalf.names, responseHalf.names),
     requestBody,
     responseBody,
     faults: settlingFaults(settle, faults),
@@ -170,10 +174,30 @@ function linkProgram(settings: RouteSettings, faults: FaultResponder, bindings: 
   });
 }
 
+type NamedStep = readonly [name: string, step: Step | null];
+
+function present(steps: readonly NamedStep[]): { readonly names: readonly string[]; readonly steps: readonly Step[] } {
+  const own = steps.filter(([, step]) => step !== null);
+  return { names: own.map(([name]) => name), steps: own.map(([, step]) => step!) };
+}
+
+/** A node links a million routes, and they have few different lists of steps. */
+const knownNames = new Map<string, StepNames>();
+
+function sharedNames(request: readonly string[], response: readonly string[]): StepNames {
+  const text = `${request.join()};${response.join()}`;
+  let names = knownNames.get(text);
+  if (names === undefined) {
+    names = Object.freeze({ request: Object.freeze(request.slice()), response: Object.freeze(response.slice()) });
+    knownNames.set(text, names);
+  }
+  return names;
+}
+
 interface LinkedIntegration {
   /** `null` when no backend is called. */
   readonly connector: Connector | null;
-  readonly responseSteps: readonly Step[];
+  readonly responseSteps: readonly NamedStep[];
   readonly responseBody: BodyMode;
 }
 
@@ -187,28 +211,34 @@ function linkIntegration(
     case 'HTTP_PROXY':
       return {
         connector: integration.insecureSkipVerification ? bindings.insecureHttp : bindings.http,
-        responseSteps: [mapProxyResponse],
+        responseSteps: [['map response', mapProxyResponse]],
         responseBody: STREAM_BODY,
       };
     case 'HTTP': {
       const mapping = mapResponse(integration.responses, settings, true, isVelocity);
       return {
         connector: integration.insecureSkipVerification ? bindings.insecureHttp : bindings.http,
-        responseSteps: [selectResponse(integration.responses), mapping.step],
+        responseSteps: [
+          ['select response', selectResponse(integration.responses)],
+          ['map response', mapping.step],
+        ],
         responseBody: mapping.body,
       };
     }
     case 'AWS_PROXY':
       return {
         connector: bindings.functions,
-        responseSteps: [mapFunctionResponse(settings)],
+        responseSteps: [['map response', mapFunctionResponse(settings)]],
         responseBody: { type: 'buffer', reason: 'a proxy reply is one JSON document' },
       };
     case 'MOCK': {
       const mapping = mapResponse(integration.responses, settings, false, isVelocity);
       return {
         connector: null,
-        responseSteps: [selectResponse(integration.responses), mapping.step],
+        responseSteps: [
+          ['select response', selectResponse(integration.responses)],
+          ['map response', mapping.step],
+        ],
         responseBody: mapping.body,
       };
     }
@@ -221,12 +251,15 @@ function linkIntegration(
   }
 }
 
+const REFUSING: StepNames = Object.freeze({ request: Object.freeze(['link the route']), response: Object.freeze([]) });
+
 /** Names nothing to the caller; the reason is in the log. */
 function refusingProgram(reason: string, faults: FaultResponder): Program {
   const doing = `linking the route: ${reason}`;
   return freeze({
     requestSteps: [(x) => x.fail(FAULTS.API_CONFIGURATION_ERROR, null, doing)],
     responseSteps: [],
+    stepNames: REFUSING,
     requestBody: STREAM_BODY,
     responseBody: STREAM_BODY,
     faults,

@@ -287,6 +287,10 @@ test('programs and stages are frozen', () => {
   x.resourcePath = '/';
   const { program } = stage.match(x)!;
   expect([stage, program, program.requestSteps, program.responseSteps].every(Object.isFrozen)).toBe(true);
+  expect([program.stepNames!.request.length, program.stepNames!.response.length]).toEqual([
+    program.requestSteps.length,
+    program.responseSteps.length,
+  ]);
 });
 
 // Keys and plans

@@ -27,6 +27,7 @@ export const identifyKey: StepFactory = ({ stage, route }) => {
       x.apiKey = key;
       x.apiKeyValue = value;
       x.usagePlan = plan;
+      x.journal?.note({ type: 'KEY_IDENTIFIED', apiKeyId: key.apiKeyId, usagePlanId });
       return CONTINUE;
     }
     return x.fail(FAULTS.INVALID_API_KEY, null, "looking for a plan of the key's that covers the stage");

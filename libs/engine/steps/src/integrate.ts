@@ -3,6 +3,8 @@ import { performance } from 'node:perf_hooks';
 import {
   BodyTooLarge,
   CONTINUE,
+  noteCall,
+  noteOutcome,
   PENDING,
   proceed,
   type Connector,
@@ -21,12 +23,14 @@ export function integrate(connector: Connector): Step {
   if (connector.start !== undefined) {
     return (x) => {
       x.integrationStartedAtMs = performance.now();
+      if (x.journal !== null) noteCall(x.journal, 'backend', x.upstreamRequest!);
       connector.start!(x.upstreamRequest!, x, x.integrationStartedAtMs, settledLater);
       return PENDING;
     };
   }
   return async (x) => {
     x.integrationStartedAtMs = performance.now();
+    if (x.journal !== null) noteCall(x.journal, 'backend', x.upstreamRequest!);
     return settled(await connector.call(x.upstreamRequest!, x), x);
   };
 }
@@ -37,6 +41,7 @@ function settledLater(outcome: UpstreamAnswer | UpstreamFailure, x: Exchange): v
 
 function settled(outcome: UpstreamAnswer | UpstreamFailure, x: Exchange): Verdict {
   x.integrationLatencyMs = performance.now() - x.integrationStartedAtMs;
+  if (x.journal !== null) noteOutcome(x.journal, 'backend', outcome, x.integrationLatencyMs);
   if ('failure' in outcome) return failed(x, outcome);
   x.upstreamAnswer = outcome;
   return CONTINUE;

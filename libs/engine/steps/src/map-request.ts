@@ -20,6 +20,7 @@ import {
   headerText,
   isHeaderToken,
   STREAM_BODY,
+  TemplateFailure,
   type BodyMode,
   type Exchange,
   type HeaderBlock,
@@ -110,8 +111,9 @@ function mapHttpRequest({ stage }: RouteSettings, integration: HttpIntegrationSn
       const headers = ownHeaders(x, stage.apiId);
       if (template === PASSTHROUGH) return finishCall(call, x, null, headers, '', body, requestBody(x, headers));
       if (!(template instanceof VelocityTemplate)) return finishCall(call, x, null, headers, '', body, () => sentText(template));
-      const rendered = template.render(x, x.bufferedBody);
-      if (rendered instanceof Error) return x.fail(FAULTS.API_CONFIGURATION_ERROR, rendered, 'rendering the request template');
+      const rendered = template.render(x, x.bufferedBody, 'request');
+      if (rendered instanceof TemplateFailure)
+        return x.fail(FAULTS.API_CONFIGURATION_ERROR, rendered, 'rendering the request template');
       x.responseOverrides = rendered.overrides;
       const text = utf8(rendered.text);
       return finishCall(call, x, null, headers, '', body, () => sentText(text), rendered.overrides);
@@ -280,8 +282,8 @@ function mapFunctionRequest(settings: RouteSettings, integration: FunctionProxyI
 const MOCK_BODY: BodyMode = { type: 'buffer', reason: 'without a template a mock takes its status from the body' };
 
 function mapMockRequest(integration: MockIntegrationSnapshot, isVelocity: boolean): RequestMapping {
-  const prepare = (text: string): UpstreamAnswer | VelocityTemplate | null =>
-    isVelocity && !isLiteralTemplate(text) ? new VelocityTemplate(text) : mockAnswer(text);
+  const prepare = (text: string, type: string): UpstreamAnswer | VelocityTemplate | null =>
+    isVelocity && !isLiteralTemplate(text) ? new VelocityTemplate(text, type) : mockAnswer(text);
   const choose = compileRequestTemplates(integration.requestTemplates, integration.passthroughBehavior, prepare);
   return {
     body: MOCK_BODY,
@@ -289,8 +291,9 @@ function mapMockRequest(integration: MockIntegrationSnapshot, isVelocity: boolea
       const template = choose(x);
       if (template === UNSUPPORTED) return x.fail(FAULTS.UNSUPPORTED_MEDIA_TYPE, null, 'choosing a request template');
       if (template instanceof VelocityTemplate) {
-        const rendered = template.render(x, x.bufferedBody);
-        if (rendered instanceof Error) return x.fail(FAULTS.API_CONFIGURATION_ERROR, rendered, 'rendering the request template');
+        const rendered = template.render(x, x.bufferedBody, 'request');
+        if (rendered instanceof TemplateFailure)
+          return x.fail(FAULTS.API_CONFIGURATION_ERROR, rendered, 'rendering the request template');
         x.responseOverrides = rendered.overrides;
         x.upstreamAnswer = mockAnswer(rendered.text);
       } else x.upstreamAnswer = template === PASSTHROUGH ? mockAnswer(x.bufferedBody!.toString('utf8')) : template;

@@ -17,6 +17,7 @@ import {
   removeHeader,
   setHeader,
   STREAM_BODY,
+  TemplateFailure,
   type BodyMode,
   type Exchange,
   type RawHeaders,
@@ -99,7 +100,8 @@ function respond(x: Exchange, response: LinkedResponse, parsed: ParsedBody | nul
   const answer = x.upstreamAnswer!;
   const template = response.template(x);
   const rendered = template === null ? null : render(x, template.content);
-  if (rendered instanceof Error) return x.fail(FAULTS.API_CONFIGURATION_ERROR, rendered, 'rendering the response template');
+  if (rendered instanceof TemplateFailure)
+    return x.fail(FAULTS.API_CONFIGURATION_ERROR, rendered, 'rendering the response template');
   const headers: RawHeaders = ['Content-Type', template?.mediaType ?? 'application/json'];
   for (const { name, source } of response.headers) {
     const value = source(x, answer, parsed);
@@ -123,11 +125,11 @@ function respond(x: Exchange, response: LinkedResponse, parsed: ParsedBody | nul
 }
 
 /** What a template prints; what it overrides goes to the exchange, in place of what the request template said. */
-function render(x: Exchange, template: BodyTemplate): Buffer | Error {
+function render(x: Exchange, template: BodyTemplate): Buffer | TemplateFailure {
   if (!(template instanceof VelocityTemplate)) return template;
   const { body } = x.upstreamAnswer!;
-  const rendered = template.render(x, Buffer.isBuffer(body) ? body : null);
-  if (rendered instanceof Error) return rendered;
+  const rendered = template.render(x, Buffer.isBuffer(body) ? body : null, 'response');
+  if (rendered instanceof TemplateFailure) return rendered;
   if (rendered.overrides !== null) x.responseOverrides = joined(x.responseOverrides, rendered.overrides);
   return Buffer.from(rendered.text, 'utf8');
 }

@@ -26,6 +26,7 @@ const hold: Step = (x) => {
 async function read(x: Exchange): Promise<Verdict> {
   try {
     x.bufferedBody = await readAll(x.requestBody!.open(x.bodyLimitBytes), x.bodyLimitBytes);
+    x.journal?.note({ type: 'BODY_READ', body: x.bufferedBody });
     return CONTINUE;
   } catch (cause) {
     return x.fail(cause instanceof BodyTooLarge ? FAULTS.REQUEST_TOO_LARGE : FAULTS.CALLER_LEFT, cause, 'reading the body');

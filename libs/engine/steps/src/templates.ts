@@ -40,7 +40,7 @@ export const UNSUPPORTED = 'unsupported';
 export function compileRequestTemplates<T extends object | null>(
   templates: StaticTemplates,
   behavior: PassthroughBehavior,
-  prepare: (text: string) => T,
+  prepare: (text: string, type: string) => T,
 ): (x: Exchange) => T | typeof PASSTHROUGH | typeof UNSUPPORTED {
   const linked = linkTemplates(templates, prepare);
   const otherwise = behavior === 'NEVER' || (behavior === 'WHEN_NO_TEMPLATES' && linked.length > 0) ? UNSUPPORTED : PASSTHROUGH;
@@ -64,9 +64,9 @@ export interface ResponseTemplate {
 /** By Accept, else JSON, else the first; `null` when there are none and the body passes through (data-plane reference §3.11). */
 export function compileResponseTemplates(
   templates: StaticTemplates,
-  prepare: (text: string) => BodyTemplate,
+  prepare: (text: string, type: string) => BodyTemplate,
 ): (x: Exchange) => ResponseTemplate | null {
-  const linked = linkTemplates(templates, (text, type): ResponseTemplate => ({ mediaType: type, content: prepare(text) }));
+  const linked = linkTemplates(templates, (text, type): ResponseTemplate => ({ mediaType: type, content: prepare(text, type) }));
   if (linked.length === 0) return noTemplate;
   const fallback = (ofType(linked, JSON_TYPE) ?? linked[0]!).content;
   if (linked.length === 1) return () => fallback;

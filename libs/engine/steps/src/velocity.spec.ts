@@ -1,6 +1,7 @@
 /** Templates with Velocity in them, as a part of a request and a response. What templates print is tested in foundation/lang. */
 import type { HttpIntegrationSnapshot, IntegrationResponseSnapshot, MockIntegrationSnapshot } from '@gatehouse/contracts';
-import { CONTINUE, Exchange, lastHeader, STREAM_BODY, type RawHeaders } from '@gatehouse/engine-exchange';
+import { CONTINUE, Exchange, lastHeader, RequestJournal, STREAM_BODY, type RawHeaders } from '@gatehouse/engine-exchange';
+import { ManualClock } from '@gatehouse/kernel';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
@@ -67,11 +68,13 @@ function request(
   template: string,
   given: Given = {},
   integration: HttpIntegrationSnapshot | MockIntegrationSnapshot = HTTP,
+  journal: RequestJournal | null = null,
 ): Exchange {
   const rendered = { ...integration, requestTemplates: { [JSON_TYPE]: template } };
   const route = routeSnapshot({ path: '/', integration: { type: 'VELOCITY', integration: rendered } });
   const { step, body } = mapRequest({ stage: stageSnapshot(), route });
   const x = exchange(given);
+  x.journal = journal;
   const bytes = Buffer.from(given.body ?? '');
   if (body.type === 'buffer') x.bufferedBody = bytes;
   else x.requestBody = { declaredBytes: bytes.length, atHand: null, open: () => Readable.from([bytes]) };
@@ -133,6 +136,22 @@ test('a template that ends with an error answers 500, and the cause names line a
     'API_CONFIGURATION_ERROR VtlRenderError: $util.parseJson: not JSON at line 2, column 8',
   );
   expect(sent("$input.json('$.a')", { body: 'no json' })).toMatch(/^API_CONFIGURATION_ERROR .*Could not parse the body as JSON/);
+});
+
+test('the cause names the template, and holds what it saw', () => {
+  const { faultCause } = request('$util.parseJson($input.body)', { body: '{' });
+  expect(faultCause).toMatchObject({ half: 'request', name: JSON_TYPE, input: Buffer.from('{'), error: { line: 1, column: 6 } });
+});
+
+test('a journal tells what went into a template and what came out; without one nothing is kept', () => {
+  const x = request('<$input.body>', { body: 'in' }, HTTP, new RequestJournal(new ManualClock(5)));
+  expect(x.journal!.entries).toEqual([
+    {
+      atMs: 5,
+      event: { type: 'TEMPLATE_RENDERED', half: 'request', name: JSON_TYPE, input: Buffer.from('in'), output: '<in>' },
+    },
+  ]);
+  expect(request('<$input.body>', { body: 'in' }).journal).toBeNull();
 });
 
 test('overrides of the request replace what is mapped', () => {

@@ -3,7 +3,14 @@
  * use: a route that nobody calls keeps only the text.
  */
 import type { StaticTemplates } from '@gatehouse/contracts';
-import { authorizerVariables, contextVariable, queryValues, rawPathParam, type Exchange } from '@gatehouse/engine-exchange';
+import {
+  authorizerVariables,
+  contextVariable,
+  queryValues,
+  rawPathParam,
+  TemplateFailure,
+  type Exchange,
+} from '@gatehouse/engine-exchange';
 import {
   isLiteralTemplate,
   MappingTemplate,
@@ -19,22 +26,29 @@ export class VelocityTemplate {
   readonly readsBody: boolean;
   private compiled: MappingTemplate | null = null;
 
-  constructor(private readonly text: string) {
+  /** `name`: the media type it is registered for. */
+  constructor(
+    private readonly text: string,
+    private readonly name = '',
+  ) {
     this.readsBody = text.includes('input') || text.includes('evaluate');
   }
 
-  /** An error names line and column; it is the owner's, not a bug. */
-  render(x: Exchange, body: Buffer | null): Rendered | VtlRenderError | VtlSyntaxError {
+  /** A failure names template, line and column; it is the owner's, not a bug. */
+  render(x: Exchange, body: Buffer | null, half: 'request' | 'response'): Rendered | TemplateFailure {
     try {
       this.compiled ??= MappingTemplate.compile(this.text, Number.POSITIVE_INFINITY);
-      return this.compiled.render({
+      const rendered = this.compiled.render({
         body: body === null ? '' : body.toString('utf8'),
         parameters: new ExchangeParameters(x),
         context: (name) => contextValue(x, name),
         stageVariables: x.stage!.snapshot.stageVariables,
       });
+      x.journal?.note({ type: 'TEMPLATE_RENDERED', half, name: this.name, input: body, output: rendered.text });
+      return rendered;
     } catch (cause) {
-      if (cause instanceof VtlRenderError || cause instanceof VtlSyntaxError) return cause;
+      if (cause instanceof VtlRenderError || cause instanceof VtlSyntaxError)
+        return new TemplateFailure(half, this.name, cause, body);
       throw cause;
     }
   }
@@ -45,8 +59,8 @@ export type BodyTemplate = Buffer | VelocityTemplate;
 const literal = (text: string): Buffer => Buffer.from(text, 'utf8');
 
 /** How the templates of an integration are prepared: as they stand, or as Velocity where they are. */
-export function bodyTemplates(isVelocity: boolean): (text: string) => BodyTemplate {
-  return isVelocity ? (text) => (isLiteralTemplate(text) ? literal(text) : new VelocityTemplate(text)) : literal;
+export function bodyTemplates(isVelocity: boolean): (text: string, type: string) => BodyTemplate {
+  return isVelocity ? (text, type) => (isLiteralTemplate(text) ? literal(text) : new VelocityTemplate(text, type)) : literal;
 }
 
 /** Whether one of them must see the body. */

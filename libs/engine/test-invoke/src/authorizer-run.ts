@@ -24,12 +24,14 @@ export interface AuthorizerRun {
 /** What AWS puts in the place of a resource. */
 const ROUTE = { resourceId: 'test-invoke-resource-id', path: '/', operationName: null };
 
+/** `x` has a journal. */
 export async function runAuthorizer(
   x: Exchange,
   stage: StageSnapshot,
   authorizerId: string,
   connectors: AuthorizerConnectors,
   log: ExecutionLog,
+  shownUri: (url: string) => string,
 ): Promise<AuthorizerRun> {
   const settings = stage.authorizers?.[authorizerId];
   if (settings === undefined) throw new Error(`the snapshot has no authorizer ${authorizerId}`);
@@ -47,7 +49,9 @@ export async function runAuthorizer(
   if (identity === null) return unauthorized(x, log);
   log.add(`Incoming identity: ${identity.map(masked).join(', ')}`);
   log.hide([...identity, ...secretsIn(x.requestHeaders)]);
-  return answered(await authorizer.ask(x, ROUTE, identity), x, log);
+  const outcome = await authorizer.ask(x, ROUTE, identity);
+  log.addCalls(x.journal!, shownUri);
+  return answered(outcome, x, log);
 }
 
 function linked<T>(link: () => T): T | LinkRefusal {

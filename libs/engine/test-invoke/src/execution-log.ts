@@ -5,7 +5,10 @@
  *   Sat Nov 21 18:00:41 UTC 2026 : Starting execution for request: {id}
  *   ...
  */
+import type { JournalEvent, RequestJournal } from '@gatehouse/engine-exchange';
 import type { Clock } from '@gatehouse/kernel';
+
+type EventOf<T extends JournalEvent['type']> = Extract<JournalEvent, { type: T }>;
 
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
@@ -30,8 +33,30 @@ export class ExecutionLog {
     this.add(`Starting ${what} for request: ${requestId}`);
   }
 
-  add(text: string): void {
-    this.lines.push(`${dateText(new Date(this.clock.nowMs()))} : ${text}`);
+  add(text: string, atMs = this.clock.nowMs()): void {
+    this.lines.push(`${dateText(new Date(atMs))} : ${text}`);
+  }
+
+  /** What a journal tells of calls; `shownUri` gives an address as AWS shows it. */
+  addCalls(journal: RequestJournal, shownUri: (url: string) => string): void {
+    for (const { atMs, event } of journal.entries) {
+      if (event.type === 'CALLED') this.addCall(event, shownUri(event.url), atMs);
+      else if (event.type === 'ANSWERED') this.addAnswer(event, atMs);
+    }
+  }
+
+  private addCall({ headers, body }: EventOf<'CALLED'>, uri: string, atMs: number): void {
+    this.add(`Endpoint request URI: ${uri}`, atMs);
+    this.add(`Endpoint request headers: ${headersText(headers)}`, atMs);
+    this.addBody('Endpoint request body after transformations', body, atMs);
+    this.add(`Sending request to ${uri}`, atMs);
+  }
+
+  private addAnswer({ target, status, latencyMs, headers, body }: EventOf<'ANSWERED'>, atMs: number): void {
+    if (target === 'authorizer') return this.addBody('Authorizer result body before parsing', body, atMs);
+    this.add(`Received response. Status: ${status}, Integration latency: ${Math.round(latencyMs)} ms`, atMs);
+    this.add(`Endpoint response headers: ${headersText(headers)}`, atMs);
+    this.addBody('Endpoint response body before transformations', body, atMs);
   }
 
   /** What a caller shows as its own: from here on, bodies that are JSON have it masked. */
@@ -39,10 +64,10 @@ export class ExecutionLog {
     for (const secret of secrets) this.hidden.set(JSON.stringify(secret), JSON.stringify(masked(secret)));
   }
 
-  addBody(what: string, body: Uint8Array | null): void {
+  addBody(what: string, body: Uint8Array | null, atMs = this.clock.nowMs()): void {
     let text = body === null ? '' : Buffer.from(body).toString('utf8');
     for (const [secret, shown] of this.hidden) text = text.replaceAll(secret, () => shown);
-    this.add(`${what}: ${cut(text, BODY_CHARS_MAX)}`);
+    this.add(`${what}: ${cut(text, BODY_CHARS_MAX)}`, atMs);
   }
 
   /** Ends with the end of a line. */

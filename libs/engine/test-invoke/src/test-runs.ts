@@ -1,6 +1,6 @@
 /**
  * TestInvokeMethod, and TestInvokeAuthorizer (`authorizer-run.ts`): one request through a draft, beside what the node serves. The route is linked by the same code as live ones and
- * run by the same steps; only the connectors are wrapped, to write down what they send and get. Nothing of it is counted, throttled or
+ * run by the same steps, which write a journal; the connectors wait for whole answers, so that they are in it. Nothing of it is counted, throttled or
  * kept: the control plane sends a snapshot in which nobody is asked for a key (control/test-invoke).
  */
 import { Buffer } from 'node:buffer';
@@ -16,8 +16,8 @@ import {
   LinkRefusal,
   mediaType,
   readAll,
+  RequestJournal,
   runProgram,
-  type Connector,
   type FaultKind,
   type LinkedRoute,
   type LinkedStage,
@@ -28,7 +28,7 @@ import { linkStage, readSnapshot, type LinkBindings } from '@gatehouse/engine-li
 import { sha256Hex, type Clock } from '@gatehouse/kernel';
 import { runAuthorizer } from './authorizer-run.js';
 import { ExecutionLog, headersText, mapText } from './execution-log.js';
-import { BODY_BYTES_MAX, LoggingConnector } from './logging-connector.js';
+import { BODY_BYTES_MAX, WholeAnswers } from './whole-answers.js';
 
 export interface TestRequest {
   /** Canonical JSON of a StageSnapshot with one route; with none and its authorizers, where one of them is asked. */
@@ -93,8 +93,9 @@ export class TestRuns {
     x.path = target.path;
     x.resourcePath = target.resourcePath;
     x.rawQuery = target.rawQuery;
-    const functions = this.loggedFunctions(snapshot, log, 'authorizer');
-    const { status, body } = await runAuthorizer(x, snapshot, authorizerId, { functions, http: this.options.bindings.http }, log);
+    const { functions, http } = this.options.bindings;
+    const connectors = { functions: new WholeAnswers(functions), http };
+    const { status, body } = await runAuthorizer(x, snapshot, authorizerId, connectors, log, shownUriOf(snapshot));
     return { status, headers: [], body, latencyMs: Math.round(performance.now() - x.startedAtMs), log: log.text };
   }
 
@@ -111,13 +112,14 @@ export class TestRuns {
     x.forwardedPort = '443';
     x.forwardedProto = 'https';
     x.world = world();
+    x.journal = new RequestJournal(clock);
     return x;
   }
 
   private async answer(x: Exchange, snapshot: StageSnapshot, request: TestRequest, log: ExecutionLog): Promise<void> {
     let stage: LinkedStage;
     try {
-      ({ stage } = linkStage(snapshot, '', this.bindingsFor(snapshot, log)));
+      ({ stage } = linkStage(snapshot, '', this.bindings()));
     } catch (cause) {
       if (!(cause instanceof LinkRefusal)) throw cause;
       return refuseRequest(x, FAULTS.API_CONFIGURATION_ERROR, `linking the stage: ${cause.message}`);
@@ -135,22 +137,18 @@ export class TestRuns {
     log.add(`Method request headers: ${headersText(x.requestHeaders)}`);
     log.addBody('Method request body before transformations', request.body);
     await runProgram(program, x);
+    log.addCalls(x.journal!, shownUriOf(snapshot));
   }
 
-  private bindingsFor(snapshot: StageSnapshot, log: ExecutionLog): LinkBindings {
-    const { limits, http, insecureHttp } = this.options.bindings;
+  private bindings(): LinkBindings {
+    const { limits, http, insecureHttp, functions } = this.options.bindings;
     return {
       limits,
       metrics: UNCOUNTED,
-      http: new LoggingConnector(http, log),
-      insecureHttp: new LoggingConnector(insecureHttp, log),
-      functions: this.loggedFunctions(snapshot, log, 'backend'),
+      http: new WholeAnswers(http),
+      insecureHttp: new WholeAnswers(insecureHttp),
+      functions: new WholeAnswers(functions),
     };
-  }
-
-  private loggedFunctions({ region }: StageSnapshot, log: ExecutionLog, asks: 'backend' | 'authorizer'): Connector {
-    const shownUri = (arn: string): string => `https://lambda.${region}.amazonaws.com/2015-03-31/functions/${arn}/invocations`;
-    return new LoggingConnector(this.options.bindings.functions, log, shownUri, asks);
   }
 
   private async result(x: Exchange, log: ExecutionLog): Promise<TestResult> {
@@ -165,6 +163,12 @@ export class TestRuns {
     log.add(`Method completed with status: ${x.status}`);
     return { status: x.status, headers, body, latencyMs: Math.round(performance.now() - x.startedAtMs), log: log.text };
   }
+}
+
+/** Functions are called by their ARN; AWS shows the address that its Lambda has. */
+function shownUriOf({ region }: StageSnapshot): (url: string) => string {
+  return (url) =>
+    url.startsWith('arn:') ? `https://lambda.${region}.amazonaws.com/2015-03-31/functions/${url}/invocations` : url;
 }
 
 function targetOf({ apiId, stage }: StageSnapshot, pathWithQuery: string): ReturnType<typeof resolveTarget> {

@@ -1,15 +1,20 @@
 import { Buffer } from 'node:buffer';
 import type { FunctionAuthorizerSnapshot, StageSnapshot } from '@gatehouse/contracts';
 import {
+  AUTHORIZER_ASKED,
+  AUTHORIZER_KEPT,
   CONTINUE,
   contextVariable,
   Exchange,
   FAULT,
   LinkRefusal,
+  RequestJournal,
   type Connector,
+  type PolicyDenial,
   type UpstreamAnswer,
   type UpstreamFailure,
 } from '@gatehouse/engine-exchange';
+import { ManualClock } from '@gatehouse/kernel';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { beforeEach, expect, test } from 'vitest';
 import { authorize } from '../index.js';
@@ -98,6 +103,32 @@ test('who is kept out is known to gateway responses', async () => {
     'me',
     'gold',
   ]);
+});
+
+test.each([
+  ['/admin', 'a statement of the policy denies it', 1],
+  ['/%61dmin', 'a statement of the policy denies it', 1],
+])('the cause of a denial names the statement: %s', async (path, text, statement) => {
+  allow('*', { Effect: 'Deny', Action: '*', Resource: '*/GET/admin' });
+  const x = request('t', path);
+  await step(stageWith())(x);
+  const denial = x.faultCause as PolicyDenial;
+  expect([String(denial), denial.findStatement()]).toEqual([text, statement]);
+});
+
+test('a journal tells what was asked, what came back, what was decided, and whence', async () => {
+  const ask = step(stageWith());
+  const asked = Object.assign(request('t'), { journal: new RequestJournal(new ManualClock(5)) });
+  await ask(asked);
+  const kept = Object.assign(request('t'), { journal: new RequestJournal(new ManualClock(5)) });
+  await ask(kept);
+  expect(asked.journal.entries.map(({ event }) => event)).toMatchObject([
+    { type: 'CALLED', target: 'authorizer', url: AUTHORIZER.functionArn },
+    { type: 'ANSWERED', target: 'authorizer', status: 200 },
+    { type: 'AUTHORIZED', authorizerId: 'a1', source: 'ASKED', principalId: 'me', isAllowed: true, reason: '' },
+  ]);
+  expect(kept.journal.entries.map(({ event }) => event)).toMatchObject([{ type: 'AUTHORIZED', source: 'KEPT' }]);
+  expect([asked.authorizerSource, kept.authorizerSource]).toEqual([AUTHORIZER_ASKED, AUTHORIZER_KEPT]);
 });
 
 test.each(['/admin', '//admin', '/admin/', '/admin//', '/%61dmin', '/adm%69n/'])(

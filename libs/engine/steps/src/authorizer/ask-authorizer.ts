@@ -5,6 +5,8 @@
 import { performance } from 'node:perf_hooks';
 import type { StageSnapshot } from '@gatehouse/contracts';
 import {
+  AUTHORIZER_ASKED,
+  AUTHORIZER_KEPT,
   CONTINUE,
   LinkRefusal,
   type Connector,
@@ -15,7 +17,7 @@ import {
 } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import { ALLOWED, DENIED } from '@gatehouse/lang';
-import { decide, type AuthorizerAnswer } from './authorizer-answer.js';
+import { decide, denialOf, type AuthorizerAnswer } from './authorizer-answer.js';
 import { Decisions } from './decisions.js';
 import { FunctionAuthorizer } from './function-authorizer.js';
 import { settingsOf } from './settings.js';
@@ -39,7 +41,7 @@ export function askAuthorizer({ stage, route }: RouteSettings, authorizerId: str
       case 'ANSWERED':
         if (key !== null) decisions.keep(key, outcome.answer, nowMs + authorizer.ttlMs);
         x.authorizerLatencyMs = Math.round(nowMs - startedAtMs);
-        return judge(x, authorizer, outcome.answer);
+        return judge(x, authorizer, outcome.answer, 'ASKED');
     }
   };
   return (x) => {
@@ -47,16 +49,26 @@ export function askAuthorizer({ stage, route }: RouteSettings, authorizerId: str
     if (identity === null) return x.fail(FAULTS.UNAUTHORIZED, null, 'looking for what identifies the caller');
     const key = authorizer.keyOf(identity);
     const known = key === null ? null : decisions.find(key, performance.now());
-    return known === null ? ask(x, identity, key) : judge(x, authorizer, known);
+    return known === null ? ask(x, identity, key) : judge(x, authorizer, known, 'KEPT');
   };
 }
 
-function judge(x: Exchange, authorizer: FunctionAuthorizer, answer: AuthorizerAnswer): Verdict {
+function judge(x: Exchange, authorizer: FunctionAuthorizer, answer: AuthorizerAnswer, source: 'KEPT' | 'ASKED'): Verdict {
   x.authorizer = answer;
-  const decision = decide(answer, x, authorizer.methodArn(x));
+  x.authorizerSource = source === 'KEPT' ? AUTHORIZER_KEPT : AUTHORIZER_ASKED;
+  const methodArn = authorizer.methodArn(x);
+  const decision = decide(answer, x, methodArn);
+  x.journal?.note({
+    type: 'AUTHORIZED',
+    authorizerId: authorizer.authorizerId,
+    source,
+    principalId: answer.principalId,
+    isAllowed: decision === ALLOWED,
+    reason: decision === ALLOWED ? '' : String(denialOf(answer, x, methodArn, decision)),
+  });
   if (decision === ALLOWED) return CONTINUE;
   const message = `${FAULTS.ACCESS_DENIED.message}${decision === DENIED ? ' with an explicit deny' : ''}`;
-  return x.fail(FAULTS.ACCESS_DENIED, null, "judging by the authorizer's policy", message);
+  return x.fail(FAULTS.ACCESS_DENIED, denialOf(answer, x, methodArn, decision), "judging by the authorizer's policy", message);
 }
 
 /** The routes of a stage share them; they live as long as the snapshot. */

@@ -4,7 +4,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import { ALLOWED, ANONYMOUS, DENIED, Policy, PolicyError, type KeyValues, type PolicyDecision } from '@gatehouse/lang';
-import { lastHeader, type AuthorizedCaller, type Exchange } from '@gatehouse/engine-exchange';
+import { lastHeader, PolicyDenial, type AuthorizedCaller, type Exchange } from '@gatehouse/engine-exchange';
 
 export interface AuthorizerAnswer extends AuthorizedCaller {
   readonly policy: Policy;
@@ -99,6 +99,18 @@ export function decide({ policy }: AuthorizerAnswer, x: Exchange, methodArn: str
   const decision = decisionOn(methodArn);
   if (decision !== ALLOWED || !methodArn.includes('%')) return decision;
   return decisionOn(decodeURIComponent(methodArn)) === DENIED ? DENIED : decision; // escapes that are none do not get this far
+}
+
+/** After `decide` said no, for whoever asks why. */
+export function denialOf(answer: AuthorizerAnswer, x: Exchange, methodArn: string, decision: PolicyDecision): PolicyDenial {
+  const { policy, policyDocument } = answer;
+  return new PolicyDenial(decision === DENIED, methodArn, policyDocument, () => {
+    const values = valuesOf(x);
+    const statementOn = (resource: string): number =>
+      policy.denyingStatement({ action: ACTION, resource, caller: ANONYMOUS, values });
+    const statement = statementOn(methodArn);
+    return statement === -1 && methodArn.includes('%') ? statementOn(decodeURIComponent(methodArn)) : statement;
+  });
 }
 
 /** API Gateway guide, "AWS condition keys that can be used in API Gateway resource policies", as far as a request has them. */

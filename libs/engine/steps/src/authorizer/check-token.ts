@@ -2,6 +2,8 @@
 import { performance } from 'node:perf_hooks';
 import type { UserPoolAuthorization } from '@gatehouse/contracts';
 import {
+  AUTHORIZER_ASKED,
+  AUTHORIZER_KEPT,
   CONTINUE,
   LinkRefusal,
   type Connector,
@@ -40,7 +42,7 @@ export function checkToken({ stage }: RouteSettings, { authorizerId, scopes }: U
         return x.fail(FAULTS.AUTHORIZER_FAILURE, null, `checking the token: ${outcome.reason}`);
       case 'KNOWN':
         if (key !== null) decisions.keep(key, outcome.caller, performance.now() + ttlMs);
-        x.authorizer = outcome.caller;
+        accept(x, authorizerId, outcome.caller, 'ASKED');
         return CONTINUE;
     }
   };
@@ -50,7 +52,14 @@ export function checkToken({ stage }: RouteSettings, { authorizerId, scopes }: U
     const key = ttlMs === 0 ? null : sha256Hex(scope + token);
     const known = key === null ? null : decisions.find(key, performance.now());
     if (known === null || x.receivedAtMs >= known.expiresAtMs) return check(x, token, key);
-    x.authorizer = known;
+    accept(x, authorizerId, known, 'KEPT');
     return CONTINUE;
   };
+}
+
+function accept(x: Exchange, authorizerId: string, caller: KnownCaller, source: 'KEPT' | 'ASKED'): void {
+  x.authorizer = caller;
+  x.authorizerSource = source === 'KEPT' ? AUTHORIZER_KEPT : AUTHORIZER_ASKED;
+  const { principalId } = caller;
+  x.journal?.note({ type: 'AUTHORIZED', authorizerId, source, principalId, isAllowed: true, reason: '' });
 }

@@ -7,10 +7,13 @@
  * Unknown means deny: whatever is neither an answer nor the word `Unauthorized` is a failure.
  */
 import { Buffer } from 'node:buffer';
+import { performance } from 'node:perf_hooks';
 import { INVOKE_HEADERS, type FunctionAuthorizerSnapshot, type StageSnapshot } from '@gatehouse/contracts';
 import {
   FunctionError,
   LinkRefusal,
+  noteCall,
+  noteOutcome,
   readAll,
   type Connector,
   type Exchange,
@@ -18,6 +21,7 @@ import {
   type FaultKind,
   type Source,
   type UpstreamFailure,
+  type UpstreamRequest,
 } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import { sha256Hex } from '@gatehouse/kernel';
@@ -53,6 +57,7 @@ export class FunctionAuthorizer {
   /** Stands before the identity in the name of a decision; another one after a flush, and for other settings. */
   private readonly scope: string;
   readonly ttlMs: number;
+  readonly authorizerId: string;
 
   /** Throws LinkRefusal. */
   constructor(private readonly options: FunctionAuthorizerOptions) {
@@ -63,6 +68,7 @@ export class FunctionAuthorizer {
     this.pattern = validationExpression === null ? null : compilePattern(validationExpression);
     this.apiArn = `arn:aws:execute-api:${stage.region}:${stage.tenant}:${stage.apiId}`;
     this.ttlMs = settings.ttlSeconds * 1000;
+    this.authorizerId = authorizerId;
     const epoch = stage.cacheEpochs?.authorizers ?? 0;
     this.scope = sha256Hex(JSON.stringify([stage.tenant, stage.apiId, stage.stage, epoch, authorizerId, settings]));
     this.invokeHeaders = [
@@ -104,22 +110,28 @@ export class FunctionAuthorizer {
   /** One call of the function; `identity` as `identify` returned it. */
   async ask(x: Exchange, route: EventRoute, identity: readonly string[]): Promise<AuthorizerOutcome> {
     const { settings, stage, functions } = this.options;
-    const answer = await functions.call(
-      {
-        httpMethod: 'POST',
-        url: settings.functionArn,
-        tenant: stage.tenant,
-        traceId: x.traceId,
-        block: null,
-        headers: [...this.invokeHeaders, ...(x.trace === null ? [] : ['traceparent', x.trace.traceparent])],
-        body: Buffer.from(JSON.stringify(this.event(x, route, identity)), 'utf8'),
-        timeoutMs: TIMEOUT_MS,
-      },
-      x,
-    );
-    if ('failure' in answer) return failed(answer);
-    const body = answer.body ?? Buffer.alloc(0);
-    return this.judge(Buffer.isBuffer(body) ? body : await readAll(body, ANSWER_BYTES_MAX));
+    const request: UpstreamRequest = {
+      httpMethod: 'POST',
+      url: settings.functionArn,
+      tenant: stage.tenant,
+      traceId: x.traceId,
+      block: null,
+      headers: [...this.invokeHeaders, ...(x.trace === null ? [] : ['traceparent', x.trace.traceparent])],
+      body: Buffer.from(JSON.stringify(this.event(x, route, identity)), 'utf8'),
+      timeoutMs: TIMEOUT_MS,
+    };
+    const { journal } = x;
+    if (journal !== null) noteCall(journal, 'authorizer', request);
+    const startedAtMs = performance.now();
+    const answer = await functions.call(request, x);
+    if ('failure' in answer) {
+      if (journal !== null) noteOutcome(journal, 'authorizer', answer, performance.now() - startedAtMs);
+      return failed(answer);
+    }
+    const given = answer.body ?? Buffer.alloc(0);
+    const body = Buffer.isBuffer(given) ? given : await readAll(given, ANSWER_BYTES_MAX);
+    if (journal !== null) noteOutcome(journal, 'authorizer', { ...answer, body }, performance.now() - startedAtMs);
+    return this.judge(body);
   }
 
   private event(x: Exchange, route: EventRoute, identity: readonly string[]): object {

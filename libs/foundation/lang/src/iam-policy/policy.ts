@@ -83,6 +83,11 @@ export class Policy {
     }
     return decision;
   }
+
+  /** Index of the statement that denies the request, for whoever has to be told; -1 when none does. */
+  denyingStatement(request: PolicyRequest): number {
+    return this.statements.findIndex(({ isDeny, holds }) => isDeny && holds(request));
+  }
 }
 
 type Members = Readonly<Record<string, unknown>>;
