@@ -13,6 +13,7 @@ import {
 import type { AccountSettings, GatewayResponse, Method, Resource, RestApiDefinition, Stage } from '@gatehouse/domain';
 import { canonicalJson } from '@gatehouse/kernel';
 import { AuthorizerCompiler } from './authorizer.js';
+import { canaryDifference, canaryWithTraffic, stageOfCanary } from './canary.js';
 import { compareText, Diagnostics, type Diagnostic } from './diagnostics.js';
 import { compileIntegration } from './integration.js';
 import { ValidationCompiler } from './validation.js';
@@ -26,11 +27,13 @@ export interface StageInput {
   readonly region: string;
   /** Of a caller's body; absent: as on AWS. */
   readonly payloadBytesMax?: number;
+  /** The deployment of the stage's canary; absent: the stage's own. */
+  readonly canary?: { readonly deploymentId: string; readonly definition: RestApiDefinition };
 }
 
 export interface CompiledStage {
   readonly snapshot: StageSnapshot;
-  /** By path, then message. */
+  /** By path, then message; those of the canary behind those of the stage's own deployment. */
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -48,6 +51,21 @@ const HEADER_PREFIX = 'gatewayresponse.header.';
 const NO_LIMIT = -1;
 
 export function compileStage(input: StageInput): CompiledStage {
+  const own = compileDeployment(input);
+  const settings = canaryWithTraffic(input.stage);
+  if (settings === null) return own;
+  const { snapshot, diagnostics } = compileDeployment({
+    ...input,
+    ...input.canary,
+    stage: stageOfCanary(input.stage, settings),
+  });
+  return {
+    snapshot: { ...own.snapshot, canary: canaryDifference(own.snapshot, snapshot, settings) },
+    diagnostics: [...own.diagnostics, ...diagnostics.map((found) => ({ ...found, path: `canary: ${found.path}` }))],
+  };
+}
+
+function compileDeployment(input: StageInput): CompiledStage {
   const { definition, stage } = input;
   const { api } = definition;
   const diagnostics = new Diagnostics();
@@ -191,9 +209,6 @@ function refusalOfAll({ definition: { api }, stage }: StageInput, diagnostics: D
   if (api.endpointConfiguration.types.includes('PRIVATE'))
     refuse('api.endpointConfiguration', 'private endpoints are not served');
   if (stage.webAclArn !== null) refuse('stage.webAclArn', 'web ACLs are not served');
-  if (stage.canarySettings !== null && stage.canarySettings.percentTraffic > 0) {
-    refuse('stage.canarySettings', 'canary releases with traffic are not served');
-  }
   return reasons[0] ?? null;
 }
 

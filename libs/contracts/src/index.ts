@@ -18,6 +18,7 @@ export {
   type ApiKeyEntry,
   type AuthorizerSnapshot,
   type BasePathMappingEntry,
+  type CanarySnapshot,
   type CertificateEntry,
   type DomainNameEntry,
   type FunctionAuthorization,

@@ -40,6 +40,28 @@ export interface StageSnapshot {
   readonly cacheEpochs?: { readonly responses: number; readonly authorizers: number };
   /** Of a caller's body. Absent: 10 MiB, as on AWS; a node of an earlier release takes no more. */
   readonly payloadBytesMax?: number;
+  /**
+   * Serves a share of the requests. A node of an earlier release does not know of it and serves all by the deployment around it, which
+   * is the one that the stage's owner trusts already (ADR 0010).
+   */
+  readonly canary?: CanarySnapshot;
+}
+
+/**
+ * A canary's own snapshot, as far as it differs from the one around it: the blob grows by what the canary changes, and one publication
+ * carries both deployments and the share.
+ */
+export interface CanarySnapshot {
+  /** Above 0, at most 100. */
+  readonly percentTraffic: number;
+  /** Whether responses that are kept for the one deployment may answer for the other, which they may only while both are the same. */
+  readonly useStageCache: boolean;
+  /** What it has else than the snapshot around it, or what that has not. */
+  readonly members: Partial<Omit<StageSnapshot, 'routes' | 'canary'>>;
+  /** Names of members that it has not. */
+  readonly absent: readonly string[];
+  /** All of its routes; a number is the index of one around it that is the same. */
+  readonly routes: readonly (RouteSnapshot | number)[];
 }
 
 /** Token bucket: refill per second (may be fractional) and capacity. */

@@ -75,6 +75,21 @@ test('a stage that is published again unchanged keeps its revision', async () =>
   expect(await publish({ ...stage, variables: { a: 'b' } })).toBe(2);
 });
 
+test('a canary with traffic is published with its own deployment, one without traffic is not', async () => {
+  const canary = { ...deployment, id: 'dep002' };
+  await store.tenants.transact(tenant, (tx) => tx.deployments.insert(canary));
+  const settings = { deploymentId: canary.id, stageVariableOverrides: { a: 'b' }, useStageCache: false };
+  const published = async (percentTraffic: number) => {
+    await publish({ ...stage, canarySettings: { ...settings, percentTraffic } });
+    return vi.mocked(compileStage).mock.settledResults.at(-1)!.value.snapshot.canary;
+  };
+  expect(await published(7)).toMatchObject({
+    percentTraffic: 7,
+    members: { deploymentId: 'dep002', stageVariables: { a: 'b' } },
+  });
+  expect(await published(0)).toBeUndefined();
+});
+
 test('errors of the compiler name every place and publish nothing; warnings do not stop it', async () => {
   const { snapshot } = compileStage({
     tenant,

@@ -12,7 +12,14 @@
  * Publishing the same content again is free: the entry keeps its revision. Only one transaction of the whole house can hold
  * the manifest, so callers take every lock they need before, and publish last.
  */
-import { compileStage, encodeSnapshot, type CompiledStage, type Diagnostic } from '@gatehouse/compiler';
+import {
+  canaryWithTraffic,
+  compileStage,
+  encodeSnapshot,
+  type CompiledStage,
+  type Diagnostic,
+  type StageInput,
+} from '@gatehouse/compiler';
 import {
   ApiError,
   AWS_QUOTAS,
@@ -38,7 +45,7 @@ async function compile(tx: TenantRepositories, stage: Stage, present?: Deploymen
   const deployment = present ?? (await tx.deployments.find({ apiId: stage.apiId, deploymentId: stage.deploymentId }));
   if (deployment === null)
     throw new Error(`stage ${stage.apiId}/${stage.stageName} points at deployment ${stage.deploymentId}, which is gone`);
-  const [account, { payloadBytes }] = await Promise.all([tx.account.read(), tx.quotas.read()]);
+  const [account, { payloadBytes }, canary] = await Promise.all([tx.account.read(), tx.quotas.read(), canaryOf(tx, stage)]);
   return compileStage({
     tenant: tx.tenant,
     definition: deployment.definition,
@@ -47,7 +54,18 @@ async function compile(tx: TenantRepositories, stage: Stage, present?: Deploymen
     account,
     region: deployment.definition.api.region,
     ...(payloadBytes !== AWS_QUOTAS.payloadBytes && { payloadBytesMax: payloadBytes }),
+    ...(canary !== null && { canary }),
   });
+}
+
+/** The deployment of the stage's canary; `null`: it has none, or the stage's own. */
+async function canaryOf(tx: TenantRepositories, stage: Stage): Promise<StageInput['canary'] | null> {
+  const deploymentId = canaryWithTraffic(stage)?.deploymentId ?? stage.deploymentId;
+  if (deploymentId === stage.deploymentId) return null;
+  const deployment = await tx.deployments.find({ apiId: stage.apiId, deploymentId });
+  if (deployment === null)
+    throw new Error(`the canary of stage ${stage.apiId}/${stage.stageName} points at deployment ${deploymentId}, which is gone`);
+  return { deploymentId, definition: deployment.definition };
 }
 
 /** What its owner should know of a stage as it is deployed: settings without effect, routes that refuse every request, and why. */

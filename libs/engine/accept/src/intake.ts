@@ -147,7 +147,7 @@ function startInStage(x: Exchange, target: Target, stage: LinkedStage | string, 
   x.stage = stage;
   x.route = stage.match(x);
   if (keeper !== null) openJournal(x, keeper);
-  if (x.route === null) return refused(x, FAULTS.MISSING_AUTHENTICATION_TOKEN, 'looking for a route', stage.faults);
+  if (x.route === null) return refused(x, FAULTS.MISSING_AUTHENTICATION_TOKEN, 'looking for a route', x.stage.faults);
   return startProgram(x.route.program, x);
 }
 

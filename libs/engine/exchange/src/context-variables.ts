@@ -27,6 +27,7 @@ const VARIABLES: ReadonlyMap<string, ContextVariable> = new Map<string, ContextV
   ['operationName', (x) => x.route?.settings.operationName ?? null],
   ['stage', (x) => x.stage?.snapshot.stage ?? null],
   ['deploymentId', (x) => x.stage?.snapshot.deploymentId ?? null],
+  ['isCanaryRequest', (x) => (x.stage === null || x.stage.isCanary === null ? null : String(x.stage.isCanary))],
   ['identity.apiKey', (x) => x.apiKeyValue],
   ['identity.apiKeyId', (x) => x.apiKey?.apiKeyId ?? null],
   ['identity.sourceIp', (x) => x.sourceIp],
@@ -38,7 +39,6 @@ const VARIABLES: ReadonlyMap<string, ContextVariable> = new Map<string, ContextV
   ['error.validationErrorString', (x) => (x.faultCause instanceof InvalidBody ? x.faultCause.escapedMessage : null)],
   ['status', (x) => (x.status === 0 ? null : String(x.status))],
   ...[
-    'isCanaryRequest',
     'awsEndpointRequestId',
     'wafResponseCode',
     'webaclArn',

@@ -48,10 +48,14 @@ export interface LinkedRoute {
 export interface LinkedStage {
   readonly digest: string;
   readonly snapshot: StageSnapshot;
+  /** Whether this is the canary of its stage; `null` for a stage that has none. */
+  readonly isCanary: boolean | null;
+  /** What a share of the stage's requests is served by: `match` chooses it and puts it into `x.stage`. */
+  readonly canary: LinkedStage | null;
   /** For faults of a request that has no route. */
   readonly faults: FaultResponder;
   /** For requests that have no route. */
   readonly metrics: RequestMetrics;
-  /** Fills `x.params`. */
+  /** Fills `x.params`; `x.stage` is this stage, and may be its canary afterwards. */
   match(x: Exchange): LinkedRoute | null;
 }

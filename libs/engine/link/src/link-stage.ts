@@ -6,7 +6,7 @@
  * apart, a gateway response nobody understands) throws LinkRefusal.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { IntegrationSnapshot, RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
+import type { IntegrationSnapshot, StageSnapshot } from '@gatehouse/contracts';
 import {
   LinkRefusal,
   STREAM_BODY,
@@ -44,6 +44,7 @@ import {
   type Limits,
 } from '@gatehouse/engine-steps';
 import { unreachable } from '@gatehouse/kernel';
+import { snapshotOfCanary } from './canary.js';
 
 /** Labels of what is counted; `*` where a request has no route. */
 export interface MetricLabels {
@@ -68,6 +69,8 @@ export interface LinkBindings {
     /** The series is nobody's any more. Absent: all are kept. */
     forget?(labels: MetricLabels): void;
   };
+  /** From 0 up to, but not including, 1: who is sent to a canary. Absent: Math.random. */
+  readonly random?: () => number;
 }
 
 export interface LinkResult {
@@ -103,11 +106,53 @@ export async function linkStageInTurns(snapshot: StageSnapshot, digest: string, 
 
 /** Stops after each route. */
 function* linkRouteByRoute(snapshot: StageSnapshot, digest: string, bindings: LinkBindings): Generator<void, LinkResult> {
+  const { canary } = snapshot;
+  if (canary === undefined) return yield* linkDeployment(snapshot, digest, bindings, null);
+  const own = yield* linkDeployment(snapshot, digest, bindings, false);
+  const other = yield* linkDeployment(snapshotOfCanary(snapshot, canary), digest, bindings, true);
+  return {
+    stage: Object.freeze(withCanary(own.stage, other.stage, canary.percentTraffic, bindings.random ?? Math.random)),
+    refusedRoutes: [
+      ...own.refusedRoutes,
+      ...other.refusedRoutes.map((refused) => ({ ...refused, route: `canary: ${refused.route}` })),
+    ],
+  };
+}
+
+/** Chooses for each request anew, as on AWS. 0 % and 100 % are exact: `random` is never 1. */
+function withCanary(own: LinkedStage, canary: LinkedStage, percent: number, random: () => number): LinkedStage {
+  const match = (x: Exchange): LinkedRoute | null => {
+    if (random() * 100 >= percent) return own.match(x);
+    x.stage = canary;
+    return canary.match(x);
+  };
+  return { ...own, canary, match };
+}
+
+/** What a canary is counted as; no stage has a slash in its name. */
+const metricsStageName = ({ stage }: StageSnapshot, isCanary: boolean | null): string =>
+  isCanary === true ? `${stage}/Canary` : stage;
+
+/** All labels that a linked stage is counted under, its canary's not among them. */
+export function labelsOf({ snapshot, isCanary }: LinkedStage): MetricLabels[] {
+  const { tenant, apiId, routes } = snapshot;
+  const stage = metricsStageName(snapshot, isCanary);
+  const ofStage = { tenant, apiId, stage, resource: '*', httpMethod: '*' };
+  return [ofStage, ...routes.map(({ path, httpMethod }) => ({ ...ofStage, resource: path, httpMethod }))];
+}
+
+function* linkDeployment(
+  snapshot: StageSnapshot,
+  digest: string,
+  bindings: LinkBindings,
+  isCanary: boolean | null,
+): Generator<void, LinkResult> {
   const faults = linkFaults(snapshot);
   const refusedRoutes: { route: string; reason: string }[] = [];
+  const stage = metricsStageName(snapshot, isCanary);
   const metricsOf = (resource: string, httpMethod: string): RequestMetrics =>
     bindings.metrics.series(
-      { tenant: snapshot.tenant, apiId: snapshot.apiId, stage: snapshot.stage, resource, httpMethod },
+      { tenant: snapshot.tenant, apiId: snapshot.apiId, stage, resource, httpMethod },
       bindings.limits.clock.nowMs(),
     );
   const router = buildRouterFor(snapshot);
@@ -135,7 +180,8 @@ function* linkRouteByRoute(snapshot: StageSnapshot, digest: string, bindings: Li
     const index = router.match(x.httpMethod, x.resourcePath, x.params);
     return index === -1 ? null : routes[index]!;
   };
-  return { stage: Object.freeze({ digest, snapshot, faults, metrics: metricsOf('*', '*'), match }), refusedRoutes };
+  const linked = { digest, snapshot, isCanary, canary: null, faults, metrics: metricsOf('*', '*'), match };
+  return { stage: Object.freeze(linked), refusedRoutes };
 }
 
 function buildRouterFor(snapshot: StageSnapshot): Router {
@@ -277,6 +323,6 @@ function freeze(program: Program): Program {
 }
 
 /** How much a linked stage weighs in the node's budget. */
-export function routeCount(snapshot: { readonly routes: readonly RouteSnapshot[] }): number {
-  return Math.max(1, snapshot.routes.length);
+export function routeCount({ routes, canary }: Pick<StageSnapshot, 'routes' | 'canary'>): number {
+  return Math.max(1, routes.length + (canary?.routes.length ?? 0));
 }

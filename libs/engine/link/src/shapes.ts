@@ -2,7 +2,9 @@
  * The border behind which published content is trusted: every member a World or a program reads is there and of its type. What
  * expressions in it mean is checked where they are compiled. Members this node does not know are ignored.
  */
+import type { StageSnapshot } from '@gatehouse/contracts';
 import { LinkRefusal } from '@gatehouse/engine-exchange';
+import { snapshotOfCanary } from './canary.js';
 
 export type Check = (value: unknown, where: string) => void;
 
@@ -128,8 +130,7 @@ const ROUTE = record({
   }),
 });
 
-/** Throws LinkRefusal that names the first member that is not as it should be. */
-export const checkStage: Check = record({
+const checkDeployment: Check = record({
   tenant: text,
   region: text,
   apiId: text,
@@ -148,6 +149,23 @@ export const checkStage: Check = record({
   authorizers: optional(mapOf(tagged({ TOKEN: authorizer, REQUEST: authorizer, USER_POOLS: userPools, REFUSE: refuse }))),
   payloadBytesMax: optional(number),
 });
+
+const checkCanary: Check = record({
+  percentTraffic: number,
+  useStageCache: flag,
+  members: mapOf(() => undefined),
+  absent: list(text),
+  routes: list(claim('a route or the index of one', (route) => typeof route === 'number' || isRecord(route))),
+});
+
+/** Throws LinkRefusal that names the first member that is not as it should be. */
+export const checkStage: Check = (value, where) => {
+  checkDeployment(value, where);
+  const { canary } = value as StageSnapshot;
+  if (canary === undefined) return;
+  checkCanary(canary, `${where}.canary`);
+  checkDeployment(snapshotOfCanary(value as StageSnapshot, canary), `${where}.canary`);
+};
 
 export const checkUsagePlan: Check = record({
   usagePlanId: text,

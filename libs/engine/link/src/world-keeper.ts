@@ -10,7 +10,7 @@
 import type { ApiKeyEntry, CertificateEntry, DomainNameEntry, UsagePlanEntry } from '@gatehouse/contracts';
 import { LinkRefusal, type LinkedStage } from '@gatehouse/engine-exchange';
 import { LinkedCertificate, LinkedDomainName } from './domain-names.js';
-import { linkStageInTurns, routeCount, type LinkBindings } from './link-stage.js';
+import { labelsOf, linkStageInTurns, routeCount, type LinkBindings } from './link-stage.js';
 import { readSnapshot, type SnapshotName } from './read-snapshot.js';
 import { checkApiKey, checkCertificate, checkDomainName, checkUsagePlan, type Check } from './shapes.js';
 import { LinkedUsagePlan, World } from './world.js';
@@ -218,7 +218,10 @@ export class WorldKeeper {
       const name = before.stages.get(key);
       if (name === null) continue;
       this.doubtful.add(name.digest);
-      if (this.world.stages.get(key) === null) this.forgetMetrics(name);
+      const linked = this.kept.get(name.digest)?.linked ?? null;
+      const next = this.world.stages.get(key);
+      if (next === null) this.forgetMetrics(name, linked);
+      else if (linked?.canary && this.kept.get(next.digest)?.linked.canary === null) this.forgetRoutes(linked.canary);
     }
     for (const digest of this.doubtful) {
       const kept = this.kept.get(digest);
@@ -229,11 +232,16 @@ export class WorldKeeper {
   }
 
   /** Of a stage that is gone: a node would else remember every API that ever was. */
-  private forgetMetrics({ tenant, apiId, stage, digest }: SnapshotName): void {
+  private forgetMetrics({ tenant, apiId, stage }: SnapshotName, linked: LinkedStage | null): void {
+    this.options.bindings.metrics.forget?.({ tenant, apiId, stage, resource: '*', httpMethod: '*' });
+    if (linked === null) return;
+    this.forgetRoutes(linked);
+    if (linked.canary !== null) this.forgetRoutes(linked.canary);
+  }
+
+  private forgetRoutes(linked: LinkedStage): void {
     const { metrics } = this.options.bindings;
-    metrics.forget?.({ tenant, apiId, stage, resource: '*', httpMethod: '*' });
-    for (const { path, httpMethod } of this.kept.get(digest)?.linked.snapshot.routes ?? [])
-      metrics.forget?.({ tenant, apiId, stage, resource: path, httpMethod });
+    for (const labels of labelsOf(linked)) metrics.forget?.(labels);
   }
 
   private isPublished({ apiId, stage, digest }: SnapshotName): boolean {
