@@ -1,5 +1,6 @@
 /** One method's integration: what the node can do, or REFUSE with the reason. Nothing is left out silently. */
 import type {
+  ContentHandling,
   IntegrationResponseSnapshot,
   IntegrationSnapshot,
   PassthroughBehavior,
@@ -38,6 +39,7 @@ class IntegrationCompiler {
   /** The first reason to refuse; every one is a diagnostic. */
   private refusal: string | null = null;
   private hasVelocity = false;
+  private hasConvertedResponse = false;
 
   constructor(
     private readonly path: string,
@@ -48,23 +50,30 @@ class IntegrationCompiler {
 
   compile(): IntegrationSnapshot {
     const compiled = this.compileType();
-    if (this.refusal !== null) return { type: 'REFUSE', reason: this.refusal };
     const isMapped = compiled.type === 'MOCK' || compiled.type === 'HTTP';
-    return isMapped && this.hasVelocity ? { type: 'VELOCITY', integration: compiled } : compiled;
+    const whole = this.converted(isMapped && this.hasVelocity ? { type: 'VELOCITY', integration: compiled } : compiled);
+    return this.refusal === null ? whole : { type: 'REFUSE', reason: this.refusal };
+  }
+
+  /** Proxies of functions convert by what the function says; integration responses of a proxy have no effect. */
+  private converted(compiled: IntegrationSnapshot): IntegrationSnapshot {
+    const { type } = compiled;
+    if (type !== 'MOCK' && type !== 'HTTP' && type !== 'HTTP_PROXY' && type !== 'VELOCITY') return compiled;
+    const contentHandling = this.conversion('contentHandling', this.integration.contentHandling);
+    return contentHandling !== null || (type !== 'HTTP_PROXY' && this.hasConvertedResponse)
+      ? { type: 'CONVERT', contentHandling, integration: compiled }
+      : compiled;
   }
 
   private compileType(): IntegrationSnapshot {
     const { type } = this.integration;
     switch (type) {
       case 'MOCK':
-        this.checkContentHandling();
         return { type, ...this.templates() };
       case 'HTTP':
-        this.checkContentHandling();
         return { type, ...this.upstream(), ...this.templates() };
       case 'HTTP_PROXY':
         // Templates and integration responses of a proxy have no effect on AWS either.
-        this.checkContentHandling();
         return { type, ...this.upstream() };
       case 'AWS_PROXY':
         return this.functionProxy();
@@ -128,12 +137,14 @@ class IntegrationCompiler {
   private response(response: IntegrationResponse): IntegrationResponseSnapshot {
     const place = `responses.${response.statusCode}`;
     if (!/^[1-5]\d\d$/.test(response.statusCode)) this.refuse(place, `"${response.statusCode}" is not a status code`);
-    this.checkConversion(`${place}.contentHandling`, response.contentHandling);
+    const contentHandling = this.conversion(`${place}.contentHandling`, response.contentHandling);
+    if (contentHandling !== null) this.hasConvertedResponse = true;
     return {
       statusCode: Number(response.statusCode),
       selectionPattern: response.selectionPattern === '' ? null : response.selectionPattern,
       responseParameters: { ...response.responseParameters },
       responseTemplates: this.compileTemplates(`${place}.responseTemplates`, response.responseTemplates),
+      ...(contentHandling !== null && { contentHandling }),
     };
   }
 
@@ -157,15 +168,12 @@ class IntegrationCompiler {
     }
   }
 
-  private checkContentHandling(): void {
-    this.checkConversion('contentHandling', this.integration.contentHandling);
-  }
-
   /** Without binary media types every payload is text already, so CONVERT_TO_TEXT changes nothing (data-plane reference §3.10). */
-  private checkConversion(place: string, contentHandling: string | null): void {
-    if (contentHandling === null) return;
-    if (contentHandling === 'CONVERT_TO_TEXT' && !this.surroundings.hasBinaryMediaTypes) return;
-    this.refuse(place, `${contentHandling} is not served`);
+  private conversion(place: string, contentHandling: string | null): ContentHandling | null {
+    if (contentHandling === null) return null;
+    if (contentHandling === 'CONVERT_TO_TEXT') return this.surroundings.hasBinaryMediaTypes ? contentHandling : null;
+    if (contentHandling !== 'CONVERT_TO_BINARY') this.refuse(place, `"${contentHandling}" is not known`);
+    return 'CONVERT_TO_BINARY';
   }
 
   private uri(): string {

@@ -20,6 +20,8 @@ export {
   type BasePathMappingEntry,
   type CanarySnapshot,
   type CertificateEntry,
+  type ContentHandling,
+  type ConvertedIntegrationSnapshot,
   type DomainNameEntry,
   type FunctionAuthorization,
   type FunctionAuthorizerSnapshot,

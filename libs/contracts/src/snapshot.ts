@@ -182,6 +182,7 @@ export type IntegrationSnapshot =
   | HttpProxyIntegrationSnapshot
   | FunctionProxyIntegrationSnapshot
   | VelocityIntegrationSnapshot
+  | ConvertedIntegrationSnapshot
   | { readonly type: 'REFUSE'; readonly reason: string };
 
 export interface MockIntegrationSnapshot {
@@ -198,6 +199,23 @@ export interface MockIntegrationSnapshot {
 export interface VelocityIntegrationSnapshot {
   readonly type: 'VELOCITY';
   readonly integration: MockIntegrationSnapshot | HttpIntegrationSnapshot;
+}
+
+export type ContentHandling = 'CONVERT_TO_BINARY' | 'CONVERT_TO_TEXT';
+
+/**
+ * Payloads are converted as `contentHandling` says, here and in the responses of the integration. Around it, because a node that does not
+ * know of it would hand them on as they are.
+ */
+export interface ConvertedIntegrationSnapshot {
+  readonly type: 'CONVERT';
+  /** Of requests; `null` for none. */
+  readonly contentHandling: ContentHandling | null;
+  readonly integration:
+    | MockIntegrationSnapshot
+    | HttpIntegrationSnapshot
+    | HttpProxyIntegrationSnapshot
+    | VelocityIntegrationSnapshot;
 }
 
 interface UpstreamSettings {
@@ -240,6 +258,8 @@ export interface IntegrationResponseSnapshot {
   /** `method.response.header.X` to source expression. */
   readonly responseParameters: Readonly<Record<string, string>>;
   readonly responseTemplates: StaticTemplates;
+  /** Absent: none. Only within `CONVERT`. */
+  readonly contentHandling?: ContentHandling;
 }
 
 /** Inline content of a USAGE_PLAN manifest entry. */

@@ -29,6 +29,7 @@ import {
   bodyToCheck,
   checkBody,
   checkParameters,
+  convertProxyAnswer,
   identifyKey,
   integrate,
   limitBody,
@@ -257,7 +258,10 @@ function linkIntegration(
     case 'HTTP_PROXY':
       return {
         connector: integration.insecureSkipVerification ? bindings.insecureHttp : bindings.http,
-        responseSteps: [['map response', mapProxyResponse]],
+        responseSteps: [
+          ['convert payload', convertProxyAnswer(settings)],
+          ['map response', mapProxyResponse],
+        ],
         responseBody: STREAM_BODY,
       };
     case 'HTTP': {
@@ -290,6 +294,8 @@ function linkIntegration(
     }
     case 'VELOCITY':
       return linkIntegration(settings, integration.integration, bindings, true);
+    case 'CONVERT':
+      return linkIntegration(settings, integration.integration, bindings, isVelocity);
     case 'REFUSE':
       return { connector: null, responseSteps: [], responseBody: STREAM_BODY };
     default:

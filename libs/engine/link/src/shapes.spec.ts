@@ -23,6 +23,7 @@ const STAGE = stageSnapshot({
     routeSnapshot({ path: '/a', integration: PROXY, authorization: { type: 'REFUSE', reason: 'r' } }),
     routeSnapshot({ path: '/b', integration: { type: 'AWS_PROXY', httpMethod: 'POST', functionArn: 'arn', timeoutMs: 1 } }),
     routeSnapshot({ path: '/c', integration: { type: 'REFUSE', reason: 'r' } }),
+    routeSnapshot({ path: '/d', integration: { type: 'CONVERT', contentHandling: 'CONVERT_TO_TEXT', integration: PROXY } }),
   ],
 });
 const PLAN = {

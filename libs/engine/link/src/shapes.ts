@@ -68,8 +68,15 @@ const tagged =
 const texts = mapOf(text);
 const throttle = record({ ratePerSecond: number, burst: number });
 const refuse = record({ reason: text });
+const contentHandling = oneOf('CONVERT_TO_BINARY', 'CONVERT_TO_TEXT');
 const responses = list(
-  record({ statusCode: number, selectionPattern: orNull(text), responseParameters: texts, responseTemplates: texts }),
+  record({
+    statusCode: number,
+    selectionPattern: orNull(text),
+    responseParameters: texts,
+    responseTemplates: texts,
+    contentHandling: optional(contentHandling),
+  }),
 );
 const templates = {
   passthroughBehavior: oneOf('WHEN_NO_MATCH', 'WHEN_NO_TEMPLATES', 'NEVER'),
@@ -85,6 +92,7 @@ const upstream = {
 };
 
 const mapped = { MOCK: record(templates), HTTP: record({ ...upstream, ...templates }) };
+const payloads = { ...mapped, VELOCITY: record({ integration: tagged(mapped) }), HTTP_PROXY: record(upstream) };
 
 /** Holds another one. */
 const authorization: Check = (value, where) =>
@@ -122,9 +130,8 @@ const ROUTE = record({
   authorization,
   throttle: orNull(throttle),
   integration: tagged({
-    ...mapped,
-    VELOCITY: record({ integration: tagged(mapped) }),
-    HTTP_PROXY: record(upstream),
+    ...payloads,
+    CONVERT: record({ contentHandling: orNull(contentHandling), integration: tagged(payloads) }),
     AWS_PROXY: record({ httpMethod: text, functionArn: text, timeoutMs: milliseconds }),
     REFUSE: refuse,
   }),

@@ -6,6 +6,7 @@ export {
   type AuthorizerAnswer,
   type AuthorizerOutcome,
 } from './authorizer/index.js';
+export { convertProxyAnswer } from './content-handling.js';
 export { identifyKey } from './identify-key.js';
 export { integrate } from './integrate.js';
 export { BODY_BYTES_MAX, limitBody } from './limit-body.js';

@@ -12,6 +12,7 @@ import {
   type Step,
 } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
+import { decodeBase64 } from './base64.js';
 import { compileBinaryTest, firstAccepted } from './media-types.js';
 import { addProxyHeader } from './response-headers.js';
 
@@ -23,8 +24,9 @@ export function mapFunctionResponse({ stage }: RouteSettings): Step {
       return x.fail(FAULTS.MALFORMED_FUNCTION_RESPONSE, null, `reading the function's reply: ${reply}`);
     let body: Buffer;
     if (reply.isBase64Encoded && isBinary(firstAccepted(x.requestHeaders))) {
-      if (!isBase64(reply.body)) return x.fail(FAULTS.API_CONFIGURATION_ERROR, null, "decoding the function's base64 body");
-      body = Buffer.from(reply.body, 'base64');
+      const bytes = decodeBase64(reply.body);
+      if (bytes === null) return x.fail(FAULTS.API_CONFIGURATION_ERROR, null, "decoding the function's base64 body");
+      body = bytes;
     } else body = Buffer.from(reply.body, 'utf8');
     if (lastHeader(reply.headers, 'content-type') === null) reply.headers.push('Content-Type', 'application/json');
     reply.headers.push('X-Amzn-Trace-Id', x.traceId);
@@ -109,8 +111,4 @@ function headerValue(value: unknown): string | null {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isBase64(text: string): boolean {
-  return text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
 }

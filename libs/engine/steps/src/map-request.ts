@@ -1,6 +1,6 @@
 /**
  * The caller's request becomes the backend's: one of four compiled forms, by integration type; `VELOCITY` is HTTP or MOCK with templates
- * that are rendered.
+ * that are rendered, `CONVERT` any of them but AWS_PROXY with payloads that are converted.
  *
  *   HTTP_PROXY   the caller's headers, query and body, plus mappings
  *   HTTP         mapped headers and query only; body from a template or passed through
@@ -9,14 +9,17 @@
  */
 import {
   INVOKE_HEADERS,
+  type ContentHandling,
   type FunctionProxyIntegrationSnapshot,
   type HttpIntegrationSnapshot,
   type HttpProxyIntegrationSnapshot,
+  type IntegrationSnapshot,
   type MockIntegrationSnapshot,
   type StageSnapshot,
 } from '@gatehouse/contracts';
 import {
   CONTINUE,
+  FAULT,
   headerText,
   isHeaderToken,
   STREAM_BODY,
@@ -34,6 +37,7 @@ import { mockAnswer } from '@gatehouse/engine-connectors';
 import { FAULTS } from '@gatehouse/engine-faults';
 import { unreachable } from '@gatehouse/kernel';
 import { isLiteralTemplate, type Overrides } from '@gatehouse/lang';
+import { compileRequestConversion, convertBody, CONVERTED_BODY, holdsBytes, KEEP } from './content-handling.js';
 import { DROPPED_TARGETS, FORBIDDEN_TARGETS, ownHeaders, passedBlock, putMapped } from './forwarded-headers.js';
 import { compileFunctionEvent } from './function-event.js';
 import { BROKEN_JSON, parseBody, type ParsedBody } from './json-body.js';
@@ -57,20 +61,29 @@ export interface RequestMapping {
 
 /** Throws LinkRefusal. */
 export function mapRequest(settings: RouteSettings): RequestMapping {
-  const { integration } = settings.route;
+  return mapRequestOf(settings, settings.route.integration, { isVelocity: false, contentHandling: null });
+}
+
+/** What stands around an integration. */
+interface Surroundings {
+  readonly isVelocity: boolean;
+  readonly contentHandling: ContentHandling | null;
+}
+
+function mapRequestOf(settings: RouteSettings, integration: IntegrationSnapshot, around: Surroundings): RequestMapping {
   switch (integration.type) {
     case 'HTTP_PROXY':
-      return mapProxyRequest(settings, integration);
+      return mapProxyRequest(settings, integration, around);
     case 'HTTP':
-      return mapHttpRequest(settings, integration, false);
+      return mapHttpRequest(settings, integration, around);
     case 'AWS_PROXY':
       return mapFunctionRequest(settings, integration);
     case 'MOCK':
-      return mapMockRequest(integration, false);
+      return mapMockRequest(settings, integration, around);
     case 'VELOCITY':
-      return integration.integration.type === 'HTTP'
-        ? mapHttpRequest(settings, integration.integration, true)
-        : mapMockRequest(integration.integration, true);
+      return mapRequestOf(settings, integration.integration, { ...around, isVelocity: true });
+    case 'CONVERT':
+      return mapRequestOf(settings, integration.integration, { ...around, contentHandling: integration.contentHandling });
     case 'REFUSE': {
       const doing = `mapping the request: ${integration.reason}`;
       return { step: (x) => x.fail(FAULTS.API_CONFIGURATION_ERROR, null, doing), body: STREAM_BODY };
@@ -80,11 +93,19 @@ export function mapRequest(settings: RouteSettings): RequestMapping {
   }
 }
 
-function mapProxyRequest({ stage }: RouteSettings, integration: HttpProxyIntegrationSnapshot): RequestMapping {
+function mapProxyRequest(
+  settings: RouteSettings,
+  integration: HttpProxyIntegrationSnapshot,
+  { contentHandling }: Surroundings,
+): RequestMapping {
+  const { stage } = settings;
   const call = compileCall(integration, stage);
+  // Without a template, only what is converted is to be told apart.
+  const conversionOf = contentHandling === null ? null : compileRequestConversion(settings, contentHandling);
   return {
-    body: bodyMode(call.mappings),
+    body: conversionOf === null ? bodyMode(call.mappings) : CONVERTED_BODY,
     step: (x) => {
+      if (conversionOf !== null && convertBody(x, conversionOf(x)) !== CONTINUE) return FAULT;
       const body = call.mappings.usesBody ? parseBody(x.bufferedBody) : null;
       if (body === BROKEN_JSON) return x.fail(FAULTS.INVALID_JSON_BODY, null, 'mapping the body');
       const block = passedBlock(x, stage.apiId);
@@ -94,7 +115,14 @@ function mapProxyRequest({ stage }: RouteSettings, integration: HttpProxyIntegra
   };
 }
 
-function mapHttpRequest({ stage }: RouteSettings, integration: HttpIntegrationSnapshot, isVelocity: boolean): RequestMapping {
+function mapHttpRequest(
+  settings: RouteSettings,
+  integration: HttpIntegrationSnapshot,
+  { isVelocity, contentHandling }: Surroundings,
+): RequestMapping {
+  const { stage } = settings;
+  const conversionOf = compileRequestConversion(settings, contentHandling);
+  const templateBody = isVelocity && anyReadsBody(integration.requestTemplates);
   const call = compileCall(integration, stage);
   const choose = compileRequestTemplates(
     integration.requestTemplates,
@@ -102,12 +130,15 @@ function mapHttpRequest({ stage }: RouteSettings, integration: HttpIntegrationSn
     bodyTemplates(isVelocity),
   );
   return {
-    body: isVelocity && anyReadsBody(integration.requestTemplates) ? TEMPLATE_BODY : bodyMode(call.mappings),
+    body: contentHandling !== null ? CONVERTED_BODY : templateBody ? TEMPLATE_BODY : bodyMode(call.mappings),
     step: (x) => {
+      const conversion = conversionOf === null ? KEEP : conversionOf(x);
+      if (convertBody(x, conversion) !== CONTINUE) return FAULT;
       const body = call.mappings.usesBody ? parseBody(x.bufferedBody) : null;
       if (body === BROKEN_JSON) return x.fail(FAULTS.INVALID_JSON_BODY, null, 'mapping the body');
       const template = choose(x);
       if (template === UNSUPPORTED) return x.fail(FAULTS.UNSUPPORTED_MEDIA_TYPE, null, 'choosing a request template');
+      if (template !== PASSTHROUGH && holdsBytes(x, conversion)) return failedToRead(x);
       const headers = ownHeaders(x, stage.apiId);
       if (template === PASSTHROUGH) return finishCall(call, x, null, headers, '', body, requestBody(x, headers));
       if (!(template instanceof VelocityTemplate)) return finishCall(call, x, null, headers, '', body, () => sentText(template));
@@ -119,6 +150,10 @@ function mapHttpRequest({ stage }: RouteSettings, integration: HttpIntegrationSn
       return finishCall(call, x, null, headers, '', body, () => sentText(text), rendered.overrides);
     },
   };
+}
+
+function failedToRead(x: Exchange): Verdict {
+  return x.fail(FAULTS.API_CONFIGURATION_ERROR, null, 'choosing a template for a binary body');
 }
 
 const sentText = (text: Buffer): Buffer | null => (text.length === 0 ? null : text);
@@ -281,15 +316,23 @@ function mapFunctionRequest(settings: RouteSettings, integration: FunctionProxyI
 
 const MOCK_BODY: BodyMode = { type: 'buffer', reason: 'without a template a mock takes its status from the body' };
 
-function mapMockRequest(integration: MockIntegrationSnapshot, isVelocity: boolean): RequestMapping {
+function mapMockRequest(
+  settings: RouteSettings,
+  integration: MockIntegrationSnapshot,
+  { isVelocity, contentHandling }: Surroundings,
+): RequestMapping {
+  const conversionOf = compileRequestConversion(settings, contentHandling);
   const prepare = (text: string, type: string): UpstreamAnswer | VelocityTemplate | null =>
     isVelocity && !isLiteralTemplate(text) ? new VelocityTemplate(text, type) : mockAnswer(text);
   const choose = compileRequestTemplates(integration.requestTemplates, integration.passthroughBehavior, prepare);
   return {
     body: MOCK_BODY,
     step: (x) => {
+      const conversion = conversionOf === null ? KEEP : conversionOf(x);
+      if (convertBody(x, conversion) !== CONTINUE) return FAULT;
       const template = choose(x);
       if (template === UNSUPPORTED) return x.fail(FAULTS.UNSUPPORTED_MEDIA_TYPE, null, 'choosing a request template');
+      if (template !== PASSTHROUGH && holdsBytes(x, conversion)) return failedToRead(x);
       if (template instanceof VelocityTemplate) {
         const rendered = template.render(x, x.bufferedBody, 'request');
         if (rendered instanceof TemplateFailure)

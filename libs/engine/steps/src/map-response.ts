@@ -4,16 +4,15 @@
  */
 import type { IntegrationResponseSnapshot } from '@gatehouse/contracts';
 import {
-  BodyTooLarge,
   compileSource,
   CONTINUE,
   allHeaders,
   exactHeaders,
   headerText,
   isHeaderToken,
+  lastHeader,
   LinkRefusal,
   mappedResponseHeaderName,
-  readAll,
   removeHeader,
   setHeader,
   STREAM_BODY,
@@ -28,9 +27,20 @@ import {
   type Verdict,
 } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
-import { BODY_BYTES_MAX } from './limit-body.js';
+import {
+  compileAnswerConversion,
+  converted,
+  DECODE,
+  ENCODE,
+  failedToDecode,
+  KEEP,
+  KEEP_BYTES,
+  type AnswerConversion,
+  type Conversion,
+} from './content-handling.js';
 import { BROKEN_JSON, compileBodySource, parseBody, type ParsedBody } from './json-body.js';
 import { declaredBytes } from './map-proxy-response.js';
+import { readAnswer } from './read-answer.js';
 import { compileResponseTemplates, type ResponseTemplate } from './templates.js';
 import { anyReadsBody, bodyTemplates, VelocityTemplate, type BodyTemplate } from './velocity.js';
 
@@ -48,6 +58,7 @@ interface LinkedResponse {
   readonly usesBody: boolean;
   /** A mapping or a template does. */
   readonly buffersBody: boolean;
+  readonly conversionOf: AnswerConversion | null;
   readonly template: (x: Exchange) => ResponseTemplate | null;
 }
 
@@ -58,47 +69,50 @@ export function mapResponse(
   hasBackend: boolean,
   isVelocity = false,
 ): ResponseMapping {
-  const linked = responses.map((response) => linkResponse(response, stage.stageVariables, isVelocity));
+  // A mock's answer has no kind, so the media types of the API say nothing of it.
+  const binaryMediaTypes = hasBackend ? stage.binaryMediaTypes : [];
+  const linked = responses.map((response) => linkResponse(response, stage.stageVariables, binaryMediaTypes, isVelocity));
   return {
     body: linked.some(({ buffersBody }) => buffersBody)
       ? { type: 'buffer', reason: "a mapping or a template reads the backend's body" }
       : STREAM_BODY,
     step: (x) => {
       const response = linked[x.integrationResponseIndex]!;
-      return response.buffersBody ? readAndRespond(x, response, hasBackend) : respond(x, response, null, hasBackend);
+      const conversion = response.conversionOf === null ? KEEP : response.conversionOf(x, x.upstreamAnswer!);
+      const isWhole = response.buffersBody || conversion === ENCODE || conversion === DECODE;
+      return isWhole ? readAndRespond(x, response, conversion, hasBackend) : respond(x, response, conversion, null, hasBackend);
     },
   };
 }
 
-async function readAndRespond(x: Exchange, response: LinkedResponse, hasBackend: boolean): Promise<Verdict> {
-  const answer = x.upstreamAnswer!;
-  let bytes: Buffer;
-  try {
-    bytes =
-      answer.body === null
-        ? Buffer.alloc(0)
-        : Buffer.isBuffer(answer.body)
-          ? answer.body
-          : await readAll(answer.body, BODY_BYTES_MAX);
-  } catch (cause) {
-    if (answer.body !== null && !Buffer.isBuffer(answer.body)) answer.body.destroy();
-    return x.fail(
-      cause instanceof BodyTooLarge ? FAULTS.RESPONSE_TOO_LARGE : FAULTS.INTEGRATION_FAILURE,
-      cause,
-      "reading the backend's body",
-    );
-  }
-  x.upstreamAnswer = { status: answer.status, headers: answer.headers, body: bytes };
-  if (!response.usesBody) return respond(x, response, null, hasBackend);
-  const parsed = parseBody(bytes);
+async function readAndRespond(
+  x: Exchange,
+  response: LinkedResponse,
+  conversion: Conversion,
+  hasBackend: boolean,
+): Promise<Verdict> {
+  const payload = await readAnswer(x);
+  if (payload === null) return x.fail(FAULTS.INTEGRATION_FAILURE);
+  const body = conversion === ENCODE ? converted(payload, ENCODE)! : payload;
+  x.upstreamAnswer = { ...x.upstreamAnswer!, body };
+  if (!response.usesBody) return respond(x, response, conversion, null, hasBackend);
+  const parsed = parseBody(payload);
   // AWS answers 500 when a mapping reads a body that is not JSON, whichever way it is not.
   if (parsed === BROKEN_JSON || 'text' in parsed) return x.fail(FAULTS.RESPONSE_NOT_JSON, null, "mapping the backend's body");
-  return respond(x, response, parsed, hasBackend);
+  return respond(x, response, conversion, parsed, hasBackend);
 }
 
-function respond(x: Exchange, response: LinkedResponse, parsed: ParsedBody | null, hasBackend: boolean): Verdict {
+function respond(
+  x: Exchange,
+  response: LinkedResponse,
+  conversion: Conversion,
+  parsed: ParsedBody | null,
+  hasBackend: boolean,
+): Verdict {
   const answer = x.upstreamAnswer!;
   const template = response.template(x);
+  if (conversion === KEEP_BYTES && template !== null && hasPayload(answer))
+    return x.fail(FAULTS.API_CONFIGURATION_ERROR, null, 'choosing a template for a binary answer that stays binary');
   const rendered = template === null ? null : render(x, template.content);
   if (rendered instanceof TemplateFailure)
     return x.fail(FAULTS.API_CONFIGURATION_ERROR, rendered, 'rendering the response template');
@@ -114,14 +128,22 @@ function respond(x: Exchange, response: LinkedResponse, parsed: ParsedBody | nul
   if (x.responseOverrides !== null) override(x, headers, x.responseOverrides);
   if (hasBackend) headers.push('X-Amzn-Trace-Id', x.traceId);
   x.responseHeaders = headers;
+  if (conversion === DECODE) {
+    x.responseBody = converted(rendered ?? (answer.body as Buffer), DECODE);
+    return x.responseBody === null ? failedToDecode(x) : CONTINUE;
+  }
   if (rendered === null) {
     x.responseBody = answer.body;
-    x.responseBodyBytes = declaredBytes(answer);
+    if (conversion !== ENCODE) x.responseBodyBytes = declaredBytes(answer);
   } else {
     if (answer.body !== null && !Buffer.isBuffer(answer.body)) answer.body.destroy();
     x.responseBody = rendered;
   }
   return CONTINUE;
+}
+
+function hasPayload({ body, headers }: UpstreamAnswer): boolean {
+  return body !== null && (Buffer.isBuffer(body) ? body.length > 0 : lastHeader(headers, 'content-length') !== '0');
 }
 
 /** What a template prints; what it overrides goes to the exchange, in place of what the request template said. */
@@ -156,6 +178,7 @@ const DESTINATION = 'method.response.header.';
 function linkResponse(
   response: IntegrationResponseSnapshot,
   stageVariables: Readonly<Record<string, string>>,
+  binaryMediaTypes: readonly string[],
   isVelocity: boolean,
 ): LinkedResponse {
   if (!Number.isInteger(response.statusCode) || response.statusCode < 200 || response.statusCode > 599) {
@@ -175,6 +198,7 @@ function linkResponse(
     status: response.statusCode,
     headers: headers.slice(),
     usesBody,
+    conversionOf: compileAnswerConversion(binaryMediaTypes, response.contentHandling ?? null),
     buffersBody: usesBody || (isVelocity && anyReadsBody(response.responseTemplates)),
     template: compileResponseTemplates(response.responseTemplates, bodyTemplates(isVelocity)),
   };
