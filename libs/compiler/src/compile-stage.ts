@@ -193,7 +193,8 @@ function compileAdmission(
     if ('refusal' in compiled) refuse('authorizerId', compiled.refusal);
     else if (isPool) return { type: 'USER_POOLS', ...compiled, scopes: [...scopes].sort(compareText) };
     else return { type: 'FUNCTION', ...compiled };
-  } else if (authorizationType !== 'NONE') refuse('authorizationType', `authorization type ${authorizationType} is not served`);
+  } else if (authorizationType === 'AWS_IAM') return { type: 'IAM' };
+  else if (authorizationType !== 'NONE') refuse('authorizationType', `authorization type ${authorizationType} is not served`);
   else if (authorizerId !== null) refuse('authorizerId', 'the method has an authorizer and does not ask it');
   return { type: 'NONE' };
 }

@@ -15,6 +15,7 @@ export {
 export {
   LINKED_SNAPSHOT_FORMATS,
   SNAPSHOT_FORMAT,
+  type AccessKeyEntry,
   type ApiKeyEntry,
   type AuthorizerSnapshot,
   type BasePathMappingEntry,

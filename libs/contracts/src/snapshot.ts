@@ -102,6 +102,7 @@ export type RouteAuthorization =
   | { readonly type: 'REFUSE'; readonly reason: string }
   | FunctionAuthorization
   | UserPoolAuthorization
+  | SignedAuthorization
   | ValidatedAuthorization;
 
 /** Admits what one of the stage's `authorizers` admits. */
@@ -116,6 +117,11 @@ export interface UserPoolAuthorization {
   readonly authorizerId: string;
   /** One of them is needed, in an access token; none: an ID token is. */
   readonly scopes: readonly string[];
+}
+
+/** Admits who signed the request (SigV4, service `execute-api`) and may call the method by the policy of its principal. */
+export interface SignedAuthorization {
+  readonly type: 'IAM';
 }
 
 /** `REFUSE` is one that cannot be asked: it admits nobody. */
@@ -327,6 +333,20 @@ export interface CertificateEntry {
   readonly hostNames: readonly string[];
   /** Milliseconds since the Unix epoch. */
   readonly expiresAtMs: number;
+}
+
+/** Inline content of an ACCESS_KEY manifest entry. The secret itself never leaves the control plane (ADR 0011). */
+export interface AccessKeyEntry {
+  readonly accessKeyId: string;
+  readonly tenant: string;
+  /** `arn:aws:iam::{account}:user/{name}` or `...:root`. */
+  readonly principalArn: string;
+  /** What `$context.identity.user` and `aws:userid` say of the principal. */
+  readonly userId: string;
+  /** JSON text of the principal's identity policy; `null`: it may do nothing, but for the root of an account. */
+  readonly policy: string | null;
+  /** `{yyyymmdd}/{region}` to the SigV4 signing key of that day and region for `execute-api`, in base64. */
+  readonly signingKeys: Readonly<Record<string, string>>;
 }
 
 /** Inline content of a FUNCTION manifest entry; its digest names the code package (zip). */

@@ -1,10 +1,11 @@
 // The inline part of a manifest entry as it stands in its column. A FUNCTION entry carries environment variables, where tenants keep
-// passwords, and a CERTIFICATE entry a private key, so they are sealed; the others hold nothing that their nodes would not show.
+// passwords, a CERTIFICATE entry a private key and an ACCESS_KEY entry signing keys, so they are sealed; the others hold nothing that their nodes would not show.
 import { Secret } from '@gatehouse/kernel';
 import type { Sealer } from './seal.js';
 
 /** Canonical JSON never starts like this. */
 const SEALED = 'sealed:';
+const SEALED_KINDS: ReadonlySet<string> = new Set(['FUNCTION', 'CERTIFICATE', 'ACCESS_KEY']);
 
 interface EntryKey {
   readonly tenantId: string;
@@ -13,7 +14,7 @@ interface EntryKey {
 }
 
 export function inlineToColumn(sealer: Sealer, key: EntryKey, inline: string): string {
-  if ((key.kind !== 'FUNCTION' && key.kind !== 'CERTIFICATE') || inline === '') return inline;
+  if (!SEALED_KINDS.has(key.kind) || inline === '') return inline;
   return SEALED + Buffer.from(sealer.seal(new Secret(inline), placeOf(key))).toString('base64');
 }
 

@@ -10,7 +10,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 
 /** Which entries a role is sent. */
 export const KINDS_OF_ROLE = {
-  DATA_PLANE: ['STAGE', 'USAGE_PLAN', 'API_KEY', 'DOMAIN_NAME', 'CERTIFICATE'],
+  DATA_PLANE: ['STAGE', 'USAGE_PLAN', 'API_KEY', 'DOMAIN_NAME', 'CERTIFICATE', 'ACCESS_KEY'],
   FUNCTION_RUNNER: ['FUNCTION'],
 } as const satisfies Record<NodeRecord['role'], readonly EntryKindName[]>;
 
@@ -40,6 +40,8 @@ export function kindFromWire(kind: EntryKind): EntryKindName | null {
       return 'DOMAIN_NAME';
     case EntryKind.CERTIFICATE:
       return 'CERTIFICATE';
+    case EntryKind.ACCESS_KEY:
+      return 'ACCESS_KEY';
     default:
       return null;
   }

@@ -113,6 +113,7 @@ export function placementOf(
         );
         break;
       case 'FUNCTION':
+      case 'ACCESS_KEY':
         placement.set(entry, functions);
         break;
       case 'DOMAIN_NAME':

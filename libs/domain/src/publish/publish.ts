@@ -1,6 +1,6 @@
 import type { TenantId } from '../tenancy/tenant.js';
 
-export type EntryKind = 'STAGE' | 'USAGE_PLAN' | 'API_KEY' | 'FUNCTION' | 'DOMAIN_NAME' | 'CERTIFICATE';
+export type EntryKind = 'STAGE' | 'USAGE_PLAN' | 'API_KEY' | 'FUNCTION' | 'DOMAIN_NAME' | 'CERTIFICATE' | 'ACCESS_KEY';
 
 /** What nodes are told: the newest state of one published thing. A change is live once its entry is committed. */
 export interface ManifestEntry {

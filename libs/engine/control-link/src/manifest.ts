@@ -14,7 +14,7 @@ export interface LinkEntry {
   readonly inline: string;
 }
 
-export type LinkEntryKind = 'STAGE' | 'USAGE_PLAN' | 'API_KEY' | 'FUNCTION' | 'DOMAIN_NAME' | 'CERTIFICATE';
+export type LinkEntryKind = 'STAGE' | 'USAGE_PLAN' | 'API_KEY' | 'FUNCTION' | 'DOMAIN_NAME' | 'CERTIFICATE' | 'ACCESS_KEY';
 
 export interface EntryName {
   readonly kind: LinkEntryKind;
@@ -78,6 +78,7 @@ const KINDS = {
   FUNCTION: EntryKind.FUNCTION,
   DOMAIN_NAME: EntryKind.DOMAIN_NAME,
   CERTIFICATE: EntryKind.CERTIFICATE,
+  ACCESS_KEY: EntryKind.ACCESS_KEY,
 } as const satisfies Record<LinkEntryKind, EntryKind>;
 
 /** Told to the control plane, which sends no others. */

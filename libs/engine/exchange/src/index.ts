@@ -63,6 +63,15 @@ export { compileSource, rawPathParam, type Source } from './sources.js';
 export { TemplateFailure } from './template-failure.js';
 export { PolicyDenial } from './policy-denial.js';
 export { CONTINUE, FAULT, PENDING, RESPOND, type Verdict } from './verdict.js';
-export type { DomainNameView, LinkedRoute, LinkedStage, MappedPath, RequestMetrics, UsagePlanView, WorldView } from './views.js';
+export type {
+  AccessKeyView,
+  DomainNameView,
+  LinkedRoute,
+  LinkedStage,
+  MappedPath,
+  RequestMetrics,
+  UsagePlanView,
+  WorldView,
+} from './views.js';
 export type { RequestTrace } from './trace.js';
 export { mayHaveTrailers, passedTrailers, type TrailedBody } from './trailers.js';

@@ -9,11 +9,26 @@ export interface UsagePlanView {
   methodThrottles(apiId: string, stage: string): ReadonlyMap<string, ThrottleSettings> | null;
 }
 
+/** Who signs with an access key. */
+export interface AccessKeyView {
+  readonly accessKeyId: string;
+  /** The account that it belongs to: not always the API's. */
+  readonly tenant: string;
+  readonly principalArn: string;
+  readonly userId: string;
+  /** JSON text of what the principal may do; `null` for none. */
+  readonly policy: string | null;
+  /** What SigV4 signs with on that day (`yyyymmdd`) in that region for `execute-api`; `null` when it is not at hand. */
+  signingKey(date: string, region: string): Uint8Array | null;
+}
+
 /** Everything a node serves at one revision. Immutable; a request asks the one it started with and no other. */
 export interface WorldView {
   readonly revision: number;
   apiKey(tenant: string, valueDigest: string): ApiKeyEntry | null;
   usagePlan(tenant: string, usagePlanId: string): UsagePlanView | null;
+  /** Of any tenant; `null` for one that is not enabled. */
+  accessKey(accessKeyId: string): AccessKeyView | null;
 }
 
 /** A custom domain name. */

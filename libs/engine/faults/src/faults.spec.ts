@@ -58,6 +58,12 @@ const BUILT_IN: Record<FaultName, [status: number, errorType: string, body: stri
   UNAUTHORIZED: [401, 'UnauthorizedException', '{"message":"Unauthorized"}'],
   UNSUPPORTED_MEDIA_TYPE: [415, 'BadRequestException', '{"message":"Unsupported Media Type"}'],
   WAF_FILTERED: [403, 'ForbiddenException', '{"message":"Forbidden"}'],
+  UNKNOWN_ACCESS_KEY: [403, 'AccessDeniedException', '{"message":"The security token included in the request is invalid."}'],
+  INCOMPLETE_SIGNATURE: [
+    403,
+    'IncompleteSignatureException',
+    `{"message":"Authorization header requires 'Credential' parameter."}`,
+  ],
   INVALID_JSON_BODY: [400, 'BadRequestException', '{"message":"Invalid JSON in request body"}'],
   MALFORMED_PATH_VALUE: [400, 'BadRequestException', '{"message":"Bad Request"}'],
   FORBIDDEN_HEADER_MAPPING: [500, 'InternalServerErrorException', '{"message":"Internal server error"}'],

@@ -82,6 +82,20 @@ const SPECS = {
   WAF_FILTERED: fault('WAF_FILTERED', 403, 'ForbiddenException', 'Forbidden', 'caller'),
 
   // Causes with a status or text of their own.
+  UNKNOWN_ACCESS_KEY: fault(
+    'ACCESS_DENIED',
+    403,
+    'AccessDeniedException',
+    'The security token included in the request is invalid.',
+    'caller',
+  ),
+  INCOMPLETE_SIGNATURE: fault(
+    'INVALID_SIGNATURE',
+    403,
+    'IncompleteSignatureException',
+    "Authorization header requires 'Credential' parameter.",
+    'caller',
+  ),
   INVALID_JSON_BODY: fault('DEFAULT_4XX', 400, 'BadRequestException', 'Invalid JSON in request body', 'caller'),
   MALFORMED_PATH_VALUE: fault('DEFAULT_4XX', 400, 'BadRequestException', 'Bad Request', 'caller'),
   FORBIDDEN_HEADER_MAPPING: fault('DEFAULT_5XX', 500, 'InternalServerErrorException', INTERNAL, 'owner'),

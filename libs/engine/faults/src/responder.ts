@@ -75,7 +75,7 @@ function renderFault(x: Exchange, kind: FaultKind, entry: LinkedEntry | undefine
 
 /** ACCESS_DENIED alone writes `Message`, and only while nobody has customised it (data-plane reference §1.4). */
 function builtInBody(x: Exchange, kind: FaultKind, entry: LinkedEntry | undefined): string {
-  const key = kind.responseType === 'ACCESS_DENIED' && entry === undefined ? 'Message' : 'message';
+  const key = kind.name === 'ACCESS_DENIED' && entry === undefined ? 'Message' : 'message';
   return `{"${key}":${JSON.stringify(x.faultMessage)}}`;
 }
 

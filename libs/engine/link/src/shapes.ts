@@ -101,6 +101,7 @@ const authorization: Check = (value, where) =>
     REFUSE: refuse,
     FUNCTION: record({ authorizerId: text }),
     USER_POOLS: record({ authorizerId: text, scopes: list(text) }),
+    IAM: () => undefined,
     VALIDATE: record({
       validation: record({ requiredParameters: list(text), bodyModels: orNull(mapOf(orNull(text))) }),
       authorization,
@@ -206,4 +207,13 @@ export const checkCertificate: Check = record({
   privateKeyPem: text,
   hostNames: list(text),
   expiresAtMs: number,
+});
+
+export const checkAccessKey: Check = record({
+  accessKeyId: text,
+  tenant: text,
+  principalArn: text,
+  userId: text,
+  policy: orNull(text),
+  signingKeys: texts,
 });

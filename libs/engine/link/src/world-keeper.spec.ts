@@ -417,7 +417,8 @@ test('a request that its key pays for is counted for good before its answer, whe
     x.httpMethod = 'GET';
     x.resourcePath = '/';
     x.requestHeaders = ['x-api-key', 'v'];
-    x.world = { revision: 1, apiKey: () => key, usagePlan: () => ({ settings, methodThrottles: () => new Map() }) };
+    const usagePlan = () => ({ settings, methodThrottles: () => new Map() });
+    x.world = { revision: 1, apiKey: () => key, usagePlan, accessKey: () => null };
     x.stage = stage;
     x.route = stage.match(x);
     await runProgram(x.route!.program, x);

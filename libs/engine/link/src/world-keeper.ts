@@ -7,17 +7,18 @@
  * Programs are kept by digest, so a World swap keeps every unchanged one, and requests in flight keep theirs by reference.
  * Beyond `routesMax` routes the least recently used stages are forgotten and linked again when somebody asks for them.
  */
-import type { ApiKeyEntry, CertificateEntry, DomainNameEntry, UsagePlanEntry } from '@gatehouse/contracts';
+import type { AccessKeyEntry, ApiKeyEntry, CertificateEntry, DomainNameEntry, UsagePlanEntry } from '@gatehouse/contracts';
 import { LinkRefusal, type LinkedStage } from '@gatehouse/engine-exchange';
+import { LinkedAccessKey } from './access-keys.js';
 import { LinkedCertificate, LinkedDomainName } from './domain-names.js';
 import { labelsOf, linkStageInTurns, routeCount, type LinkBindings } from './link-stage.js';
 import { readSnapshot, type SnapshotName } from './read-snapshot.js';
-import { checkApiKey, checkCertificate, checkDomainName, checkUsagePlan, type Check } from './shapes.js';
+import { checkAccessKey, checkApiKey, checkCertificate, checkDomainName, checkUsagePlan, type Check } from './shapes.js';
 import { LinkedUsagePlan, World } from './world.js';
 
 /** One published thing; the shape control-link hands over. */
 export interface WorldEntry {
-  readonly kind: 'STAGE' | 'USAGE_PLAN' | 'API_KEY' | 'FUNCTION' | 'DOMAIN_NAME' | 'CERTIFICATE';
+  readonly kind: 'STAGE' | 'USAGE_PLAN' | 'API_KEY' | 'FUNCTION' | 'DOMAIN_NAME' | 'CERTIFICATE' | 'ACCESS_KEY';
   readonly id: string;
   readonly tenant: string;
   readonly digest: string | null;
@@ -256,6 +257,7 @@ class Edits {
   private readonly plans = new Map<string, LinkedUsagePlan | null>();
   private readonly domainNames = new Map<string, LinkedDomainName | null>();
   private readonly certificates = new Map<string, LinkedCertificate | null>();
+  private readonly accessKeys = new Map<string, LinkedAccessKey | null>();
 
   constructor(private readonly before: World) {}
 
@@ -265,6 +267,7 @@ class Edits {
     else if (kind === 'API_KEY') this.keys.set(id, null);
     else if (kind === 'DOMAIN_NAME') this.domainNames.set(id, null);
     else if (kind === 'CERTIFICATE') this.certificates.set(id, null);
+    else if (kind === 'ACCESS_KEY') this.accessKeys.set(id, null);
   }
 
   get concernsDomainNames(): boolean {
@@ -298,6 +301,11 @@ class Edits {
         this.certificates.set(entry.id, new LinkedCertificate(certificate));
         return null;
       }
+      case 'ACCESS_KEY': {
+        const key = parseInline<AccessKeyEntry>(entry, 'accessKeyId', checkAccessKey);
+        this.accessKeys.set(entry.id, new LinkedAccessKey(key));
+        return null;
+      }
       case 'FUNCTION':
         return null; // the function runner's
     }
@@ -312,6 +320,7 @@ class Edits {
       before.plans.with(this.plans),
       before.domainNames.with(this.domainNames),
       before.certificates.with(this.certificates),
+      before.accessKeys.with(this.accessKeys),
     );
   }
 }

@@ -1,6 +1,7 @@
 /** What a node serves at one revision: an index of all stages, keys, plans and domain names. Immutable; the next one shares what did not change. */
 import type { ApiKeyEntry, ThrottleSettings, UsagePlanEntry } from '@gatehouse/contracts';
 import type { UsagePlanView, WorldView } from '@gatehouse/engine-exchange';
+import type { LinkedAccessKey } from './access-keys.js';
 import { KeyTable } from './key-table.js';
 import type { LinkedCertificate, LinkedDomainName } from './domain-names.js';
 import { PersistentMap } from './persistent-map.js';
@@ -11,6 +12,7 @@ export class World implements WorldView {
     0,
     PersistentMap.empty(),
     KeyTable.EMPTY,
+    PersistentMap.empty(),
     PersistentMap.empty(),
     PersistentMap.empty(),
     PersistentMap.empty(),
@@ -26,6 +28,8 @@ export class World implements WorldView {
     readonly domainNames: PersistentMap<LinkedDomainName>,
     /** By `{tenant}:{certificateId}`. */
     readonly certificates: PersistentMap<LinkedCertificate>,
+    /** By access key id: ids are unique over all tenants. */
+    readonly accessKeys: PersistentMap<LinkedAccessKey>,
   ) {}
 
   /** The domain name itself before the wildcard of one level above it. `host` in lower case. */
@@ -44,6 +48,10 @@ export class World implements WorldView {
 
   apiKey(tenant: string, valueDigest: string): ApiKeyEntry | null {
     return this.keys.find(tenant, valueDigest);
+  }
+
+  accessKey(accessKeyId: string): LinkedAccessKey | null {
+    return this.accessKeys.get(accessKeyId);
   }
 
   /** A plan of another tenant does not exist. */

@@ -2,11 +2,14 @@ import type { RouteAuthorization } from '@gatehouse/contracts';
 import { LinkRefusal, type Connector, type RouteSettings, type Step, type StepFactory } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import { askAuthorizer, checkToken } from './authorizer/index.js';
+import { authorizeSigned } from './iam/index.js';
+import type { Limits } from './throttle.js';
 
 export interface AuthorizerConnectors {
   readonly functions: Connector;
   /** Checks certificates. */
   readonly http: Connector;
+  readonly limits: Pick<Limits, 'clock'>;
 }
 
 /** Unknown means deny: a route whose authorization could not be expressed in the snapshot admits nobody. */
@@ -27,6 +30,8 @@ function compile(authorization: RouteAuthorization, settings: RouteSettings, con
       return askAuthorizer(settings, authorization.authorizerId, connectors.functions);
     case 'USER_POOLS':
       return checkToken(settings, authorization, connectors.http);
+    case 'IAM':
+      return authorizeSigned(settings, connectors.limits.clock, null);
     case 'VALIDATE':
       return compile(authorization.authorization, settings, connectors); // `validate-request` does the rest
     default:

@@ -2,7 +2,7 @@
 import type { RouteAuthorization, RouteSnapshot, StageSnapshot, ThrottleSettings, UsagePlanEntry } from '@gatehouse/contracts';
 import { CONTINUE, Exchange, FAULT, LinkRefusal, type Step } from '@gatehouse/engine-exchange';
 import { BucketRegistry, QuotaLedger, RateLeases, type RateQuestion } from '@gatehouse/engine-limits';
-import { ManualClock, sha256Hex } from '@gatehouse/kernel';
+import { ManualClock, sha256Hex, systemClock } from '@gatehouse/kernel';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
@@ -18,18 +18,15 @@ const settings = (
 
 /** Nobody is asked here. */
 const FUNCTIONS = { call: () => Promise.reject(new Error('a function was called')) };
+const CONNECTORS = { functions: FUNCTIONS, http: FUNCTIONS, limits: { clock: systemClock } };
 
 test('a route without authorization pays nothing for it', () => {
-  expect(authorize({ functions: FUNCTIONS, http: FUNCTIONS })(settings())).toBe(null);
+  expect(authorize(CONNECTORS)(settings())).toBe(null);
 });
 
 test('an authorization the compiler refused admits nobody, and the caller is not told why', () => {
   const x = new Exchange();
-  expect(
-    authorize({ functions: FUNCTIONS, http: FUNCTIONS })(
-      settings({ authorization: { type: 'REFUSE', reason: 'authorizer a1 is gone' } }),
-    )!(x),
-  ).toBe(FAULT);
+  expect(authorize(CONNECTORS)(settings({ authorization: { type: 'REFUSE', reason: 'authorizer a1 is gone' } }))!(x)).toBe(FAULT);
   expect([x.fault!.name, x.faultMessage, x.faultDoing]).toEqual([
     'ACCESS_DENIED',
     'User is not authorized to access this resource',
@@ -38,11 +35,9 @@ test('an authorization the compiler refused admits nobody, and the caller is not
 });
 
 test('an authorization this node does not know refuses the route instead of letting everybody in', () => {
-  expect(() =>
-    authorize({ functions: FUNCTIONS, http: FUNCTIONS })(
-      settings({ authorization: { type: 'JWT' } as unknown as RouteAuthorization }),
-    ),
-  ).toThrow(LinkRefusal);
+  expect(() => authorize(CONNECTORS)(settings({ authorization: { type: 'JWT' } as unknown as RouteAuthorization }))).toThrow(
+    LinkRefusal,
+  );
 });
 
 // API keys
@@ -70,6 +65,7 @@ function exchangeWith(header: string | null, world: KeyWorld = {}): Exchange {
   const plan = { ...PLAN, ...world.plan };
   x.world = {
     revision: 1,
+    accessKey: () => null,
     apiKey: (tenant, digest) =>
       tenant === (world.keyTenant ?? PLAN.tenant) && digest === sha256Hex(world.key ?? KEY)
         ? {

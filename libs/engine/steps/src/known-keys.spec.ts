@@ -6,6 +6,9 @@ import { KnownKeys } from './known-keys.js';
 
 /** A World with one key for each pair of tenant and value; `asked` counts the look-ups. */
 class KeyWorld implements WorldView {
+  accessKey(): null {
+    return null;
+  }
   readonly revision = 1;
   asked = 0;
   private readonly keys = new Map<string, ApiKeyEntry>();

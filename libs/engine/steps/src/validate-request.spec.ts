@@ -1,5 +1,6 @@
 import type { RequestValidation } from '@gatehouse/contracts';
 import { CONTINUE, contextVariable, Exchange, LinkRefusal, STREAM_BODY, type RouteSettings } from '@gatehouse/engine-exchange';
+import { systemClock } from '@gatehouse/kernel';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
@@ -76,14 +77,14 @@ test('a route without validation pays nothing for it, and one without models doe
   expect([checkParameters(plain), checkBody(plain), bodyToCheck(plain, STREAM_BODY)]).toEqual([null, null, STREAM_BODY]);
   const parameters = settings({ requiredParameters: ['method.request.header.a'], bodyModels: null });
   expect([checkBody(parameters), bodyToCheck(parameters, STREAM_BODY)]).toEqual([null, STREAM_BODY]);
-  expect(authorize({ functions: NO_FUNCTIONS, http: NO_FUNCTIONS })(parameters)).toBe(null);
+  expect(authorize({ functions: NO_FUNCTIONS, http: NO_FUNCTIONS, limits: { clock: systemClock } })(parameters)).toBe(null);
 });
 
 test('who is not let in is not told what a valid request is', () => {
   const validation = { requiredParameters: ['method.request.header.a'], bodyModels: null };
   const authorization = { type: 'VALIDATE', validation, authorization: { type: 'REFUSE', reason: 'gone' } } as const;
   const x = new Exchange();
-  authorize({ functions: NO_FUNCTIONS, http: NO_FUNCTIONS })({
+  authorize({ functions: NO_FUNCTIONS, http: NO_FUNCTIONS, limits: { clock: systemClock } })({
     stage: stageSnapshot(),
     route: routeSnapshot({ authorization }),
   })!(x);

@@ -29,7 +29,7 @@ export async function runAuthorizer(
   x: Exchange,
   stage: StageSnapshot,
   authorizerId: string,
-  connectors: AuthorizerConnectors,
+  connectors: Pick<AuthorizerConnectors, 'functions' | 'http'>,
   log: ExecutionLog,
   shownUri: (url: string) => string,
 ): Promise<AuthorizerRun> {

@@ -41,7 +41,7 @@ const PRESIGNED_PARAMETERS = ['X-Amz-Algorithm', 'X-Amz-Credential', 'X-Amz-Sign
 const EXPIRES_MAX_SECONDS = 7 * 24 * 3600;
 
 /** Reads the claim of a request. A fault names what is missing or malformed. */
-export function readClaim(request: SignedRequest): ClaimResult {
+export function readClaim(request: Omit<SignedRequest, 'body'>): ClaimResult {
   const queryIndex = request.rawUrl.indexOf('?');
   const rawPath = queryIndex < 0 ? request.rawUrl : request.rawUrl.slice(0, queryIndex);
   const parameters = queryIndex < 0 ? [] : encodedParameters(request.rawUrl.slice(queryIndex + 1));
@@ -58,7 +58,7 @@ export function readClaim(request: SignedRequest): ClaimResult {
 }
 
 function readHeader(
-  request: SignedRequest,
+  request: Omit<SignedRequest, 'body'>,
   authorization: string,
   rawPath: string,
   parameters: readonly QueryParameter[],
@@ -91,7 +91,7 @@ function readHeader(
   return result;
 }
 
-function readQuery(request: SignedRequest, rawPath: string, parameters: readonly QueryParameter[]): ClaimResult {
+function readQuery(request: Omit<SignedRequest, 'body'>, rawPath: string, parameters: readonly QueryParameter[]): ClaimResult {
   const values = new Map<string, string>();
   for (const [name, value] of parameters) {
     if (!/^X-Amz-/i.test(name)) continue;

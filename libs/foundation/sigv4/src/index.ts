@@ -1,4 +1,4 @@
 export { pathSegments } from './canonical.js';
 export { readClaim, type ClaimResult, type SignatureClaim, type SignedRequest } from './claim.js';
-export { SIGNATURE_FAULT_STATUS, type SignatureFault } from './faults.js';
-export { SignatureVerifier, type ScopePolicy, type SigningCredential } from './verifier.js';
+export { SIGNATURE_FAULT_STATUS, wrongSignature, type SignatureFault } from './faults.js';
+export { deriveSigningKey, SignatureVerifier, type DerivedKeys, type ScopePolicy, type SigningCredential } from './verifier.js';

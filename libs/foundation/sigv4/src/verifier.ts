@@ -5,9 +5,15 @@ import { canonicalHeaders, canonicalPath, canonicalQuery } from './canonical.js'
 import { basicIso, type SignatureClaim, type SignedRequest } from './claim.js';
 import { expiredToken, invalid, unknownClient, wrongSignature, type SignatureFault } from './faults.js';
 
+/** Signing keys made of a secret beforehand, where the secret itself is not at hand. */
+export interface DerivedKeys {
+  /** `null`: none for this scope. */
+  of(date: string, region: string, service: string): Uint8Array | null;
+}
+
 /** What the owner of an access key id signs with. */
 export interface SigningCredential {
-  readonly secret: Secret;
+  readonly secret: Secret | DerivedKeys;
   readonly enabled: boolean;
   /** Of temporary credentials; `null` for long-lived ones. */
   readonly session: { readonly token: Secret; readonly expiresAtMs: number } | null;
@@ -17,6 +23,10 @@ export interface SigningCredential {
 export interface ScopePolicy {
   readonly services: readonly string[];
   readonly isValidRegion: (region: string) => boolean;
+  /** `UNSIGNED-PAYLOAD` is no hash of a body; absent: it may stand for one. */
+  readonly refusesUnsignedPayload?: boolean;
+  /** `x-amz-*` headers that somebody on the way may have added. */
+  readonly addedOnTheWay?: readonly string[];
 }
 
 const SKEW_MINUTES = 5;
@@ -44,13 +54,33 @@ export class SignatureVerifier {
     credential: SigningCredential | null,
     policy: ScopePolicy,
   ): SignatureFault | null {
+    return this.checkClaim(request, claim, credential, policy) ?? this.checkSignature(request, claim, credential!, policy);
+  }
+
+  /** Everything but the signature: for whoever has no body yet. */
+  checkClaim(
+    request: Omit<SignedRequest, 'body'>,
+    claim: SignatureClaim,
+    credential: SigningCredential | null,
+    policy: ScopePolicy,
+  ): SignatureFault | null {
     return (
       checkScope(claim, policy) ??
       this.checkCredential(claim, credential) ??
       this.checkTime(claim) ??
-      checkCoverage(request, claim) ??
-      this.checkSignature(request, claim, credential!)
+      checkCoverage(request, claim, policy)
     );
+  }
+
+  /** Whether the signature is the credential's over this payload hash. */
+  holds(
+    request: Omit<SignedRequest, 'body'>,
+    claim: SignatureClaim,
+    { secret }: SigningCredential,
+    payloadHash: string,
+  ): boolean {
+    const key = 'of' in secret ? secret.of(claim.date, claim.region, claim.service) : this.derivedKey(claim, secret.reveal());
+    return key !== null && isSameText(signatureOf(request, claim, payloadHash, key), claim.signature);
   }
 
   private checkCredential(claim: SignatureClaim, credential: SigningCredential | null): SignatureFault | null {
@@ -79,13 +109,15 @@ export class SignatureVerifier {
     return null;
   }
 
-  private checkSignature(request: SignedRequest, claim: SignatureClaim, credential: SigningCredential): SignatureFault | null {
+  private checkSignature(
+    request: SignedRequest,
+    claim: SignatureClaim,
+    credential: SigningCredential,
+    policy: ScopePolicy,
+  ): SignatureFault | null {
     const bodyHash = createHash('sha256').update(request.body).digest('hex');
-    const key = this.derivedKey(claim, credential.secret.reveal());
-    for (const payloadHash of payloadHashes(claim, bodyHash)) {
-      if (isSameText(signatureOf(request, claim, payloadHash, key), claim.signature)) return null;
-    }
-    return wrongSignature;
+    const isHeld = payloadHashes(claim, bodyHash, policy).some((hash) => this.holds(request, claim, credential, hash));
+    return isHeld ? null : wrongSignature;
   }
 
   private derivedKey({ accessKeyId, date, region, service }: SignatureClaim, secret: string): Buffer {
@@ -93,11 +125,17 @@ export class SignatureVerifier {
     const kept = this.derivedKeys.get(name);
     // A key id whose secret was replaced must not keep working with the old one.
     if (kept !== undefined && kept.secret === secret) return kept.key;
-    let key: Buffer = hmac(`AWS4${secret}`, date);
-    for (const part of [region, service, 'aws4_request']) key = hmac(key, part);
+    const key = deriveSigningKey(secret, date, region, service);
     this.derivedKeys.set(name, { secret, key });
     return key;
   }
+}
+
+/** What signs requests of one day (`yyyymmdd`), region and service, and no others: the secret cannot be told from it. */
+export function deriveSigningKey(secret: string, date: string, region: string, service: string): Buffer {
+  let key: Buffer = hmac(`AWS4${secret}`, date);
+  for (const part of [region, service, 'aws4_request']) key = hmac(key, part);
+  return key;
 }
 
 function checkScope(claim: SignatureClaim, policy: ScopePolicy): SignatureFault | null {
@@ -111,23 +149,31 @@ function checkScope(claim: SignatureClaim, policy: ScopePolicy): SignatureFault 
 }
 
 /** An `x-amz-*` header outside the signature could be added by anyone on the way, and change what the request means. */
-function checkCoverage(request: SignedRequest, claim: SignatureClaim): SignatureFault | null {
+function checkCoverage(
+  request: Omit<SignedRequest, 'body'>,
+  claim: SignatureClaim,
+  { addedOnTheWay = [] }: ScopePolicy,
+): SignatureFault | null {
   const unsigned = Object.keys(request.headers).filter(
-    (name) => name.startsWith('x-amz-') && request.headers[name] !== undefined && !claim.signedHeaders.includes(name),
+    (name) =>
+      name.startsWith('x-amz-') &&
+      request.headers[name] !== undefined &&
+      !claim.signedHeaders.includes(name) &&
+      !addedOnTheWay.includes(name),
   );
   if (unsigned.length === 0) return null;
   return invalid(`There were headers present in the request which were not signed: ${unsigned.sort().join(', ')}`);
 }
 
 /** What may stand in the last line of the canonical request; a stated hash that is not the body's is no candidate. */
-function payloadHashes(claim: SignatureClaim, bodyHash: string): readonly string[] {
-  if (claim.payloadHash === UNSIGNED_PAYLOAD) return [UNSIGNED_PAYLOAD];
+function payloadHashes(claim: SignatureClaim, bodyHash: string, { refusesUnsignedPayload }: ScopePolicy): readonly string[] {
+  if (claim.payloadHash === UNSIGNED_PAYLOAD) return refusesUnsignedPayload === true ? [] : [UNSIGNED_PAYLOAD];
   if (claim.payloadHash !== null) return claim.payloadHash === bodyHash ? [bodyHash] : [];
   // A presigned request does not say which of the two its signer chose.
-  return claim.expiresSeconds === null ? [bodyHash] : [bodyHash, UNSIGNED_PAYLOAD];
+  return claim.expiresSeconds === null || refusesUnsignedPayload === true ? [bodyHash] : [bodyHash, UNSIGNED_PAYLOAD];
 }
 
-function signatureOf(request: SignedRequest, claim: SignatureClaim, payloadHash: string, key: Buffer): string {
+function signatureOf(request: Omit<SignedRequest, 'body'>, claim: SignatureClaim, payloadHash: string, key: Uint8Array): string {
   const canonicalRequest = [
     request.method,
     canonicalPath(claim.rawPath),
@@ -145,7 +191,7 @@ function signatureOf(request: SignedRequest, claim: SignatureClaim, payloadHash:
   return hmac(key, stringToSign).toString('hex');
 }
 
-function hmac(key: string | Buffer, text: string): Buffer {
+function hmac(key: string | Uint8Array, text: string): Buffer {
   return createHmac('sha256', key).update(text).digest();
 }
 

@@ -14,7 +14,7 @@ import {
   type UpstreamAnswer,
   type UpstreamFailure,
 } from '@gatehouse/engine-exchange';
-import { ManualClock } from '@gatehouse/kernel';
+import { ManualClock, systemClock } from '@gatehouse/kernel';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { beforeEach, expect, test } from 'vitest';
 import { authorize } from '../index.js';
@@ -49,7 +49,8 @@ function allow(resource: string, ...more: readonly object[]): void {
 
 const request = (token: string, resourcePath = '/pets'): Exchange =>
   Object.assign(new Exchange(), { httpMethod: 'GET', resourcePath, requestHeaders: ['Authorization', token] });
-const step = (stage: StageSnapshot) => authorize({ functions, http: functions })({ stage, route })!;
+const step = (stage: StageSnapshot) =>
+  authorize({ functions, http: functions, limits: { clock: systemClock } })({ stage, route })!;
 
 test('who is known is let in without a question and at once, for as long as the authorizer says', async () => {
   const ask = step(stageWith());

@@ -3,8 +3,9 @@
  * backend. Anything else than this shape admits nobody.
  */
 import type { Buffer } from 'node:buffer';
-import { ALLOWED, ANONYMOUS, DENIED, Policy, PolicyError, type KeyValues, type PolicyDecision } from '@gatehouse/lang';
-import { lastHeader, PolicyDenial, type AuthorizedCaller, type Exchange } from '@gatehouse/engine-exchange';
+import { DENIED, Policy, PolicyError, type PolicyDecision } from '@gatehouse/lang';
+import { PolicyDenial, type AuthorizedCaller, type Exchange } from '@gatehouse/engine-exchange';
+import { denyingStatement, evaluate } from '../iam/index.js';
 
 export interface AuthorizerAnswer extends AuthorizedCaller {
   readonly policy: Policy;
@@ -24,7 +25,6 @@ export class AuthorizerAnswerError extends Error {
 /** Ours: what is longer would be parsed, and kept, for every caller. */
 const ANSWER_BYTES_MAX = 64 * 1024;
 const RESOURCE_CHARS_MAX = 512;
-const ACTION = 'execute-api:Invoke';
 
 /** Throws AuthorizerAnswerError. `apiArn` as in PolicySettings. */
 export function readAnswer(body: Buffer, apiArn: string): AuthorizerAnswer {
@@ -88,50 +88,13 @@ function readObject(value: unknown, what: string): Readonly<Record<string, unkno
   throw new AuthorizerAnswerError(`${what} is no object`);
 }
 
-/**
- * An answer that was kept is asked again for each request: it names methods. A path with escapes is denied by a policy that denies either
- * form of it: who wrote the policy may have meant what the backend makes of it.
- */
+/** An answer that was kept is asked again for each request: it names methods. */
 export function decide({ policy }: AuthorizerAnswer, x: Exchange, methodArn: string): PolicyDecision {
-  const values = valuesOf(x);
-  const decisionOn = (resource: string): PolicyDecision =>
-    policy.evaluate({ action: ACTION, resource, caller: ANONYMOUS, values });
-  const decision = decisionOn(methodArn);
-  if (decision !== ALLOWED || !methodArn.includes('%')) return decision;
-  return decisionOn(decodeURIComponent(methodArn)) === DENIED ? DENIED : decision; // escapes that are none do not get this far
+  return evaluate(policy, x, methodArn);
 }
 
 /** After `decide` said no, for whoever asks why. */
 export function denialOf(answer: AuthorizerAnswer, x: Exchange, methodArn: string, decision: PolicyDecision): PolicyDenial {
   const { policy, policyDocument } = answer;
-  return new PolicyDenial(decision === DENIED, methodArn, policyDocument, () => {
-    const values = valuesOf(x);
-    const statementOn = (resource: string): number =>
-      policy.denyingStatement({ action: ACTION, resource, caller: ANONYMOUS, values });
-    const statement = statementOn(methodArn);
-    return statement === -1 && methodArn.includes('%') ? statementOn(decodeURIComponent(methodArn)) : statement;
-  });
-}
-
-/** API Gateway guide, "AWS condition keys that can be used in API Gateway resource policies", as far as a request has them. */
-function valuesOf(x: Exchange): KeyValues {
-  const one = (value: string | null): readonly string[] | null => (value === null || value === '' ? null : [value]);
-  return (key) => {
-    switch (key.toLowerCase()) {
-      case 'aws:sourceip':
-        return one(x.sourceIp);
-      case 'aws:useragent':
-        return one(x.userAgent);
-      case 'aws:referer':
-        return one(lastHeader(x.requestHeaders, 'referer'));
-      case 'aws:securetransport':
-        return [String(x.forwardedProto === 'https')];
-      case 'aws:currenttime':
-        return [new Date(x.receivedAtMs).toISOString()];
-      case 'aws:epochtime':
-        return [String(Math.floor(x.receivedAtMs / 1000))];
-      default:
-        return null;
-    }
-  };
+  return new PolicyDenial(decision === DENIED, methodArn, policyDocument, () => denyingStatement(policy, x, methodArn));
 }

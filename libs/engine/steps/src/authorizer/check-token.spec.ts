@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
 import type { UserPoolAuthorizerSnapshot } from '@gatehouse/contracts';
 import { CONTINUE, contextVariable, Exchange, FAULT, type Connector } from '@gatehouse/engine-exchange';
+import { systemClock } from '@gatehouse/kernel';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { authorize } from '../index.js';
@@ -73,7 +74,8 @@ function step(over: Partial<UserPoolAuthorizerSnapshot> = {}, scopes: readonly s
   const route = routeSnapshot({ authorization: { type: 'USER_POOLS', authorizerId: 'a1', scopes } });
   const tenant = String(100_000_000_000 + apiNumber);
   const stage = stageSnapshot({ tenant, authorizers: { a1: settings }, routes: [route] });
-  return authorize({ functions: { call: () => Promise.reject(new Error('a function was called')) }, http })({ stage, route })!;
+  const functions = { call: () => Promise.reject(new Error('a function was called')) };
+  return authorize({ functions, http, limits: { clock: systemClock } })({ stage, route })!;
 }
 const request = (token: string | null, nowMs = NOW_MS): Exchange =>
   Object.assign(new Exchange(), { receivedAtMs: nowMs, requestHeaders: token === null ? [] : ['authorization', token] });

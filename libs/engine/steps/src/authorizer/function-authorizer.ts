@@ -26,6 +26,7 @@ import {
 import { FAULTS } from '@gatehouse/engine-faults';
 import { sha256Hex } from '@gatehouse/kernel';
 import type { SelectionPattern } from '@gatehouse/lang';
+import { apiArnOf, methodArnOf } from '../iam/index.js';
 import { compileDescription, type EventRoute } from '../function-event.js';
 import { compilePattern, identitySource } from './identity.js';
 import { AuthorizerAnswerError, readAnswer, type AuthorizerAnswer } from './authorizer-answer.js';
@@ -54,6 +55,8 @@ export class FunctionAuthorizer {
   private readonly pattern: SelectionPattern | null;
   private readonly invokeHeaders: readonly string[];
   private readonly apiArn: string;
+  /** What a policy has to allow. */
+  readonly methodArn: (x: Exchange) => string;
   /** Stands before the identity in the name of a decision; another one after a flush, and for other settings. */
   private readonly scope: string;
   readonly ttlMs: number;
@@ -66,7 +69,8 @@ export class FunctionAuthorizer {
     if (settings.type === 'TOKEN' && identitySources.length !== 1) throw new LinkRefusal('a token has one identity source');
     this.sources = identitySources.map((source) => identitySource(source, stage));
     this.pattern = validationExpression === null ? null : compilePattern(validationExpression);
-    this.apiArn = `arn:aws:execute-api:${stage.region}:${stage.tenant}:${stage.apiId}`;
+    this.apiArn = apiArnOf(stage);
+    this.methodArn = methodArnOf(stage);
     this.ttlMs = settings.ttlSeconds * 1000;
     this.authorizerId = authorizerId;
     const epoch = stage.cacheEpochs?.authorizers ?? 0;
@@ -100,11 +104,6 @@ export class FunctionAuthorizer {
   /** A request whose decisions are not kept is the function's to judge, whatever it lacks. */
   private get needsAll(): boolean {
     return this.options.settings.type === 'TOKEN' || this.ttlMs > 0;
-  }
-
-  /** What a policy has to allow: the path as the caller wrote it, but for slashes around it that the router ignores as well. */
-  methodArn(x: Exchange): string {
-    return `${this.apiArn}/${this.options.stage.stage}/${x.httpMethod}/${withoutSlashes(x.resourcePath)}`;
   }
 
   /** One call of the function; `identity` as `identify` returned it. */
@@ -150,14 +149,6 @@ export class FunctionAuthorizer {
       return { kind: 'FAILED', fault: FAULTS.AUTHORIZER_CONFIGURATION_ERROR, reason, cause };
     }
   }
-}
-
-/** No regular expression: a path of slashes alone would take it long. */
-function withoutSlashes(path: string): string {
-  let [start, end] = [0, path.length];
-  while (path[start] === '/') start++;
-  while (end > start && path[end - 1] === '/') end--;
-  return path.slice(start, end);
 }
 
 /** What only the API's owner can mend is a configuration error; what may be over soon, a failure. */

@@ -1,0 +1,29 @@
+/** Access keys of a World: whose signature a request carries. */
+import { Buffer } from 'node:buffer';
+import type { AccessKeyEntry } from '@gatehouse/contracts';
+import type { AccessKeyView } from '@gatehouse/engine-exchange';
+
+/** A key as it was published; another object may be another principal, or have another policy. */
+export class LinkedAccessKey implements AccessKeyView {
+  readonly accessKeyId: string;
+  readonly tenant: string;
+  readonly principalArn: string;
+  readonly userId: string;
+  readonly policy: string | null;
+  /** Private: whoever prints the key prints none of them. */
+  readonly #signingKeys: Readonly<Record<string, string>>;
+
+  constructor({ accessKeyId, tenant, principalArn, userId, policy, signingKeys }: AccessKeyEntry) {
+    this.accessKeyId = accessKeyId;
+    this.tenant = tenant;
+    this.principalArn = principalArn;
+    this.userId = userId;
+    this.policy = policy;
+    this.#signingKeys = signingKeys;
+  }
+
+  signingKey(date: string, region: string): Uint8Array | null {
+    const scope = `${date}/${region}`;
+    return Object.hasOwn(this.#signingKeys, scope) ? Buffer.from(this.#signingKeys[scope]!, 'base64') : null;
+  }
+}
