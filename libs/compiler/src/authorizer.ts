@@ -2,6 +2,7 @@
 import type { AuthorizerSnapshot } from '@gatehouse/contracts';
 import type { Authorizer, RestApiDefinition, TextMap } from '@gatehouse/domain';
 import { compareText } from './diagnostics.js';
+import { readRole } from './role.js';
 import { functionArnOf, resolveStageVariables } from './uri.js';
 
 /** Of one that says nothing. */
@@ -14,13 +15,14 @@ export class AuthorizerCompiler {
   constructor(
     private readonly definition: RestApiDefinition,
     private readonly variables: TextMap,
+    private readonly tenant: string,
   ) {}
 
   /** What a method's authorization names, of the type that its own stands for; or why it admits nobody. */
   compile(authorizerId: string | null, isPool: boolean): { readonly authorizerId: string } | { readonly refusal: string } {
     const authorizer = this.definition.parts?.authorizers.find(({ id }) => id === authorizerId);
     if (authorizer === undefined) return { refusal: `authorizer ${authorizerId} is not there` };
-    const snapshot = this.asked.get(authorizer.id) ?? compileAuthorizer(authorizer, this.variables);
+    const snapshot = this.asked.get(authorizer.id) ?? compileAuthorizer(authorizer, this.variables, this.tenant);
     if (snapshot.type === 'REFUSE') return { refusal: snapshot.reason };
     if ((snapshot.type === 'USER_POOLS') !== isPool)
       return { refusal: `authorizer ${authorizer.id} is of type ${authorizer.type}` };
@@ -34,10 +36,13 @@ export class AuthorizerCompiler {
   }
 }
 
-export function compileAuthorizer(authorizer: Authorizer, variables: TextMap): AuthorizerSnapshot {
+/** `tenant`: whose roles it may use. */
+export function compileAuthorizer(authorizer: Authorizer, variables: TextMap, tenant: string): AuthorizerSnapshot {
   const { type, authorizerCredentials, authorizerUri, identitySource } = authorizer;
   if (type === 'COGNITO_USER_POOLS') return compileUserPools(authorizer);
-  if (authorizerCredentials !== null) return refuse('invoking a function with a role is not served');
+  const role =
+    authorizerCredentials === null ? null : readRole(resolveStageVariables(authorizerCredentials, variables).text, tenant);
+  if (typeof role === 'string') return refuse(`authorizerCredentials: ${role}`);
   const functionArn = functionArnOf(resolveStageVariables(authorizerUri ?? '', variables).text);
   if (functionArn === null) return refuse(`authorizerUri: ${authorizerUri} names no function`);
   return {
@@ -50,6 +55,7 @@ export function compileAuthorizer(authorizer: Authorizer, variables: TextMap): A
     // Of a REQUEST authorizer it has no effect on AWS either.
     validationExpression: type === 'TOKEN' ? authorizer.identityValidationExpression : null,
     ttlSeconds: authorizer.authorizerResultTtlInSeconds ?? DEFAULT_TTL_SECONDS,
+    ...(role !== null && { account: role.account }),
   };
 }
 

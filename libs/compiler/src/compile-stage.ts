@@ -74,7 +74,7 @@ function compileDeployment(input: StageInput): CompiledStage {
   const resources = new Map(definition.resources.map((resource) => [resource.id, resource]));
   const guards: Guards = {
     validations: new ValidationCompiler(definition),
-    authorizers: new AuthorizerCompiler(definition, stage.variables ?? {}),
+    authorizers: new AuthorizerCompiler(definition, stage.variables ?? {}, input.tenant),
   };
   const routes: RouteSnapshot[] = [];
   for (const method of definition.methods) {
@@ -122,7 +122,7 @@ export function encodeSnapshot(snapshot: StageSnapshot): Uint8Array {
 }
 
 function compileRoute(
-  { definition, stage }: StageInput,
+  { tenant, definition, stage }: StageInput,
   resource: Resource,
   method: Method,
   refusal: string | null,
@@ -143,6 +143,7 @@ function compileRoute(
       path,
       method.integration,
       {
+        tenant,
         variables: stage.variables ?? {},
         hasBinaryMediaTypes: definition.api.binaryMediaTypes.length > 0,
         clientCertificateId: stage.clientCertificateId,

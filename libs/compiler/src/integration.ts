@@ -10,9 +10,11 @@ import type { Integration, IntegrationResponse, TextMap } from '@gatehouse/domai
 import { unreachable } from '@gatehouse/kernel';
 import { isLiteralTemplate, parseTemplate, VtlSyntaxError } from '@gatehouse/lang';
 import type { Diagnostics } from './diagnostics.js';
+import { readRole, type RoleName } from './role.js';
 import { endpointProblem, functionArnOf, resolveStageVariables, uriPlaceholders } from './uri.js';
 
 export interface IntegrationSurroundings {
+  readonly tenant: string;
   readonly variables: TextMap;
   readonly hasBinaryMediaTypes: boolean;
   readonly clientCertificateId: string | null;
@@ -50,7 +52,7 @@ class IntegrationCompiler {
 
   compile(): IntegrationSnapshot {
     const compiled = this.compileType();
-    const isMapped = compiled.type === 'MOCK' || compiled.type === 'HTTP';
+    const isMapped = compiled.type === 'MOCK' || compiled.type === 'HTTP' || compiled.type === 'FUNCTION';
     const whole = this.converted(isMapped && this.hasVelocity ? { type: 'VELOCITY', integration: compiled } : compiled);
     return this.refusal === null ? whole : { type: 'REFUSE', reason: this.refusal };
   }
@@ -58,7 +60,7 @@ class IntegrationCompiler {
   /** Proxies of functions convert by what the function says; integration responses of a proxy have no effect. */
   private converted(compiled: IntegrationSnapshot): IntegrationSnapshot {
     const { type } = compiled;
-    if (type !== 'MOCK' && type !== 'HTTP' && type !== 'HTTP_PROXY' && type !== 'VELOCITY') return compiled;
+    if (type === 'REFUSE' || type === 'AWS_PROXY' || type === 'AS_ROLE' || type === 'CONVERT') return compiled;
     const contentHandling = this.conversion('contentHandling', this.integration.contentHandling);
     return contentHandling !== null || (type !== 'HTTP_PROXY' && this.hasConvertedResponse)
       ? { type: 'CONVERT', contentHandling, integration: compiled }
@@ -78,15 +80,14 @@ class IntegrationCompiler {
       case 'AWS_PROXY':
         return this.functionProxy();
       case 'AWS':
-        return this.refuse('type', 'integrations of type AWS are not served');
+        return this.functionCall();
       default:
         return unreachable(type);
     }
   }
 
   private functionProxy(): IntegrationSnapshot {
-    const { credentials, responseTransferMode, timeoutInMillis } = this.integration;
-    if (credentials !== null) this.refuse('credentials', 'invoking a function with a role is not served');
+    const { responseTransferMode, timeoutInMillis } = this.integration;
     if (responseTransferMode === 'STREAM') this.refuse('responseTransferMode', 'streamed function responses are not served');
     const functionArn = functionArnOf(this.uri());
     if (functionArn === null) {
@@ -95,7 +96,34 @@ class IntegrationCompiler {
         'expected arn:{partition}:apigateway:{region}:lambda:path/2015-03-31/functions/{function ARN}/invocations',
       );
     }
-    return { type: 'AWS_PROXY', httpMethod: this.httpMethod(), functionArn, timeoutMs: timeoutInMillis };
+    const integration = { type: 'AWS_PROXY', httpMethod: this.httpMethod(), functionArn, timeoutMs: timeoutInMillis } as const;
+    const role = this.role();
+    return role === null ? integration : { type: 'AS_ROLE', account: role.account, integration };
+  }
+
+  private functionCall(): IntegrationSnapshot {
+    const { requestParameters, timeoutInMillis } = this.integration;
+    const functionArn = functionArnOf(this.uri());
+    if (functionArn === null) return this.refuse('uri', 'integrations with AWS services are not served');
+    return {
+      type: 'FUNCTION',
+      httpMethod: this.httpMethod(),
+      functionArn,
+      account: this.role()?.account ?? null,
+      timeoutMs: timeoutInMillis,
+      requestParameters: { ...requestParameters },
+      ...this.templates(),
+    };
+  }
+
+  /** `null` for no credentials, or for some that cannot be used, which refuse the integration. */
+  private role(): RoleName | null {
+    const { credentials } = this.integration;
+    if (credentials === null) return null;
+    const role = readRole(resolveStageVariables(credentials, this.surroundings.variables).text, this.surroundings.tenant);
+    if (typeof role !== 'string') return role;
+    this.refuse('credentials', role);
+    return null;
   }
 
   private upstream() {

@@ -154,6 +154,11 @@ export interface FunctionAuthorizerSnapshot {
   readonly validationExpression: string | null;
   /** How long a decision may be kept; 0 for not at all. */
   readonly ttlSeconds: number;
+  /**
+   * Account id of the role the function is asked with. Absent: API Gateway asks it, as a node of an earlier release does in any case; a
+   * function that does not let it in admits nobody.
+   */
+  readonly account?: string;
 }
 
 /**
@@ -187,6 +192,8 @@ export type IntegrationSnapshot =
   | HttpIntegrationSnapshot
   | HttpProxyIntegrationSnapshot
   | FunctionProxyIntegrationSnapshot
+  | RoleIntegrationSnapshot
+  | FunctionIntegrationSnapshot
   | VelocityIntegrationSnapshot
   | ConvertedIntegrationSnapshot
   | { readonly type: 'REFUSE'; readonly reason: string };
@@ -204,7 +211,7 @@ export interface MockIntegrationSnapshot {
  */
 export interface VelocityIntegrationSnapshot {
   readonly type: 'VELOCITY';
-  readonly integration: MockIntegrationSnapshot | HttpIntegrationSnapshot;
+  readonly integration: MockIntegrationSnapshot | HttpIntegrationSnapshot | FunctionIntegrationSnapshot;
 }
 
 export type ContentHandling = 'CONVERT_TO_BINARY' | 'CONVERT_TO_TEXT';
@@ -221,6 +228,7 @@ export interface ConvertedIntegrationSnapshot {
     | MockIntegrationSnapshot
     | HttpIntegrationSnapshot
     | HttpProxyIntegrationSnapshot
+    | FunctionIntegrationSnapshot
     | VelocityIntegrationSnapshot;
 }
 
@@ -256,10 +264,37 @@ export interface FunctionProxyIntegrationSnapshot {
   readonly timeoutMs: number;
 }
 
+/**
+ * A function that is called with a role of an account, so that it is not asked whether API Gateway may call it. Around it and not a member
+ * of it, because a node that does not know of it would be turned away by the function.
+ */
+export interface RoleIntegrationSnapshot {
+  readonly type: 'AS_ROLE';
+  /** Account id of the role, 12 digits. */
+  readonly account: string;
+  readonly integration: FunctionProxyIntegrationSnapshot;
+}
+
+/** `AWS` towards a function: the template's text is its event, and what it returns is mapped. */
+export interface FunctionIntegrationSnapshot {
+  readonly type: 'FUNCTION';
+  /** Verb towards the function; anything but POST answers 500, as on AWS. */
+  readonly httpMethod: string;
+  /** As of a proxy. */
+  readonly functionArn: string;
+  /** Of the role it is called with; `null`: API Gateway calls it. */
+  readonly account: string | null;
+  readonly timeoutMs: number;
+  readonly requestParameters: Readonly<Record<string, string>>;
+  readonly passthroughBehavior: PassthroughBehavior;
+  readonly requestTemplates: StaticTemplates;
+  readonly responses: readonly IntegrationResponseSnapshot[];
+}
+
 export interface IntegrationResponseSnapshot {
   /** Status towards the caller. */
   readonly statusCode: number;
-  /** Regular expression over the whole status text; `null` for the default response. */
+  /** Regular expression over the whole status text, or of a function over its error message; `null` for the default response. */
   readonly selectionPattern: string | null;
   /** `method.response.header.X` to source expression. */
   readonly responseParameters: Readonly<Record<string, string>>;

@@ -78,7 +78,7 @@ export async function compileAuthorizerDraft(
   if (api === null || authorizer === null) throw unknownAuthorizer();
   const stage = await testStage(tx, apiId, AUTHORIZER_TEST_STAGE, stageVariables, nowMs);
   const snapshot = await compileTest(tx, api, stage, { resources: [], methods: [] });
-  const compiled = withContext(compileAuthorizer(authorizer, stage.variables ?? {}), additionalContext);
+  const compiled = withContext(compileAuthorizer(authorizer, stage.variables ?? {}, tx.tenant), additionalContext);
   return encodeSnapshot({ ...snapshot, authorizers: { [authorizerId]: compiled } });
 }
 

@@ -84,8 +84,13 @@ async function answerOf(data: Dispatcher.ResponseData): Promise<UpstreamAnswer |
     if (functionError === null) return { status: 200, headers, body };
     return { failure: 'FUNCTION_ERROR', cause: new FunctionError(functionError, body) };
   }
+  if (data.statusCode === ACCEPTED || data.statusCode === NO_CONTENT) return { status: data.statusCode, headers, body };
   return { failure: refusalOf(data.statusCode), cause: new Error(`the runner answered ${data.statusCode}: ${excerpt(body)}`) };
 }
+
+/** The answers to `Event` and to `DryRun`: nothing came of the call yet. */
+const ACCEPTED = 202;
+const NO_CONTENT = 204;
 
 function refusalOf(status: number): FailureReason {
   if (status === 403) return 'PERMISSION';

@@ -48,6 +48,17 @@ test('an invocation carries the token, the event and who calls', async () => {
   expect((await call.body).toString()).toBe('{"a":1}');
 });
 
+for (const [type, status] of [
+  ['Event', 202],
+  ['DryRun', 204],
+] as const) {
+  test(`a call of type ${type} is answered with ${status} and nothing else`, async () => {
+    const { functions } = await runner(({ response }) => void response.writeHead(status).end());
+    const headers = [...invoke.headers, INVOKE_HEADERS.invocationType, type];
+    expect(await functions.call({ ...invoke, headers }, never)).toMatchObject({ status, body: Buffer.alloc(0) });
+  });
+}
+
 for (const [what, script, expected] of [
   [
     'the function failed',

@@ -63,8 +63,9 @@ export interface UpstreamFailure {
 /** The cause of a FUNCTION_ERROR: what the function's code threw. Its text is the owner's, and in no message of ours. */
 export class FunctionError extends Error {
   constructor(
-    kind: string,
-    private readonly payload: Buffer,
+    /** `Unhandled`, `Handled`. */
+    readonly kind: string,
+    readonly payload: Buffer,
   ) {
     super(`${kind} function error`);
     this.name = 'FunctionError';

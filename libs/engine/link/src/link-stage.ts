@@ -25,11 +25,14 @@ import {
 import { FAULTS, linkFaults } from '@gatehouse/engine-faults';
 import { buildRouter, type Router } from '@gatehouse/engine-router';
 import {
+  answeringErrors,
   authorize,
+  bodyOfFunction,
   bodyToCheck,
   checkBody,
   checkParameters,
   convertProxyAnswer,
+  errorMessageOf,
   identifyKey,
   integrate,
   limitBody,
@@ -287,6 +290,19 @@ function linkIntegration(
         connector: null,
         responseSteps: [
           ['select response', selectResponse(integration.responses)],
+          ['map response', mapping.step],
+        ],
+        responseBody: mapping.body,
+      };
+    }
+    case 'AS_ROLE':
+      return linkIntegration(settings, integration.integration, bindings, false);
+    case 'FUNCTION': {
+      const mapping = mapResponse(integration.responses, settings, true, isVelocity, bodyOfFunction);
+      return {
+        connector: answeringErrors(bindings.functions),
+        responseSteps: [
+          ['select response', selectResponse(integration.responses, errorMessageOf)],
           ['map response', mapping.step],
         ],
         responseBody: mapping.body,

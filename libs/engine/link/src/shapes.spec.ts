@@ -12,6 +12,16 @@ const PROXY = {
   requestParameters: {},
   insecureSkipVerification: false,
 } as const;
+const FUNCTION_PROXY = { type: 'AWS_PROXY', httpMethod: 'POST', functionArn: 'arn', timeoutMs: 1 } as const;
+const FUNCTION = {
+  ...FUNCTION_PROXY,
+  type: 'FUNCTION',
+  account: null,
+  requestParameters: { a: 'b' },
+  passthroughBehavior: 'NEVER',
+  requestTemplates: { 'a/b': 'c' },
+  responses: [{ statusCode: 200, selectionPattern: '.+', responseParameters: { a: 'b' }, responseTemplates: { 'a/b': 'c' } }],
+} as const;
 const STAGE = stageSnapshot({
   payloadBytesMax: 1,
   accountThrottle: { ratePerSecond: 1, burst: 2 },
@@ -21,9 +31,12 @@ const STAGE = stageSnapshot({
   routes: [
     routeSnapshot({ throttle: { ratePerSecond: 1, burst: 2 } }),
     routeSnapshot({ path: '/a', integration: PROXY, authorization: { type: 'REFUSE', reason: 'r' } }),
-    routeSnapshot({ path: '/b', integration: { type: 'AWS_PROXY', httpMethod: 'POST', functionArn: 'arn', timeoutMs: 1 } }),
+    routeSnapshot({ path: '/b', integration: FUNCTION_PROXY }),
     routeSnapshot({ path: '/c', integration: { type: 'REFUSE', reason: 'r' } }),
     routeSnapshot({ path: '/d', integration: { type: 'CONVERT', contentHandling: 'CONVERT_TO_TEXT', integration: PROXY } }),
+    routeSnapshot({ path: '/e', integration: FUNCTION }),
+    routeSnapshot({ path: '/f', integration: { type: 'VELOCITY', integration: { ...FUNCTION, account: '123456789012' } } }),
+    routeSnapshot({ path: '/g', integration: { type: 'AS_ROLE', account: '123456789012', integration: FUNCTION_PROXY } }),
   ],
 });
 const PLAN = {

@@ -91,7 +91,19 @@ const upstream = {
   insecureSkipVerification: flag,
 };
 
-const mapped = { MOCK: record(templates), HTTP: record({ ...upstream, ...templates }) };
+const functionProxy = record({ httpMethod: text, functionArn: text, timeoutMs: milliseconds });
+const mapped = {
+  MOCK: record(templates),
+  HTTP: record({ ...upstream, ...templates }),
+  FUNCTION: record({
+    httpMethod: text,
+    functionArn: text,
+    account: orNull(text),
+    timeoutMs: milliseconds,
+    requestParameters: texts,
+    ...templates,
+  }),
+};
 const payloads = { ...mapped, VELOCITY: record({ integration: tagged(mapped) }), HTTP_PROXY: record(upstream) };
 
 /** Holds another one. */
@@ -113,6 +125,7 @@ const authorizer = record({
   identitySources: list(text),
   validationExpression: orNull(text),
   ttlSeconds: number,
+  account: optional(text),
 });
 
 const userPools = record({
@@ -133,7 +146,8 @@ const ROUTE = record({
   integration: tagged({
     ...payloads,
     CONVERT: record({ contentHandling: orNull(contentHandling), integration: tagged(payloads) }),
-    AWS_PROXY: record({ httpMethod: text, functionArn: text, timeoutMs: milliseconds }),
+    AWS_PROXY: functionProxy,
+    AS_ROLE: record({ account: text, integration: tagged({ AWS_PROXY: functionProxy }) }),
     REFUSE: refuse,
   }),
 });

@@ -73,6 +73,10 @@ export function holdsBytes({ bufferedBody, requestBody }: Exchange, conversion: 
   return bufferedBody === null ? requestBody !== null && requestBody.declaredBytes !== 0 : bufferedBody.length > 0;
 }
 
+export function failedToRead(x: Exchange): Verdict {
+  return x.fail(FAULTS.API_CONFIGURATION_ERROR, null, 'choosing a template for a binary body');
+}
+
 export type AnswerConversion = (x: Exchange, answer: UpstreamAnswer) => Conversion;
 
 /** `null`: no answer is converted, and none is binary. */

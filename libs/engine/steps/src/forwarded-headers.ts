@@ -84,6 +84,16 @@ export const FORBIDDEN_TARGETS: ReadonlySet<string> = new Set([
   'x-amzn-apigateway-api-id',
 ]);
 
+/** What a mapping towards an AWS service may not set either: it would break the signature, or the connection. */
+export const FORBIDDEN_SERVICE_TARGETS: ReadonlySet<string> = new Set([
+  ...FORBIDDEN_TARGETS,
+  'authorization',
+  'connection',
+  'expect',
+  'proxy-authenticate',
+  'te',
+]);
+
 /**
  * Mapped, but never sent. Upgrade and Connection are among them because they would change the connection itself
  * (AWS sends a mapped Upgrade on; no backend can make use of it).

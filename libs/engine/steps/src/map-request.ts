@@ -1,15 +1,14 @@
 /**
- * The caller's request becomes the backend's: one of four compiled forms, by integration type; `VELOCITY` is HTTP or MOCK with templates
- * that are rendered, `CONVERT` any of them but AWS_PROXY with payloads that are converted.
+ * The caller's request becomes the backend's: one compiled form for each integration type; `VELOCITY` is one with templates that are rendered,
+ * `CONVERT` one with payloads that are converted.
  *
  *   HTTP_PROXY   the caller's headers, query and body, plus mappings
  *   HTTP         mapped headers and query only; body from a template or passed through
  *   AWS_PROXY    a proxy event; mappings are ignored, as on AWS
+ *   FUNCTION     the template's text is the event (map-function-call.ts)
  *   MOCK         no request: the template says what was answered
  */
 import {
-  INVOKE_HEADERS,
-  type ContentHandling,
   type FunctionProxyIntegrationSnapshot,
   type HttpIntegrationSnapshot,
   type HttpProxyIntegrationSnapshot,
@@ -37,9 +36,11 @@ import { mockAnswer } from '@gatehouse/engine-connectors';
 import { FAULTS } from '@gatehouse/engine-faults';
 import { unreachable } from '@gatehouse/kernel';
 import { isLiteralTemplate, type Overrides } from '@gatehouse/lang';
-import { compileRequestConversion, convertBody, CONVERTED_BODY, holdsBytes, KEEP } from './content-handling.js';
+import { compileRequestConversion, convertBody, CONVERTED_BODY, failedToRead, holdsBytes, KEEP } from './content-handling.js';
 import { DROPPED_TARGETS, FORBIDDEN_TARGETS, ownHeaders, passedBlock, putMapped } from './forwarded-headers.js';
 import { compileFunctionEvent } from './function-event.js';
+import { callerOf } from './function-caller.js';
+import { mapFunctionCall } from './map-function-call.js';
 import { BROKEN_JSON, parseBody, type ParsedBody } from './json-body.js';
 import {
   compileMappings,
@@ -51,6 +52,7 @@ import {
   type ParameterMappings,
   type UriTemplate,
 } from './parameter-mapping.js';
+import type { Surroundings } from './request-payload.js';
 import { compileRequestTemplates, PASSTHROUGH, UNSUPPORTED } from './templates.js';
 import { anyReadsBody, bodyTemplates, VelocityTemplate } from './velocity.js';
 
@@ -64,12 +66,6 @@ export function mapRequest(settings: RouteSettings): RequestMapping {
   return mapRequestOf(settings, settings.route.integration, { isVelocity: false, contentHandling: null });
 }
 
-/** What stands around an integration. */
-interface Surroundings {
-  readonly isVelocity: boolean;
-  readonly contentHandling: ContentHandling | null;
-}
-
 function mapRequestOf(settings: RouteSettings, integration: IntegrationSnapshot, around: Surroundings): RequestMapping {
   switch (integration.type) {
     case 'HTTP_PROXY':
@@ -77,7 +73,11 @@ function mapRequestOf(settings: RouteSettings, integration: IntegrationSnapshot,
     case 'HTTP':
       return mapHttpRequest(settings, integration, around);
     case 'AWS_PROXY':
-      return mapFunctionRequest(settings, integration);
+      return mapFunctionRequest(settings, integration, null);
+    case 'AS_ROLE':
+      return mapFunctionRequest(settings, integration.integration, integration.account);
+    case 'FUNCTION':
+      return mapFunctionCall(settings, integration, around);
     case 'MOCK':
       return mapMockRequest(settings, integration, around);
     case 'VELOCITY':
@@ -150,10 +150,6 @@ function mapHttpRequest(
       return finishCall(call, x, null, headers, '', body, () => sentText(text), rendered.overrides);
     },
   };
-}
-
-function failedToRead(x: Exchange): Verdict {
-  return x.fail(FAULTS.API_CONFIGURATION_ERROR, null, 'choosing a template for a binary body');
 }
 
 const sentText = (text: Buffer): Buffer | null => (text.length === 0 ? null : text);
@@ -271,15 +267,13 @@ function putOverrides(headers: RawHeaders, overrides: ReadonlyMap<string, string
   return true;
 }
 
-/** Who calls, for the function's resource policy (data-plane reference §3.3): the configured method, `*` for ANY. */
-export function sourceArn({ stage, route }: RouteSettings): string {
-  const httpMethod = route.httpMethod === 'ANY' ? '*' : route.httpMethod;
-  return `arn:aws:execute-api:${stage.region}:${stage.tenant}:${stage.apiId}/${stage.stage}/${httpMethod}${route.path}`;
-}
-
 const FUNCTION_BODY: BodyMode = { type: 'buffer', reason: 'a proxy event holds the whole body' };
 
-function mapFunctionRequest(settings: RouteSettings, integration: FunctionProxyIntegrationSnapshot): RequestMapping {
+function mapFunctionRequest(
+  settings: RouteSettings,
+  integration: FunctionProxyIntegrationSnapshot,
+  account: string | null,
+): RequestMapping {
   const { stage, route } = settings;
   if (integration.httpMethod !== 'POST') {
     return {
@@ -288,14 +282,7 @@ function mapFunctionRequest(settings: RouteSettings, integration: FunctionProxyI
     };
   }
   const event = compileFunctionEvent(stage, route);
-  const callerHeaders = [
-    INVOKE_HEADERS.sourcePrincipal,
-    'apigateway.amazonaws.com',
-    INVOKE_HEADERS.sourceArn,
-    sourceArn(settings),
-    INVOKE_HEADERS.sourceAccount,
-    stage.tenant,
-  ];
+  const callerHeaders = callerOf(settings, account);
   return {
     body: FUNCTION_BODY,
     step: (x) => {

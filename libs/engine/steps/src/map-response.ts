@@ -62,12 +62,16 @@ interface LinkedResponse {
   readonly template: (x: Exchange) => ResponseTemplate | null;
 }
 
+/** What mappings read of an answer and its whole body. */
+export type BodyOf = (answer: UpstreamAnswer, payload: Buffer) => ReturnType<typeof parseBody>;
+
 /** Throws LinkRefusal. `hasBackend` is false for a mock. */
 export function mapResponse(
   responses: readonly IntegrationResponseSnapshot[],
   { stage }: RouteSettings,
   hasBackend: boolean,
   isVelocity = false,
+  bodyOf: BodyOf = (_, payload) => parseBody(payload),
 ): ResponseMapping {
   // A mock's answer has no kind, so the media types of the API say nothing of it.
   const binaryMediaTypes = hasBackend ? stage.binaryMediaTypes : [];
@@ -80,7 +84,9 @@ export function mapResponse(
       const response = linked[x.integrationResponseIndex]!;
       const conversion = response.conversionOf === null ? KEEP : response.conversionOf(x, x.upstreamAnswer!);
       const isWhole = response.buffersBody || conversion === ENCODE || conversion === DECODE;
-      return isWhole ? readAndRespond(x, response, conversion, hasBackend) : respond(x, response, conversion, null, hasBackend);
+      return isWhole
+        ? readAndRespond(x, response, conversion, hasBackend, bodyOf)
+        : respond(x, response, conversion, null, hasBackend);
     },
   };
 }
@@ -90,13 +96,14 @@ async function readAndRespond(
   response: LinkedResponse,
   conversion: Conversion,
   hasBackend: boolean,
+  bodyOf: BodyOf,
 ): Promise<Verdict> {
   const payload = await readAnswer(x);
   if (payload === null) return x.fail(FAULTS.INTEGRATION_FAILURE);
   const body = conversion === ENCODE ? converted(payload, ENCODE)! : payload;
   x.upstreamAnswer = { ...x.upstreamAnswer!, body };
   if (!response.usesBody) return respond(x, response, conversion, null, hasBackend);
-  const parsed = parseBody(payload);
+  const parsed = bodyOf(x.upstreamAnswer, payload);
   // AWS answers 500 when a mapping reads a body that is not JSON, whichever way it is not.
   if (parsed === BROKEN_JSON || 'text' in parsed) return x.fail(FAULTS.RESPONSE_NOT_JSON, null, "mapping the backend's body");
   return respond(x, response, conversion, parsed, hasBackend);

@@ -1,22 +1,30 @@
 import type { IntegrationResponseSnapshot } from '@gatehouse/contracts';
-import { CONTINUE, LinkRefusal, type Step } from '@gatehouse/engine-exchange';
+import { CONTINUE, LinkRefusal, type Step, type UpstreamAnswer } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import { SelectionPattern, SelectionPatternError } from '@gatehouse/lang';
 
-/** The first response whose pattern matches the whole status text, else the default one (data-plane reference §3.11). */
-export function selectResponse(responses: readonly IntegrationResponseSnapshot[]): Step {
+const statusText = ({ status }: UpstreamAnswer): string => String(status);
+
+/**
+ * The first response whose pattern matches the whole text, else the default one (data-plane reference §3.11). The text is the status,
+ * unless `textOf` says what else it is.
+ */
+export function selectResponse(
+  responses: readonly IntegrationResponseSnapshot[],
+  textOf: (answer: UpstreamAnswer) => string = statusText,
+): Step {
   const patterns = responses.flatMap(({ selectionPattern }, index) =>
     selectionPattern === null || selectionPattern === '' ? [] : [{ index, pattern: parsePattern(selectionPattern) }],
   );
   const defaultIndex = responses.findIndex(({ selectionPattern }) => selectionPattern === null || selectionPattern === '');
   return (x) => {
-    const status = String(x.upstreamAnswer!.status);
-    x.integrationResponseIndex = patterns.find(({ pattern }) => pattern.matches(status))?.index ?? defaultIndex;
+    const text = textOf(x.upstreamAnswer!);
+    x.integrationResponseIndex = patterns.find(({ pattern }) => pattern.matches(text))?.index ?? defaultIndex;
     if (x.integrationResponseIndex !== -1) return CONTINUE;
     return x.fail(
       FAULTS.API_CONFIGURATION_ERROR,
       null,
-      `selecting an integration response for status ${status}: none matches and there is no default`,
+      `selecting an integration response for status ${x.upstreamAnswer!.status}: none matches and there is no default`,
     );
   };
 }

@@ -1,8 +1,9 @@
 import { Buffer } from 'node:buffer';
-import type { FunctionAuthorizerSnapshot } from '@gatehouse/contracts';
+import { INVOKE_HEADERS, type FunctionAuthorizerSnapshot } from '@gatehouse/contracts';
 import {
   Exchange,
   FunctionError,
+  lastHeader,
   LinkRefusal,
   type UpstreamAnswer,
   type UpstreamFailure,
@@ -63,6 +64,20 @@ function request(over: Partial<Exchange> = {}): Exchange {
     ...over,
   });
 }
+
+test('with a role, the account it belongs to asks the function; API Gateway else', async () => {
+  await linked().ask(request(), ROUTE, ['Bearer t1']);
+  await linked({ account: '123456789012' }).ask(request(), ROUTE, ['Bearer t1']);
+  expect(
+    sent.map(({ headers }) => [
+      lastHeader(headers, INVOKE_HEADERS.sourcePrincipal),
+      lastHeader(headers, INVOKE_HEADERS.sourceArn),
+    ]),
+  ).toEqual([
+    ['apigateway.amazonaws.com', expect.stringContaining('/authorizers/a1')],
+    ['123456789012', null],
+  ]);
+});
 
 async function outcomeOf(authorizer = linked(), x = request()) {
   return authorizer.ask(x, ROUTE, authorizer.identify(x)!);

@@ -8,7 +8,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { performance } from 'node:perf_hooks';
-import { INVOKE_HEADERS, type FunctionAuthorizerSnapshot, type StageSnapshot } from '@gatehouse/contracts';
+import type { FunctionAuthorizerSnapshot, StageSnapshot } from '@gatehouse/contracts';
 import {
   FunctionError,
   LinkRefusal,
@@ -28,6 +28,7 @@ import { sha256Hex } from '@gatehouse/kernel';
 import type { SelectionPattern } from '@gatehouse/lang';
 import { apiArnOf, methodArnOf } from '../iam/index.js';
 import { compileDescription, type EventRoute } from '../function-event.js';
+import { invokeHeaders } from '../function-caller.js';
 import { compilePattern, identitySource } from './identity.js';
 import { AuthorizerAnswerError, readAnswer, type AuthorizerAnswer } from './authorizer-answer.js';
 
@@ -75,14 +76,7 @@ export class FunctionAuthorizer {
     this.authorizerId = authorizerId;
     const epoch = stage.cacheEpochs?.authorizers ?? 0;
     this.scope = sha256Hex(JSON.stringify([stage.tenant, stage.apiId, stage.stage, epoch, authorizerId, settings]));
-    this.invokeHeaders = [
-      INVOKE_HEADERS.sourcePrincipal,
-      'apigateway.amazonaws.com',
-      INVOKE_HEADERS.sourceArn,
-      `${this.apiArn}/authorizers/${authorizerId}`,
-      INVOKE_HEADERS.sourceAccount,
-      stage.tenant,
-    ];
+    this.invokeHeaders = invokeHeaders(`${this.apiArn}/authorizers/${authorizerId}`, stage.tenant, settings.account ?? null);
   }
 
   /** The values of the identity sources, in their order; `null` when one has none, or is no token that may be asked about. */
