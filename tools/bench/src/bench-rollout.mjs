@@ -3,7 +3,8 @@
 // A fleet of real processes on this machine (src/rollout/fleet.mjs), a steady load on all nodes, and four parts:
 //
 //   live      deployments one after the other: how long until the last node serves each
-//   changes   windows with and without 50 deployments per second, in turns: what the load's p99 does
+//   changes   windows with and without 50 deployments per second, in turns: what the load's p99 does, and what it does when the same work is
+//             done beside the nodes
 //   row       many deployments in a row: no failed request, memory and descriptors flat
 //   cycles    APIs created, deployed and deleted: memory and descriptors flat
 import { spawnSync } from 'node:child_process';
@@ -14,7 +15,8 @@ import { parseArgs } from 'node:util';
 import { profileText, replaceBetween } from './document.mjs';
 import { machine, revision } from './machine.mjs';
 import { pin } from './proc.mjs';
-import { copyApi, createApi, deploy, eachOf, hostOf, pathOf, versionPath } from './rollout/apis.mjs';
+import { copyApi, createApi, deploy, eachOf, hostOf, pathOf, UNHEARD_POOL, versionPath } from './rollout/apis.mjs';
+import { Crowd } from './rollout/crowd.mjs';
 import { CHANGING_CORE, SERVING_CORE, startFleet } from './rollout/fleet.mjs';
 import { FleetLoad } from './rollout/load.mjs';
 import { changesUnderLoad, createDeleteCycles, deployInARow, deployToLive } from './rollout/phases.mjs';
@@ -41,7 +43,7 @@ const OPTIONS = {
   live: { type: 'string', default: '200', help: 'deployments whose time to live is measured, per API' },
   row: { type: 'string', default: '1000', help: 'deployments in a row' },
   rate: { type: 'string', default: '50', help: 'changes per second' },
-  rounds: { type: 'string', default: '6', help: 'pairs of windows, idle and changing, per API' },
+  rounds: { type: 'string', default: '6', help: 'rounds of windows (idle, changing, the same work beside the nodes), per API' },
   seconds: { type: 'string', default: '5', help: 'length of a window' },
   cycles: { type: 'string', default: '1000', help: 'APIs created and deleted; 10000 takes a quarter of an hour' },
   parts: { type: 'string', default: PARTS.join(','), help: 'comma-separated parts' },
@@ -59,7 +61,7 @@ const QUICK = { routes: 4_000, live: 30, row: 100, rounds: 2, seconds: 3, cycles
 
 export const rolloutHelp = () => `npm run bench -- rollout [options]
 
-From a deployment to ${NODES} nodes, and what it costs the requests they serve meanwhile. About six minutes; needs Linux, two cores and taskset.
+From a deployment to ${NODES} nodes, and what it costs the requests they serve meanwhile. About seven minutes; needs Linux, two cores and taskset.
 Measures what is built in dist.
 
 Options:
@@ -157,7 +159,7 @@ async function measureFleet(root, fleet, options, tell) {
   const at = new Date().toISOString();
   const { clients, database, upstreamUrl, nodePorts } = fleet;
   const versions = { last: 0 };
-  const create = (name, routes) => createApi(clients[0], { name, upstreamUrl, routes });
+  const create = (name, routes, pool = null) => createApi(clients[0], { name, upstreamUrl, routes, pool });
   tell('creating APIs');
   const large = await create('large', options.apiRoutes);
   const small = [];
@@ -186,7 +188,7 @@ async function measureFleet(root, fleet, options, tell) {
     for (const apiId of [large, small[0]]) await deployToLive(running, { apiId, count: WARM_UP_DEPLOYMENTS / 2, mark: '' });
     for (const part of options.parts) {
       tell(TITLES[part](options));
-      parts[part] = await RUN[part](running, options, { root, large, small });
+      parts[part] = await RUN[part](running, options, { root, large, small, create });
     }
     const { requests, errors, problems, marks } = await load.report();
     return {
@@ -212,7 +214,7 @@ async function everywhereLive(ports, apiIds, version) {
 const TITLES = {
   live: ({ live }) => `${live} deployments of a large and of a small API, each until the last node serves it`,
   row: ({ row }) => `${row} deployments in a row`,
-  changes: ({ rate, rounds, seconds }) => `${rate} changes per second in windows of ${seconds} s, ${rounds} pairs per API`,
+  changes: ({ rate, rounds, seconds }) => `${rate} changes per second in windows of ${seconds} s, ${rounds} rounds per API`,
   cycles: ({ cycles }) => `${cycles} APIs created, deployed and deleted`,
 };
 
@@ -222,15 +224,21 @@ const RUN = {
     small: await deployToLive(fleet, { apiId: small[0], count: live, mark: 'live small' }),
   }),
   row: (fleet, { row }, { small }) => deployInARow(fleet, { apiId: small[0], count: row }),
-  changes: async (fleet, { rate, rounds, seconds, profile }, { root, large, small }) => {
-    const measure = (mark, apiIds) => changesUnderLoad(fleet, { apiIds, perSecond: rate, rounds, seconds, mark });
+  changes: async (fleet, { rate, rounds, seconds, profile, apiRoutes }, { root, large, small, create }) => {
+    const unheard = { small: [], large: [await create('large, unheard', apiRoutes, UNHEARD_POOL)] };
+    for (const index of small.keys()) unheard.small.push(await create(`small ${index}, unheard`, SMALL_API_ROUTES, UNHEARD_POOL));
+    const crowd = new Crowd(SERVING_CORE, NODES);
+    fleet.ending.push(() => crowd.stop());
+    const heard = { small, large: [large] };
+    const measure = (mark) =>
+      changesUnderLoad(
+        { ...fleet, crowd },
+        { apiIds: heard[mark], unheardApiIds: unheard[mark], perSecond: rate, rounds, seconds, mark },
+      );
     const figures = { small: null, large: null };
-    for (const [mark, apiIds] of [
-      ['small', small],
-      ['large', [large]],
-    ]) {
-      figures[mark] = profile ? await profiled(root, fleet, () => measure(mark, apiIds), mark) : await measure(mark, apiIds);
-    }
+    for (const mark of Object.keys(figures))
+      figures[mark] = profile ? await profiled(root, fleet, () => measure(mark), mark) : await measure(mark);
+    crowd.stop();
     return figures;
   },
   cycles: (fleet, { cycles }) => createDeleteCycles(fleet, { count: cycles }),

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { readRolloutOptions, rolloutHelp } from './bench-rollout.mjs';
 import { eachOf } from './rollout/apis.mjs';
-import { growths, pairedRatio, slopeOf, spread } from './rollout/phases.mjs';
+import { growths, pairedRatio, slopeOf, spread, turnFigures } from './rollout/phases.mjs';
 import { missedBars, rolloutText } from './rollout/report.mjs';
 
 const sample = (done, heapBytes, descriptors = 40) => ({
@@ -9,6 +9,8 @@ const sample = (done, heapBytes, descriptors = 40) => ({
   processes: [{ name: 'node 1', heapBytes, externalBytes: 0, residentBytes: 2 * heapBytes, descriptors }],
 });
 const windows = (...p99s) => ({ requests: 10, errors: 0, p50Us: 1, p99Us: 1, windows: p99s.map((p99Us) => ({ p99Us })) });
+const turn = { p99Ms: 0.5, longestMs: 3, longPerSecond: 2 };
+const turns = { idle: turn, changing: { ...turn, p99Ms: 0.75 }, beside: turn };
 const figures = { p50: 10, p99: 200, max: 300 };
 const result = ({
   errors = 0,
@@ -24,13 +26,18 @@ const result = ({
   parts: {
     live: { large: { count: 5, answer: figures, liveFromCall: { ...figures, p99 }, liveFromAnswer: figures } },
     row: { count: 1000, perSecond: 40, answer: figures, growth: growths(samples) },
-    changes: { small: { apis: 10, perSecond: 49.9, cpuMsPerChange: [{ name: 'node 1', ms: 1.25 }] } },
+    changes: { small: { apis: 10, perSecond: 49.9, cpuMsPerChange: [{ name: 'node 1', ms: 1.25 }], turns } },
   },
   load: {
     requests: 1234,
     errors,
     problems: ['a problem'],
-    marks: { 'deployments in a row': windows(), 'small idle': windows(100, 100), 'small changing': windows(...changing) },
+    marks: {
+      'deployments in a row': windows(),
+      'small idle': windows(100, 100),
+      'small changing': windows(...changing),
+      'small beside': windows(100, 84),
+    },
   },
 });
 
@@ -69,6 +76,16 @@ test('the text has a table per part and says how many requests failed', () => {
   expect(text).toContain('| node 1 | 1.25 |');
   expect(text).toContain('Requests of all parts: 1,234, failed: 0.');
   expect(text).toContain('2 control planes, 3 nodes, 20,100 routes');
+});
+
+test('what the machine does by itself stands beside what the nodes do', () => {
+  const row = rolloutText(result()).match(/^\| small API \| 0\.00 .*$/m)[0];
+  expect(row).toContain('| **1.15** | 0.50 → 0.75 | 3.00 → 3.00 | 2.00 → 2.00 |');
+});
+
+test('turns of several nodes and windows are one figure: the usual p99, the longest of all, long ones per second and node', () => {
+  const windows = [100, 300, 200].map((p99Us) => ({ p99Us, longestUs: 10 * p99Us, longCount: 5 }));
+  expect(turnFigures(windows, 5_000)).toEqual({ p99Ms: 0.2, longestMs: 3, longPerSecond: 1 });
 });
 
 test('a rate that was not reached is said beside the figures that were taken', () => {

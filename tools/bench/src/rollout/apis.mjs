@@ -19,10 +19,17 @@ export const pathOf = (index) => `/${STAGE}/item${index}`;
 export const versionPath = `/${STAGE}/${VERSION}`;
 export const hostOf = (apiId) => `${apiId}.execute-api.localhost`;
 
+/** No node is of this pool: control planes do everything for its APIs, and tell nobody. */
+export const UNHEARD_POOL = 'elsewhere';
+
 /** An API with `routes` routes: two per resource, and one of them tells the version. */
-export async function createApi(client, { name, upstreamUrl, routes }) {
+export async function createApi(client, { name, upstreamUrl, routes, pool = null }) {
   const { id: restApiId, rootResourceId: parentId } = await client.send(
-    new CreateRestApiCommand({ name, endpointConfiguration: { types: ['REGIONAL'] } }),
+    new CreateRestApiCommand({
+      name,
+      endpointConfiguration: { types: ['REGIONAL'] },
+      ...(pool !== null && { tags: { 'gatehouse:pool': pool } }),
+    }),
   );
   const addRoutes = async (pathPart, methods, uri) => {
     const { id: resourceId } = await client.send(new CreateResourceCommand({ restApiId, parentId, pathPart }));

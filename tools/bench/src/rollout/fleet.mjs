@@ -72,7 +72,7 @@ async function startNode(fleet, index, secrets, planes) {
   const addresses = planes.map((_, at) => `127.0.0.1:${planes[(at + index) % planes.length].grpcPort}`);
   const dataDir = path.join(fleet.folder, `node-${index + 1}`);
   mkdirSync(dataDir);
-  const server = await startWatched(fleet, `node ${index + 1}`, SERVING_CORE, 'apps/data-plane/dist/main.js', {
+  const environment = {
     GATEHOUSE_NODE_TOKEN: secrets.GATEHOUSE_NODE_TOKEN,
     GATEHOUSE_CONTROL_ADDRESS: addresses.join(','),
     GATEHOUSE_PORT: String(port),
@@ -80,14 +80,17 @@ async function startNode(fleet, index, secrets, planes) {
     GATEHOUSE_DATA_DIR: dataDir,
     GATEHOUSE_ACCESS_LOG: path.join(dataDir, 'access.log'),
     GATEHOUSE_ALLOW_PRIVATE_UPSTREAMS: '1',
-  });
+  };
+  const name = `node ${index + 1}`;
+  const options = ['--import', path.join(import.meta.dirname, 'turns-in-node.mjs')];
+  const server = await startWatched(fleet, name, SERVING_CORE, 'apps/data-plane/dist/main.js', environment, options);
   await answers({ url: `http://127.0.0.1:${adminPort}/readyz` }, server, READY_DEADLINE_MS);
   return port;
 }
 
-async function startWatched({ root, servers, watched }, name, core, main, environment) {
+async function startWatched({ root, servers, watched }, name, core, main, environment, ownOptions = []) {
   const [inspectPort] = await freePorts(1);
-  const options = [...NODE_OPTIONS, `--inspect-port=127.0.0.1:${inspectPort}`];
+  const options = [...NODE_OPTIONS, ...ownOptions, `--inspect-port=127.0.0.1:${inspectPort}`];
   const server = servers.start(core, [process.execPath, ...options, path.join(root, main)], environment);
   watched.push(new Watched({ name, pid: server.child.pid, inspectPort, program: `/${main}`, server }));
   return server;

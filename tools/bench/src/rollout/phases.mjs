@@ -67,39 +67,77 @@ export async function deployInARow({ clients, nodePorts, load, versions, watched
   return { count, perSecond: count / seconds, answer: spread(answerMs), growth: growths(samples) };
 }
 
-/** Windows without and with changes take turns, so that a slow minute of the machine hits both. Latencies are the load's. */
-export async function changesUnderLoad({ clients, load, versions, counted, tell }, { apiIds, perSecond, rounds, seconds, mark }) {
+/**
+ * Windows take turns, so that a slow minute of the machine hits all kinds; latencies are the load's:
+ *
+ *   idle       no changes
+ *   changing   deployments that the nodes serve
+ *   beside     deployments that no node is told of, and the CPU time that the nodes took for theirs used beside the nodes
+ *
+ * What `beside` adds to `idle` is what the machine's two cores do to everybody; the rest is what the nodes do to their requests.
+ */
+export async function changesUnderLoad(fleet, { apiIds, unheardApiIds, perSecond, rounds, seconds, mark }) {
+  const { clients, load, versions, counted, watched, crowd, tell } = fleet;
   const windowMs = seconds * 1000;
-  const cpu = { idle: counted.map(() => 0), changing: counted.map(() => 0) };
-  /** The load and CPU time count for `kind` meanwhile. */
+  const nodes = watched.filter(({ name }) => name.startsWith('node '));
+  const cpu = { idle: counted.map(() => 0), changing: counted.map(() => 0), beside: counted.map(() => 0) };
+  const turns = { idle: [], changing: [], beside: [] };
+  /** The load, CPU time and turns count for `kind` meanwhile. Returns the CPU time of each process. */
   const window = async (kind) => {
     const before = counted.map((process) => process.cpuUs());
+    for (const node of nodes) await node.turns();
     load.mark(`${mark} ${kind}`);
     await sleep(windowMs);
     load.mark('');
-    counted.forEach((process, index) => (cpu[kind][index] += process.cpuUs() - before[index]));
+    for (const node of nodes) turns[kind].push(await node.turns());
+    const usedUs = counted.map((process, index) => process.cpuUs() - before[index]);
+    usedUs.forEach((us, index) => (cpu[kind][index] += us));
+    return usedUs;
+  };
+  /** Returns how many changes fell into the window, and what it used. */
+  const changing = async (kind, changedApiIds) => {
+    const steady = new SteadyChanges(perSecond, (index) =>
+      deploy(clients[index % clients.length], changedApiIds[index % changedApiIds.length], ++versions.last),
+    );
+    await sleep(SETTLE_MS);
+    const made = steady.made;
+    const usedUs = await window(kind);
+    const changes = steady.made - made;
+    tell(`  ${mark} API, ${kind}: ${changes} changes in ${(windowMs / 1000).toFixed(1)} s`);
+    await steady.end();
+    return { changes, usedUs };
   };
   let changes = 0;
   for (let round = 0; round < rounds; round++) {
     await sleep(SETTLE_MS);
-    await window('idle');
-    const steady = new SteadyChanges(perSecond, (index) =>
-      deploy(clients[index % clients.length], apiIds[index % apiIds.length], ++versions.last),
-    );
+    const idleUs = await window('idle');
+    const heard = await changing('changing', apiIds);
+    changes += heard.changes;
     await sleep(SETTLE_MS);
-    const made = steady.made;
-    await window('changing');
-    changes += steady.made - made;
-    tell(
-      `  ${mark} API, pair ${round + 1} of ${rounds}: ${steady.made} changes in ${((SETTLE_MS + windowMs) / 1000).toFixed(1)} s`,
-    );
-    await steady.end();
+    const addedUs = counted.map((_, index) => heard.usedUs[index] - idleUs[index]);
+    crowd.use(nodes.map(({ name }) => addedUs[counted.findIndex((process) => process.name === name)] / windowMs));
+    await changing('beside', unheardApiIds);
+    crowd.use(nodes.map(() => 0));
   }
   const cpuMsPerChange = counted.map(({ name }, index) => ({
     name,
     ms: (cpu.changing[index] - cpu.idle[index]) / 1000 / changes,
   }));
-  return { apis: apiIds.length, perSecond: (changes * 1000) / (rounds * windowMs), cpuMsPerChange };
+  return {
+    apis: apiIds.length,
+    perSecond: (changes * 1000) / (rounds * windowMs),
+    cpuMsPerChange,
+    turns: Object.fromEntries(Object.entries(turns).map(([kind, list]) => [kind, turnFigures(list, windowMs)])),
+  };
+}
+
+/** Of windows of several nodes: the p99 is the median of theirs. */
+export function turnFigures(windows, windowMs) {
+  return {
+    p99Ms: median(windows.map(({ p99Us }) => p99Us / 1000)),
+    longestMs: Math.max(...windows.map(({ longestUs }) => longestUs / 1000)),
+    longPerSecond: (windows.reduce((sum, { longCount }) => sum + longCount, 0) * 1000) / (windows.length * windowMs),
+  };
 }
 
 /** Makes a change whenever one is due, until it is ended. What it cannot keep up with is left out, and `made` tells. */

@@ -52,7 +52,12 @@ export function rolloutText(result) {
   if (parts.live !== undefined) sections.push(liveTable(parts.live));
   if (parts.row !== undefined) sections.push(rowText(parts.row, load));
   if (parts.changes !== undefined)
-    sections.push(changesTable(parts.changes, load), ...slowerText(parts.changes, result.settings), cpuTable(parts.changes));
+    sections.push(
+      changesTable(parts.changes, load),
+      ...slowerText(parts.changes, result.settings),
+      besideTable(parts.changes, load),
+      cpuTable(parts.changes),
+    );
   for (const [part, what] of GROWTH_PARTS) if (parts[part] !== undefined) sections.push(growthTable(parts[part], what));
   return [...sections, `Requests of all parts: ${bytes(load.requests)}, failed: ${load.errors}.`, caption(result)].join('\n\n');
 }
@@ -101,6 +106,23 @@ const changesTable = (changes, { marks }) =>
       ];
     }),
   );
+
+/** What the machine does to the requests by itself, and how long a node goes without looking for them. */
+const besideTable = (changes, { marks }) =>
+  table(
+    ['during changes', 'p99 idle', 'p99, work beside the nodes', 'p99 changing', 'nodes over crowd', ...TURN_COLUMNS],
+    Object.entries(changes).map(([name, { turns }]) => {
+      const [idle, beside, changing] = ['idle', 'beside', 'changing'].map((kind) => marks[`${name} ${kind}`]);
+      return [
+        `${name} API`,
+        ...[idle, beside, changing].map(({ p99Us }) => ms(p99Us / 1000)),
+        `**${pairedRatio(beside, changing).toFixed(2)}**`,
+        ...['p99Ms', 'longestMs', 'longPerSecond'].map((figure) => `${ms(turns.idle[figure])} → ${ms(turns.changing[figure])}`),
+      ];
+    }),
+  );
+
+const TURN_COLUMNS = ["a node's turn, p99 ms", 'longest turn', 'turns over 1 ms, per second'];
 
 /** What the table shows all the same: the ratio at the highest rate that was reached. */
 const slowerText = (changes, { rate }) =>

@@ -20,13 +20,24 @@ export class Watched {
     await session.send('HeapProfiler.collectGarbage');
     await session.send('HeapProfiler.collectGarbage');
     const expression = '(({ heapUsed, external }) => ({ heapUsed, external }))(process.memoryUsage())';
-    const { result } = await session.send('Runtime.evaluate', { expression, returnByValue: true });
+    const { heapUsed, external } = await this.evaluate(expression);
     return {
-      heapBytes: result.value.heapUsed,
-      externalBytes: result.value.external,
+      heapBytes: heapUsed,
+      externalBytes: external,
       residentBytes: residentBytes([this.pid]),
       descriptors: readdirSync(`/proc/${this.pid}/fd`).length,
     };
+  }
+
+  /** Of the event loop since the last time it was asked; see turns-in-node.mjs. */
+  turns() {
+    return this.evaluate('benchTurns()');
+  }
+
+  async evaluate(expression) {
+    const session = await this.#inspector();
+    const { result } = await session.send('Runtime.evaluate', { expression, returnByValue: true });
+    return result.value;
   }
 
   cpuUs() {
