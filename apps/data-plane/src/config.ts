@@ -97,6 +97,18 @@ const SETTINGS = {
     'file the access log is appended to; - is the standard output, off writes none',
     '-',
   ),
+  logGroups: stringSetting(
+    'GATEHOUSE_LOG_GROUPS',
+    'folder of the files that log groups of stages are appended to, by default log-groups in the data folder; - is the standard output, off drops them',
+    '',
+  ),
+  logFileMegabytes: integerSetting('GATEHOUSE_LOG_FILE_MB', 'size at which a log file is set aside', { min: 1, max: 10_000 }, 64),
+  logFilesKept: integerSetting(
+    'GATEHOUSE_LOG_FILES_KEPT',
+    'files set aside that are kept, of each log group',
+    { min: 0, max: 1_000 },
+    4,
+  ),
   connectionsMax: integerSetting(
     'GATEHOUSE_CONNECTIONS_MAX',
     'connections of callers, per worker; fewer where file descriptors are few',

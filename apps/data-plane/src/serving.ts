@@ -10,6 +10,7 @@ import type { Writable } from 'node:stream';
 import type { GetBlob, ManifestChange, Refusal, TestInvokeAnswer, TestInvokeRequest } from '@gatehouse/engine-control-link';
 import type { BucketRegistry, QuotaLedger, RateLeases, UsageJournal } from '@gatehouse/engine-limits';
 import { WorldKeeper } from '@gatehouse/engine-link';
+import { LogGroups, StageLogs } from '@gatehouse/engine-logs';
 import { TestRuns } from '@gatehouse/engine-test-invoke';
 import { AccessLog, RequestRecorder, TracingRecorder } from '@gatehouse/engine-record';
 import { steadyClock, type Clock } from '@gatehouse/kernel';
@@ -18,6 +19,7 @@ import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { closeConnectors, openConnectors, type Connectors } from './connectors.js';
 import { openListeners, type Listeners } from './listeners.js';
+import { logPlace } from './log-place.js';
 import { WorldCertificates } from './world-certificates.js';
 
 /** In traces and pushed metrics; the variable OTEL_SERVICE_NAME replaces it. */
@@ -32,11 +34,15 @@ export const LEASE_TICK_MS = 1_000;
 export const LAST_WORDS_MS = 50;
 /** For the last reports' receipts. */
 export const LAST_REPORT_MS = 3_000;
+/** For log lines that still wait. */
+const LAST_LINES_MS = 3_000;
 
 export interface ServingOptions {
   readonly config: Config;
   readonly adminPort: number;
   readonly sharesPort: boolean;
+  /** Of a worker; its files are its own. */
+  readonly slot?: number;
   readonly quotas: Pick<QuotaLedger, 'spend' | 'whenAnswered'>;
   readonly rates: RateLeases;
   readonly buckets: Pick<BucketRegistry, 'bucket'>;
@@ -50,6 +56,7 @@ export interface ServingOptions {
 export class Serving {
   private readonly connectors: Connectors;
   private readonly keeper: WorldKeeper;
+  private readonly logGroups: LogGroups;
   private readonly worldCertificates: WorldCertificates;
   private readonly testRuns: TestRuns;
   /** Programs are linked before the journal is open, and first run when the listeners are. */
@@ -66,8 +73,23 @@ export class Serving {
       settle: (countedAtMs) => this.journal!.settle(countedAtMs),
     };
     const limits = { buckets, quotas, rates, usage, clock, steadyClock };
+    this.logGroups = new LogGroups({
+      place: logPlace(config, options.slot ?? null),
+      http,
+      counters: {
+        delivered: metrics.counter('gatehouse_logs_delivered_lines_total', 'Lines of log groups that were taken by their sinks'),
+        dropped: metrics.counter('gatehouse_logs_dropped_lines_total', 'Lines of log groups thrown away: sink too slow, or gone'),
+      },
+      onFileFailure: (file, cause) => log.warn({ file, reason: (cause as Error).message }, 'log group could not be written'),
+    });
+    metrics.gauge(
+      'gatehouse_logs_waiting_characters',
+      'Of lines of log groups that wait for their sinks',
+      () => this.logGroups.waitingChars,
+    );
+    const logs = new StageLogs(this.logGroups);
     this.keeper = new WorldKeeper({
-      bindings: { http, insecureHttp, functions, limits, metrics },
+      bindings: { http, insecureHttp, functions, limits, metrics, logs },
       onRefusal: (stage, reason) => log.error({ ...stage, reason }, 'stage could not be linked'),
       onRefusedRoute: (stage, route, reason) =>
         log.warn({ ...stage, route, reason }, 'route answers 500: it could not be linked'),
@@ -141,6 +163,7 @@ export class Serving {
   async close(): Promise<void> {
     this.journal?.close();
     await this.accessLog?.flush();
+    await Promise.race([this.logGroups.flush(), new Promise((resolve) => setTimeout(resolve, LAST_LINES_MS).unref())]);
     await closeConnectors(this.connectors);
   }
 }

@@ -39,6 +39,7 @@ const serving = new Serving({
   config,
   adminPort,
   sharesPort: true,
+  slot,
   quotas,
   rates,
   buckets,

@@ -16,6 +16,7 @@ import { AuthorizerCompiler } from './authorizer.js';
 import { canaryDifference, canaryWithTraffic, stageOfCanary } from './canary.js';
 import { compareText, Diagnostics, type Diagnostic } from './diagnostics.js';
 import { compileIntegration } from './integration.js';
+import { compileAccessLog } from './logs.js';
 import { ValidationCompiler } from './validation.js';
 
 export interface StageInput {
@@ -111,6 +112,7 @@ function compileDeployment(input: StageInput): CompiledStage {
       ...(authorizers === undefined ? {} : { authorizers }),
       ...(stage.cacheEpochs !== undefined && { cacheEpochs: stage.cacheEpochs }),
       ...(input.payloadBytesMax !== undefined && { payloadBytesMax: input.payloadBytesMax }),
+      ...compileAccessLog(input),
     },
     diagnostics: diagnostics.sorted(),
   };
@@ -219,7 +221,8 @@ function warnOfNoEffect({ definition: { api }, stage }: StageInput, diagnostics:
   const warn = (path: string): void => diagnostics.warning(path, 'has no effect');
   if (stage.cacheClusterEnabled) warn('stage.cacheClusterEnabled');
   if (stage.tracingEnabled) warn('stage.tracingEnabled');
-  if (stage.accessLogSettings !== null) warn('stage.accessLogSettings');
+  const { format = null, destinationArn = null } = stage.accessLogSettings ?? {};
+  if ((format === null) !== (destinationArn === null)) warn('stage.accessLogSettings');
   if (api.minimumCompressionSize !== null) warn('api.minimumCompressionSize');
 }
 

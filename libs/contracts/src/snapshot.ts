@@ -45,6 +45,8 @@ export interface StageSnapshot {
    * is the one that the stage's owner trusts already (ADR 0010).
    */
   readonly canary?: CanarySnapshot;
+  /** A line of each request; absent: none. A node of an earlier release writes none either. */
+  readonly accessLog?: AccessLogSnapshot;
 }
 
 /**
@@ -62,6 +64,19 @@ export interface CanarySnapshot {
   readonly absent: readonly string[];
   /** All of its routes; a number is the index of one around it that is the same. */
   readonly routes: readonly (RouteSnapshot | number)[];
+}
+
+/** A log group, and what leads there. */
+export interface LogGroupSnapshot {
+  /** Of a log group or a delivery stream; names a place at the node, and may be any text. */
+  readonly arn: string;
+  /** Takes the lines as JSON by POST. Absent: the node's own place for log groups does. */
+  readonly url?: string;
+}
+
+export interface AccessLogSnapshot extends LogGroupSnapshot {
+  /** Text with `$context` variables. */
+  readonly format: string;
 }
 
 /** Token bucket: refill per second (may be fractional) and capacity. */

@@ -275,6 +275,18 @@ describe('a wrong operation is refused with the text of AWS', () => {
     ],
     ['empty access log value', plain, replace('/accessLogSettings/format', ''), 'Access Log value must not be empty'],
     [
+      'an access log format of two lines',
+      plain,
+      replace('/accessLogSettings/format', '{\n"id": "$context.requestId"}\n'),
+      'Access Log format must be single line, new line character is allowed only at end of the format',
+    ],
+    [
+      'an access log format without an id of the request',
+      plain,
+      replace('/accessLogSettings/format', '$context.requestIdentity $context.status'),
+      'Access Log format must contain $context.requestId or $context.extendedRequestId',
+    ],
+    [
       'adding canary settings',
       plain,
       { op: 'add', path: '/canarySettings' },

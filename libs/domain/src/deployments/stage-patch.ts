@@ -8,7 +8,7 @@ import { boundedOperations, type PatchOperation } from '../patch/patch.js';
 import type { CanarySettings, Stage } from './deployment.js';
 import { changeMethodSetting, methodSettingKey, readMethodSettingPath } from './method-settings.js';
 import { AWS_QUOTAS } from '../tenancy/quotas.js';
-import { cacheSize, checkStage } from './stage.js';
+import { cacheSize, checkAccessLogFormat, checkStage } from './stage.js';
 
 // Word for word what AWS answers, missing commas included: public reports of UpdateStage errors quote it so.
 const PATHS =
@@ -30,7 +30,10 @@ const PATHS =
  */
 export function patchStage(stage: Stage, operations: readonly PatchOperation[], nowMs: number, quotas = AWS_QUOTAS): Stage {
   if (operations.length === 0) return stage;
-  return checkStage({ ...boundedOperations(operations).reduce(apply, stage), lastUpdatedAtMs: nowMs }, quotas);
+  const changed = checkStage({ ...boundedOperations(operations).reduce(apply, stage), lastUpdatedAtMs: nowMs }, quotas);
+  const format = changed.accessLogSettings?.format ?? null;
+  if (format !== null && format !== stage.accessLogSettings?.format) checkAccessLogFormat(format);
+  return changed;
 }
 
 function apply(stage: Stage, operation: PatchOperation): Stage {

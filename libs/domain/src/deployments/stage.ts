@@ -143,6 +143,19 @@ function checkVariables(variables: TextMap | null, quotas: Quotas): void {
   }
 }
 
+/**
+ * Data-plane reference §10.5; of a format that is given, not of one that is there already. AWS's words for what is not a single line, ours
+ * for the other.
+ */
+export function checkAccessLogFormat(format: string): void {
+  if (/[\r\n]/.test(format.trimEnd())) {
+    throw badRequest('Access Log format must be single line, new line character is allowed only at end of the format');
+  }
+  if (!/\$context\.(requestId|extendedRequestId)\b/.test(format)) {
+    throw badRequest('Access Log format must contain $context.requestId or $context.extendedRequestId');
+  }
+}
+
 /** AWS refuses to log to CloudWatch before the account says with which role. Firehose destinations need no role. */
 export function checkLoggingRole(stage: Stage, cloudwatchRoleArn: string | null): void {
   if (cloudwatchRoleArn !== null) return;

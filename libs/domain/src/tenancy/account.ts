@@ -3,6 +3,8 @@ export interface AccountSettings {
   readonly cloudwatchRoleArn: string | null;
   readonly throttle: { readonly ratePerSecond: number; readonly burst: number };
   readonly features: readonly string[];
+  /** URLs that take the lines of log groups, by ARN. Absent: none, all log groups are the nodes'. */
+  readonly logDestinations?: Readonly<Record<string, string>>;
 }
 
 /** API Gateway guide, "Amazon API Gateway quotas": 10,000 requests per second, burst 5,000, per account and Region. */

@@ -70,6 +70,7 @@ export type {
   LinkedStage,
   MappedPath,
   RequestMetrics,
+  StageLog,
   UsagePlanView,
   WorldView,
 } from './views.js';

@@ -52,6 +52,9 @@ export interface RequestMetrics {
   record(status: number, latencyMs: number, integrationLatencyMs: number, nowMs: number): void;
 }
 
+/** Writes what a stage's owner wants to have of a finished request. `latencyMs`: to the end of the answer. */
+export type StageLog = (x: Exchange, latencyMs: number) => void;
+
 export interface LinkedRoute {
   readonly settings: RouteSnapshot;
   /** Names of the values in `x.params`. */
@@ -71,6 +74,8 @@ export interface LinkedStage {
   readonly faults: FaultResponder;
   /** For requests that have no route. */
   readonly metrics: RequestMetrics;
+  /** `null`, or absent: its owner wants none. */
+  readonly accessLog?: StageLog | null;
   /** Fills `x.params`; `x.stage` is this stage, and may be its canary afterwards. */
   match(x: Exchange): LinkedRoute | null;
 }

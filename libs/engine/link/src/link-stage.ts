@@ -19,6 +19,7 @@ import {
   type Program,
   type RequestMetrics,
   type RouteSettings,
+  type StageLog,
   type Step,
   type StepNames,
 } from '@gatehouse/engine-exchange';
@@ -75,6 +76,8 @@ export interface LinkBindings {
   };
   /** From 0 up to, but not including, 1: who is sent to a canary. Absent: Math.random. */
   readonly random?: () => number;
+  /** What owners want to have written of requests; engine/logs. Absent: nothing is. */
+  readonly logs?: { accessLog(stage: StageSnapshot): StageLog | null };
 }
 
 export interface LinkResult {
@@ -184,7 +187,8 @@ function* linkDeployment(
     const index = router.match(x.httpMethod, x.resourcePath, x.params);
     return index === -1 ? null : routes[index]!;
   };
-  const linked = { digest, snapshot, isCanary, canary: null, faults, metrics: metricsOf('*', '*'), match };
+  const accessLog = bindings.logs?.accessLog(snapshot) ?? null;
+  const linked = { digest, snapshot, isCanary, canary: null, faults, metrics: metricsOf('*', '*'), accessLog, match };
   return { stage: Object.freeze(linked), refusedRoutes };
 }
 

@@ -170,6 +170,7 @@ const checkDeployment: Check = record({
   cacheEpochs: optional(record({ responses: number, authorizers: number })),
   authorizers: optional(mapOf(tagged({ TOKEN: authorizer, REQUEST: authorizer, USER_POOLS: userPools, REFUSE: refuse }))),
   payloadBytesMax: optional(number),
+  accessLog: optional(record({ format: text, arn: text, url: optional(text) })),
 });
 
 const checkCanary: Check = record({

@@ -1,5 +1,6 @@
 /**
- * What is kept of a finished request: its metrics and one line of access log. Called exactly once per request, in `finally`.
+ * What is kept of a finished request: its metrics, one line of the node's access log and what the stage's owner wants to have written.
+ * Called exactly once per request, in `finally`.
  */
 import { performance } from 'node:perf_hooks';
 import type { Exchange } from '@gatehouse/engine-exchange';
@@ -28,5 +29,6 @@ export class RequestRecorder implements Recorder {
     metrics?.record(x.status, latencyMs, x.integrationLatencyMs, x.receivedAtMs + latencyMs);
     if (x.fault?.name === 'BUG') this.options.onBug?.(x);
     this.options.accessLog?.write(accessLine(x, latencyMs));
+    x.stage?.accessLog?.(x, latencyMs);
   }
 }
