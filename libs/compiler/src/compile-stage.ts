@@ -15,6 +15,7 @@ import { canonicalJson } from '@gatehouse/kernel';
 import { AuthorizerCompiler } from './authorizer.js';
 import { canaryDifference, canaryWithTraffic, stageOfCanary } from './canary.js';
 import { compareText, Diagnostics, type Diagnostic } from './diagnostics.js';
+import { compileExplain } from './explain.js';
 import { compileIntegration } from './integration.js';
 import { compileAccessLog } from './logs.js';
 import { ValidationCompiler } from './validation.js';
@@ -90,6 +91,7 @@ function compileDeployment(input: StageInput): CompiledStage {
     routes.flatMap(({ authorization }) => (authorization.type === 'VALIDATE' ? [authorization.validation] : [])),
   );
   const authorizers = guards.authorizers.snapshots;
+  const explain = compileExplain(api, stage, diagnostics);
   return {
     snapshot: {
       format: SNAPSHOT_FORMAT,
@@ -113,6 +115,7 @@ function compileDeployment(input: StageInput): CompiledStage {
       ...(stage.cacheEpochs !== undefined && { cacheEpochs: stage.cacheEpochs }),
       ...(input.payloadBytesMax !== undefined && { payloadBytesMax: input.payloadBytesMax }),
       ...compileAccessLog(input),
+      ...(explain !== undefined && { explain }),
     },
     diagnostics: diagnostics.sorted(),
   };

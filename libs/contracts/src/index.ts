@@ -1,5 +1,6 @@
 export * from './gen/gatehouse/node/v1/node_link_pb.js';
 export { grpcService } from './grpc-service.js';
+export type { ExplainAnswer, ExplainedEvent, ExplainedStep, Explanation, ExplanationDetail } from './explanation.js';
 export { RATE_SHARE_MS, strictRateLease } from './leases.js';
 export { agreedProtocol, PROTOCOL, type ProtocolRange } from './protocol.js';
 export { INVOKE_HEADERS, INVOKE_PAYLOAD_BYTES_MAX } from './invoke.js';

@@ -41,6 +41,16 @@ export interface StageSnapshot {
   /** Of a caller's body. Absent: 10 MiB, as on AWS; a node of an earlier release takes no more. */
   readonly payloadBytesMax?: number;
   /**
+   * What its owner wants recorded of its requests (docs/explain.md). Absent: as the node does; a node of an earlier release records
+   * nothing.
+   */
+  readonly explain?: {
+    /** One successful request in so many is recorded whole; 0 for none, 1 for all. */
+    readonly sampleEvery?: number;
+    /** Hidden besides those that nodes hide of everybody. */
+    readonly secretNames?: readonly string[];
+  };
+  /**
    * Serves a share of the requests. A node of an earlier release does not know of it and serves all by the deployment around it, which
    * is the one that the stage's owner trusts already (ADR 0010).
    */

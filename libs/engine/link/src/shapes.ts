@@ -171,6 +171,7 @@ const checkDeployment: Check = record({
   authorizers: optional(mapOf(tagged({ TOKEN: authorizer, REQUEST: authorizer, USER_POOLS: userPools, REFUSE: refuse }))),
   payloadBytesMax: optional(number),
   accessLog: optional(record({ format: text, arn: text, url: optional(text) })),
+  explain: optional(record({ sampleEvery: optional(number), secretNames: optional(list(text)) })),
 });
 
 const checkCanary: Check = record({

@@ -1,0 +1,282 @@
+import { Buffer } from 'node:buffer';
+import { performance } from 'node:perf_hooks';
+import {
+  AUTHORIZER_KEPT,
+  CONTINUE,
+  Exchange,
+  noteReceived,
+  PolicyDenial,
+  RESPOND,
+  runProgram,
+  STREAM_BODY,
+  TemplateFailure,
+  type FaultKind,
+  type LinkedStage,
+  type Step,
+} from '@gatehouse/engine-exchange';
+import { ManualClock } from '@gatehouse/kernel';
+import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
+import { beforeEach, expect, test } from 'vitest';
+import { ExplainRecorder, type ExplainOptions } from './index.js';
+
+const ID = '11111111-2222-3333-4444-555555555555';
+const TENANT = '123456789012';
+const DENIED: FaultKind = {
+  name: 'ACCESS_DENIED',
+  responseType: 'ACCESS_DENIED',
+  status: 403,
+  errorType: 'AccessDeniedException',
+  message: 'no',
+  source: 'caller',
+  retry: false,
+};
+const metrics = { record: () => undefined };
+const faults = { render: (x: Exchange) => void (x.status = x.fault!.status) };
+const go: Step = () => CONTINUE;
+
+let clock: ManualClock;
+let recorded: Exchange[];
+beforeEach(() => {
+  clock = new ManualClock(1_700_000_000_000);
+  recorded = [];
+});
+
+const recorder = (over: Partial<ExplainOptions> = {}): ExplainRecorder =>
+  new ExplainRecorder(
+    { record: (x) => void recorded.push(x) },
+    { clock, bytesMax: 1_000_000, keepMs: 3_600_000, sampleEvery: 0, secretNames: [], ...over },
+  );
+
+const stage = (over = {}): LinkedStage => ({
+  digest: 'd',
+  snapshot: stageSnapshot({ tenant: TENANT, ...over }),
+  isCanary: null,
+  canary: null,
+  faults,
+  metrics,
+  match: () => null,
+});
+
+interface Given {
+  readonly stage?: LinkedStage;
+  readonly request?: readonly Step[];
+  readonly response?: readonly Step[];
+  readonly over?: Partial<Exchange>;
+}
+
+/** A request through steps, as a listener serves it. */
+async function serve(explain: ExplainRecorder, { stage: of = stage(), request = [go, go], response = [go], over = {} }: Given = {}) {
+  const x = new Exchange();
+  x.requestId = ID;
+  x.receivedAtMs = clock.nowMs();
+  x.startedAtMs = performance.now();
+  x.httpMethod = 'GET';
+  x.path = '/dev/pets/7';
+  x.sourceIp = '198.51.100.7';
+  x.stage = of;
+  Object.assign(x, over);
+  const stepNames = { request: ['authorize', 'integrate'], response: ['map response'] };
+  const program = {
+    requestSteps: request,
+    responseSteps: response,
+    requestBody: STREAM_BODY,
+    responseBody: STREAM_BODY,
+    faults,
+    bugFault: DENIED,
+    stepNames,
+  };
+  x.route = { settings: routeSnapshot({ path: '/pets/{id}' }), paramNames: [], program, metrics };
+  x.journal = explain.open(x);
+  if (x.journal !== null) noteReceived(x.journal, x);
+  await runProgram(program, x);
+  explain.record(x);
+  return x;
+}
+
+const verdicts = (explain: ExplainRecorder) => explain.explain(TENANT, ID)!.steps.map(({ name, verdict, why }) => [name, verdict, why]);
+
+test('of every request it tells route, deployment, steps, times and bytes', async () => {
+  const explain = recorder();
+  const request: Step = (x) => {
+    x.upstreamRequest = {
+      httpMethod: 'GET',
+      url: 'http://user:pw@backend.example/pets?secret=1',
+      tenant: TENANT,
+      traceId: '',
+      block: null,
+      headers: [],
+      body: null,
+      timeoutMs: 1,
+    };
+    x.integrationStartedAtMs = x.startedAtMs + 2;
+    x.integrationLatencyMs = 12.34;
+    x.upstreamAnswer = { status: 201, headers: [], body: Buffer.from('12345') };
+    x.status = 202;
+    return CONTINUE;
+  };
+  const over = {
+    deliveredBytes: 5,
+    apiKey: { apiKeyId: 'key1' },
+    usagePlan: { settings: { usagePlanId: 'plan1' } },
+    authorizer: { principalId: 'me', context: new Map() },
+    authorizerSource: AUTHORIZER_KEPT,
+  };
+  await serve(explain, { request: [go, request], over: over as never });
+  expect(recorded).toHaveLength(1);
+  expect(explain.explain(TENANT, ID)).toEqual({
+    requestId: ID,
+    receivedAt: '2023-11-14T22:13:20.000Z',
+    detail: null,
+    route: { apiId: 'abc123defg', stage: 'dev', deploymentId: 'dep123', resource: '/pets/{id}', httpMethod: 'GET' },
+    request: { httpMethod: 'GET', path: '/dev/pets/7', sourceIp: '198.51.100.7', bodyBytes: 0 },
+    caller: { principalId: 'me', authorizer: 'kept', authorizerLatencyMs: 0, apiKeyId: 'key1', usagePlanId: 'plan1' },
+    steps: [
+      { half: 'request', name: 'authorize', verdict: 'continued', why: '' },
+      { half: 'request', name: 'integrate', verdict: 'continued', why: '' },
+      { half: 'response', name: 'map response', verdict: 'continued', why: '' },
+    ],
+    fault: null,
+    upstream: { url: 'http://backend.example/pets', startedAfterMs: 2, latencyMs: 12.34, status: 201, bodyBytes: 5 },
+    response: { status: 202, latencyMs: expect.any(Number) as number, bodyBytes: 5, callerLeft: false },
+  });
+});
+
+test('a step that fails is named with its reason, and those behind it did not run', async () => {
+  const explain = recorder();
+  const deny: Step = (x) => x.fail(DENIED, new Error('the cause'), 'judging');
+  await serve(explain, { request: [deny, go] });
+  expect(verdicts(explain)).toEqual([
+    ['authorize', 'failed', 'ACCESS_DENIED: judging: the cause'],
+    ['integrate', 'not run', ''],
+    ['map response', 'not run', ''],
+  ]);
+  expect(explain.explain(TENANT, ID)!.fault).toMatchObject({ name: 'ACCESS_DENIED', message: 'no', source: 'caller' });
+  await serve(explain, { response: [deny] });
+  expect(verdicts(explain)).toEqual([
+    ['authorize', 'continued', ''],
+    ['integrate', 'continued', ''],
+    ['map response', 'failed', 'ACCESS_DENIED: judging: the cause'],
+  ]);
+});
+
+test('a step that answers skips the rest of its half', async () => {
+  const explain = recorder();
+  await serve(explain, { request: [() => RESPOND, go] });
+  expect(verdicts(explain)).toEqual([
+    ['authorize', 'responded', ''],
+    ['integrate', 'not run', ''],
+    ['map response', 'continued', ''],
+  ]);
+});
+
+test('nobody else is told: another tenant, another id, and after its time', async () => {
+  const explain = recorder();
+  await serve(explain);
+  expect(explain.explain('999999999999', ID)).toBeNull();
+  expect(explain.explain(TENANT, ID.replace('1', '2'))).toBeNull();
+  expect(explain.explain(TENANT, '')).toBeNull();
+  expect(explain.explain(TENANT, ID.slice(0, 8))).toBeNull();
+  clock.advance(3_600_001);
+  expect(explain.explain(TENANT, ID)).toBeNull();
+});
+
+test('of requests with one id the newest is told', async () => {
+  const explain = recorder();
+  await serve(explain, { over: { path: '/first' } });
+  await serve(explain, { over: { path: '/second' } });
+  expect(explain.explain(TENANT, ID)!.request.path).toBe('/second');
+});
+
+test('a path that holds the id of another request is not taken for it', async () => {
+  const explain = recorder();
+  const other = '99999999-2222-3333-4444-555555555555';
+  await serve(explain, { over: { requestId: other, path: `/${ID}\n` } });
+  expect(explain.explain(TENANT, ID)).toBeNull();
+});
+
+test('a denial tells the statement, a failed template its name, line and column, with secrets hidden', async () => {
+  const explain = recorder();
+  const document = { Statement: [{ Effect: 'Allow' }, { Sid: 'NoAdmin', Effect: 'Deny' }] };
+  const requestHeaders = ['Authorization', 'Bearer topsecret'];
+  await serve(explain, {
+    request: [(x) => x.fail(DENIED, new PolicyDenial(true, 'arn:x', document, () => 1), 'judging'), go],
+    over: { requestHeaders },
+  });
+  expect(explain.explain(TENANT, ID)!.detail).toMatchObject({
+    because: 'fault',
+    denial: { resource: 'arn:x', statementIndex: 1, statement: { Sid: 'NoAdmin', Effect: 'Deny' } },
+    events: [{ type: 'RECEIVED', headers: ['Authorization', '[redacted]'] }],
+  });
+  const error = Object.assign(new Error('bad at line 3, column 4'), { line: 3, column: 4, reason: 'bad' });
+  const input = Buffer.from('{"seen":"topsecret","password":"p"}');
+  await serve(explain, {
+    request: [(x) => x.fail(DENIED, new TemplateFailure('request', 'application/json', error, input), 'rendering'), go],
+    over: { requestHeaders },
+  });
+  expect(explain.explain(TENANT, ID)!.detail!.template).toEqual({
+    half: 'request',
+    name: 'application/json',
+    line: 3,
+    column: 4,
+    reason: 'bad',
+    input: '{"seen":"[redacted]","password":"[redacted]"}',
+  });
+});
+
+test('one successful request in so many is kept whole, as the node or the stage says', async () => {
+  const explain = recorder({ sampleEvery: 3 });
+  const details = async (of?: LinkedStage) => {
+    const kept: boolean[] = [];
+    for (let i = 0; i < 6; i++) {
+      await serve(explain, of === undefined ? {} : { stage: of });
+      kept.push(explain.explain(TENANT, ID)!.detail !== null);
+    }
+    return kept;
+  };
+  expect(await details()).toEqual([false, false, true, false, false, true]);
+  clock.advance(2_000);
+  expect(await details(stage({ explain: { sampleEvery: 1 } }))).toEqual(Array(6).fill(true));
+  expect(await details(stage({ explain: { sampleEvery: 0 } }))).toEqual(Array(6).fill(false));
+});
+
+test('what the stage hides is hidden, beside what the node hides', async () => {
+  const explain = recorder({ sampleEvery: 1, secretNames: ['x-node'] });
+  const requestHeaders = ['X-Node', '1', 'X-Own', '2', 'X-Free', '3'];
+  await serve(explain, { stage: stage({ explain: { secretNames: ['x-own'] } }), over: { requestHeaders } });
+  const [received] = explain.explain(TENANT, ID)!.detail!.events;
+  expect(received!['headers']).toEqual(['X-Node', '[redacted]', 'X-Own', '[redacted]', 'X-Free', '3']);
+});
+
+test('a flood of faults is recorded with its reasons, and in detail within a bound', async () => {
+  const explain = recorder();
+  let detailed = 0;
+  for (let i = 0; i < 200; i++) {
+    await serve(explain, { request: [(x) => x.fail(DENIED, null, 'judging'), go] });
+    const told = explain.explain(TENANT, ID)!;
+    expect(told.fault!.doing).toBe('judging');
+    if (told.detail !== null) detailed++;
+  }
+  expect(detailed).toBe(50);
+});
+
+test('however much a request carries, what is kept of it fits, and the ring keeps its bound', async () => {
+  const explain = recorder({ sampleEvery: 1, bytesMax: 200_000 });
+  const requestHeaders = Array.from({ length: 200 }, (_, i) => (i % 2 === 0 ? `X-${i}` : 'v'.repeat(2_000)));
+  for (let i = 0; i < 30; i++) {
+    await serve(explain, { over: { requestHeaders, path: `/${'p'.repeat(8_000)}` } });
+    clock.advance(200);
+    expect(explain.bytes).toBeLessThanOrEqual(200_000);
+  }
+  const told = explain.explain(TENANT, ID)!;
+  expect([told.request.path.length, told.detail?.isCut]).toEqual([512, true]);
+});
+
+test('a request that found no route tells its stage; one of nobody is not kept', async () => {
+  const explain = recorder();
+  const lost = Object.assign(new Exchange(), { requestId: ID, stage: stage(), receivedAtMs: clock.nowMs(), path: '/x' });
+  lost.fail(DENIED, null, 'looking for a route');
+  explain.record(lost);
+  expect(explain.explain(TENANT, ID)).toMatchObject({ route: { stage: 'dev', resource: null }, steps: [], fault: { doing: 'looking for a route' } });
+  explain.record(Object.assign(new Exchange(), { requestId: ID.replace('1', '9') }));
+  expect(recorded).toHaveLength(2);
+});

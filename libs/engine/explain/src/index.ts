@@ -1,0 +1,1 @@
+export { ExplainRecorder, type ExplainOptions, type Explains } from './explain-recorder.js';

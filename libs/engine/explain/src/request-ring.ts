@@ -1,0 +1,126 @@
+/**
+ * Bytes of finished requests, newest kept: pages of equal size, each with requests of one tenant in the order they ended.
+ *
+ *   tenant A   [page][page][page]      a page that is full is followed by another one;
+ *   tenant B   [page]                  when there are as many as may be, whoever holds most gives up its oldest
+ *
+ * So a tenant that holds less than its equal share loses nothing to the others, however busy they are. The bytes are outside of the
+ * JavaScript heap: a million small strings would cost every garbage collection.
+ */
+import { Buffer } from 'node:buffer';
+
+export interface RingOptions {
+  readonly pageBytes: number;
+  /** At least 1. With more tenants than pages, the page goes that was written to longest ago. */
+  readonly pagesMax: number;
+  /** What is older is not found any more, and its page is taken before others. */
+  readonly keepMs: number;
+}
+
+export class RingPage {
+  readonly bytes: Buffer;
+  readonly view: DataView;
+  usedBytes = 0;
+  newestAtMs = 0;
+  /** Long-lived things that records name by number: routes, faults, ids. At most a few per record. */
+  readonly things: unknown[] = [];
+  private readonly thingIndexes = new Map<unknown, number>();
+
+  constructor(pageBytes: number) {
+    this.bytes = Buffer.alloc(pageBytes);
+    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, pageBytes);
+  }
+
+  /** Its number in this page. */
+  indexOf(thing: unknown): number {
+    const known = this.thingIndexes.get(thing);
+    if (known !== undefined) return known;
+    this.thingIndexes.set(thing, this.things.length);
+    return this.things.push(thing) - 1;
+  }
+
+  clear(): void {
+    this.usedBytes = 0;
+    this.newestAtMs = 0;
+    this.things.length = 0;
+    this.thingIndexes.clear();
+  }
+}
+
+/** The pages of one tenant, oldest first. */
+export class RingShelf {
+  readonly pages: RingPage[] = [];
+  /** It lost its last page and is forgotten: whoever holds it asks for the tenant's shelf anew. */
+  isForgotten = false;
+
+  constructor(readonly tenant: string) {}
+}
+
+export class RequestRing {
+  private readonly shelves = new Map<string, RingShelf>();
+  private pageCount = 0;
+
+  constructor(private readonly options: RingOptions) {}
+
+  get bytes(): number {
+    return this.pageCount * this.options.pageBytes;
+  }
+
+  shelfOf(tenant: string): RingShelf {
+    let shelf = this.shelves.get(tenant);
+    if (shelf === undefined) this.shelves.set(tenant, (shelf = new RingShelf(tenant)));
+    return shelf;
+  }
+
+  /** The page for a record of `length` bytes, to be written at its `usedBytes`; `null` for one that fits into no page. */
+  reserve(shelf: RingShelf, length: number, nowMs: number): RingPage | null {
+    const { pageBytes } = this.options;
+    const { pages } = shelf;
+    if (pages.length > 0) {
+      const last = pages[pages.length - 1]!;
+      if (last.usedBytes + length <= pageBytes) return last;
+    }
+    if (length > pageBytes) return null;
+    const page = this.freePage(nowMs);
+    pages.push(page);
+    if (shelf.isForgotten) {
+      shelf.isForgotten = false;
+      this.shelves.set(shelf.tenant, shelf);
+    }
+    return page;
+  }
+
+  /** Newest first; without those that are too old. */
+  pagesOf(tenant: string, nowMs: number): RingPage[] {
+    const oldestAtMs = nowMs - this.options.keepMs;
+    return (this.shelves.get(tenant)?.pages ?? []).filter((page) => page.newestAtMs >= oldestAtMs).reverse();
+  }
+
+  /** Once per page, that is once in some hundred requests: it may look at every shelf. */
+  private freePage(nowMs: number): RingPage {
+    if (this.pageCount < this.options.pagesMax) {
+      this.pageCount++;
+      return new RingPage(this.options.pageBytes);
+    }
+    const shelf = this.shelfToTakeFrom(nowMs - this.options.keepMs);
+    const page = shelf.pages.shift()!;
+    if (shelf.pages.length === 0) {
+      shelf.isForgotten = true;
+      this.shelves.delete(shelf.tenant);
+    }
+    page.clear();
+    return page;
+  }
+
+  private shelfToTakeFrom(oldestAtMs: number): RingShelf {
+    let chosen: RingShelf | null = null;
+    for (const shelf of this.shelves.values()) {
+      const { pages } = shelf;
+      if (pages.length === 0) continue;
+      if (pages[0]!.newestAtMs < oldestAtMs) return shelf;
+      if (chosen === null || pages.length > chosen.pages.length) chosen = shelf;
+      else if (pages.length === chosen.pages.length && pages[0]!.newestAtMs < chosen.pages[0]!.newestAtMs) chosen = shelf;
+    }
+    return chosen!;
+  }
+}
