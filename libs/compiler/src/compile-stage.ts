@@ -116,6 +116,7 @@ function compileDeployment(input: StageInput): CompiledStage {
       ...(input.payloadBytesMax !== undefined && { payloadBytesMax: input.payloadBytesMax }),
       ...compileAccessLog(input),
       ...(explain !== undefined && { explain }),
+      ...(api.minimumCompressionSize !== null && { minimumCompressionSize: api.minimumCompressionSize }),
     },
     diagnostics: diagnostics.sorted(),
   };
@@ -220,13 +221,12 @@ function refusalOfAll({ definition: { api }, stage }: StageInput, diagnostics: D
 }
 
 /** Settings that change no answer when they are absent: named, so that nobody waits for their effect. */
-function warnOfNoEffect({ definition: { api }, stage }: StageInput, diagnostics: Diagnostics): void {
+function warnOfNoEffect({ stage }: StageInput, diagnostics: Diagnostics): void {
   const warn = (path: string): void => diagnostics.warning(path, 'has no effect');
   if (stage.cacheClusterEnabled) warn('stage.cacheClusterEnabled');
   if (stage.tracingEnabled) warn('stage.tracingEnabled');
   const { format = null, destinationArn = null } = stage.accessLogSettings ?? {};
   if ((format === null) !== (destinationArn === null)) warn('stage.accessLogSettings');
-  if (api.minimumCompressionSize !== null) warn('api.minimumCompressionSize');
 }
 
 /** A method's own entry, else that of all methods. An own entry without a limit is not replaced by that of all methods. */

@@ -51,6 +51,11 @@ export interface StageSnapshot {
     readonly secretNames?: readonly string[];
   };
   /**
+   * Answers of so many bytes and more are compressed for callers who ask for it. Absent: none is. Without it the same answers come as they
+   * are, so a node of an earlier release may ignore it.
+   */
+  readonly minimumCompressionSize?: number;
+  /**
    * Serves a share of the requests. A node of an earlier release does not know of it and serves all by the deployment around it, which
    * is the one that the stage's owner trusts already (ADR 0010).
    */

@@ -34,6 +34,7 @@ import {
   checkParameters,
   convertProxyAnswer,
   errorMessageOf,
+  compressResponse,
   identifyKey,
   integrate,
   limitBody,
@@ -216,7 +217,7 @@ function linkProgram(settings: RouteSettings, faults: FaultResponder, bindings: 
     ['map request', request.step],
     ['integrate', connector === null ? null : integrate(connector)],
   ]);
-  const responseHalf = present([['settle usage', settle], ...responseSteps]);
+  const responseHalf = present([['settle usage', settle], ...responseSteps, ['compress response', compressResponse(settings)]]);
   return freeze({
     requestSteps: requestHalf.steps,
     responseSteps: responseHalf.steps,

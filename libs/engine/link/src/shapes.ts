@@ -172,6 +172,7 @@ const checkDeployment: Check = record({
   payloadBytesMax: optional(number),
   accessLog: optional(record({ format: text, arn: text, url: optional(text) })),
   explain: optional(record({ sampleEvery: optional(number), secretNames: optional(list(text)) })),
+  minimumCompressionSize: optional(number),
 });
 
 const checkCanary: Check = record({

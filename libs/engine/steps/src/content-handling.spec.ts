@@ -72,7 +72,15 @@ function exchange(stage: ReturnType<typeof stageSnapshot>, headers: string[]): E
   x.httpMethod = 'POST';
   x.requestHeaders = headers;
   x.traceId = 'Root=1-2-3';
-  x.stage = { digest: '', snapshot: stage, faults: { render: () => undefined }, metrics: null!, match: () => null };
+  x.stage = {
+    digest: '',
+    snapshot: stage,
+    isCanary: null,
+    canary: null,
+    faults: { render: () => undefined },
+    metrics: null!,
+    match: () => null,
+  };
   x.route = { settings: routeSnapshot(), paramNames: [], program: null!, metrics: null! };
   return x;
 }

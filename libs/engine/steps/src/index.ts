@@ -7,6 +7,7 @@ export {
   type AuthorizerOutcome,
 } from './authorizer/index.js';
 export { convertProxyAnswer } from './content-handling.js';
+export { compressResponse } from './compress-response.js';
 export { identifyKey } from './identify-key.js';
 export { integrate } from './integrate.js';
 export { BODY_BYTES_MAX, limitBody } from './limit-body.js';

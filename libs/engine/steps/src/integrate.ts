@@ -17,6 +17,7 @@ import {
   type Verdict,
 } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
+import { isCorruptCoding } from './decode-body.js';
 
 /** Calls the backend; the answer's body is not read here. */
 export function integrate(connector: Connector): Step {
@@ -67,6 +68,8 @@ function failed(x: Exchange, { failure, cause, retryAfterMs }: UpstreamFailure):
   // The backend call broke because the caller's body did: say what the caller did wrong, not what the backend saw.
   if (body !== null && !Buffer.isBuffer(body) && body.errored instanceof BodyTooLarge)
     return x.fail(FAULTS.REQUEST_TOO_LARGE, cause, 'sending the body');
+  if (body !== null && !Buffer.isBuffer(body) && isCorruptCoding(body.errored))
+    return x.fail(FAULTS.UNSUPPORTED_MEDIA_TYPE, cause, 'decoding the body');
   if (x.isCallerGone) return x.fail(FAULTS.CALLER_LEFT, cause, 'calling the backend');
   return x.fail(FAULT_OF[failure], cause, 'calling the backend');
 }

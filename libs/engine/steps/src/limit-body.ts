@@ -1,10 +1,11 @@
-import { CONTINUE, type Step, type StepFactory } from '@gatehouse/engine-exchange';
+import { CONTINUE, lastHeader, type Step, type StepFactory } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
+import { decodeBody } from './decode-body.js';
 
 /** API Gateway's payload limit (data-plane reference §10.9), for tenants whose operator said nothing else. */
 export const BODY_BYTES_MAX = 10 * 1024 * 1024;
 
-/** By header now; what has no declared length is counted while it streams. */
+/** By header now; what has no declared length is counted while it streams. Compressed bodies are counted twice: as they come, and decoded. */
 export const limitBody: StepFactory = ({ stage: { payloadBytesMax } }) =>
   payloadBytesMax === undefined ? limitAsAws : limitTo(payloadBytesMax);
 
@@ -16,6 +17,7 @@ const limitTo =
     if (declaredBytes !== null && declaredBytes > bytesMax)
       return x.fail(FAULTS.REQUEST_TOO_LARGE, null, 'reading Content-Length');
     x.bodyLimitBytes = bytesMax;
+    if (lastHeader(x.requestHeaders, 'content-encoding') !== null) return decodeBody(x, x.requestBody, bytesMax);
     return CONTINUE;
   };
 

@@ -53,7 +53,7 @@ async function invoked(
   x.requestHeaders = headers;
   x.traceId = 'Root=1';
   x.bufferedBody = Buffer.from(body);
-  x.stage = { digest: 'd', snapshot: stage, faults: null!, metrics: null!, match: () => null };
+  x.stage = { digest: 'd', snapshot: stage, isCanary: null, canary: null, faults: null!, metrics: null!, match: () => null };
   x.route = { settings: route, paramNames: ['id'], program: null!, metrics: null! };
   x.params.push('7');
   let sent: UpstreamRequest | null = null;

@@ -64,6 +64,8 @@ function run(integration: IntegrationSnapshot, options: Case = {}): Exchange {
   x.stage = {
     digest: 'd',
     snapshot: stage,
+    isCanary: null,
+    canary: null,
     faults: { render: () => undefined },
     metrics: { record: () => undefined },
     match: () => null,

@@ -8,6 +8,7 @@ import {
   type Verdict,
 } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
+import { isCorruptCoding } from './decode-body.js';
 
 const EMPTY = Buffer.alloc(0);
 
@@ -29,6 +30,7 @@ async function read(x: Exchange): Promise<Verdict> {
     x.journal?.note({ type: 'BODY_READ', body: x.bufferedBody });
     return CONTINUE;
   } catch (cause) {
+    if (isCorruptCoding(cause)) return x.fail(FAULTS.UNSUPPORTED_MEDIA_TYPE, cause, 'decoding the body');
     return x.fail(cause instanceof BodyTooLarge ? FAULTS.REQUEST_TOO_LARGE : FAULTS.CALLER_LEFT, cause, 'reading the body');
   }
 }

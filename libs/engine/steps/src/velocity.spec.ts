@@ -48,6 +48,8 @@ function exchange(given: Given): Exchange {
   x.stage = {
     digest: 'd',
     snapshot: stageSnapshot({ stageVariables: { table: 'pets' } }),
+    isCanary: null,
+    canary: null,
     faults: none,
     metrics,
     match: () => null,
