@@ -82,6 +82,7 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
     endpoint,
     nodeAdmin,
     waiter: nodes,
+    explainer: nodes,
     store: store.tenants,
     directory: store.directory,
     operatorToken: config.operatorToken,

@@ -6,7 +6,7 @@ import { StageAdmin } from '@gatehouse/control-deployments';
 import { Certificates } from '@gatehouse/control-domain-names';
 import { Exports } from '@gatehouse/control-exports';
 import { Authenticator, AwsEndpoint, BODY_LIMIT_MAX_BYTES } from '@gatehouse/control-wire';
-import type { RolloutWaiter, TenantDirectory, TenantStore } from '@gatehouse/domain';
+import type { RequestExplainer, RolloutWaiter, TenantDirectory, TenantStore } from '@gatehouse/domain';
 import type { Clock, Secret } from '@gatehouse/kernel';
 import type { MetricsRegistry } from '@gatehouse/telemetry';
 import type { FastifyRequest } from 'fastify';
@@ -19,16 +19,18 @@ import { QuotasController } from './quotas.controller.js';
 import { CertificatesController } from './certificates.controller.js';
 import { ExportsController } from './exports.controller.js';
 import { HealthController } from './health.controller.js';
+import { RequestsController } from './requests.controller.js';
 import { StagesController } from './stages.controller.js';
 import type { Readiness } from './readiness.js';
 import { receiveBody } from './receive-body.js';
-import { CLOCK, METRICS, NODE_ADMIN, READINESS, TENANT_STORE } from './tokens.js';
+import { CLOCK, METRICS, NODE_ADMIN, READINESS, REQUEST_EXPLAINER, TENANT_STORE } from './tokens.js';
 
 export interface HttpParts {
   readonly authenticator: Authenticator;
   readonly endpoint: AwsEndpoint;
   readonly nodeAdmin: NodeAdmin;
   readonly waiter: RolloutWaiter;
+  readonly explainer: RequestExplainer;
   readonly store: TenantStore;
   readonly directory: TenantDirectory;
   /** `null`: nobody is the operator. */
@@ -50,6 +52,7 @@ class HttpModule {
         ExportsController,
         OperatorController,
         QuotasController,
+        RequestsController,
         AwsWireController,
         HealthController,
       ],
@@ -62,6 +65,7 @@ class HttpModule {
         { provide: NODE_ADMIN, useValue: parts.nodeAdmin },
         { provide: TENANT_STORE, useValue: parts.store },
         { provide: OperatorGate, useValue: new OperatorGate(parts.operatorToken, parts.directory) },
+        { provide: REQUEST_EXPLAINER, useValue: parts.explainer },
         { provide: READINESS, useValue: parts.readiness },
         { provide: METRICS, useValue: parts.metrics },
         { provide: CLOCK, useValue: parts.clock },

@@ -65,6 +65,17 @@ const upstreamCertHostsSetting: Setting<readonly string[]> = {
     }),
 };
 
+const namesSetting: Setting<readonly string[]> = {
+  variable: 'GATEHOUSE_EXPLAIN_REDACT',
+  description: 'names of headers, parameters and JSON members that are hidden besides the usual ones, separated by commas',
+  fallback: [],
+  parse: (text) =>
+    text
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
+};
+
 const SETTINGS = {
   nodeToken: secretSetting('GATEHOUSE_NODE_TOKEN', 'shared by control planes, nodes and function runners'),
   bind: stringSetting('GATEHOUSE_BIND', 'address to listen on', '127.0.0.1'),
@@ -127,6 +138,25 @@ const SETTINGS = {
     { min: 0, max: 60_000 },
     1_000,
   ),
+  explainMebibytes: integerSetting(
+    'GATEHOUSE_EXPLAIN_MEMORY_MIB',
+    'memory, per worker, for what GET /admin/v1/requests/{id} tells; 0 remembers nothing',
+    { min: 0, max: 16_384 },
+    32,
+  ),
+  explainMinutes: integerSetting(
+    'GATEHOUSE_EXPLAIN_MINUTES',
+    'how long a request is remembered, as far as that memory reaches',
+    { min: 1, max: 10_080 },
+    240,
+  ),
+  explainSampleEvery: integerSetting(
+    'GATEHOUSE_EXPLAIN_SAMPLE_EVERY',
+    'one request in so many that ends without a fault is remembered with headers, bodies and templates; 0 for none',
+    { min: 0, max: 1_000_000_000 },
+    100,
+  ),
+  explainRedact: namesSetting,
   engine: engineSetting,
   upstreamCa: stringSetting(
     'GATEHOUSE_UPSTREAM_CA',

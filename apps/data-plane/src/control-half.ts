@@ -26,6 +26,7 @@ export function openLink(
     | 'onConnected'
     | 'onDisconnected'
     | 'testInvoke'
+    | 'explain'
     | 'clock'
     | 'log'
   >,

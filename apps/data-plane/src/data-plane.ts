@@ -4,7 +4,7 @@
  *   start   admin port (not ready) -> world from disk -> listeners -> control stream -> ready
  *   stop    not ready -> each answer ends its connection, for a while -> listeners drain -> last report and its receipt -> control stream closes
  */
-import { serveSnapshots, type ControlLink } from '@gatehouse/engine-control-link';
+import { serveSnapshots, type ControlLink, type ExplainQuestion } from '@gatehouse/engine-control-link';
 import { BucketRegistry, QuotaLedger, RateLeases, UsageJournal } from '@gatehouse/engine-limits';
 import { steadyClock, type Clock } from '@gatehouse/kernel';
 import { openTelemetry } from '@gatehouse/otel';
@@ -74,6 +74,7 @@ export async function startDataPlane(
   const opened = await openLink(config, admin.port, {
     apply: (change, getBlob) => opening.adopt(change, getBlob),
     testInvoke: (request) => opening.testInvoke(request),
+    ...(config.explainMebibytes > 0 && { explain: async (question: ExplainQuestion) => opening.explain(question) }),
     onQuotaGrant: (grant) => quotas.granted(grant),
     onRateLeases: (leases) => rates.granted(leases, steadyClock.nowMs()),
     onLeaseBookState: (state) => {

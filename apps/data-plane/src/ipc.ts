@@ -1,5 +1,7 @@
 /** What supervisor and worker say to each other. The channel keeps order and loses nothing while both live. */
 import type {
+  ExplainQuestion,
+  ExplainReply,
   LeaseBookState,
   ManifestChange,
   Refusal,
@@ -30,6 +32,8 @@ export type ToWorker =
   | { readonly kind: 'page'; readonly id: number }
   /** Answered by `tested`. */
   | { readonly kind: 'test'; readonly id: number; readonly request: TestInvokeRequest }
+  /** Answered by `explained`. */
+  | { readonly kind: 'explain'; readonly id: number; readonly question: ExplainQuestion }
   /** Answered by `pong`, unless the worker is stuck. */
   | { readonly kind: 'ping' }
   /** Answer what is under way, report, end. */
@@ -56,5 +60,6 @@ export type FromWorker =
   | { readonly kind: 'report'; readonly report: Report }
   /** `answer` is `null` when `failure` says why there is none. */
   | { readonly kind: 'tested'; readonly id: number; readonly answer: TestInvokeAnswer | null; readonly failure: string }
+  | { readonly kind: 'explained'; readonly id: number; readonly reply: ExplainReply }
   /** The parts of a page in order, then `null`. */
   | { readonly kind: 'page'; readonly id: number; readonly part: MetricsPage | null };

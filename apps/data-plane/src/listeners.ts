@@ -5,6 +5,7 @@
  *   :8080 -> Http1Listener --(preface of HTTP/2)--> Http2Sessions
  *   :8443 -> TLS --(ALPN)--> either
  */
+import type { JournalKeeper } from '@gatehouse/engine-exchange';
 import { HttpListener } from '@gatehouse/engine-http';
 import { Http1Listener } from '@gatehouse/engine-http1';
 import { Http2Sessions } from '@gatehouse/engine-http2';
@@ -36,6 +37,7 @@ export interface ListenerDependencies {
   readonly clock: Clock;
   readonly metrics: MetricsRegistry;
   readonly tracing?: Tracing | null;
+  readonly journalKeeper?: JournalKeeper | null;
   readonly log: Logger;
   readonly onBug: (bug: unknown) => void;
   /** Other processes listen on the same port; the kernel spreads connections over them. */
@@ -57,8 +59,9 @@ async function openReference(
 }
 
 async function openPlainSockets(config: Config, dependencies: ListenerDependencies): Promise<Listeners> {
-  const { worlds, recorder, clock, metrics, tracing = null, log, onBug, sharesPort, worldCertificates } = dependencies;
-  const common = { worlds, recorder, clock, tracing, onBug, baseDomain: config.baseDomain };
+  const { worlds, recorder, clock, metrics, tracing = null, journalKeeper = null, log, onBug, sharesPort } = dependencies;
+  const { worldCertificates } = dependencies;
+  const common = { worlds, recorder, clock, tracing, journalKeeper, onBug, baseDomain: config.baseDomain };
   const refused = metrics.counter(
     'gatehouse_http_refused_total',
     'Requests and connections refused before they were a request: unreadable, too slow, too many, no memory',

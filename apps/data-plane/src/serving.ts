@@ -7,10 +7,19 @@ import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { Writable } from 'node:stream';
-import type { GetBlob, ManifestChange, Refusal, TestInvokeAnswer, TestInvokeRequest } from '@gatehouse/engine-control-link';
+import type {
+  ExplainQuestion,
+  ExplainReply,
+  GetBlob,
+  ManifestChange,
+  Refusal,
+  TestInvokeAnswer,
+  TestInvokeRequest,
+} from '@gatehouse/engine-control-link';
 import type { BucketRegistry, QuotaLedger, RateLeases, UsageJournal } from '@gatehouse/engine-limits';
 import { WorldKeeper } from '@gatehouse/engine-link';
 import { LogGroups, StageLogs } from '@gatehouse/engine-logs';
+import { RequestMemory } from '@gatehouse/engine-explain';
 import { TestRuns } from '@gatehouse/engine-test-invoke';
 import { AccessLog, RequestRecorder, TracingRecorder } from '@gatehouse/engine-record';
 import { steadyClock, type Clock } from '@gatehouse/kernel';
@@ -62,10 +71,13 @@ export class Serving {
   /** Programs are linked before the journal is open, and first run when the listeners are. */
   private journal: UsageJournal | null = null;
   private accessLog: AccessLog | null = null;
+  /** `null` on a node that was told to remember nothing. */
+  private readonly memory: RequestMemory | null;
   private listeners: Listeners | null = null;
 
   constructor(private readonly options: ServingOptions) {
     const { config, adminPort, quotas, rates, buckets, metrics, clock, log } = options;
+    this.memory = memoryOf(config, clock, metrics);
     this.connectors = openConnectors(config, adminPort, log);
     const { http, insecureHttp, functions } = this.connectors;
     const usage: Pick<UsageJournal, 'count' | 'settle'> = {
@@ -117,6 +129,12 @@ export class Serving {
     return this.testRuns.run(request);
   }
 
+  /** What this process remembers of a request. */
+  explain({ tenant, requestId }: ExplainQuestion): ExplainReply {
+    const { explainMinutes: keepMinutes, explainSampleEvery: sampleEvery } = this.options.config;
+    return { explanation: this.memory?.explain(tenant, requestId) ?? null, keepMinutes, sampleEvery };
+  }
+
   /** Takes requests from here on and counts them in `journal`; returns the port. Rejects when it is in use. */
   async open(journal: UsageJournal, port: number): Promise<number> {
     const { config, sharesPort, metrics, tracing, clock, log } = this.options;
@@ -137,10 +155,12 @@ export class Serving {
       accessLog: this.accessLog,
       onBug: (x) => noteBug(x.faultCause, x.faultDoing),
     });
-    const recorder = tracing === null ? requests : new TracingRecorder(requests, tracing);
+    const traced = tracing === null ? requests : new TracingRecorder(requests, tracing);
+    const recorder = this.memory === null ? traced : this.memory.around(traced);
+    const journalKeeper = this.memory === null ? null : this.memory.open;
     const onBug = (bug: unknown) => log.error({ err: bug }, 'a request could not be served');
     const { keeper: worlds, worldCertificates } = this;
-    const dependencies = { worlds, worldCertificates, recorder, clock, metrics, tracing, log, onBug, sharesPort };
+    const dependencies = { worlds, worldCertificates, recorder, journalKeeper, clock, metrics, tracing, log, onBug, sharesPort };
     this.listeners = await openListeners({ ...config, port }, dependencies);
     return this.listeners.port;
   }
@@ -166,6 +186,19 @@ export class Serving {
     await Promise.race([this.logGroups.flush(), new Promise((resolve) => setTimeout(resolve, LAST_LINES_MS).unref())]);
     await closeConnectors(this.connectors);
   }
+}
+
+function memoryOf(config: Config, clock: Clock, metrics: MetricsRegistry): RequestMemory | null {
+  if (config.explainMebibytes === 0) return null;
+  const memory = new RequestMemory({
+    clock,
+    bytesMax: config.explainMebibytes * 1_048_576,
+    keepMs: config.explainMinutes * 60_000,
+    sampleEvery: config.explainSampleEvery,
+    secretNames: config.explainRedact,
+  });
+  metrics.gauge('gatehouse_explain_bytes', 'Memory that requests are remembered in', () => memory.bytes);
+  return memory;
 }
 
 /**

@@ -14,6 +14,8 @@ import type { UsagePlanEntry } from '@gatehouse/contracts';
 import {
   serveSnapshots,
   type ControlLink,
+  type ExplainQuestion,
+  type ExplainReply,
   type GetBlob,
   type LeaseBookState,
   type LinkEntry,
@@ -46,6 +48,7 @@ import { Reporter } from './reporter.js';
 import { reservePort } from './reserve-port.js';
 import { DRAIN_MS, LAST_REPORT_MS, LAST_WORDS_MS, LEASE_TICK_MS, SERVICE_NAME } from './serving.js';
 import { TestInvocations } from './test-invocations.js';
+import { WorkerExplanations } from './worker-explanations.js';
 import { WorkerFolders } from './worker-folders.js';
 import { WorkerProcesses, type WorkerProcess } from './worker-processes.js';
 
@@ -93,6 +96,7 @@ class Supervisor implements DataPlane {
   /** Reports on their way. */
   private readonly relaying = new Set<Promise<void>>();
   private readonly testInvocations = new TestInvocations();
+  private readonly explanations = new WorkerExplanations();
   private parts: NodeParts | null = null;
   private telemetry: OpenedTelemetry | null = null;
   private admin: AdminServer | null = null;
@@ -168,6 +172,7 @@ class Supervisor implements DataPlane {
       onLeaseBookState: (state) => this.bookState(state),
       onConnected: () => this.connected(),
       testInvoke: (request) => this.testInvoke(request),
+      ...(config.explainMebibytes > 0 && { explain: (question: ExplainQuestion) => this.explain(question) }),
       onDisconnected: () => this.disconnected(),
       clock,
       log,
@@ -289,6 +294,9 @@ class Supervisor implements DataPlane {
       case 'report':
         this.takeReport(process, message.report);
         return;
+      case 'explained':
+        this.explanations.answered(message);
+        return;
       case 'tested':
         this.testInvocations.answered(message);
         return;
@@ -331,6 +339,7 @@ class Supervisor implements DataPlane {
     if (taker !== undefined) this.spread.left(taker);
     this.nodeMetrics.ended(process);
     this.testInvocations.ended(process);
+    this.explanations.ended(process);
     this.rates.ended(worker);
     this.quotas.ended(worker);
     const left = this.parts?.folders.ended(worker);
@@ -346,6 +355,13 @@ class Supervisor implements DataPlane {
     const process = this.processes.all().find(({ isServing }) => isServing);
     if (process === undefined) throw new Error('no worker of the node serves');
     return this.testInvocations.run(process, request);
+  }
+
+  private explain(question: ExplainQuestion): Promise<ExplainReply> {
+    return this.explanations.ask(
+      this.processes.all().filter(({ isServing }) => isServing),
+      question,
+    );
   }
 
   private connected(): void {

@@ -175,6 +175,9 @@ function told(message: ToWorker): void {
         (cause: unknown) => say({ kind: 'tested', id: message.id, answer: null, failure: (cause as Error).message }),
       );
       return;
+    case 'explain':
+      say({ kind: 'explained', id: message.id, reply: serving.explain(message.question) });
+      return;
     case 'ping':
       say({ kind: 'pong' });
       return;

@@ -259,6 +259,7 @@ export { type Json, type JsonObject } from './openapi/export-json.js';
 export { readExportExtensions, readExportType, type ExportExtensions, type ExportType } from './openapi/export-options.js';
 export { documentText, exportFileName, readExportFormat, type ExportFormat } from './openapi/export-text.js';
 export type { RolloutWaiter } from './publish/rollout-waiter.js';
+export type { RequestExplainer, RequestMemory, SilenceReason } from './publish/request-explainer.js';
 export type { NoTestOutcome, TestInvocation, TestInvoker, TestOutcome } from './publish/test-invoker.js';
 export type { EntryContent, EntryKind, ManifestEntry, NodeRecord, NodeRefusal, Rollout } from './publish/publish.js';
 export type {

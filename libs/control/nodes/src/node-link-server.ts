@@ -17,6 +17,10 @@ import type {
   NodeRegistry,
   NoTestOutcome,
   RolloutWaiter,
+  RequestExplainer,
+  RequestMemory,
+  SilenceReason,
+  TenantId,
   TestInvocation,
   TestInvoker,
   TestOutcome,
@@ -67,7 +71,7 @@ const DRAIN_MS = 3_000;
 const WAIT_POLL_MS = 250;
 
 /** Ends the streams of nodes and function runners. */
-export class NodeLinkServer implements RolloutWaiter, TestInvoker {
+export class NodeLinkServer implements RolloutWaiter, TestInvoker, RequestExplainer {
   private readonly server = new Server({
     'grpc.max_receive_message_length': 64 * 1024 * 1024,
     'grpc.max_send_message_length': -1,
@@ -185,6 +189,45 @@ export class NodeLinkServer implements RolloutWaiter, TestInvoker {
     const able = [...this.sessions.values()].filter((session) => session.runsDraft(invocation));
     const [idlest] = able.sort((a, b) => a.draftCount - b.draftCount);
     return idlest === undefined ? 'NO_NODE' : idlest.testInvoke(invocation, timeoutMs);
+  }
+
+  /**
+   * By all nodes that are connected here: an API may have been served by another pool an hour ago. Resolves with the first that remembers
+   * the request, else when all have said that they do not, or the time is over.
+   */
+  async explain(tenant: TenantId, requestId: string, timeoutMs: number): Promise<RequestMemory> {
+    const silent = new Map<string, SilenceReason>();
+    let [askedCount, keepMinutes, sampleEvery] = [0, 0, 0];
+    let found: RequestMemory['found'] = null;
+    const hit = Promise.withResolvers<void>();
+    const ask = async (session: NodeSession): Promise<void> => {
+      const answer = await session.explain(tenant, requestId, timeoutMs);
+      if (typeof answer === 'string') return void silent.set(session.nodeId, answer);
+      keepMinutes = Math.max(keepMinutes, answer.keepMinutes);
+      if (answer.sampleEvery > 0)
+        sampleEvery = sampleEvery === 0 ? answer.sampleEvery : Math.min(sampleEvery, answer.sampleEvery);
+      if (answer.explanation.length === 0) return;
+      found ??= { nodeId: session.nodeId, explanation: JSON.parse(Buffer.from(answer.explanation).toString('utf8')) as unknown };
+      hit.resolve();
+    };
+    const asking = [...this.sessions.values()]
+      .filter(({ role }) => role === 'DATA_PLANE')
+      .map((session) => {
+        if (!session.canExplain) return void silent.set(session.nodeId, 'CANNOT');
+        askedCount++;
+        return ask(session);
+      });
+    await Promise.race([hit.promise, Promise.all(asking)]);
+    if (found === null) for (const nodeId of await this.nodesElsewhere()) silent.set(nodeId, 'ELSEWHERE');
+    const silentNodes = [...silent].map(([nodeId, reason]) => ({ nodeId, reason }));
+    return { found, askedCount, silent: found === null ? silentNodes : [], keepMinutes, sampleEvery };
+  }
+
+  private async nodesElsewhere(): Promise<string[]> {
+    const nodes = await this.options.nodes.list();
+    return nodes
+      .filter((node) => node.role === 'DATA_PLANE' && !this.sessions.has(node.nodeId) && this.isConnected(node))
+      .map(({ nodeId }) => nodeId);
   }
 
   /**

@@ -3,7 +3,7 @@
  *
  *   Hello ─> first manifest (delta if the node's revision is known, else full) ─> deltas as they are published
  *   BlobRequest ─> Blob, one after the other     Nack, Ack ─> node registry
- *   TestInvoke ─> TestInvokeResult, the one way in which we ask
+ *   TestInvoke ─> TestInvokeResult     Explain ─> ExplainResult, the two ways in which we ask
  *   QuotaRequest ─> QuotaGrant     RateDemands ─> RateLeases     lease book lost or back ─> LeaseBookState
  *
  * Writers wait while the node does not read, so a slow node costs one message of memory, not a backlog.
@@ -16,6 +16,7 @@ import {
   poolOfLabels,
   SNAPSHOT_FORMAT,
   type ControlMessage,
+  type ExplainResult,
   type Hello,
   type Nack,
   type NodeMessage,
@@ -41,6 +42,7 @@ import type { AcknowledgementWriter } from './acknowledgement-writer.js';
 import type { BlobRelay } from './blob-relay.js';
 import { SLICE_ENTRIES, type ManifestFollower, type ManifestView } from './manifest-follower.js';
 import { Pushes, type FinishedPush } from './pushes.js';
+import { Questions, type NoAnswer } from './questions.js';
 import { TestInvocations } from './test-invocations.js';
 import { entryToWire, kindFromWire, kindsOf, roleFromWire, sealToWire } from './node-link.wire.js';
 
@@ -50,6 +52,8 @@ const FIRST_SNAPSHOT_FORMAT = 1;
 const rangeText = ({ oldest, newest }: ProtocolRange): string => (oldest === newest ? `${newest}` : `${oldest} to ${newest}`);
 const formatsText = ({ snapshotFormats }: Hello): string => snapshotFormats.join(', ') || 'none';
 
+/** Of one node at once. */
+const EXPLANATIONS_MAX = 32;
 const NODE_ID = /^[A-Za-z0-9._-]{1,64}$/;
 /** Blobs one node may have asked for and not received; a node of ours asks for 16. */
 const BLOBS_QUEUED_MAX = 1_024;
@@ -155,6 +159,7 @@ export class NodeSession {
   private readonly blobQueue: string[] = [];
   private isSendingBlobs = false;
   private leaseQuestionCount = 0;
+  private readonly explanations = new Questions<ExplainResult>(EXPLANATIONS_MAX);
   private readonly testInvocations = new TestInvocations((value) => void this.write({ case: 'testInvoke', value }));
   private stopWatchingLeases: () => void = () => {};
   private heartbeat: NodeJS.Timeout | null = null;
@@ -210,6 +215,14 @@ export class NodeSession {
     return this.testInvocations.run(invocation, timeoutMs);
   }
 
+  get canExplain(): boolean {
+    return !this.ended && this.hello?.canExplain === true;
+  }
+
+  explain(tenant: string, requestId: string, timeoutMs: number): Promise<ExplainResult | NoAnswer> {
+    return this.explanations.ask((id) => void this.write({ case: 'explain', value: { id, tenant, requestId } }), timeoutMs);
+  }
+
   /** Asks the node to turn to another control plane. False when it knows of none. */
   sendAway(withinMs: number): boolean {
     if (this.view === null || !this.canMove) return false;
@@ -223,6 +236,7 @@ export class NodeSession {
     if (this.heartbeat !== null) clearInterval(this.heartbeat);
     this.stopWatchingLeases();
     this.testInvocations.end();
+    this.explanations.end();
     if (refusal !== undefined) this.call.emit('error', refusal);
     else this.call.end();
     const { log, onEnded } = this.dependencies;
@@ -284,6 +298,8 @@ export class NodeSession {
         return;
       case 'testInvokeResult':
         return this.testInvocations.answered(kind.value);
+      case 'explainResult':
+        return this.explanations.settle(kind.value.id, kind.value.failure === '' ? kind.value : 'FAILED');
       case 'journalDrained':
         void this.answerLease('drained', () => this.dependencies.leases.drained(this));
         return;

@@ -23,6 +23,8 @@ import {
   type NodeMessage,
   type ProtocolRange,
   type Seal,
+  type Explain,
+  type ExplainResultSchema,
   type TestInvoke,
   type TestInvokeResultSchema,
   type Welcome,
@@ -49,6 +51,7 @@ import type { LeaseBookState, QuotaGrant, QuotaRequest, RateDemand, RateLease } 
 import { ReportStream } from './report-stream.js';
 import { readSnapshot, SnapshotRefused, writeSnapshot } from './sibling-snapshot.js';
 import { fetchSnapshot, type TakeSnapshot } from './siblings.js';
+import type { ExplainQuestion, ExplainReply } from './explain.js';
 import type { TestInvokeAnswer, TestInvokeRequest } from './test-invoke.js';
 import { grpcTransports, type OpenTransport } from './transport.js';
 
@@ -87,6 +90,8 @@ export interface ControlLinkOptions {
   readonly onDisconnected?: () => void;
   /** Absent: this process runs no drafts, and is not asked to. A throw is told to the control plane as its message. */
   readonly testInvoke?: (request: TestInvokeRequest) => Promise<TestInvokeAnswer>;
+  /** Absent: this process remembers no requests, and is not asked for any. A throw is told as its message. */
+  readonly explain?: (question: ExplainQuestion) => Promise<ExplainReply>;
   readonly clock: Clock;
   readonly log: LinkLog;
   readonly silenceMs?: number;
@@ -370,6 +375,7 @@ export class ControlLink {
         newestProtocol: protocol.newest,
         canTestInvoke: this.options.testInvoke !== undefined,
         canTestAuthorizers: this.options.testInvoke !== undefined,
+        canExplain: this.options.explain !== undefined,
       }),
     });
   }
@@ -450,6 +456,9 @@ export class ControlLink {
       case 'testInvoke':
         void this.testInvoke(kind.value);
         return;
+      case 'explain':
+        void this.explain(kind.value);
+        return;
       case 'goaway':
         this.goElsewhere(kind.value.withinMs);
         return;
@@ -468,6 +477,20 @@ export class ControlLink {
       value = { id, failure: (cause as Error).message || 'unknown' };
     }
     if (streamNumber === this.streamNumber) this.send({ case: 'testInvokeResult', value });
+  }
+
+  private async explain({ id, tenant, requestId }: Explain): Promise<void> {
+    const { streamNumber } = this;
+    let value: MessageInitShape<typeof ExplainResultSchema>;
+    try {
+      const { explanation, ...rest } = await this.options.explain!({ tenant, requestId });
+      const bytes = explanation === null ? new Uint8Array() : new TextEncoder().encode(JSON.stringify(explanation));
+      value = { id, explanation: bytes, ...rest };
+    } catch (cause) {
+      this.options.log.error({ err: cause }, 'a request could not be explained');
+      value = { id, failure: (cause as Error).message || 'unknown' };
+    }
+    if (streamNumber === this.streamNumber) this.send({ case: 'explainResult', value });
   }
 
   private enqueue(take: (streamNumber: number) => Promise<void> | void): void {

@@ -8,4 +8,5 @@ export type { BackOff } from './persistent-stream.js';
 export type { LeaseBookState, QuotaGrant, QuotaRequest, RateDemand, RateLease } from './quota.js';
 export type { ControlTransport, OpenTransport, StreamCall } from './transport.js';
 export { serveSnapshots, type TakeSnapshot } from './siblings.js';
+export type { ExplainQuestion, ExplainReply } from './explain.js';
 export type { TestInvokeAnswer, TestInvokeRequest } from './test-invoke.js';

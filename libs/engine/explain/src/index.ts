@@ -1,1 +1,1 @@
-export { ExplainRecorder, type ExplainOptions, type Explains } from './explain-recorder.js';
+export { RequestMemory, type ExplainOptions } from './request-memory.js';

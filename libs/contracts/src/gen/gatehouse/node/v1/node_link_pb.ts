@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gatehouse/node/v1/node_link.proto.
  */
 export const file_gatehouse_node_v1_node_link: GenFile = /*@__PURE__*/
-  fileDesc("CiFnYXRlaG91c2Uvbm9kZS92MS9ub2RlX2xpbmsucHJvdG8SEWdhdGVob3VzZS5ub2RlLnYxIrMECgtOb2RlTWVzc2FnZRIpCgVoZWxsbxgBIAEoCzIYLmdhdGVob3VzZS5ub2RlLnYxLkhlbGxvSAASJQoDYWNrGAIgASgLMhYuZ2F0ZWhvdXNlLm5vZGUudjEuQWNrSAASJwoEbmFjaxgDIAEoCzIXLmdhdGVob3VzZS5ub2RlLnYxLk5hY2tIABI2CgxibG9iX3JlcXVlc3QYBCABKAsyHi5nYXRlaG91c2Uubm9kZS52MS5CbG9iUmVxdWVzdEgAEjgKDXF1b3RhX3JlcXVlc3QYBSABKAsyHy5nYXRlaG91c2Uubm9kZS52MS5RdW90YVJlcXVlc3RIABI6Cg5tYW5pZmVzdF9jaGVjaxgKIAEoCzIgLmdhdGVob3VzZS5ub2RlLnYxLk1hbmlmZXN0Q2hlY2tIABI6Cg5idWNrZXRfcmVxdWVzdBgLIAEoCzIgLmdhdGVob3VzZS5ub2RlLnYxLkJ1Y2tldFJlcXVlc3RIABI2CgxyYXRlX2RlbWFuZHMYFCABKAsyHi5nYXRlaG91c2Uubm9kZS52MS5SYXRlRGVtYW5kc0gAEjwKD2pvdXJuYWxfZHJhaW5lZBgVIAEoCzIhLmdhdGVob3VzZS5ub2RlLnYxLkpvdXJuYWxEcmFpbmVkSAASQQoSdGVzdF9pbnZva2VfcmVzdWx0GBYgASgLMiMuZ2F0ZWhvdXNlLm5vZGUudjEuVGVzdEludm9rZVJlc3VsdEgAQgYKBGtpbmQixwMKBUhlbGxvEg8KB25vZGVfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSKQoEcm9sZRgDIAEoDjIbLmdhdGVob3VzZS5ub2RlLnYxLk5vZGVSb2xlEhgKEHNuYXBzaG90X2Zvcm1hdHMYBCADKA0SGQoRbWFuaWZlc3RfcmV2aXNpb24YBSABKAQSGAoQc29mdHdhcmVfdmVyc2lvbhgGIAEoCRI0CgZsYWJlbHMYByADKAsyJC5nYXRlaG91c2Uubm9kZS52MS5IZWxsby5MYWJlbHNFbnRyeRIRCglhZG1pbl91cmwYCCABKAkSMQoLZW50cnlfa2luZHMYCiADKA4yHC5nYXRlaG91c2Uubm9kZS52MS5FbnRyeUtpbmQSEAoIY2FuX21vdmUYCyABKAgSFwoPb2xkZXN0X3Byb3RvY29sGAwgASgNEhcKD25ld2VzdF9wcm90b2NvbBgNIAEoDRIXCg9jYW5fdGVzdF9pbnZva2UYFCABKAgSHAoUY2FuX3Rlc3RfYXV0aG9yaXplcnMYFSABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIXCgNBY2sSEAoIcmV2aXNpb24YASABKAQiYAoETmFjaxIQCghyZXZpc2lvbhgBIAEoBBIqCgRraW5kGAIgASgOMhwuZ2F0ZWhvdXNlLm5vZGUudjEuRW50cnlLaW5kEgoKAmlkGAMgASgJEg4KBnJlYXNvbhgEIAEoCSIeCgtCbG9iUmVxdWVzdBIPCgdkaWdlc3RzGAEgAygJIi8KDU1hbmlmZXN0Q2hlY2sSEAoIcmV2aXNpb24YASABKAQSDAoEcm9vdBgCIAEoDCIgCg1CdWNrZXRSZXF1ZXN0Eg8KB2J1Y2tldHMYASADKA0iswEKDFF1b3RhUmVxdWVzdBIVCg11c2FnZV9wbGFuX2lkGAEgASgJEhIKCmFwaV9rZXlfaWQYAiABKAkSFAoMcGVyaW9kX3N0YXJ0GAMgASgJEg4KBndhbnRlZBgEIAEoBBIPCgdjb3VudGVkGAUgASgEEgwKBGhlbGQYBiABKAQSEAoIcmVwb3J0ZWQYByABKAQSDQoFZmluYWwYFCABKAgSEgoKZ2VuZXJhdGlvbhgVIAEoBCI9CgtSYXRlRGVtYW5kcxIuCgdkZW1hbmRzGAEgAygLMh0uZ2F0ZWhvdXNlLm5vZGUudjEuUmF0ZURlbWFuZCKaAQoKUmF0ZURlbWFuZBIOCgZidWNrZXQYASABKAkSEAoIcXVlc3Rpb24YAiABKAQSFwoPcmF0ZV9wZXJfc2Vjb25kGAMgASgBEg0KBWJ1cnN0GAQgASgBEhsKE2RlbWFuZGVkX3Blcl9zZWNvbmQYBSABKAESDgoGc3RyaWN0GAYgASgIEhUKDXdhbnRlZF90b2tlbnMYByABKAQifwoQVGVzdEludm9rZVJlc3VsdBIKCgJpZBgBIAEoBBIOCgZzdGF0dXMYAiABKA0SDwoHaGVhZGVycxgDIAMoCRIMCgRib2R5GAQgASgMEhIKCmxhdGVuY3lfbXMYBSABKA0SCwoDbG9nGAYgASgJEg8KB2ZhaWx1cmUYByABKAkiEAoOSm91cm5hbERyYWluZWQixwQKDkNvbnRyb2xNZXNzYWdlEi8KCG1hbmlmZXN0GAEgASgLMhsuZ2F0ZWhvdXNlLm5vZGUudjEuTWFuaWZlc3RIABInCgRibG9iGAIgASgLMhcuZ2F0ZWhvdXNlLm5vZGUudjEuQmxvYkgAEjQKC3F1b3RhX2dyYW50GAMgASgLMh0uZ2F0ZWhvdXNlLm5vZGUudjEuUXVvdGFHcmFudEgAEjEKCWhlYXJ0YmVhdBgEIAEoCzIcLmdhdGVob3VzZS5ub2RlLnYxLkhlYXJ0YmVhdEgAEi0KB3dlbGNvbWUYCiABKAsyGi5nYXRlaG91c2Uubm9kZS52MS5XZWxjb21lSAASKwoGZ29hd2F5GAsgASgLMhkuZ2F0ZWhvdXNlLm5vZGUudjEuR29hd2F5SAASOgoOYnVja2V0X2RpZ2VzdHMYDCABKAsyIC5nYXRlaG91c2Uubm9kZS52MS5CdWNrZXREaWdlc3RzSAASJwoEc2VhbBgNIAEoCzIXLmdhdGVob3VzZS5ub2RlLnYxLlNlYWxIABI0CgtyYXRlX2xlYXNlcxgUIAEoCzIdLmdhdGVob3VzZS5ub2RlLnYxLlJhdGVMZWFzZXNIABI9ChBsZWFzZV9ib29rX3N0YXRlGBUgASgLMiEuZ2F0ZWhvdXNlLm5vZGUudjEuTGVhc2VCb29rU3RhdGVIABI0Cgt0ZXN0X2ludm9rZRgWIAEoCzIdLmdhdGVob3VzZS5ub2RlLnYxLlRlc3RJbnZva2VIAEIGCgRraW5kIogBCgdXZWxjb21lEhgKEHNvZnR3YXJlX3ZlcnNpb24YASABKAkSEAoIc2VhbF9rZXkYAiABKAwSDAoEcG9vbBgDIAEoCRIxCgtlbnRyeV9raW5kcxgEIAMoDjIcLmdhdGVob3VzZS5ub2RlLnYxLkVudHJ5S2luZBIQCghwcm90b2NvbBgFIAEoDSIbCgZHb2F3YXkSEQoJd2l0aGluX21zGAEgASgNIjIKDUJ1Y2tldERpZ2VzdHMSEAoIcmV2aXNpb24YASABKAQSDwoHZGlnZXN0cxgCIAEoDCJPCgRTZWFsEhAKCHJldmlzaW9uGAEgASgEEgwKBHJvb3QYAiABKAwSFAoMc2VhbGVkX2F0X21zGAMgASgEEhEKCXNpZ25hdHVyZRgEIAEoDCLAAQoITWFuaWZlc3QSDAoEZnVsbBgBIAEoCBIQCghyZXZpc2lvbhgCIAEoBBIxCgdlbnRyaWVzGAMgAygLMiAuZ2F0ZWhvdXNlLm5vZGUudjEuTWFuaWZlc3RFbnRyeRINCgVzaW5jZRgEIAEoBBIMCgRwYXJ0GAogASgNEgwKBG1vcmUYCyABKAgSDwoHYnVja2V0cxgMIAMoDRIlCgRzZWFsGA0gASgLMhcuZ2F0ZWhvdXNlLm5vZGUudjEuU2VhbCK5AQoNTWFuaWZlc3RFbnRyeRIqCgRraW5kGAEgASgOMhwuZ2F0ZWhvdXNlLm5vZGUudjEuRW50cnlLaW5kEgoKAmlkGAIgASgJEg4KBnRlbmFudBgDIAEoCRIQCghyZXZpc2lvbhgEIAEoBBIyCgdjb250ZW50GAUgASgLMh8uZ2F0ZWhvdXNlLm5vZGUudjEuRW50cnlDb250ZW50SAASEQoHcmVtb3ZlZBgGIAEoCEgAQgcKBXN0YXRlIkIKDEVudHJ5Q29udGVudBIOCgZkaWdlc3QYASABKAkSEgoKYmxvYl9ieXRlcxgCIAEoBBIOCgZpbmxpbmUYAyABKAwiRAoEQmxvYhIOCgZkaWdlc3QYASABKAkSDQoFYnl0ZXMYAiABKAwSDAoEenN0ZBgDIAEoCBIPCgdtaXNzaW5nGAQgASgIIosBCgpRdW90YUdyYW50EhUKDXVzYWdlX3BsYW5faWQYASABKAkSEgoKYXBpX2tleV9pZBgCIAEoCRIUCgxwZXJpb2Rfc3RhcnQYAyABKAkSFQoNYWxsb3dlZF90b3RhbBgEIAEoBBIRCglleGhhdXN0ZWQYBSABKAgSEgoKZ2VuZXJhdGlvbhgUIAEoBCI6CgpSYXRlTGVhc2VzEiwKBmxlYXNlcxgBIAMoCzIcLmdhdGVob3VzZS5ub2RlLnYxLlJhdGVMZWFzZSJMCglSYXRlTGVhc2USDgoGYnVja2V0GAEgASgJEhAKCHF1ZXN0aW9uGAIgASgEEg0KBXNoYXJlGAMgASgBEg4KBnRva2VucxgEIAEoBCKOAQoKVGVzdEludm9rZRIKCgJpZBgBIAEoBBIQCghzbmFwc2hvdBgCIAEoDBITCgtodHRwX21ldGhvZBgDIAEoCRIXCg9wYXRoX3dpdGhfcXVlcnkYBCABKAkSDwoHaGVhZGVycxgFIAMoCRIMCgRib2R5GAYgASgMEhUKDWF1dGhvcml6ZXJfaWQYByABKAkiQgoOTGVhc2VCb29rU3RhdGUSFgoOZmFzdF9hdmFpbGFibGUYASABKAgSGAoQc3RyaWN0X2F2YWlsYWJsZRgCIAEoCCIdCglIZWFydGJlYXQSEAoIcmV2aXNpb24YASABKAQinwEKC1JlcG9ydEJhdGNoEg8KB25vZGVfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSEAoIc2VxdWVuY2UYAyABKAQSLAoFdXNhZ2UYBCADKAsyHS5nYXRlaG91c2Uubm9kZS52MS5Vc2FnZUNvdW50EjAKB21ldHJpY3MYBSADKAsyHy5nYXRlaG91c2Uubm9kZS52MS5NZXRyaWNTYW1wbGUiYwoKVXNhZ2VDb3VudBIOCgZ0ZW5hbnQYASABKAkSFQoNdXNhZ2VfcGxhbl9pZBgCIAEoCRISCgphcGlfa2V5X2lkGAMgASgJEgsKA2RheRgEIAEoCRINCgVjb3VudBgFIAEoBCKVAgoMTWV0cmljU2FtcGxlEg4KBnRlbmFudBgBIAEoCRIOCgZhcGlfaWQYAiABKAkSDQoFc3RhZ2UYAyABKAkSEAoIcmVzb3VyY2UYBCABKAkSEwoLaHR0cF9tZXRob2QYBSABKAkSDgoGbWludXRlGAYgASgEEg0KBWNvdW50GAcgASgEEhIKCmVycm9yc180eHgYCCABKAQSEgoKZXJyb3JzXzV4eBgJIAEoBBItCgdsYXRlbmN5GAogASgLMhwuZ2F0ZWhvdXNlLm5vZGUudjEuSGlzdG9ncmFtEjkKE2ludGVncmF0aW9uX2xhdGVuY3kYCyABKAsyHC5nYXRlaG91c2Uubm9kZS52MS5IaXN0b2dyYW0iaQoJSGlzdG9ncmFtEhYKDmJ1Y2tldF9pbmRleGVzGAEgAygNEhUKDWJ1Y2tldF9jb3VudHMYAiADKAQSDQoFY291bnQYAyABKAQSDgoGc3VtX21zGAQgASgBEg4KBm1heF9tcxgFIAEoASIwCg1SZXBvcnRSZWNlaXB0Eg0KBWVwb2NoGAEgASgEEhAKCHNlcXVlbmNlGAIgASgEKl4KCE5vZGVSb2xlEhkKFU5PREVfUk9MRV9VTlNQRUNJRklFRBAAEhgKFE5PREVfUk9MRV9EQVRBX1BMQU5FEAESHQoZTk9ERV9ST0xFX0ZVTkNUSU9OX1JVTk5FUhACKtwBCglFbnRyeUtpbmQSGgoWRU5UUllfS0lORF9VTlNQRUNJRklFRBAAEhQKEEVOVFJZX0tJTkRfU1RBR0UQARIZChVFTlRSWV9LSU5EX1VTQUdFX1BMQU4QAhIWChJFTlRSWV9LSU5EX0FQSV9LRVkQAxIXChNFTlRSWV9LSU5EX0ZVTkNUSU9OEAQSGgoWRU5UUllfS0lORF9ET01BSU5fTkFNRRAFEhoKFkVOVFJZX0tJTkRfQ0VSVElGSUNBVEUQBhIZChVFTlRSWV9LSU5EX0FDQ0VTU19LRVkQBzKsAQoITm9kZUxpbmsSUAoHU2Vzc2lvbhIeLmdhdGVob3VzZS5ub2RlLnYxLk5vZGVNZXNzYWdlGiEuZ2F0ZWhvdXNlLm5vZGUudjEuQ29udHJvbE1lc3NhZ2UoATABEk4KBlJlcG9ydBIeLmdhdGVob3VzZS5ub2RlLnYxLlJlcG9ydEJhdGNoGiAuZ2F0ZWhvdXNlLm5vZGUudjEuUmVwb3J0UmVjZWlwdCgBMAFiBnByb3RvMw");
+  fileDesc("CiFnYXRlaG91c2Uvbm9kZS92MS9ub2RlX2xpbmsucHJvdG8SEWdhdGVob3VzZS5ub2RlLnYxIu8ECgtOb2RlTWVzc2FnZRIpCgVoZWxsbxgBIAEoCzIYLmdhdGVob3VzZS5ub2RlLnYxLkhlbGxvSAASJQoDYWNrGAIgASgLMhYuZ2F0ZWhvdXNlLm5vZGUudjEuQWNrSAASJwoEbmFjaxgDIAEoCzIXLmdhdGVob3VzZS5ub2RlLnYxLk5hY2tIABI2CgxibG9iX3JlcXVlc3QYBCABKAsyHi5nYXRlaG91c2Uubm9kZS52MS5CbG9iUmVxdWVzdEgAEjgKDXF1b3RhX3JlcXVlc3QYBSABKAsyHy5nYXRlaG91c2Uubm9kZS52MS5RdW90YVJlcXVlc3RIABI6Cg5tYW5pZmVzdF9jaGVjaxgKIAEoCzIgLmdhdGVob3VzZS5ub2RlLnYxLk1hbmlmZXN0Q2hlY2tIABI6Cg5idWNrZXRfcmVxdWVzdBgLIAEoCzIgLmdhdGVob3VzZS5ub2RlLnYxLkJ1Y2tldFJlcXVlc3RIABI2CgxyYXRlX2RlbWFuZHMYFCABKAsyHi5nYXRlaG91c2Uubm9kZS52MS5SYXRlRGVtYW5kc0gAEjwKD2pvdXJuYWxfZHJhaW5lZBgVIAEoCzIhLmdhdGVob3VzZS5ub2RlLnYxLkpvdXJuYWxEcmFpbmVkSAASQQoSdGVzdF9pbnZva2VfcmVzdWx0GBYgASgLMiMuZ2F0ZWhvdXNlLm5vZGUudjEuVGVzdEludm9rZVJlc3VsdEgAEjoKDmV4cGxhaW5fcmVzdWx0GB4gASgLMiAuZ2F0ZWhvdXNlLm5vZGUudjEuRXhwbGFpblJlc3VsdEgAQgYKBGtpbmQi3AMKBUhlbGxvEg8KB25vZGVfaWQYASABKAkSDQoFZXBvY2gYAiABKAQSKQoEcm9sZRgDIAEoDjIbLmdhdGVob3VzZS5ub2RlLnYxLk5vZGVSb2xlEhgKEHNuYXBzaG90X2Zvcm1hdHMYBCADKA0SGQoRbWFuaWZlc3RfcmV2aXNpb24YBSABKAQSGAoQc29mdHdhcmVfdmVyc2lvbhgGIAEoCRI0CgZsYWJlbHMYByADKAsyJC5nYXRlaG91c2Uubm9kZS52MS5IZWxsby5MYWJlbHNFbnRyeRIRCglhZG1pbl91cmwYCCABKAkSMQoLZW50cnlfa2luZHMYCiADKA4yHC5nYXRlaG91c2Uubm9kZS52MS5FbnRyeUtpbmQSEAoIY2FuX21vdmUYCyABKAgSFwoPb2xkZXN0X3Byb3RvY29sGAwgASgNEhcKD25ld2VzdF9wcm90b2NvbBgNIAEoDRIXCg9jYW5fdGVzdF9pbnZva2UYFCABKAgSHAoUY2FuX3Rlc3RfYXV0aG9yaXplcnMYFSABKAgSEwoLY2FuX2V4cGxhaW4YHiABKAgaLQoLTGFiZWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASIXCgNBY2sSEAoIcmV2aXNpb24YASABKAQiYAoETmFjaxIQCghyZXZpc2lvbhgBIAEoBBIqCgRraW5kGAIgASgOMhwuZ2F0ZWhvdXNlLm5vZGUudjEuRW50cnlLaW5kEgoKAmlkGAMgASgJEg4KBnJlYXNvbhgEIAEoCSIeCgtCbG9iUmVxdWVzdBIPCgdkaWdlc3RzGAEgAygJIi8KDU1hbmlmZXN0Q2hlY2sSEAoIcmV2aXNpb24YASABKAQSDAoEcm9vdBgCIAEoDCIgCg1CdWNrZXRSZXF1ZXN0Eg8KB2J1Y2tldHMYASADKA0iswEKDFF1b3RhUmVxdWVzdBIVCg11c2FnZV9wbGFuX2lkGAEgASgJEhIKCmFwaV9rZXlfaWQYAiABKAkSFAoMcGVyaW9kX3N0YXJ0GAMgASgJEg4KBndhbnRlZBgEIAEoBBIPCgdjb3VudGVkGAUgASgEEgwKBGhlbGQYBiABKAQSEAoIcmVwb3J0ZWQYByABKAQSDQoFZmluYWwYFCABKAgSEgoKZ2VuZXJhdGlvbhgVIAEoBCI9CgtSYXRlRGVtYW5kcxIuCgdkZW1hbmRzGAEgAygLMh0uZ2F0ZWhvdXNlLm5vZGUudjEuUmF0ZURlbWFuZCKaAQoKUmF0ZURlbWFuZBIOCgZidWNrZXQYASABKAkSEAoIcXVlc3Rpb24YAiABKAQSFwoPcmF0ZV9wZXJfc2Vjb25kGAMgASgBEg0KBWJ1cnN0GAQgASgBEhsKE2RlbWFuZGVkX3Blcl9zZWNvbmQYBSABKAESDgoGc3RyaWN0GAYgASgIEhUKDXdhbnRlZF90b2tlbnMYByABKAQifwoQVGVzdEludm9rZVJlc3VsdBIKCgJpZBgBIAEoBBIOCgZzdGF0dXMYAiABKA0SDwoHaGVhZGVycxgDIAMoCRIMCgRib2R5GAQgASgMEhIKCmxhdGVuY3lfbXMYBSABKA0SCwoDbG9nGAYgASgJEg8KB2ZhaWx1cmUYByABKAkibQoNRXhwbGFpblJlc3VsdBIKCgJpZBgBIAEoBBITCgtleHBsYW5hdGlvbhgCIAEoDBIUCgxrZWVwX21pbnV0ZXMYAyABKA0SFAoMc2FtcGxlX2V2ZXJ5GAQgASgNEg8KB2ZhaWx1cmUYBSABKAkiEAoOSm91cm5hbERyYWluZWQi9gQKDkNvbnRyb2xNZXNzYWdlEi8KCG1hbmlmZXN0GAEgASgLMhsuZ2F0ZWhvdXNlLm5vZGUudjEuTWFuaWZlc3RIABInCgRibG9iGAIgASgLMhcuZ2F0ZWhvdXNlLm5vZGUudjEuQmxvYkgAEjQKC3F1b3RhX2dyYW50GAMgASgLMh0uZ2F0ZWhvdXNlLm5vZGUudjEuUXVvdGFHcmFudEgAEjEKCWhlYXJ0YmVhdBgEIAEoCzIcLmdhdGVob3VzZS5ub2RlLnYxLkhlYXJ0YmVhdEgAEi0KB3dlbGNvbWUYCiABKAsyGi5nYXRlaG91c2Uubm9kZS52MS5XZWxjb21lSAASKwoGZ29hd2F5GAsgASgLMhkuZ2F0ZWhvdXNlLm5vZGUudjEuR29hd2F5SAASOgoOYnVja2V0X2RpZ2VzdHMYDCABKAsyIC5nYXRlaG91c2Uubm9kZS52MS5CdWNrZXREaWdlc3RzSAASJwoEc2VhbBgNIAEoCzIXLmdhdGVob3VzZS5ub2RlLnYxLlNlYWxIABI0CgtyYXRlX2xlYXNlcxgUIAEoCzIdLmdhdGVob3VzZS5ub2RlLnYxLlJhdGVMZWFzZXNIABI9ChBsZWFzZV9ib29rX3N0YXRlGBUgASgLMiEuZ2F0ZWhvdXNlLm5vZGUudjEuTGVhc2VCb29rU3RhdGVIABI0Cgt0ZXN0X2ludm9rZRgWIAEoCzIdLmdhdGVob3VzZS5ub2RlLnYxLlRlc3RJbnZva2VIABItCgdleHBsYWluGB4gASgLMhouZ2F0ZWhvdXNlLm5vZGUudjEuRXhwbGFpbkgAQgYKBGtpbmQiiAEKB1dlbGNvbWUSGAoQc29mdHdhcmVfdmVyc2lvbhgBIAEoCRIQCghzZWFsX2tleRgCIAEoDBIMCgRwb29sGAMgASgJEjEKC2VudHJ5X2tpbmRzGAQgAygOMhwuZ2F0ZWhvdXNlLm5vZGUudjEuRW50cnlLaW5kEhAKCHByb3RvY29sGAUgASgNIhsKBkdvYXdheRIRCgl3aXRoaW5fbXMYASABKA0iMgoNQnVja2V0RGlnZXN0cxIQCghyZXZpc2lvbhgBIAEoBBIPCgdkaWdlc3RzGAIgASgMIk8KBFNlYWwSEAoIcmV2aXNpb24YASABKAQSDAoEcm9vdBgCIAEoDBIUCgxzZWFsZWRfYXRfbXMYAyABKAQSEQoJc2lnbmF0dXJlGAQgASgMIsABCghNYW5pZmVzdBIMCgRmdWxsGAEgASgIEhAKCHJldmlzaW9uGAIgASgEEjEKB2VudHJpZXMYAyADKAsyIC5nYXRlaG91c2Uubm9kZS52MS5NYW5pZmVzdEVudHJ5Eg0KBXNpbmNlGAQgASgEEgwKBHBhcnQYCiABKA0SDAoEbW9yZRgLIAEoCBIPCgdidWNrZXRzGAwgAygNEiUKBHNlYWwYDSABKAsyFy5nYXRlaG91c2Uubm9kZS52MS5TZWFsIrkBCg1NYW5pZmVzdEVudHJ5EioKBGtpbmQYASABKA4yHC5nYXRlaG91c2Uubm9kZS52MS5FbnRyeUtpbmQSCgoCaWQYAiABKAkSDgoGdGVuYW50GAMgASgJEhAKCHJldmlzaW9uGAQgASgEEjIKB2NvbnRlbnQYBSABKAsyHy5nYXRlaG91c2Uubm9kZS52MS5FbnRyeUNvbnRlbnRIABIRCgdyZW1vdmVkGAYgASgISABCBwoFc3RhdGUiQgoMRW50cnlDb250ZW50Eg4KBmRpZ2VzdBgBIAEoCRISCgpibG9iX2J5dGVzGAIgASgEEg4KBmlubGluZRgDIAEoDCJECgRCbG9iEg4KBmRpZ2VzdBgBIAEoCRINCgVieXRlcxgCIAEoDBIMCgR6c3RkGAMgASgIEg8KB21pc3NpbmcYBCABKAgiiwEKClF1b3RhR3JhbnQSFQoNdXNhZ2VfcGxhbl9pZBgBIAEoCRISCgphcGlfa2V5X2lkGAIgASgJEhQKDHBlcmlvZF9zdGFydBgDIAEoCRIVCg1hbGxvd2VkX3RvdGFsGAQgASgEEhEKCWV4aGF1c3RlZBgFIAEoCBISCgpnZW5lcmF0aW9uGBQgASgEIjoKClJhdGVMZWFzZXMSLAoGbGVhc2VzGAEgAygLMhwuZ2F0ZWhvdXNlLm5vZGUudjEuUmF0ZUxlYXNlIkwKCVJhdGVMZWFzZRIOCgZidWNrZXQYASABKAkSEAoIcXVlc3Rpb24YAiABKAQSDQoFc2hhcmUYAyABKAESDgoGdG9rZW5zGAQgASgEIo4BCgpUZXN0SW52b2tlEgoKAmlkGAEgASgEEhAKCHNuYXBzaG90GAIgASgMEhMKC2h0dHBfbWV0aG9kGAMgASgJEhcKD3BhdGhfd2l0aF9xdWVyeRgEIAEoCRIPCgdoZWFkZXJzGAUgAygJEgwKBGJvZHkYBiABKAwSFQoNYXV0aG9yaXplcl9pZBgHIAEoCSI5CgdFeHBsYWluEgoKAmlkGAEgASgEEg4KBnRlbmFudBgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIkIKDkxlYXNlQm9va1N0YXRlEhYKDmZhc3RfYXZhaWxhYmxlGAEgASgIEhgKEHN0cmljdF9hdmFpbGFibGUYAiABKAgiHQoJSGVhcnRiZWF0EhAKCHJldmlzaW9uGAEgASgEIp8BCgtSZXBvcnRCYXRjaBIPCgdub2RlX2lkGAEgASgJEg0KBWVwb2NoGAIgASgEEhAKCHNlcXVlbmNlGAMgASgEEiwKBXVzYWdlGAQgAygLMh0uZ2F0ZWhvdXNlLm5vZGUudjEuVXNhZ2VDb3VudBIwCgdtZXRyaWNzGAUgAygLMh8uZ2F0ZWhvdXNlLm5vZGUudjEuTWV0cmljU2FtcGxlImMKClVzYWdlQ291bnQSDgoGdGVuYW50GAEgASgJEhUKDXVzYWdlX3BsYW5faWQYAiABKAkSEgoKYXBpX2tleV9pZBgDIAEoCRILCgNkYXkYBCABKAkSDQoFY291bnQYBSABKAQilQIKDE1ldHJpY1NhbXBsZRIOCgZ0ZW5hbnQYASABKAkSDgoGYXBpX2lkGAIgASgJEg0KBXN0YWdlGAMgASgJEhAKCHJlc291cmNlGAQgASgJEhMKC2h0dHBfbWV0aG9kGAUgASgJEg4KBm1pbnV0ZRgGIAEoBBINCgVjb3VudBgHIAEoBBISCgplcnJvcnNfNHh4GAggASgEEhIKCmVycm9yc181eHgYCSABKAQSLQoHbGF0ZW5jeRgKIAEoCzIcLmdhdGVob3VzZS5ub2RlLnYxLkhpc3RvZ3JhbRI5ChNpbnRlZ3JhdGlvbl9sYXRlbmN5GAsgASgLMhwuZ2F0ZWhvdXNlLm5vZGUudjEuSGlzdG9ncmFtImkKCUhpc3RvZ3JhbRIWCg5idWNrZXRfaW5kZXhlcxgBIAMoDRIVCg1idWNrZXRfY291bnRzGAIgAygEEg0KBWNvdW50GAMgASgEEg4KBnN1bV9tcxgEIAEoARIOCgZtYXhfbXMYBSABKAEiMAoNUmVwb3J0UmVjZWlwdBINCgVlcG9jaBgBIAEoBBIQCghzZXF1ZW5jZRgCIAEoBCpeCghOb2RlUm9sZRIZChVOT0RFX1JPTEVfVU5TUEVDSUZJRUQQABIYChROT0RFX1JPTEVfREFUQV9QTEFORRABEh0KGU5PREVfUk9MRV9GVU5DVElPTl9SVU5ORVIQAircAQoJRW50cnlLaW5kEhoKFkVOVFJZX0tJTkRfVU5TUEVDSUZJRUQQABIUChBFTlRSWV9LSU5EX1NUQUdFEAESGQoVRU5UUllfS0lORF9VU0FHRV9QTEFOEAISFgoSRU5UUllfS0lORF9BUElfS0VZEAMSFwoTRU5UUllfS0lORF9GVU5DVElPThAEEhoKFkVOVFJZX0tJTkRfRE9NQUlOX05BTUUQBRIaChZFTlRSWV9LSU5EX0NFUlRJRklDQVRFEAYSGQoVRU5UUllfS0lORF9BQ0NFU1NfS0VZEAcyrAEKCE5vZGVMaW5rElAKB1Nlc3Npb24SHi5nYXRlaG91c2Uubm9kZS52MS5Ob2RlTWVzc2FnZRohLmdhdGVob3VzZS5ub2RlLnYxLkNvbnRyb2xNZXNzYWdlKAEwARJOCgZSZXBvcnQSHi5nYXRlaG91c2Uubm9kZS52MS5SZXBvcnRCYXRjaBogLmdhdGVob3VzZS5ub2RlLnYxLlJlcG9ydFJlY2VpcHQoATABYgZwcm90bzM");
 
 /**
  * @generated from message gatehouse.node.v1.NodeMessage
@@ -79,6 +79,12 @@ export type NodeMessage = Message<"gatehouse.node.v1.NodeMessage"> & {
      */
     value: TestInvokeResult;
     case: "testInvokeResult";
+  } | {
+    /**
+     * @generated from field: gatehouse.node.v1.ExplainResult explain_result = 30;
+     */
+    value: ExplainResult;
+    case: "explainResult";
   } | { case: undefined; value?: undefined };
 };
 
@@ -183,6 +189,13 @@ export type Hello = Message<"gatehouse.node.v1.Hello"> & {
    * @generated from field: bool can_test_authorizers = 21;
    */
   canTestAuthorizers: boolean;
+
+  /**
+   * The node remembers requests and answers Explain; it is sent to no other.
+   *
+   * @generated from field: bool can_explain = 30;
+   */
+  canExplain: boolean;
 };
 
 /**
@@ -516,6 +529,51 @@ export const TestInvokeResultSchema: GenMessage<TestInvokeResult> = /*@__PURE__*
   messageDesc(file_gatehouse_node_v1_node_link, 10);
 
 /**
+ * What the node remembers of a request.
+ *
+ * @generated from message gatehouse.node.v1.ExplainResult
+ */
+export type ExplainResult = Message<"gatehouse.node.v1.ExplainResult"> & {
+  /**
+   * @generated from field: uint64 id = 1;
+   */
+  id: bigint;
+
+  /**
+   * JSON of an Explanation (libs/contracts); empty when it remembers none of that id and tenant.
+   *
+   * @generated from field: bytes explanation = 2;
+   */
+  explanation: Uint8Array;
+
+  /**
+   * How long it remembers at most, and how much of what ends without a fault it records whole: one in so many, 0 for none.
+   *
+   * @generated from field: uint32 keep_minutes = 3;
+   */
+  keepMinutes: number;
+
+  /**
+   * @generated from field: uint32 sample_every = 4;
+   */
+  sampleEvery: number;
+
+  /**
+   * Why it cannot say; empty when it can.
+   *
+   * @generated from field: string failure = 5;
+   */
+  failure: string;
+};
+
+/**
+ * Describes the message gatehouse.node.v1.ExplainResult.
+ * Use `create(ExplainResultSchema)` to create a new message.
+ */
+export const ExplainResultSchema: GenMessage<ExplainResult> = /*@__PURE__*/
+  messageDesc(file_gatehouse_node_v1_node_link, 11);
+
+/**
  * Everything that earlier epochs of this node counted has its receipts.
  *
  * @generated from message gatehouse.node.v1.JournalDrained
@@ -528,7 +586,7 @@ export type JournalDrained = Message<"gatehouse.node.v1.JournalDrained"> & {
  * Use `create(JournalDrainedSchema)` to create a new message.
  */
 export const JournalDrainedSchema: GenMessage<JournalDrained> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 11);
+  messageDesc(file_gatehouse_node_v1_node_link, 12);
 
 /**
  * @generated from message gatehouse.node.v1.ControlMessage
@@ -605,6 +663,12 @@ export type ControlMessage = Message<"gatehouse.node.v1.ControlMessage"> & {
      */
     value: TestInvoke;
     case: "testInvoke";
+  } | {
+    /**
+     * @generated from field: gatehouse.node.v1.Explain explain = 30;
+     */
+    value: Explain;
+    case: "explain";
   } | { case: undefined; value?: undefined };
 };
 
@@ -613,7 +677,7 @@ export type ControlMessage = Message<"gatehouse.node.v1.ControlMessage"> & {
  * Use `create(ControlMessageSchema)` to create a new message.
  */
 export const ControlMessageSchema: GenMessage<ControlMessage> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 12);
+  messageDesc(file_gatehouse_node_v1_node_link, 13);
 
 /**
  * The first message on a stream, before anything is read from the database.
@@ -662,7 +726,7 @@ export type Welcome = Message<"gatehouse.node.v1.Welcome"> & {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export const WelcomeSchema: GenMessage<Welcome> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 13);
+  messageDesc(file_gatehouse_node_v1_node_link, 14);
 
 /**
  * The control plane is about to stop: the node is to go elsewhere, at a random moment within this time.
@@ -681,7 +745,7 @@ export type Goaway = Message<"gatehouse.node.v1.Goaway"> & {
  * Use `create(GoawaySchema)` to create a new message.
  */
 export const GoawaySchema: GenMessage<Goaway> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 14);
+  messageDesc(file_gatehouse_node_v1_node_link, 15);
 
 /**
  * First 8 bytes of the digest of each bucket of the set digest, in their order, at this revision.
@@ -705,7 +769,7 @@ export type BucketDigests = Message<"gatehouse.node.v1.BucketDigests"> & {
  * Use `create(BucketDigestsSchema)` to create a new message.
  */
 export const BucketDigestsSchema: GenMessage<BucketDigests> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 15);
+  messageDesc(file_gatehouse_node_v1_node_link, 16);
 
 /**
  * "At this revision, the manifest of this role, these kinds and this pool has this root." Signed over `sealText` of
@@ -742,7 +806,7 @@ export type Seal = Message<"gatehouse.node.v1.Seal"> & {
  * Use `create(SealSchema)` to create a new message.
  */
 export const SealSchema: GenMessage<Seal> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 16);
+  messageDesc(file_gatehouse_node_v1_node_link, 17);
 
 /**
  * @generated from message gatehouse.node.v1.Manifest
@@ -806,7 +870,7 @@ export type Manifest = Message<"gatehouse.node.v1.Manifest"> & {
  * Use `create(ManifestSchema)` to create a new message.
  */
 export const ManifestSchema: GenMessage<Manifest> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 17);
+  messageDesc(file_gatehouse_node_v1_node_link, 18);
 
 /**
  * @generated from message gatehouse.node.v1.ManifestEntry
@@ -857,7 +921,7 @@ export type ManifestEntry = Message<"gatehouse.node.v1.ManifestEntry"> & {
  * Use `create(ManifestEntrySchema)` to create a new message.
  */
 export const ManifestEntrySchema: GenMessage<ManifestEntry> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 18);
+  messageDesc(file_gatehouse_node_v1_node_link, 19);
 
 /**
  * @generated from message gatehouse.node.v1.EntryContent
@@ -886,7 +950,7 @@ export type EntryContent = Message<"gatehouse.node.v1.EntryContent"> & {
  * Use `create(EntryContentSchema)` to create a new message.
  */
 export const EntryContentSchema: GenMessage<EntryContent> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 19);
+  messageDesc(file_gatehouse_node_v1_node_link, 20);
 
 /**
  * @generated from message gatehouse.node.v1.Blob
@@ -922,7 +986,7 @@ export type Blob = Message<"gatehouse.node.v1.Blob"> & {
  * Use `create(BlobSchema)` to create a new message.
  */
 export const BlobSchema: GenMessage<Blob> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 20);
+  messageDesc(file_gatehouse_node_v1_node_link, 21);
 
 /**
  * "In this period, this epoch may count up to `allowed_total` in all." Absolute, so a lost or repeated grant is harmless.
@@ -970,7 +1034,7 @@ export type QuotaGrant = Message<"gatehouse.node.v1.QuotaGrant"> & {
  * Use `create(QuotaGrantSchema)` to create a new message.
  */
 export const QuotaGrantSchema: GenMessage<QuotaGrant> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 21);
+  messageDesc(file_gatehouse_node_v1_node_link, 22);
 
 /**
  * @generated from message gatehouse.node.v1.RateLeases
@@ -987,7 +1051,7 @@ export type RateLeases = Message<"gatehouse.node.v1.RateLeases"> & {
  * Use `create(RateLeasesSchema)` to create a new message.
  */
 export const RateLeasesSchema: GenMessage<RateLeases> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 22);
+  messageDesc(file_gatehouse_node_v1_node_link, 23);
 
 /**
  * Holds from when the question was sent: a share for 3 s, tokens for as long as docs/limits.md says. An answer to any but the newest question
@@ -1024,7 +1088,7 @@ export type RateLease = Message<"gatehouse.node.v1.RateLease"> & {
  * Use `create(RateLeaseSchema)` to create a new message.
  */
 export const RateLeaseSchema: GenMessage<RateLease> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 23);
+  messageDesc(file_gatehouse_node_v1_node_link, 24);
 
 /**
  * Run one request through a draft that is not published, beside what the node serves. Answered by a TestInvokeResult of the same id.
@@ -1083,7 +1147,40 @@ export type TestInvoke = Message<"gatehouse.node.v1.TestInvoke"> & {
  * Use `create(TestInvokeSchema)` to create a new message.
  */
 export const TestInvokeSchema: GenMessage<TestInvoke> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 24);
+  messageDesc(file_gatehouse_node_v1_node_link, 25);
+
+/**
+ * Asks what the node remembers of a request. Answered by an ExplainResult of the same id.
+ *
+ * @generated from message gatehouse.node.v1.Explain
+ */
+export type Explain = Message<"gatehouse.node.v1.Explain"> & {
+  /**
+   * Counts up within a stream.
+   *
+   * @generated from field: uint64 id = 1;
+   */
+  id: bigint;
+
+  /**
+   * Whose request it has to be.
+   *
+   * @generated from field: string tenant = 2;
+   */
+  tenant: string;
+
+  /**
+   * @generated from field: string request_id = 3;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message gatehouse.node.v1.Explain.
+ * Use `create(ExplainSchema)` to create a new message.
+ */
+export const ExplainSchema: GenMessage<Explain> = /*@__PURE__*/
+  messageDesc(file_gatehouse_node_v1_node_link, 26);
 
 /**
  * Sent after Hello and whenever it changes. Without a lease book a node takes the fallback of each plan at once. A node to which it
@@ -1112,7 +1209,7 @@ export type LeaseBookState = Message<"gatehouse.node.v1.LeaseBookState"> & {
  * Use `create(LeaseBookStateSchema)` to create a new message.
  */
 export const LeaseBookStateSchema: GenMessage<LeaseBookState> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 25);
+  messageDesc(file_gatehouse_node_v1_node_link, 27);
 
 /**
  * @generated from message gatehouse.node.v1.Heartbeat
@@ -1129,7 +1226,7 @@ export type Heartbeat = Message<"gatehouse.node.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 26);
+  messageDesc(file_gatehouse_node_v1_node_link, 28);
 
 /**
  * @generated from message gatehouse.node.v1.ReportBatch
@@ -1168,7 +1265,7 @@ export type ReportBatch = Message<"gatehouse.node.v1.ReportBatch"> & {
  * Use `create(ReportBatchSchema)` to create a new message.
  */
 export const ReportBatchSchema: GenMessage<ReportBatch> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 27);
+  messageDesc(file_gatehouse_node_v1_node_link, 29);
 
 /**
  * @generated from message gatehouse.node.v1.UsageCount
@@ -1207,7 +1304,7 @@ export type UsageCount = Message<"gatehouse.node.v1.UsageCount"> & {
  * Use `create(UsageCountSchema)` to create a new message.
  */
 export const UsageCountSchema: GenMessage<UsageCount> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 28);
+  messageDesc(file_gatehouse_node_v1_node_link, 30);
 
 /**
  * One minute of one method of one stage on one node.
@@ -1280,7 +1377,7 @@ export type MetricSample = Message<"gatehouse.node.v1.MetricSample"> & {
  * Use `create(MetricSampleSchema)` to create a new message.
  */
 export const MetricSampleSchema: GenMessage<MetricSample> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 29);
+  messageDesc(file_gatehouse_node_v1_node_link, 31);
 
 /**
  * Log-linear histogram of milliseconds; bucket layout: libs/foundation/telemetry.
@@ -1321,7 +1418,7 @@ export type Histogram = Message<"gatehouse.node.v1.Histogram"> & {
  * Use `create(HistogramSchema)` to create a new message.
  */
 export const HistogramSchema: GenMessage<Histogram> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 30);
+  messageDesc(file_gatehouse_node_v1_node_link, 32);
 
 /**
  * The batch is applied (now or earlier) and may be forgotten by the node.
@@ -1345,7 +1442,7 @@ export type ReportReceipt = Message<"gatehouse.node.v1.ReportReceipt"> & {
  * Use `create(ReportReceiptSchema)` to create a new message.
  */
 export const ReportReceiptSchema: GenMessage<ReportReceipt> = /*@__PURE__*/
-  messageDesc(file_gatehouse_node_v1_node_link, 31);
+  messageDesc(file_gatehouse_node_v1_node_link, 33);
 
 /**
  * What the node serves decides which manifest entries it is sent.

@@ -17,7 +17,7 @@ import {
 import { ManualClock } from '@gatehouse/kernel';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { beforeEach, expect, test } from 'vitest';
-import { ExplainRecorder, type ExplainOptions } from './index.js';
+import { RequestMemory, type ExplainOptions } from './index.js';
 
 const ID = '11111111-2222-3333-4444-555555555555';
 const TENANT = '123456789012';
@@ -41,11 +41,9 @@ beforeEach(() => {
   recorded = [];
 });
 
-const recorder = (over: Partial<ExplainOptions> = {}): ExplainRecorder =>
-  new ExplainRecorder(
-    { record: (x) => void recorded.push(x) },
-    { clock, bytesMax: 1_000_000, keepMs: 3_600_000, sampleEvery: 0, secretNames: [], ...over },
-  );
+const memory = (over: Partial<ExplainOptions> = {}): RequestMemory =>
+  new RequestMemory({ clock, bytesMax: 1_000_000, keepMs: 3_600_000, sampleEvery: 0, secretNames: [], ...over });
+const record = (explain: RequestMemory, x: Exchange): void => explain.around({ record: (y) => void recorded.push(y) }).record(x);
 
 const stage = (over = {}): LinkedStage => ({
   digest: 'd',
@@ -65,7 +63,10 @@ interface Given {
 }
 
 /** A request through steps, as a listener serves it. */
-async function serve(explain: ExplainRecorder, { stage: of = stage(), request = [go, go], response = [go], over = {} }: Given = {}) {
+async function serve(
+  explain: RequestMemory,
+  { stage: of = stage(), request = [go, go], response = [go], over = {} }: Given = {},
+) {
   const x = new Exchange();
   x.requestId = ID;
   x.receivedAtMs = clock.nowMs();
@@ -89,14 +90,15 @@ async function serve(explain: ExplainRecorder, { stage: of = stage(), request = 
   x.journal = explain.open(x);
   if (x.journal !== null) noteReceived(x.journal, x);
   await runProgram(program, x);
-  explain.record(x);
+  record(explain, x);
   return x;
 }
 
-const verdicts = (explain: ExplainRecorder) => explain.explain(TENANT, ID)!.steps.map(({ name, verdict, why }) => [name, verdict, why]);
+const verdicts = (explain: RequestMemory) =>
+  explain.explain(TENANT, ID)!.steps.map(({ name, verdict, why }) => [name, verdict, why]);
 
 test('of every request it tells route, deployment, steps, times and bytes', async () => {
-  const explain = recorder();
+  const explain = memory();
   const request: Step = (x) => {
     x.upstreamRequest = {
       httpMethod: 'GET',
@@ -142,7 +144,7 @@ test('of every request it tells route, deployment, steps, times and bytes', asyn
 });
 
 test('a step that fails is named with its reason, and those behind it did not run', async () => {
-  const explain = recorder();
+  const explain = memory();
   const deny: Step = (x) => x.fail(DENIED, new Error('the cause'), 'judging');
   await serve(explain, { request: [deny, go] });
   expect(verdicts(explain)).toEqual([
@@ -160,7 +162,7 @@ test('a step that fails is named with its reason, and those behind it did not ru
 });
 
 test('a step that answers skips the rest of its half', async () => {
-  const explain = recorder();
+  const explain = memory();
   await serve(explain, { request: [() => RESPOND, go] });
   expect(verdicts(explain)).toEqual([
     ['authorize', 'responded', ''],
@@ -170,7 +172,7 @@ test('a step that answers skips the rest of its half', async () => {
 });
 
 test('nobody else is told: another tenant, another id, and after its time', async () => {
-  const explain = recorder();
+  const explain = memory();
   await serve(explain);
   expect(explain.explain('999999999999', ID)).toBeNull();
   expect(explain.explain(TENANT, ID.replace('1', '2'))).toBeNull();
@@ -181,21 +183,21 @@ test('nobody else is told: another tenant, another id, and after its time', asyn
 });
 
 test('of requests with one id the newest is told', async () => {
-  const explain = recorder();
+  const explain = memory();
   await serve(explain, { over: { path: '/first' } });
   await serve(explain, { over: { path: '/second' } });
   expect(explain.explain(TENANT, ID)!.request.path).toBe('/second');
 });
 
 test('a path that holds the id of another request is not taken for it', async () => {
-  const explain = recorder();
+  const explain = memory();
   const other = '99999999-2222-3333-4444-555555555555';
   await serve(explain, { over: { requestId: other, path: `/${ID}\n` } });
   expect(explain.explain(TENANT, ID)).toBeNull();
 });
 
 test('a denial tells the statement, a failed template its name, line and column, with secrets hidden', async () => {
-  const explain = recorder();
+  const explain = memory();
   const document = { Statement: [{ Effect: 'Allow' }, { Sid: 'NoAdmin', Effect: 'Deny' }] };
   const requestHeaders = ['Authorization', 'Bearer topsecret'];
   await serve(explain, {
@@ -224,7 +226,7 @@ test('a denial tells the statement, a failed template its name, line and column,
 });
 
 test('one successful request in so many is kept whole, as the node or the stage says', async () => {
-  const explain = recorder({ sampleEvery: 3 });
+  const explain = memory({ sampleEvery: 3 });
   const details = async (of?: LinkedStage) => {
     const kept: boolean[] = [];
     for (let i = 0; i < 6; i++) {
@@ -240,7 +242,7 @@ test('one successful request in so many is kept whole, as the node or the stage 
 });
 
 test('what the stage hides is hidden, beside what the node hides', async () => {
-  const explain = recorder({ sampleEvery: 1, secretNames: ['x-node'] });
+  const explain = memory({ sampleEvery: 1, secretNames: ['x-node'] });
   const requestHeaders = ['X-Node', '1', 'X-Own', '2', 'X-Free', '3'];
   await serve(explain, { stage: stage({ explain: { secretNames: ['x-own'] } }), over: { requestHeaders } });
   const [received] = explain.explain(TENANT, ID)!.detail!.events;
@@ -248,7 +250,7 @@ test('what the stage hides is hidden, beside what the node hides', async () => {
 });
 
 test('a flood of faults is recorded with its reasons, and in detail within a bound', async () => {
-  const explain = recorder();
+  const explain = memory();
   let detailed = 0;
   for (let i = 0; i < 200; i++) {
     await serve(explain, { request: [(x) => x.fail(DENIED, null, 'judging'), go] });
@@ -260,7 +262,7 @@ test('a flood of faults is recorded with its reasons, and in detail within a bou
 });
 
 test('however much a request carries, what is kept of it fits, and the ring keeps its bound', async () => {
-  const explain = recorder({ sampleEvery: 1, bytesMax: 200_000 });
+  const explain = memory({ sampleEvery: 1, bytesMax: 200_000 });
   const requestHeaders = Array.from({ length: 200 }, (_, i) => (i % 2 === 0 ? `X-${i}` : 'v'.repeat(2_000)));
   for (let i = 0; i < 30; i++) {
     await serve(explain, { over: { requestHeaders, path: `/${'p'.repeat(8_000)}` } });
@@ -272,11 +274,15 @@ test('however much a request carries, what is kept of it fits, and the ring keep
 });
 
 test('a request that found no route tells its stage; one of nobody is not kept', async () => {
-  const explain = recorder();
+  const explain = memory();
   const lost = Object.assign(new Exchange(), { requestId: ID, stage: stage(), receivedAtMs: clock.nowMs(), path: '/x' });
   lost.fail(DENIED, null, 'looking for a route');
-  explain.record(lost);
-  expect(explain.explain(TENANT, ID)).toMatchObject({ route: { stage: 'dev', resource: null }, steps: [], fault: { doing: 'looking for a route' } });
-  explain.record(Object.assign(new Exchange(), { requestId: ID.replace('1', '9') }));
+  record(explain, lost);
+  expect(explain.explain(TENANT, ID)).toMatchObject({
+    route: { stage: 'dev', resource: null },
+    steps: [],
+    fault: { doing: 'looking for a route' },
+  });
+  record(explain, Object.assign(new Exchange(), { requestId: ID.replace('1', '9') }));
   expect(recorded).toHaveLength(2);
 });

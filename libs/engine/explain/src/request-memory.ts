@@ -31,12 +31,7 @@ const SAMPLES_PER_SECOND = 10;
 /** Twice what the largest record has: a page that cannot take it is closed half empty at worst. */
 const PAGE_BYTES = 2 * DETAIL_BYTES_MAX;
 
-/** What is asked of it. */
-export interface Explains {
-  explain(tenant: string, requestId: string): Explanation | null;
-}
-
-export class ExplainRecorder implements Recorder, Explains {
+export class RequestMemory {
   private readonly ring: RequestRing;
   private readonly facts: Facts;
   private readonly names: SecretNames;
@@ -45,10 +40,7 @@ export class ExplainRecorder implements Recorder, Explains {
   private readonly samples: PerSecond;
   private untilSample: number;
 
-  constructor(
-    private readonly inner: Recorder,
-    private readonly options: ExplainOptions,
-  ) {
+  constructor(private readonly options: ExplainOptions) {
     const { clock, bytesMax, keepMs, sampleEvery } = options;
     this.ring = new RequestRing({ pageBytes: PAGE_BYTES, pagesMax: Math.max(1, Math.floor(bytesMax / PAGE_BYTES)), keepMs });
     this.facts = new Facts(this.ring);
@@ -71,9 +63,18 @@ export class ExplainRecorder implements Recorder, Explains {
     return this.samples.take() ? new RequestJournal(this.options.clock) : null;
   };
 
-  record(x: Exchange): void {
-    const latencyMs = performance.now() - x.startedAtMs;
-    this.inner.record(x);
+  /** Records for `inner`, and then for itself. */
+  around(inner: Recorder): Recorder {
+    return {
+      record: (x) => {
+        const latencyMs = performance.now() - x.startedAtMs;
+        inner.record(x);
+        this.keep(x, latencyMs);
+      },
+    };
+  }
+
+  private keep(x: Exchange, latencyMs: number): void {
     if (x.stage === null) return; // nobody's: nobody could ask
     const detail = x.journal !== null || x.fault !== null ? this.detailOf(x) : null;
     if (!this.facts.write(x, latencyMs, detail) && detail !== null) this.facts.write(x, latencyMs, null);
