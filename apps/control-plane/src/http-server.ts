@@ -3,11 +3,12 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { NodeAdmin } from '@gatehouse/control-nodes';
 import { StageAdmin } from '@gatehouse/control-deployments';
+import { VpcLinks } from '@gatehouse/control-backend-access';
 import { Certificates } from '@gatehouse/control-domain-names';
 import { Exports } from '@gatehouse/control-exports';
 import { Authenticator, AwsEndpoint, BODY_LIMIT_MAX_BYTES } from '@gatehouse/control-wire';
 import type { RequestExplainer, RolloutWaiter, TenantDirectory, TenantStore } from '@gatehouse/domain';
-import type { Clock, Secret } from '@gatehouse/kernel';
+import { randomIds, type Clock, type Secret } from '@gatehouse/kernel';
 import type { MetricsRegistry } from '@gatehouse/telemetry';
 import type { FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
@@ -20,6 +21,7 @@ import { CertificatesController } from './certificates.controller.js';
 import { ExportsController } from './exports.controller.js';
 import { HealthController } from './health.controller.js';
 import { RequestsController } from './requests.controller.js';
+import { VpcLinksController } from './vpc-links.controller.js';
 import { StagesController } from './stages.controller.js';
 import type { Readiness } from './readiness.js';
 import { receiveBody } from './receive-body.js';
@@ -53,6 +55,7 @@ class HttpModule {
         OperatorController,
         QuotasController,
         RequestsController,
+        VpcLinksController,
         AwsWireController,
         HealthController,
       ],
@@ -60,6 +63,7 @@ class HttpModule {
         { provide: Authenticator, useValue: parts.authenticator },
         { provide: AwsEndpoint, useValue: parts.endpoint },
         { provide: Certificates, useValue: new Certificates(parts.store, parts.clock) },
+        { provide: VpcLinks, useValue: new VpcLinks(parts.store, randomIds) },
         { provide: Exports, useValue: new Exports(parts.store) },
         { provide: StageAdmin, useValue: new StageAdmin(parts.store, parts.clock, parts.waiter) },
         { provide: NODE_ADMIN, useValue: parts.nodeAdmin },

@@ -1,7 +1,8 @@
 /** What calls upstreams. */
 import { FunctionConnector, HttpConnector } from '@gatehouse/engine-connectors';
 import type { Connector } from '@gatehouse/engine-exchange';
-import { ConnectionBudget, Http1Connector } from '@gatehouse/engine-http1';
+import { ConnectionBudget, Http1Connector, type ClientCertificate } from '@gatehouse/engine-http1';
+import type { LinkedCertificate } from '@gatehouse/engine-link';
 import { openDestinations, TenantAddressRules } from '@gatehouse/engine-upstream';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
@@ -21,7 +22,10 @@ export interface Connectors {
   readonly tls: UpstreamTlsSettings | null;
 }
 
-export function openConnectors(config: Config, adminPort: number, log: Logger): Connectors {
+/** What a stage shows its backends, as it was published; `null` while it is not here. */
+export type PublishedCertificates = (tenant: string, clientCertificateId: string) => LinkedCertificate | null;
+
+export function openConnectors(config: Config, adminPort: number, log: Logger, published: PublishedCertificates): Connectors {
   const rules = new TenantAddressRules({
     allow: config.allowsPrivateUpstreams ? ['loopback', 'private'] : [],
     // Ours, and reached with the node token only: no business of a tenant's integration.
@@ -45,6 +49,7 @@ export function openConnectors(config: Config, adminPort: number, log: Logger): 
     trustedCaPem: tls.trustedCaPem,
     clientCertificate: tls.clientCertificate,
     minTlsVersion: config.upstreamTlsMin,
+    tenantCertificate: shownCertificates(published),
   };
   return {
     http: new Http1Connector(common),
@@ -53,6 +58,20 @@ export function openConnectors(config: Config, adminPort: number, log: Logger): 
     tls,
   };
 }
+
+/** The same object for the same certificate: OpenSSL prepares it once. */
+function shownCertificates(published: PublishedCertificates): PublishedClientCertificate {
+  const made = new WeakMap<LinkedCertificate, ClientCertificate>();
+  return (tenant, id) => {
+    const certificate = published(tenant, id);
+    if (certificate === null) return null;
+    let shown = made.get(certificate);
+    if (shown === undefined) made.set(certificate, (shown = { certPem: certificate.chainPem, keyPem: certificate.keyPem }));
+    return shown;
+  };
+}
+
+type PublishedClientCertificate = (tenant: string, id: string) => ClientCertificate | null;
 
 export async function closeConnectors({ http, insecureHttp, functions, tls }: Connectors): Promise<void> {
   tls?.close();

@@ -16,6 +16,7 @@ import type {
   TestInvokeAnswer,
   TestInvokeRequest,
 } from '@gatehouse/engine-control-link';
+import { clientCertificateEntryId } from '@gatehouse/contracts';
 import type { BucketRegistry, QuotaLedger, RateLeases, UsageJournal } from '@gatehouse/engine-limits';
 import { WorldKeeper } from '@gatehouse/engine-link';
 import { LogGroups, StageLogs } from '@gatehouse/engine-logs';
@@ -78,7 +79,9 @@ export class Serving {
   constructor(private readonly options: ServingOptions) {
     const { config, adminPort, quotas, rates, buckets, metrics, clock, log } = options;
     this.memory = memoryOf(config, clock, metrics);
-    this.connectors = openConnectors(config, adminPort, log);
+    this.connectors = openConnectors(config, adminPort, log, (tenant, id) =>
+      this.keeper.current.clientCertificates.get(clientCertificateEntryId(tenant, id)),
+    );
     const { http, insecureHttp, functions } = this.connectors;
     const usage: Pick<UsageJournal, 'count' | 'settle'> = {
       count: (tenant, planId, keyId, nowMs) => this.journal!.countSoon(tenant, planId, keyId, nowMs),

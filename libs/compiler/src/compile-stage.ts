@@ -16,7 +16,7 @@ import { AuthorizerCompiler } from './authorizer.js';
 import { canaryDifference, canaryWithTraffic, stageOfCanary } from './canary.js';
 import { compareText, Diagnostics, type Diagnostic } from './diagnostics.js';
 import { compileExplain } from './explain.js';
-import { compileIntegration } from './integration.js';
+import { compileIntegration, type VpcLinks } from './integration.js';
 import { compileAccessLog } from './logs.js';
 import { ValidationCompiler } from './validation.js';
 
@@ -29,6 +29,8 @@ export interface StageInput {
   readonly region: string;
   /** Of a caller's body; absent: as on AWS. */
   readonly payloadBytesMax?: number;
+  /** The tenant's, by id; absent: there are none. */
+  readonly vpcLinks?: VpcLinks;
   /** The deployment of the stage's canary; absent: the stage's own. */
   readonly canary?: { readonly deploymentId: string; readonly definition: RestApiDefinition };
 }
@@ -128,7 +130,7 @@ export function encodeSnapshot(snapshot: StageSnapshot): Uint8Array {
 }
 
 function compileRoute(
-  { tenant, definition, stage }: StageInput,
+  { tenant, definition, stage, vpcLinks = {} }: StageInput,
   resource: Resource,
   method: Method,
   refusal: string | null,
@@ -153,6 +155,7 @@ function compileRoute(
         variables: stage.variables ?? {},
         hasBinaryMediaTypes: definition.api.binaryMediaTypes.length > 0,
         clientCertificateId: stage.clientCertificateId,
+        vpcLinks,
       },
       diagnostics,
     ),

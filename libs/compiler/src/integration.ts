@@ -1,15 +1,17 @@
 /** One method's integration: what the node can do, or REFUSE with the reason. Nothing is left out silently. */
 import type {
+  ConnectedIntegrationSnapshot,
   ContentHandling,
   IntegrationResponseSnapshot,
   IntegrationSnapshot,
   PassthroughBehavior,
+  PrivateTargetsSnapshot,
   StaticTemplates,
 } from '@gatehouse/contracts';
-import type { Integration, IntegrationResponse, TextMap } from '@gatehouse/domain';
+import type { Integration, IntegrationResponse, PrivateTargets, TextMap } from '@gatehouse/domain';
 import { unreachable } from '@gatehouse/kernel';
 import { isLiteralTemplate, parseTemplate, VtlSyntaxError } from '@gatehouse/lang';
-import type { Diagnostics } from './diagnostics.js';
+import { compareText, type Diagnostics } from './diagnostics.js';
 import { readRole, type RoleName } from './role.js';
 import { endpointProblem, functionArnOf, resolveStageVariables, uriPlaceholders } from './uri.js';
 
@@ -18,7 +20,11 @@ export interface IntegrationSurroundings {
   readonly variables: TextMap;
   readonly hasBinaryMediaTypes: boolean;
   readonly clientCertificateId: string | null;
+  /** The tenant's VPC links, by id; what one leads to, or `null`. */
+  readonly vpcLinks: VpcLinks;
 }
+
+export type VpcLinks = Readonly<Record<string, PrivateTargets | null>>;
 
 const HTTP_METHODS = new Set(['ANY', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT']);
 const PASSTHROUGH: ReadonlySet<string> = new Set<PassthroughBehavior>(['WHEN_NO_MATCH', 'WHEN_NO_TEMPLATES', 'NEVER']);
@@ -54,17 +60,42 @@ class IntegrationCompiler {
     const compiled = this.compileType();
     const isMapped = compiled.type === 'MOCK' || compiled.type === 'HTTP' || compiled.type === 'FUNCTION';
     const whole = this.converted(isMapped && this.hasVelocity ? { type: 'VELOCITY', integration: compiled } : compiled);
-    return this.refusal === null ? whole : { type: 'REFUSE', reason: this.refusal };
+    const reached = this.connected(whole);
+    return this.refusal === null ? reached : { type: 'REFUSE', reason: this.refusal };
   }
 
   /** Proxies of functions convert by what the function says; integration responses of a proxy have no effect. */
   private converted(compiled: IntegrationSnapshot): IntegrationSnapshot {
     const { type } = compiled;
-    if (type === 'REFUSE' || type === 'AWS_PROXY' || type === 'AS_ROLE' || type === 'CONVERT') return compiled;
+    if (type === 'REFUSE' || type === 'AWS_PROXY' || type === 'AS_ROLE' || type === 'CONVERT' || type === 'CONNECT')
+      return compiled;
     const contentHandling = this.conversion('contentHandling', this.integration.contentHandling);
     return contentHandling !== null || (type !== 'HTTP_PROXY' && this.hasConvertedResponse)
       ? { type: 'CONVERT', contentHandling, integration: compiled }
       : compiled;
+  }
+
+  /** Nobody is shown a certificate without TLS. */
+  private connected(compiled: IntegrationSnapshot): IntegrationSnapshot {
+    if (this.integration.type !== 'HTTP' && this.integration.type !== 'HTTP_PROXY') return compiled;
+    const privateTargets = this.privateTargets();
+    const isTls = /^https:/i.test(resolveStageVariables(this.integration.uri ?? '', this.surroundings.variables).text);
+    const clientCertificateId = isTls ? this.surroundings.clientCertificateId : null;
+    if (privateTargets === null && clientCertificateId === null) return compiled;
+    const integration = compiled as ConnectedIntegrationSnapshot['integration'];
+    return { type: 'CONNECT', clientCertificateId, privateTargets, integration };
+  }
+
+  private privateTargets(): PrivateTargetsSnapshot | null {
+    if (this.integration.connectionType !== 'VPC_LINK') return null;
+    const { variables, vpcLinks } = this.surroundings;
+    const vpcLinkId = resolveStageVariables(this.integration.connectionId ?? '', variables).text;
+    const mapped = Object.hasOwn(vpcLinks, vpcLinkId) ? vpcLinks[vpcLinkId] : undefined;
+    if (mapped === undefined) this.refuse('connectionId', `there is no VPC link "${vpcLinkId}"`);
+    else if (mapped === null)
+      this.refuse('connectionId', `VPC link ${vpcLinkId} leads nowhere: PUT /admin/v1/vpc-links/${vpcLinkId}/targets says where`);
+    else return { vpcLinkId, targets: sortedTargets(mapped), tlsName: mapped.tlsName, isOperators: mapped.isOperators };
+    return null;
   }
 
   private compileType(): IntegrationSnapshot {
@@ -128,11 +159,9 @@ class IntegrationCompiler {
 
   private upstream() {
     const { connectionType, integrationTarget, requestParameters, timeoutInMillis, tlsConfig } = this.integration;
-    if (connectionType !== null && connectionType !== 'INTERNET')
+    if (connectionType !== null && connectionType !== 'INTERNET' && connectionType !== 'VPC_LINK')
       this.refuse('connectionType', `${connectionType} is not served`);
     if (integrationTarget !== null) this.refuse('integrationTarget', 'private integrations are not served');
-    if (this.surroundings.clientCertificateId !== null)
-      this.refuse('uri', "the stage's client certificate cannot be presented to the backend");
     const uri = this.uri();
     const problem = endpointProblem(uri);
     if (problem !== null) this.refuse('uri', `Invalid endpoint address: ${problem}`);
@@ -226,3 +255,6 @@ class IntegrationCompiler {
     return { type: 'REFUSE', reason: this.refusal };
   }
 }
+
+const sortedTargets = ({ targets }: PrivateTargets): PrivateTargets['targets'] =>
+  [...targets].sort((a, b) => compareText(a.host, b.host) || a.port - b.port);

@@ -14,6 +14,9 @@ export {
   type SealStatement,
 } from './manifest-digest.js';
 export {
+  clientCertificateEntryId,
+  clientCertificateName,
+  isClientCertificateEntryId,
   LINKED_SNAPSHOT_FORMATS,
   SNAPSHOT_FORMAT,
   type AccessKeyEntry,
@@ -24,6 +27,7 @@ export {
   type CanarySnapshot,
   type CertificateEntry,
   type ContentHandling,
+  type ConnectedIntegrationSnapshot,
   type ConvertedIntegrationSnapshot,
   type DomainNameEntry,
   type FunctionAuthorization,
@@ -41,6 +45,7 @@ export {
   type MockIntegrationSnapshot,
   type PassthroughBehavior,
   type PlanLimits,
+  type PrivateTargetsSnapshot,
   type RequestValidation,
   type RouteAuthorization,
   type RouteSnapshot,

@@ -226,6 +226,7 @@ export type IntegrationSnapshot =
   | FunctionIntegrationSnapshot
   | VelocityIntegrationSnapshot
   | ConvertedIntegrationSnapshot
+  | ConnectedIntegrationSnapshot
   | { readonly type: 'REFUSE'; readonly reason: string };
 
 export interface MockIntegrationSnapshot {
@@ -260,6 +261,34 @@ export interface ConvertedIntegrationSnapshot {
     | HttpProxyIntegrationSnapshot
     | FunctionIntegrationSnapshot
     | VelocityIntegrationSnapshot;
+}
+
+/**
+ * Its backend is reached in a way of its own. Around it, because a node that does not know of it would go to another place, or show
+ * nobody's certificate.
+ */
+export interface ConnectedIntegrationSnapshot {
+  readonly type: 'CONNECT';
+  /** Shown to a backend on TLS: names a CERTIFICATE entry (`clientCertificateEntryId`). `null`: none is. */
+  readonly clientCertificateId: string | null;
+  /** Where connections go in place of the address in the URI, which stays what the backend is called by. `null`: to that address. */
+  readonly privateTargets: PrivateTargetsSnapshot | null;
+  readonly integration:
+    | HttpIntegrationSnapshot
+    | HttpProxyIntegrationSnapshot
+    | VelocityIntegrationSnapshot
+    | ConvertedIntegrationSnapshot;
+}
+
+/** What a VPC link leads to. */
+export interface PrivateTargetsSnapshot {
+  readonly vpcLinkId: string;
+  /** At least one. */
+  readonly targets: readonly { readonly host: string; readonly port: number }[];
+  /** The name in SNI, and the one that certificates are checked against; `null`: the one in the URI. */
+  readonly tlsName: string | null;
+  /** The operator said so: private and loopback addresses are open. Else the tenant's rules hold. */
+  readonly isOperators: boolean;
 }
 
 interface UpstreamSettings {
@@ -386,7 +415,16 @@ export interface BasePathMappingEntry {
   readonly stage: string | null;
 }
 
-/** Inline content of a CERTIFICATE manifest entry; present while a domain name uses it. */
+/** Of a stage's client certificate: an entry of the same kind as domain names', with a name that none of those can have. */
+export const clientCertificateEntryId = (tenant: string, clientCertificateId: string): string =>
+  `${tenant}:${clientCertificateName(clientCertificateId)}`;
+
+/** Its `certificateId`. */
+export const clientCertificateName = (clientCertificateId: string): string => `client/${clientCertificateId}`;
+
+export const isClientCertificateEntryId = (entryId: string): boolean => /^\d{12}:client\//.test(entryId);
+
+/** Inline content of a CERTIFICATE manifest entry; present while a domain name, or a stage towards its backends, uses it. */
 export interface CertificateEntry {
   readonly certificateId: string;
   readonly tenant: string;
@@ -394,8 +432,10 @@ export interface CertificateEntry {
   readonly chainPem: string;
   /** PEM. */
   readonly privateKeyPem: string;
-  /** Of its SANs, lower case. */
+  /** Of its SANs, lower case; of a client certificate none. */
   readonly hostNames: readonly string[];
+  /** Of a client certificate: the APIs whose stages show it, sorted. */
+  readonly apiIds?: readonly string[];
   /** Milliseconds since the Unix epoch. */
   readonly expiresAtMs: number;
 }

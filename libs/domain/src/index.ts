@@ -225,10 +225,12 @@ export {
 export {
   newVpcLink,
   noSuchVpcLink,
+  readPrivateTargets,
   unknownVpcLink,
   vpcLinkIdOf,
   vpcLinkInUse,
   vpcLinkPatchRules,
+  type PrivateTargets,
   type VpcLink,
   type VpcLinkRequest,
 } from './backend-access/vpc-link.js';

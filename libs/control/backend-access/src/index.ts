@@ -3,3 +3,4 @@ export {
   type BackendAccessDependencies,
   type BackendAccessOperations,
 } from './backend-access.operations.js';
+export { VpcLinks } from './vpc-links.service.js';

@@ -1,4 +1,5 @@
 import {
+  ApiError,
   applyChanges,
   checkRoom,
   DuplicateKey,
@@ -10,6 +11,7 @@ import {
   type Page,
   type PageRequest,
   type PatchOperation,
+  type PrivateTargets,
   type TenantId,
   type TenantStore,
   type VpcLink,
@@ -59,7 +61,25 @@ export class VpcLinks {
     });
   }
 
-  /** Refused while an integration goes through it. What is deployed is not asked: nodes refuse such integrations anyway. */
+  /** Where it leads; `null`: nowhere yet. */
+  targets(tenant: TenantId, id: string): Promise<PrivateTargets | null> {
+    return this.store.transact(tenant, async (tx) => ((await tx.vpcLinks.find(id)) ?? refuse()).privateTargets ?? null);
+  }
+
+  /**
+   * `null` takes them away. What the operator said, a tenant does not change. Stages hold it in their snapshots: the caller publishes
+   * the tenant again.
+   */
+  setTargets(tenant: TenantId, id: string, targets: PrivateTargets | null, isOperator: boolean): Promise<void> {
+    return this.store.transact(tenant, async (tx) => {
+      const { privateTargets, ...link } = (await tx.vpcLinks.lock(id)) ?? refuse();
+      if (privateTargets?.isOperators === true && !isOperator)
+        throw new ApiError('AccessDeniedException', 403, `The operator said where VPC link ${id} leads`);
+      await tx.vpcLinks.replace(targets === null ? link : { ...link, privateTargets: targets });
+    });
+  }
+
+  /** Refused while an integration goes through it. What is deployed is not asked: it goes on until it is published again, and is refused then. */
   remove(tenant: TenantId, id: string): Promise<void> {
     return this.store.transact(tenant, async (tx) => {
       if ((await tx.vpcLinks.lock(id)) === null) refuse();

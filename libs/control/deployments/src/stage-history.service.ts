@@ -123,7 +123,8 @@ export class StageHistories {
       await holdClientCertificate(tx, stage);
       await (present === null ? tx.stages.insert(stage) : tx.stages.replace(stage));
       if (present?.deploymentId !== deploymentId) await noteDeployment(tx, stage, 'PREVIEWED', nowMs);
-      return { entity: stage, revision: await publish(tx, stage, nowMs, { deployment }) };
+      const formerClientCertificateId = present?.clientCertificateId ?? null;
+      return { entity: stage, revision: await publish(tx, stage, nowMs, { deployment, formerClientCertificateId }) };
     });
   }
 

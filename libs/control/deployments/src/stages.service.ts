@@ -85,7 +85,8 @@ export class Stages {
         const isPromotion = operations.some(({ op, path }) => op === 'copy' && path === '/deploymentId');
         await noteDeployment(tx, changed, isPromotion ? 'PROMOTED' : 'REPOINTED', nowMs);
       }
-      return { entity: changed, revision: await publish(tx, changed, nowMs) };
+      const { clientCertificateId: formerClientCertificateId } = stage;
+      return { entity: changed, revision: await publish(tx, changed, nowMs, { formerClientCertificateId }) };
     });
   }
 

@@ -13,6 +13,7 @@ export {
   unpublishFunction,
   unpublishStage,
   unpublishUsagePlan,
+  vpcLinksFor,
   type KnownOfStage,
 } from './publish.js';
 export { diagnoseDomainNames, publishCertificate, publishDomainName, unpublishDomainName } from './publish-domain-names.js';

@@ -5,10 +5,16 @@
  *   USAGE_PLAN  those of the APIs it covers; the tenant's when it covers none
  *   API_KEY     those of the plans it is in
  *   DOMAIN_NAME its tag `gatehouse:pool`, else the tenant's pool
- *   CERTIFICATE those of the domain names that show it
+ *   CERTIFICATE those of the domain names that show it; a client certificate: those of the APIs whose stages do
  *   FUNCTION    the tenant's, and those its tagged APIs name: whoever serves an API may call any function of its tenant
  */
-import type { ApiKeyEntry, DomainNameEntry, UsagePlanEntry } from '@gatehouse/contracts';
+import {
+  isClientCertificateEntryId,
+  type ApiKeyEntry,
+  type CertificateEntry,
+  type DomainNameEntry,
+  type UsagePlanEntry,
+} from '@gatehouse/contracts';
 import {
   DEFAULT_POOL,
   POOL_TAG,
@@ -120,7 +126,12 @@ export function placementOf(
         placement.set(entry, [taggedDomains.get(entry.id) ?? pool]);
         break;
       case 'CERTIFICATE':
-        placement.set(entry, certificates.get(entry.id) ?? [pool]);
+        placement.set(
+          entry,
+          isClientCertificateEntryId(entry.id)
+            ? (inlineOf<CertificateEntry>(entry).apiIds ?? []).map(ofApi)
+            : (certificates.get(entry.id) ?? [pool]),
+        );
         break;
     }
   }

@@ -7,7 +7,7 @@
  *   USAGE_PLAN   {usagePlanId}         inline UsagePlanEntry
  *   API_KEY      {apiKeyId}            inline ApiKeyEntry, only while the key can open a door (see publishApiKey)
  *   FUNCTION     {account}:{name}:{version}  inline FunctionEntry, digest of the package
- *   DOMAIN_NAME, CERTIFICATE                  publish-domain-names.ts
+ *   DOMAIN_NAME, CERTIFICATE                  publish-domain-names.ts, publish-client-certificates.ts
  *
  * Publishing the same content again is free: the entry keeps its revision. Only one transaction of the whole house can hold
  * the manifest, so callers take every lock they need before, and publish last.
@@ -30,14 +30,18 @@ import {
   type FunctionDefinition,
   type ManifestEntry,
   type Page,
+  type PrivateTargets,
   type RestApi,
+  type RestApiDefinition,
   type Stage,
   type TenantId,
   type TenantRepositories,
   type TenantStore,
   type UsagePlan,
+  type VpcLink,
 } from '@gatehouse/domain';
 import { canonicalJson } from '@gatehouse/kernel';
+import { clientCertificatesOf, putClientCertificate } from './publish-client-certificates.js';
 import { poolOfApi, poolsOfFunctions, poolsOfPlan, poolsOfPlans } from './placement.js';
 import { apiKeyEntry, functionEntry, usagePlanEntry } from './entries.js';
 
@@ -46,6 +50,7 @@ async function compile(tx: TenantRepositories, stage: Stage, present?: Deploymen
   if (deployment === null)
     throw new Error(`stage ${stage.apiId}/${stage.stageName} points at deployment ${stage.deploymentId}, which is gone`);
   const [account, { payloadBytes }, canary] = await Promise.all([tx.account.read(), tx.quotas.read(), canaryOf(tx, stage)]);
+  const vpcLinks = await vpcLinksFor(tx, [deployment.definition, canary?.definition ?? deployment.definition]);
   return compileStage({
     tenant: tx.tenant,
     definition: deployment.definition,
@@ -54,8 +59,25 @@ async function compile(tx: TenantRepositories, stage: Stage, present?: Deploymen
     account,
     region: deployment.definition.api.region,
     ...(payloadBytes !== AWS_QUOTAS.payloadBytes && { payloadBytesMax: payloadBytes }),
+    ...(vpcLinks !== null && { vpcLinks }),
     ...(canary !== null && { canary }),
   });
+}
+
+/** All of the tenant's, if an integration goes through one: which one, a stage variable may say. */
+export async function vpcLinksFor(
+  tx: TenantRepositories,
+  definitions: readonly RestApiDefinition[],
+): Promise<StageInput['vpcLinks'] | null> {
+  const isUsed = definitions.some(({ methods }) => methods.some(({ integration }) => integration?.connectionType === 'VPC_LINK'));
+  if (!isUsed) return null;
+  const links: [string, PrivateTargets | null][] = [];
+  for (let after: string | null = null; ;) {
+    const page: Page<VpcLink> = await tx.vpcLinks.page({ after, limit: 500 });
+    for (const { id, privateTargets } of page.items) links.push([id, privateTargets ?? null]);
+    if (page.next === null) return Object.fromEntries(links);
+    after = page.next;
+  }
 }
 
 /** The deployment of the stage's canary; `null`: it has none, or the stage's own. */
@@ -81,6 +103,8 @@ export interface KnownOfStage {
   readonly api?: RestApi;
   /** The stage's entry; `null`: there is none. */
   readonly published?: ManifestEntry | null;
+  /** That the stage showed its backends before; absent: none, or the one it shows now. */
+  readonly formerClientCertificateId?: string | null;
   /** When: a publication that makes a new revision is recorded with it. */
   readonly publishedAtMs?: number;
 }
@@ -108,7 +132,10 @@ export async function publishStage(tx: TenantRepositories, stage: Stage, known: 
     ...poolsField([await poolOfApi(tx, stage.apiId, known.api)]),
   };
   const { apiId, stageName, deploymentId } = stage;
-  const { published, publishedAtMs } = known;
+  const { published, publishedAtMs, formerClientCertificateId = null } = known;
+  const certificates = await clientCertificatesOf(tx, [stage.clientCertificateId, formerClientCertificateId], { shownBy: stage });
+  // Before the stage: a node that has the stage has what it shows.
+  for (const shown of certificates) await putClientCertificate(tx, shown);
   return tx.manifest.put('STAGE', stageEntryId(apiId, stageName), content, {
     ...(published !== undefined && { present: published }),
     ...(publishedAtMs !== undefined && { rollout: { apiId, stageName, deploymentId, publishedAtMs } }),
@@ -164,9 +191,13 @@ async function unpublishStages(tx: TenantRepositories, apiId: string, stageNames
       plans.push(plan);
   }
   const reduced = plans.map((plan) => stageNames.reduce((rest, stage) => withoutStage(rest, { apiId, stage }), plan));
+  const gone = (await tx.stages.ofApi(apiId)).filter(({ stageName }) => stageNames.includes(stageName));
+  const shown = gone.map(({ clientCertificateId }) => clientCertificateId);
+  const certificates = await clientCertificatesOf(tx, shown, { goneFrom: gone });
   for (const plan of reduced) await tx.usagePlans.replace(plan);
   for (const plan of reduced) await publishUsagePlan(tx, plan);
   for (const stageName of stageNames) await tx.manifest.remove('STAGE', stageEntryId(apiId, stageName));
+  for (const certificate of certificates) await putClientCertificate(tx, certificate);
 }
 
 export async function publishUsagePlan(tx: TenantRepositories, plan: UsagePlan): Promise<void> {

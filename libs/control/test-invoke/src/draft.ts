@@ -3,6 +3,7 @@
  * authorizers, API keys, throttles and the resource policy (API Gateway guide, "Use the API Gateway console to test a REST API method").
  */
 import { compileAuthorizer, compileStage, encodeSnapshot } from '@gatehouse/compiler';
+import { vpcLinksFor } from '@gatehouse/control-publish';
 import type { AuthorizerSnapshot, RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
 import {
   AWS_QUOTAS,
@@ -109,24 +110,27 @@ async function compileTest(
   parts: Pick<RestApiDefinition, 'resources' | 'methods'>,
 ): Promise<StageSnapshot> {
   const { payloadBytes } = await tx.quotas.read();
+  const definition: RestApiDefinition = {
+    formatVersion: 1,
+    api: { ...api, policy: null },
+    ...parts,
+    parts: {
+      models: await tx.models.ofApi(api.id),
+      requestValidators: await tx.requestValidators.ofApi(api.id),
+      authorizers: [],
+      gatewayResponses: await tx.gatewayResponses.ofApi(api.id),
+    },
+  };
+  const vpcLinks = await vpcLinksFor(tx, [definition]);
   return compileStage({
     tenant: tx.tenant,
-    definition: {
-      formatVersion: 1,
-      api: { ...api, policy: null },
-      ...parts,
-      parts: {
-        models: await tx.models.ofApi(api.id),
-        requestValidators: await tx.requestValidators.ofApi(api.id),
-        authorizers: [],
-        gatewayResponses: await tx.gatewayResponses.ofApi(api.id),
-      },
-    },
+    definition,
     deploymentId: '',
     stage,
     account: await tx.account.read(),
     region: api.region,
     ...(payloadBytes !== AWS_QUOTAS.payloadBytes && { payloadBytesMax: payloadBytes }),
+    ...(vpcLinks !== null && { vpcLinks }),
   }).snapshot;
 }
 

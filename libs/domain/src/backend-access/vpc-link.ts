@@ -4,13 +4,44 @@ import { property, textOrNull } from '../patch/rules.js';
 import type { Method, TextMap } from '../rest-apis/rest-api.js';
 import { checkTags } from '../tenancy/tags.js';
 
-/** A way to a load balancer inside a private network. Nodes do not go it yet: integrations that name one are refused there. */
+/** A way to a load balancer inside a private network. An ARN names none here: whoever runs the house says what a link leads to. */
 export interface VpcLink {
   readonly id: string;
   readonly name: string;
   readonly description: string | null;
   readonly targetArns: readonly string[];
   readonly tags: TextMap;
+  /** Absent: nowhere yet; integrations that go through it are refused by nodes. */
+  readonly privateTargets?: PrivateTargets;
+}
+
+/** Where nodes connect to for a VPC link, as the load balancer behind its ARN would. */
+export interface PrivateTargets {
+  /** At least one. */
+  readonly targets: readonly { readonly host: string; readonly port: number }[];
+  /** For SNI and the check of certificates; `null`: the host of the integration's URI. */
+  readonly tlsName: string | null;
+  /** The operator said so, who may name private addresses; a tenant's are reached by the rules for his backends. */
+  readonly isOperators: boolean;
+}
+
+export const VPC_LINK_TARGETS_MAX = 16;
+const TARGET = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}))):(\d{1,5})$/;
+const HOST_NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})$/;
+
+/** Of texts like `10.0.0.5:8080`, `[fd00::5]:443`, `inner.example:80`. Throws BadRequest. */
+export function readPrivateTargets(texts: readonly string[], tlsName: string | null, isOperators: boolean): PrivateTargets {
+  if (texts.length === 0 || texts.length > VPC_LINK_TARGETS_MAX)
+    throw badRequest(`Invalid targets: expected 1 to ${VPC_LINK_TARGETS_MAX}, got ${texts.length}`);
+  if (tlsName !== null && !HOST_NAME.test(tlsName)) throw badRequest(`Invalid tlsName: expected a host name, got "${tlsName}"`);
+  return { targets: texts.map(readTarget), tlsName, isOperators };
+}
+
+function readTarget(text: string): PrivateTargets['targets'][number] {
+  const match = TARGET.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || !(port >= 1 && port <= 65_535)) throw badRequest(`Invalid target: expected host:port, got "${text}"`);
+  return { host: (match[1] ?? match[2]!).toLowerCase(), port };
 }
 
 /** What CreateVpcLink may say. */

@@ -56,7 +56,8 @@ export class HttpConnector implements Connector {
 
   async call(request: UpstreamRequest, caller: CallerPresence): Promise<UpstreamAnswer | UpstreamFailure> {
     const split = splitUrl(request.url);
-    const pool = split === null ? 'ADDRESS' : this.pool(split.origin);
+    // The reference knows one way to a URL.
+    const pool = split === null || (request.way ?? null) !== null ? 'ADDRESS' : this.pool(split.origin);
     if (split === null || typeof pool === 'string') {
       return failed(request, pool as FailureReason, new Error(`no usable address: ${split?.origin ?? 'not a URL'}`));
     }

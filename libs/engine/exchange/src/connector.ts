@@ -2,12 +2,28 @@ import type { Readable } from 'node:stream';
 import type { HeaderBlock } from './header-block.js';
 import type { RawHeaders } from './headers.js';
 
+/** How connections of some calls differ from those of others to the same URL: they are never shared. Made once per route. */
+export interface UpstreamWay {
+  /** Equal for calls that may share connections. Without blanks at its ends. */
+  readonly key: string;
+  /** Of the tenant; `null`: what the operator shows. */
+  readonly clientCertificateId: string | null;
+  /** In place of the addresses of the URL's host, at least one; `null`: those. */
+  readonly targets: readonly { readonly host: string; readonly port: number }[] | null;
+  /** In place of the URL's host, for TLS; `null`: that. */
+  readonly tlsName: string | null;
+  /** Which addresses are open is the operator's word, not the tenant's. */
+  readonly isOperators: boolean;
+}
+
 export interface UpstreamRequest {
   readonly httpMethod: string;
   /** Absolute, or whatever names the target to this connector (a function's ARN). */
   readonly url: string;
   /** Whose call it is: decides which addresses may be reached. */
   readonly tenant: string;
+  /** Absent or `null` for most: by the URL, sharing connections with all the tenant's calls. */
+  readonly way?: UpstreamWay | null;
   /** Completed trace header, well-formed; goes out as `X-Amzn-Trace-Id`. */
   readonly traceId: string;
   /** Goes out first; `null` for none. */

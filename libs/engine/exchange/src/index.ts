@@ -7,6 +7,7 @@ export {
   type UpstreamAnswer,
   type UpstreamFailure,
   type UpstreamRequest,
+  type UpstreamWay,
 } from './connector.js';
 export { authorizerVariables, clfTime, contextVariable, domainPrefix, type ContextVariable } from './context-variables.js';
 export {

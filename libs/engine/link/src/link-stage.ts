@@ -315,6 +315,7 @@ function linkIntegration(
     }
     case 'VELOCITY':
       return linkIntegration(settings, integration.integration, bindings, true);
+    case 'CONNECT':
     case 'CONVERT':
       return linkIntegration(settings, integration.integration, bindings, isVelocity);
     case 'REFUSE':

@@ -34,6 +34,15 @@ const STAGE = stageSnapshot({
     routeSnapshot({ path: '/b', integration: FUNCTION_PROXY }),
     routeSnapshot({ path: '/c', integration: { type: 'REFUSE', reason: 'r' } }),
     routeSnapshot({ path: '/d', integration: { type: 'CONVERT', contentHandling: 'CONVERT_TO_TEXT', integration: PROXY } }),
+    routeSnapshot({
+      path: '/e',
+      integration: {
+        type: 'CONNECT',
+        clientCertificateId: 'c',
+        privateTargets: { vpcLinkId: 'v', targets: [{ host: 'h', port: 1 }], tlsName: null, isOperators: true },
+        integration: PROXY,
+      },
+    }),
     routeSnapshot({ path: '/e', integration: FUNCTION }),
     routeSnapshot({ path: '/f', integration: { type: 'VELOCITY', integration: { ...FUNCTION, account: '123456789012' } } }),
     routeSnapshot({ path: '/g', integration: { type: 'AS_ROLE', account: '123456789012', integration: FUNCTION_PROXY } }),

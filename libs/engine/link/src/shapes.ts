@@ -105,6 +105,7 @@ const mapped = {
   }),
 };
 const payloads = { ...mapped, VELOCITY: record({ integration: tagged(mapped) }), HTTP_PROXY: record(upstream) };
+const converted = record({ contentHandling: orNull(contentHandling), integration: tagged(payloads) });
 
 /** Holds another one. */
 const authorization: Check = (value, where) =>
@@ -145,7 +146,24 @@ const ROUTE = record({
   throttle: orNull(throttle),
   integration: tagged({
     ...payloads,
-    CONVERT: record({ contentHandling: orNull(contentHandling), integration: tagged(payloads) }),
+    CONVERT: converted,
+    CONNECT: record({
+      clientCertificateId: orNull(text),
+      privateTargets: orNull(
+        record({
+          vpcLinkId: text,
+          targets: list(record({ host: text, port: number })),
+          tlsName: orNull(text),
+          isOperators: flag,
+        }),
+      ),
+      integration: tagged({
+        HTTP: payloads.HTTP,
+        HTTP_PROXY: payloads.HTTP_PROXY,
+        VELOCITY: payloads.VELOCITY,
+        CONVERT: converted,
+      }),
+    }),
     AWS_PROXY: functionProxy,
     AS_ROLE: record({ account: text, integration: tagged({ AWS_PROXY: functionProxy }) }),
     REFUSE: refuse,

@@ -7,7 +7,14 @@
  * Programs are kept by digest, so a World swap keeps every unchanged one, and requests in flight keep theirs by reference.
  * Beyond `routesMax` routes the least recently used stages are forgotten and linked again when somebody asks for them.
  */
-import type { AccessKeyEntry, ApiKeyEntry, CertificateEntry, DomainNameEntry, UsagePlanEntry } from '@gatehouse/contracts';
+import {
+  isClientCertificateEntryId,
+  type AccessKeyEntry,
+  type ApiKeyEntry,
+  type CertificateEntry,
+  type DomainNameEntry,
+  type UsagePlanEntry,
+} from '@gatehouse/contracts';
 import { LinkRefusal, type LinkedStage } from '@gatehouse/engine-exchange';
 import { LinkedAccessKey } from './access-keys.js';
 import { LinkedCertificate, LinkedDomainName } from './domain-names.js';
@@ -258,6 +265,7 @@ class Edits {
   private readonly domainNames = new Map<string, LinkedDomainName | null>();
   private readonly certificates = new Map<string, LinkedCertificate | null>();
   private readonly accessKeys = new Map<string, LinkedAccessKey | null>();
+  private readonly clientCertificates = new Map<string, LinkedCertificate | null>();
 
   constructor(private readonly before: World) {}
 
@@ -266,8 +274,12 @@ class Edits {
     else if (kind === 'USAGE_PLAN') this.plans.set(id, null);
     else if (kind === 'API_KEY') this.keys.set(id, null);
     else if (kind === 'DOMAIN_NAME') this.domainNames.set(id, null);
-    else if (kind === 'CERTIFICATE') this.certificates.set(id, null);
+    else if (kind === 'CERTIFICATE') this.certificatesLike(id).set(id, null);
     else if (kind === 'ACCESS_KEY') this.accessKeys.set(id, null);
+  }
+
+  private certificatesLike(id: string): Map<string, LinkedCertificate | null> {
+    return isClientCertificateEntryId(id) ? this.clientCertificates : this.certificates;
   }
 
   get concernsDomainNames(): boolean {
@@ -298,7 +310,7 @@ class Edits {
       }
       case 'CERTIFICATE': {
         const certificate = parseInline<CertificateEntry>(entry, 'certificateId', checkCertificate, `${entry.tenant}:`);
-        this.certificates.set(entry.id, new LinkedCertificate(certificate));
+        this.certificatesLike(entry.id).set(entry.id, new LinkedCertificate(certificate));
         return null;
       }
       case 'ACCESS_KEY': {
@@ -321,6 +333,7 @@ class Edits {
       before.domainNames.with(this.domainNames),
       before.certificates.with(this.certificates),
       before.accessKeys.with(this.accessKeys),
+      before.clientCertificates.with(this.clientCertificates),
     );
   }
 }

@@ -16,6 +16,7 @@ export class World implements WorldView {
     PersistentMap.empty(),
     PersistentMap.empty(),
     PersistentMap.empty(),
+    PersistentMap.empty(),
   );
 
   constructor(
@@ -30,6 +31,8 @@ export class World implements WorldView {
     readonly certificates: PersistentMap<LinkedCertificate>,
     /** By access key id: ids are unique over all tenants. */
     readonly accessKeys: PersistentMap<LinkedAccessKey>,
+    /** What stages show their backends, by `clientCertificateEntryId`. */
+    readonly clientCertificates: PersistentMap<LinkedCertificate>,
   ) {}
 
   /** The domain name itself before the wildcard of one level above it. `host` in lower case. */

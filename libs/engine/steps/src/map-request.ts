@@ -9,6 +9,7 @@
  *   MOCK         no request: the template says what was answered
  */
 import {
+  type ConnectedIntegrationSnapshot,
   type FunctionProxyIntegrationSnapshot,
   type HttpIntegrationSnapshot,
   type HttpProxyIntegrationSnapshot,
@@ -30,6 +31,7 @@ import {
   type RouteSettings,
   type Step,
   type UpstreamAnswer,
+  type UpstreamWay,
   type Verdict,
 } from '@gatehouse/engine-exchange';
 import { mockAnswer } from '@gatehouse/engine-connectors';
@@ -63,7 +65,7 @@ export interface RequestMapping {
 
 /** Throws LinkRefusal. */
 export function mapRequest(settings: RouteSettings): RequestMapping {
-  return mapRequestOf(settings, settings.route.integration, { isVelocity: false, contentHandling: null });
+  return mapRequestOf(settings, settings.route.integration, { isVelocity: false, contentHandling: null, way: null });
 }
 
 function mapRequestOf(settings: RouteSettings, integration: IntegrationSnapshot, around: Surroundings): RequestMapping {
@@ -82,6 +84,8 @@ function mapRequestOf(settings: RouteSettings, integration: IntegrationSnapshot,
       return mapMockRequest(settings, integration, around);
     case 'VELOCITY':
       return mapRequestOf(settings, integration.integration, { ...around, isVelocity: true });
+    case 'CONNECT':
+      return mapRequestOf(settings, integration.integration, { ...around, way: wayOf(integration) });
     case 'CONVERT':
       return mapRequestOf(settings, integration.integration, { ...around, contentHandling: integration.contentHandling });
     case 'REFUSE': {
@@ -96,10 +100,10 @@ function mapRequestOf(settings: RouteSettings, integration: IntegrationSnapshot,
 function mapProxyRequest(
   settings: RouteSettings,
   integration: HttpProxyIntegrationSnapshot,
-  { contentHandling }: Surroundings,
+  { contentHandling, way }: Surroundings,
 ): RequestMapping {
   const { stage } = settings;
-  const call = compileCall(integration, stage);
+  const call = compileCall(integration, stage, way);
   // Without a template, only what is converted is to be told apart.
   const conversionOf = contentHandling === null ? null : compileRequestConversion(settings, contentHandling);
   return {
@@ -118,12 +122,12 @@ function mapProxyRequest(
 function mapHttpRequest(
   settings: RouteSettings,
   integration: HttpIntegrationSnapshot,
-  { isVelocity, contentHandling }: Surroundings,
+  { isVelocity, contentHandling, way }: Surroundings,
 ): RequestMapping {
   const { stage } = settings;
   const conversionOf = compileRequestConversion(settings, contentHandling);
   const templateBody = isVelocity && anyReadsBody(integration.requestTemplates);
-  const call = compileCall(integration, stage);
+  const call = compileCall(integration, stage, way);
   const choose = compileRequestTemplates(
     integration.requestTemplates,
     integration.passthroughBehavior,
@@ -164,11 +168,13 @@ interface CompiledCall {
   /** `null`: the caller's. */
   readonly httpMethod: string | null;
   readonly timeoutMs: number;
+  readonly way: UpstreamWay | null;
 }
 
 function compileCall(
   integration: HttpIntegrationSnapshot | HttpProxyIntegrationSnapshot,
   { tenant, stageVariables }: StageSnapshot,
+  way: UpstreamWay | null,
 ): CompiledCall {
   const mappings = compileMappings(integration.requestParameters, stageVariables);
   return {
@@ -178,6 +184,18 @@ function compileCall(
     hasForbiddenTarget: mappings.headers.some(({ lowerName }) => FORBIDDEN_TARGETS.has(lowerName)),
     httpMethod: integration.httpMethod === 'ANY' ? null : integration.httpMethod,
     timeoutMs: integration.timeoutMs,
+    way,
+  };
+}
+
+/** Connections are shared by routes that say the same. */
+function wayOf({ clientCertificateId, privateTargets }: ConnectedIntegrationSnapshot): UpstreamWay {
+  return {
+    key: JSON.stringify([clientCertificateId, privateTargets]),
+    clientCertificateId,
+    targets: privateTargets === null ? null : privateTargets.targets,
+    tlsName: privateTargets === null ? null : privateTargets.tlsName,
+    isOperators: privateTargets !== null && privateTargets.isOperators,
   };
 }
 
@@ -243,6 +261,7 @@ function finishCall(
     httpMethod: call.httpMethod ?? x.httpMethod,
     url,
     tenant: call.tenant,
+    way: call.way,
     traceId: x.traceId,
     block: isMapped ? null : shared,
     headers,

@@ -1,6 +1,14 @@
 /** The body of a request that is sent whole: converted, from a template or as it came (data-plane reference §3.9, §3.10). */
 import type { ContentHandling, PassthroughBehavior, StaticTemplates } from '@gatehouse/contracts';
-import { CONTINUE, FAULT, TemplateFailure, type Exchange, type RouteSettings, type Verdict } from '@gatehouse/engine-exchange';
+import {
+  CONTINUE,
+  FAULT,
+  TemplateFailure,
+  type Exchange,
+  type RouteSettings,
+  type Verdict,
+  type UpstreamWay,
+} from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import type { Overrides } from '@gatehouse/lang';
 import { compileRequestConversion, convertBody, failedToRead, holdsBytes, KEEP } from './content-handling.js';
@@ -12,6 +20,8 @@ import { bodyTemplates, VelocityTemplate } from './velocity.js';
 export interface Surroundings {
   readonly isVelocity: boolean;
   readonly contentHandling: ContentHandling | null;
+  /** To backends by HTTP. */
+  readonly way: UpstreamWay | null;
 }
 
 export interface PayloadSettings {

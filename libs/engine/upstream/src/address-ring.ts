@@ -42,11 +42,13 @@ export class AddressRing {
 
   /** Addresses that stay keep their health and their object. */
   replace(addresses: readonly ResolvedAddress[], port: number, nowMs: number): void {
-    const before = new Map(this.addresses.map((known) => [known.address, known]));
+    const keyOf = (address: string, ownPort: number): string => (ownPort === port ? address : `${address} ${ownPort}`);
+    const before = new Map(this.addresses.map((known) => [keyOf(known.address, known.port), known]));
     this.addresses.length = 0;
-    for (const { address, family } of addresses) {
-      this.addresses.push(before.get(address) ?? new UpstreamAddress(address, family, port));
-      before.delete(address);
+    for (const { address, family, port: ownPort = port } of addresses) {
+      const key = keyOf(address, ownPort);
+      this.addresses.push(before.get(key) ?? new UpstreamAddress(address, family, ownPort));
+      before.delete(key);
     }
     for (const gone of before.values()) gone.isCurrent = false;
     // Each node starts somewhere else, so that the first address of an answer is not everybody's first.

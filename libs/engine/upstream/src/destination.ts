@@ -16,7 +16,8 @@ import type { AddressRules } from './address-rules.js';
 import { AddressRing, type UpstreamAddress } from './address-ring.js';
 import { Breaker, CLOSED, type BreakerState } from './breaker.js';
 import { GATEWAY_STATUS, type FailureKind } from './failure-kinds.js';
-import { NAME_FAILED, NAME_READY, NAME_RESOLVING, type ResolvedName } from './resolver.js';
+import { NAME_FAILED, NAME_READY, NAME_RESOLVING, type NameState } from './resolver.js';
+import type { ResolvedAddress } from './name-service.js';
 import type { UpstreamSettings } from './settings.js';
 
 /** Too many calls failed lately; `retryAfterMs` says when another one makes sense. */
@@ -29,10 +30,22 @@ export const FORBIDDEN = 3;
 export const RESOLVING = 4;
 export type Refusal = typeof BREAKER_OPEN | typeof NO_ADDRESS | typeof FORBIDDEN | typeof RESOLVING;
 
+/** Where a destination's addresses come from: a name, or several. */
+export interface AddressSource {
+  readonly host: string;
+  readonly addresses: readonly ResolvedAddress[];
+  /** Another number for other addresses. */
+  readonly version: number;
+  /** Why there are none; `null` when there is no such reason. */
+  readonly failure: Error | null;
+  check(nowMs: number): NameState;
+  whenResolved(): Promise<void>;
+}
+
 export interface DestinationOptions {
   readonly tenant: string;
   readonly port: number;
-  readonly name: ResolvedName;
+  readonly name: AddressSource;
   readonly rules: AddressRules;
   readonly settings: UpstreamSettings;
   readonly random?: () => number;
@@ -41,7 +54,7 @@ export interface DestinationOptions {
 export class Destination {
   readonly tenant: string;
   readonly port: number;
-  private readonly name: ResolvedName;
+  private readonly name: AddressSource;
   private readonly rules: AddressRules;
   private readonly ring: AddressRing;
   private readonly breaker: Breaker | null;
@@ -142,7 +155,7 @@ export class Destination {
   private judge(nowMs: number): void {
     const { name, port } = this;
     this.ring.replace(
-      name.addresses.filter(({ address }) => this.rules.allows(address, port)),
+      name.addresses.filter(({ address, port: ownPort = port }) => this.rules.allows(address, ownPort)),
       port,
       nowMs,
     );

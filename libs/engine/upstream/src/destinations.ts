@@ -6,13 +6,14 @@
  * same origin starts with a closed breaker and all addresses.
  */
 import { Destination } from './destination.js';
+import { JoinedNames, type Target } from './joined-names.js';
 import type { Resolver } from './resolver.js';
 import type { UpstreamSettings } from './settings.js';
 import type { TenantAddressRules } from './tenant-address-rules.js';
 
 export interface DestinationsOptions {
   readonly resolver: Resolver;
-  readonly rules: Pick<TenantAddressRules, 'rulesFor'>;
+  readonly rules: Pick<TenantAddressRules, 'rulesFor'> & Partial<Pick<TenantAddressRules, 'operatorsRules'>>;
   readonly settings: UpstreamSettings;
   readonly random?: () => number;
   /** Told of each destination that is dropped, so that its connections can be closed as they fall idle. */
@@ -49,6 +50,14 @@ export class Destinations {
       this.linkNewest(known);
     }
     return known.destination;
+  }
+
+  /** One that is nobody's but its caller's: never dropped, and another one each time. `isOperators`: the operator chose the targets. */
+  ofTargets(tenant: string, targets: readonly Target[], isOperators: boolean): Destination {
+    const { resolver, rules, settings, random } = this.options;
+    const rulesOfTargets = (isOperators ? rules.operatorsRules : undefined) ?? rules.rulesFor(tenant);
+    const name = new JoinedNames(resolver, targets);
+    return new Destination({ tenant, port: targets[0]!.port, name, rules: rulesOfTargets, settings, random });
   }
 
   private add(tenant: string, host: string, port: number): Entry {

@@ -28,9 +28,11 @@ export {
   FORBIDDEN,
   NO_ADDRESS,
   RESOLVING,
+  type AddressSource,
   type DestinationOptions,
   type Refusal,
 } from './destination.js';
+export { JoinedNames, type Target } from './joined-names.js';
 export { Destinations, type DestinationsOptions } from './destinations.js';
 export { openDestinations, type OpenDestinationsOptions } from './open-destinations.js';
 export {

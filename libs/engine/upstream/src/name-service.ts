@@ -2,6 +2,8 @@
 export interface ResolvedAddress {
   readonly address: string;
   readonly family: 4 | 6;
+  /** Of its own; absent: the destination's. */
+  readonly port?: number;
 }
 
 export interface NameAnswer {

@@ -8,10 +8,13 @@ export interface TenantAddressRulesOptions extends AddressRulesOptions {
 /** The operator's word on what each tenant may reach; fixed for the life of the process. */
 export class TenantAddressRules {
   private readonly standard: AddressRules;
+  /** Of addresses that the operator chose himself: private networks and this machine, but for the ports that are closed to all. */
+  readonly operatorsRules: AddressRules;
   private readonly own = new Map<string, AddressRules>();
 
   constructor(options: TenantAddressRulesOptions) {
     this.standard = new AddressRules(options);
+    this.operatorsRules = new AddressRules({ ...options, allow: [...options.allow, 'loopback', 'private'] });
     for (const [tenant, allow] of options.tenants ?? []) this.own.set(tenant, new AddressRules({ ...options, allow }));
   }
 

@@ -12,7 +12,14 @@
  */
 import { performance } from 'node:perf_hooks';
 import type { SecureVersion } from 'node:tls';
-import type { CallerPresence, Connector, UpstreamAnswer, UpstreamFailure, UpstreamRequest } from '@gatehouse/engine-exchange';
+import type {
+  CallerPresence,
+  Connector,
+  UpstreamAnswer,
+  UpstreamFailure,
+  UpstreamRequest,
+  UpstreamWay,
+} from '@gatehouse/engine-exchange';
 import type { Destinations } from '@gatehouse/engine-upstream';
 import { DEFAULT_CHUNKED_LIMITS, type ChunkedLimits, type HeadLimits } from '../head-limits.js';
 import { ConnectionBudget } from './descriptors.js';
@@ -46,6 +53,8 @@ export interface Http1ConnectorOptions {
    * certificate is the same, for it is prepared once per object.
    */
   readonly clientCertificate?: (tenant: string, host: string) => ClientCertificate | null;
+  /** A certificate of the tenant's own, by its id: as `clientCertificate`; `null` while it is not here. Absent: there are none. */
+  readonly tenantCertificate?: (tenant: string, certificateId: string) => ClientCertificate | null;
   readonly headLimits?: HeadLimits;
   readonly chunkedLimits?: ChunkedLimits;
 }
@@ -58,7 +67,7 @@ const SWEEP_MS = 20;
 const QUIET_SWEEPS_MAX = 100;
 
 export class Http1Connector implements Connector {
-  /** By tenant and origin: what one tenant may reach, and what it did to an upstream, is nothing to another. */
+  /** By tenant and origin (and way, where calls have one of their own): what one tenant may reach, and what it did to an upstream, is nothing to another. */
   private readonly tenants = new Map<string, Map<string, Origin>>();
   private readonly origins = new Set<Origin>();
   private readonly destinations: Destinations;
@@ -85,6 +94,7 @@ export class Http1Connector implements Connector {
         trustedCaPem: typeof trustedCaPem === 'function' ? trustedCaPem : () => trustedCaPem,
         minVersion: options.minTlsVersion ?? 'TLSv1.2',
         clientCertificate: options.clientCertificate ?? null,
+        tenantCertificate: options.tenantCertificate ?? null,
       }),
       headLimits: options.headLimits ?? UPSTREAM_HEAD_LIMITS,
       chunkedLimits: options.chunkedLimits ?? DEFAULT_CHUNKED_LIMITS,
@@ -103,8 +113,10 @@ export class Http1Connector implements Connector {
   ): void {
     const { url } = request;
     const pathStart = originEnd(url);
+    const way = request.way ?? null;
     const originText = url.slice(0, pathStart);
-    const origin = this.tenants.get(request.tenant)?.get(originText) ?? this.newOrigin(request.tenant, originText);
+    const poolName = way === null ? originText : `${originText} ${way.key}`;
+    const origin = this.tenants.get(request.tenant)?.get(poolName) ?? this.newOrigin(request.tenant, originText, poolName, way);
     const failure = origin === null ? 'ADDRESS' : caller.isCallerGone ? 'ABORTED' : null;
     if (failure !== null) {
       letGoOfRequestBody(request);
@@ -129,15 +141,20 @@ export class Http1Connector implements Connector {
     this.sweeper = null;
   }
 
-  private newOrigin(tenant: string, text: string): Origin | null {
+  private newOrigin(tenant: string, text: string, poolName: string, way: UpstreamWay | null): Origin | null {
     const url = splitOrigin(text);
     if (url === null) return null;
     if (this.origins.size >= this.originsMax) this.makeRoom();
-    const origin = new Origin(url, tenant, text, this.destinations.of(tenant, url.host, url.port), this.settings);
+    const targets = way === null ? null : way.targets;
+    const destination =
+      targets === null
+        ? this.destinations.of(tenant, url.host, url.port)
+        : this.destinations.ofTargets(tenant, targets, way!.isOperators);
+    const origin = new Origin(url, tenant, poolName, destination, this.settings, way);
     this.origins.add(origin);
     let byText = this.tenants.get(tenant);
     if (byText === undefined) this.tenants.set(tenant, (byText = new Map()));
-    byText.set(text, origin);
+    byText.set(poolName, origin);
     return origin;
   }
 

@@ -15,6 +15,7 @@ import {
   type Refusal,
   type UpstreamAddress,
 } from '@gatehouse/engine-upstream';
+import type { UpstreamWay } from '@gatehouse/engine-exchange';
 import { connect as connectTcp, type OnReadOpts, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ChunkedLimits, HeadLimits } from '../head-limits.js';
@@ -79,10 +80,11 @@ export class Origin implements ConnectionOwner, SessionPoolOwner {
   constructor(
     private readonly url: OriginUrl,
     readonly tenant: string,
-    /** Scheme, host and port as the URLs of its calls have them. */
+    /** Scheme, host and port as the URLs of its calls have them, and the key of their way if they have one. */
     readonly text: string,
     readonly destination: Destination,
     private readonly settings: OriginSettings,
+    private readonly way: UpstreamWay | null = null,
   ) {
     this.mayShare = url.isTls;
     this.hostLine = `Host: ${url.hostHeader}\r\n`;
@@ -322,7 +324,7 @@ export class Origin implements ConnectionOwner, SessionPoolOwner {
       return;
     }
     let connection: UpstreamConnection | null = null;
-    const socket = this.openSocket(address.address, {
+    const socket = this.openSocket(address, {
       buffer: () => (connection === null ? READ_BUFFER : connection.nextBuffer()),
       callback: (byteCount, bytes) => connection?.read(byteCount, bytes as Buffer) ?? false,
     });
@@ -411,10 +413,10 @@ export class Origin implements ConnectionOwner, SessionPoolOwner {
     this.connect(call, another);
   }
 
-  private openSocket(address: string, onread: OnReadOpts): Socket {
+  private openSocket({ address, port }: UpstreamAddress, onread: OnReadOpts): Socket {
     return connectTcp({
       host: address,
-      port: this.url.port,
+      port,
       noDelay: true,
       onread,
     });
@@ -422,12 +424,13 @@ export class Origin implements ConnectionOwner, SessionPoolOwner {
 
   /** `null` when our own certificate is of no use: then the call has failed. */
   private openTls(call: UpstreamCall, address: UpstreamAddress): TLSSocket | null {
-    const { url, tenant } = this;
+    const { url, tenant, way } = this;
     const { tls } = this.settings;
     try {
-      const certificate = tls.certificateFor(tenant, url.host);
+      const host = way === null ? url.host : (way.tlsName ?? url.host);
+      const certificate = tls.certificateFor(tenant, host, way === null ? null : way.clientCertificateId);
       this.hasClientCertificate = certificate !== null;
-      return tls.connect(address.address, url, certificate);
+      return tls.connect(address, host, certificate);
     } catch (cause) {
       if (!(cause instanceof UnusableClientCertificate)) throw cause;
       call.failed('NETWORK', cause, null);

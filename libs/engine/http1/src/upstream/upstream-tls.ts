@@ -11,7 +11,7 @@ import {
   type SecureVersion,
   type TLSSocket,
 } from 'node:tls';
-import type { OriginUrl } from './origin-url.js';
+import type { UpstreamAddress } from '@gatehouse/engine-upstream';
 
 export interface ClientCertificate {
   /** The chain, leaf first. */
@@ -30,6 +30,8 @@ export interface UpstreamTlsOptions {
    * certificate is the same, for it is prepared once per object.
    */
   readonly clientCertificate: ((tenant: string, host: string) => ClientCertificate | null) | null;
+  /** One of the tenant's own; `null` while it is not here. */
+  readonly tenantCertificate: ((tenant: string, certificateId: string) => ClientCertificate | null) | null;
 }
 
 /** How one connector's TLS connections are made. What OpenSSL prepares for them is made once, not per connection. */
@@ -42,7 +44,11 @@ export class UpstreamTls {
   constructor(private readonly options: UpstreamTlsOptions) {}
 
   /** Throws `UnusableClientCertificate`. */
-  connect(address: string, { host, port }: OriginUrl, certificate: ClientCertificate | null): TLSSocket {
+  connect(
+    { address, port }: Pick<UpstreamAddress, 'address' | 'port'>,
+    host: string,
+    certificate: ClientCertificate | null,
+  ): TLSSocket {
     // The types do not know `noDelay` here; it is handed on to the socket.
     const options: ConnectionOptions & { readonly noDelay: boolean } = {
       host: address,
@@ -50,7 +56,7 @@ export class UpstreamTls {
       noDelay: true,
       secureContext: this.contextOf(certificate),
       ALPNProtocols: ['h2', 'http/1.1'],
-      // The certificate is checked against the name in the URL. An address is no name for SNI (RFC 6066 §3).
+      // The certificate is checked against the name in the URL, or the one in its place. An address is no name for SNI (RFC 6066 §3).
       servername: isIP(host) === 0 ? host : '',
       rejectUnauthorized: !this.options.skipsVerification,
       checkServerIdentity: (_name, shown) => checkServerIdentity(host, shown),
@@ -58,7 +64,14 @@ export class UpstreamTls {
     return connect(options);
   }
 
-  certificateFor(tenant: string, host: string): ClientCertificate | null {
+  /** `certificateId` names one of the tenant's own, in place of what the operator shows. Throws `UnusableClientCertificate`. */
+  certificateFor(tenant: string, host: string, certificateId: string | null): ClientCertificate | null {
+    if (certificateId !== null) {
+      const certificate = this.options.tenantCertificate?.(tenant, certificateId) ?? null;
+      if (certificate === null)
+        throw new UnusableClientCertificate(new Error(`certificate ${certificateId} is not on this node`));
+      return certificate;
+    }
     return this.options.clientCertificate === null ? null : this.options.clientCertificate(tenant, host);
   }
 
