@@ -102,7 +102,7 @@ export class Serving {
       'Of lines of log groups that wait for their sinks',
       () => this.logGroups.waitingChars,
     );
-    const logs = new StageLogs(this.logGroups);
+    const logs = new StageLogs(this.logGroups, clock);
     this.keeper = new WorldKeeper({
       bindings: { http, insecureHttp, functions, limits, metrics, logs },
       onRefusal: (stage, reason) => log.error({ ...stage, reason }, 'stage could not be linked'),

@@ -10,14 +10,22 @@ import {
   type StageSnapshot,
   type ThrottleSettings,
 } from '@gatehouse/contracts';
-import type { AccountSettings, GatewayResponse, Method, Resource, RestApiDefinition, Stage } from '@gatehouse/domain';
+import type {
+  AccountSettings,
+  GatewayResponse,
+  Method,
+  MethodSetting,
+  Resource,
+  RestApiDefinition,
+  Stage,
+} from '@gatehouse/domain';
 import { canonicalJson } from '@gatehouse/kernel';
 import { AuthorizerCompiler } from './authorizer.js';
 import { canaryDifference, canaryWithTraffic, stageOfCanary } from './canary.js';
 import { compareText, Diagnostics, type Diagnostic } from './diagnostics.js';
 import { compileExplain } from './explain.js';
 import { compileIntegration, type VpcLinks } from './integration.js';
-import { compileAccessLog } from './logs.js';
+import { compileLogging, compileLogs } from './logs.js';
 import { ValidationCompiler } from './validation.js';
 
 export interface StageInput {
@@ -116,7 +124,7 @@ function compileDeployment(input: StageInput): CompiledStage {
       ...(authorizers === undefined ? {} : { authorizers }),
       ...(stage.cacheEpochs !== undefined && { cacheEpochs: stage.cacheEpochs }),
       ...(input.payloadBytesMax !== undefined && { payloadBytesMax: input.payloadBytesMax }),
-      ...compileAccessLog(input),
+      ...compileLogs(input, routes),
       ...(explain !== undefined && { explain }),
       ...(api.minimumCompressionSize !== null && { minimumCompressionSize: api.minimumCompressionSize }),
     },
@@ -138,6 +146,7 @@ function compileRoute(
   diagnostics: Diagnostics,
 ): RouteSnapshot {
   const path = `${resource.path} ${method.httpMethod}`;
+  const setting = methodSetting(stage, resource.path, method.httpMethod);
   const authorization = compileAuthorization(path, method, guards, diagnostics);
   return {
     resourceId: resource.id,
@@ -146,7 +155,8 @@ function compileRoute(
     operationName: method.operationName,
     apiKeyRequired: method.apiKeyRequired,
     authorization: refusal === null ? authorization : { type: 'REFUSE', reason: refusal },
-    throttle: methodThrottle(stage, resource.path, method.httpMethod),
+    throttle: methodThrottle(setting),
+    ...compileLogging(setting),
     integration: compileIntegration(
       path,
       method.integration,
@@ -233,8 +243,11 @@ function warnOfNoEffect({ stage }: StageInput, diagnostics: Diagnostics): void {
 }
 
 /** A method's own entry, else that of all methods. An own entry without a limit is not replaced by that of all methods. */
-function methodThrottle(stage: Stage, path: string, httpMethod: string): ThrottleSettings | null {
-  const setting = entry(stage.methodSettings, settingKey(path, httpMethod)) ?? entry(stage.methodSettings, ALL_METHODS);
+function methodSetting({ methodSettings }: Stage, path: string, httpMethod: string): MethodSetting | undefined {
+  return entry(methodSettings, settingKey(path, httpMethod)) ?? entry(methodSettings, ALL_METHODS);
+}
+
+function methodThrottle(setting: MethodSetting | undefined): ThrottleSettings | null {
   return setting === undefined ? null : throttleOf(setting.throttlingRateLimit, setting.throttlingBurstLimit);
 }
 

@@ -48,6 +48,7 @@ export {
   type PrivateTargetsSnapshot,
   type RequestValidation,
   type RouteAuthorization,
+  type RouteLogging,
   type RouteSnapshot,
   type StageSnapshot,
   type StaticTemplates,

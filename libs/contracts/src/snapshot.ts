@@ -62,6 +62,8 @@ export interface StageSnapshot {
   readonly canary?: CanarySnapshot;
   /** A line of each request; absent: none. A node of an earlier release writes none either. */
   readonly accessLog?: AccessLogSnapshot;
+  /** Where routes with `logging` write. Absent: no route has it. */
+  readonly executionLog?: LogGroupSnapshot;
 }
 
 /**
@@ -124,6 +126,15 @@ export interface RouteSnapshot {
   /** Method throttle of the stage (its own entry, else that of all methods); `null` for none. */
   readonly throttle: ThrottleSettings | null;
   readonly integration: IntegrationSnapshot;
+  /** Its execution log; absent: none. A node of an earlier release writes none either. */
+  readonly logging?: RouteLogging;
+}
+
+export interface RouteLogging {
+  /** `ERROR`: of requests that failed alone. */
+  readonly level: 'ERROR' | 'INFO';
+  /** Bodies are in it, too. */
+  readonly hasDataTrace: boolean;
 }
 
 /** `REFUSE` is what the compiler writes for anything it cannot express: the node denies every request. */

@@ -1,4 +1,4 @@
-/** Access logs of a stage, from the management API to the node's files. */
+/** Logs of a stage, from the management API to the node's files. */
 import { deploymentOperations } from '@gatehouse/control-deployments';
 import { importOperations } from '@gatehouse/control-rest-apis';
 import { InMemoryStore } from '@gatehouse/domain';
@@ -52,6 +52,7 @@ async function house() {
   const node = await startProcess(scope, control.port);
   await vi.waitFor(async () => expect((await readiness(node))[0]).toBe(200), { timeout: 15_000, interval: 10 });
   return {
+    id: id!,
     node,
     store,
     get: (to: string, headers: Record<string, string> = {}) =>
@@ -125,4 +126,35 @@ test('a node that is told to stop writes the lines that wait', async () => {
   node.child.kill('SIGTERM');
   await node.exited;
   expect(linesOf(file).at(-1)).toBe(last);
+});
+
+test('a method writes what happened to each request, bodies included when they are asked for, and secrets masked', async () => {
+  const { id, get, update } = await house();
+  await update(replace('/*/*/logging/loglevel', 'INFO'), replace('/~1pets/GET/logging/dataTrace', 'true'));
+  const file = logFile(`API-Gateway-Execution-Logs_${id}/prod`);
+  const ask = async () => (await get('/pets?a=1', { authorization: 'Bearer 0123456789abcdef' })).headers.get('x-amzn-requestid')!;
+  await vi.waitFor(
+    async () => {
+      await ask();
+      expect(linesOf(file).length).toBeGreaterThan(0);
+    },
+    { timeout: 15_000, interval: 100 },
+  );
+  const requestId = await ask();
+  await vi.waitFor(() => expect(linesOf(file).some((line) => line.includes(requestId))).toBe(true), 5_000);
+  const texts = linesOf(file).filter((line) => line.includes(`(${requestId}) `));
+  const shown = texts.map((line) => line.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z \([^)]*\) /, '').replace(/(headers: \{).*/, '$1…'));
+  expect(shown).toEqual([
+    `Starting execution for request: ${requestId}`,
+    'HTTP Method: GET, Resource Path: /pets',
+    'Method request path: {}',
+    'Method request query string: {a=1}',
+    'Method request headers: {…',
+    'Method request body before transformations: ',
+    'Method response body after transformations: {"pet": 1}',
+    'Method response headers: {…',
+    'Successfully completed execution',
+    'Method completed with status: 200',
+  ]);
+  expect(texts.join('\n')).toContain('authorization=*****************abcdef');
 });

@@ -77,3 +77,4 @@ export type {
 } from './views.js';
 export type { RequestTrace } from './trace.js';
 export { mayHaveTrailers, passedTrailers, type TrailedBody } from './trailers.js';
+export { BODY_BYTES_MAX, WholeAnswers } from './whole-answers.js';

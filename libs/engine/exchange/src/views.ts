@@ -61,6 +61,8 @@ export interface LinkedRoute {
   readonly paramNames: readonly string[];
   readonly program: Program;
   readonly metrics: RequestMetrics;
+  /** `null`, or absent: its owner wants none. */
+  readonly executionLog?: StageLog | null;
 }
 
 export interface LinkedStage {

@@ -6,10 +6,11 @@
  * apart, a gateway response nobody understands) throws LinkRefusal.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { IntegrationSnapshot, StageSnapshot } from '@gatehouse/contracts';
+import type { IntegrationSnapshot, RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
 import {
   LinkRefusal,
   STREAM_BODY,
+  WholeAnswers,
   type BodyMode,
   type Connector,
   type Exchange,
@@ -42,6 +43,7 @@ import {
   mapProxyResponse,
   mapRequest,
   mapResponse,
+  openJournal,
   readBody,
   selectResponse,
   settleUsage,
@@ -78,7 +80,18 @@ export interface LinkBindings {
   /** From 0 up to, but not including, 1: who is sent to a canary. Absent: Math.random. */
   readonly random?: () => number;
   /** What owners want to have written of requests; engine/logs. Absent: nothing is. */
-  readonly logs?: { accessLog(stage: StageSnapshot): StageLog | null };
+  readonly logs?: {
+    accessLog(stage: StageSnapshot): StageLog | null;
+    executionLog(stage: StageSnapshot, route: RouteSnapshot, isCanary: boolean): RouteLog | null;
+  };
+}
+
+/** The execution log of a route, and what its program keeps for it. */
+interface RouteLog {
+  readonly write: StageLog;
+  readonly needsJournal: boolean;
+  /** Those that would stream are read as a whole. */
+  readonly needsBodies: boolean;
 }
 
 export interface LinkResult {
@@ -166,9 +179,10 @@ function* linkDeployment(
   const router = buildRouterFor(snapshot);
   const routes: LinkedRoute[] = [];
   for (const [index, route] of snapshot.routes.entries()) {
+    const log = bindings.logs?.executionLog(snapshot, route, isCanary === true) ?? null;
     let program: Program;
     try {
-      program = linkProgram({ stage: snapshot, route }, faults, bindings);
+      program = linkProgram({ stage: snapshot, route }, faults, bindings, log);
     } catch (cause) {
       if (!(cause instanceof LinkRefusal)) throw cause;
       refusedRoutes.push({ route: `${route.httpMethod} ${route.path}`, reason: cause.message });
@@ -180,6 +194,7 @@ function* linkDeployment(
         paramNames: router.paramNames[index]!,
         program,
         metrics: metricsOf(route.path, route.httpMethod),
+        executionLog: log === null ? null : log.write,
       }),
     );
     yield;
@@ -201,12 +216,14 @@ function buildRouterFor(snapshot: StageSnapshot): Router {
   }
 }
 
-function linkProgram(settings: RouteSettings, faults: FaultResponder, bindings: LinkBindings): Program {
+function linkProgram(settings: RouteSettings, faults: FaultResponder, bindings: LinkBindings, log: RouteLog | null): Program {
   const request = mapRequest(settings);
   const { connector, responseSteps, responseBody } = linkIntegration(settings, settings.route.integration, bindings, false);
   const settle = settleUsage(bindings.limits)(settings);
-  const requestBody = bodyToCheck(settings, request.body);
+  const tracesBodies = log !== null && log.needsBodies;
+  const requestBody = bodyToTrace(tracesBodies, bodyToCheck(settings, request.body));
   const requestHalf = present([
+    ['open journal', log?.needsJournal === true ? openJournal(bindings.limits.clock) : null],
     ['limit body', limitBody(settings)],
     ['authorize', authorize(bindings)(settings)],
     ['identify key', identifyKey(settings)],
@@ -215,7 +232,7 @@ function linkProgram(settings: RouteSettings, faults: FaultResponder, bindings: 
     ['read body', readBody(requestBody)],
     ['check body', checkBody(settings)],
     ['map request', request.step],
-    ['integrate', connector === null ? null : integrate(connector)],
+    ['integrate', connector === null ? null : integrate(tracesBodies ? new WholeAnswers(connector) : connector)],
   ]);
   const responseHalf = present([['settle usage', settle], ...responseSteps, ['compress response', compressResponse(settings)]]);
   return freeze({
@@ -227,6 +244,10 @@ function linkProgram(settings: RouteSettings, faults: FaultResponder, bindings: 
     faults: settlingFaults(settle, faults),
     bugFault: FAULTS.BUG,
   });
+}
+
+function bodyToTrace(isTraced: boolean, mode: BodyMode): BodyMode {
+  return isTraced && mode.type === 'stream' ? { type: 'buffer', reason: 'the execution log shows it' } : mode;
 }
 
 type NamedStep = readonly [name: string, step: Step | null];

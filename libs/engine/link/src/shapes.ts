@@ -168,7 +168,10 @@ const ROUTE = record({
     AS_ROLE: record({ account: text, integration: tagged({ AWS_PROXY: functionProxy }) }),
     REFUSE: refuse,
   }),
+  logging: optional(record({ level: oneOf('ERROR', 'INFO'), hasDataTrace: flag })),
 });
+
+const logGroup = { arn: text, url: optional(text) };
 
 const checkDeployment: Check = record({
   tenant: text,
@@ -188,7 +191,8 @@ const checkDeployment: Check = record({
   cacheEpochs: optional(record({ responses: number, authorizers: number })),
   authorizers: optional(mapOf(tagged({ TOKEN: authorizer, REQUEST: authorizer, USER_POOLS: userPools, REFUSE: refuse }))),
   payloadBytesMax: optional(number),
-  accessLog: optional(record({ format: text, arn: text, url: optional(text) })),
+  accessLog: optional(record({ format: text, ...logGroup })),
+  executionLog: optional(record(logGroup)),
   explain: optional(record({ sampleEvery: optional(number), secretNames: optional(list(text)) })),
   minimumCompressionSize: optional(number),
 });

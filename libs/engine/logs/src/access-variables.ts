@@ -22,7 +22,10 @@ const backendRequestId: LogVariable = ({ upstreamAnswer }) => {
   const { headers } = upstreamAnswer;
   return lastHeader(headers, 'x-amzn-requestid') ?? lastHeader(headers, 'x-amz-request-id');
 };
-const isFunction = ({ route }: Exchange): boolean => route?.settings.integration.type === 'AWS_PROXY';
+const isFunction = ({ route }: Exchange): boolean => {
+  const type = route?.settings.integration.type;
+  return type === 'AWS_PROXY' || type === 'AS_ROLE';
+};
 
 /** A request ends in at most one phase; those before it went well, those behind it did not take place. */
 type Phase = 'authenticate' | 'authorizer' | 'authorize';

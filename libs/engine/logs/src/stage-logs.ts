@@ -1,11 +1,33 @@
-/** What a stage writes of its requests, linked: asked once per stage, `null` for one that writes nothing. */
-import type { StageSnapshot } from '@gatehouse/contracts';
-import type { StageLog } from '@gatehouse/engine-exchange';
+/** What a stage writes of its requests, linked: `null` where it writes nothing. */
+import { Buffer } from 'node:buffer';
+import type { RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
+import type { Exchange, StageLog } from '@gatehouse/engine-exchange';
+import type { Clock } from '@gatehouse/kernel';
 import { compileAccessFormat } from './access-format.js';
+import { oneLine } from './escaping.js';
+import { ExecutionLog, shownUriOf } from './execution-log.js';
 import type { LogGroups } from './log-groups.js';
+import { secretsIn } from './redaction.js';
+
+/** The execution log of a route, and what the route must keep for it. */
+export interface RouteLog {
+  readonly write: StageLog;
+  readonly needsJournal: boolean;
+  /** Bodies must be there as a whole. */
+  readonly needsBodies: boolean;
+}
+
+/** API Gateway's limit of an event, and what is left of a longer one. */
+const EVENT_BYTES_MAX = 1_024;
+const TRUNCATED = ' [TRUNCATED]';
+/** Of a canary's log group (data-plane reference §10.2). */
+const CANARY_SUFFIX = '/Canary';
 
 export class StageLogs {
-  constructor(private readonly groups: LogGroups) {}
+  constructor(
+    private readonly groups: LogGroups,
+    private readonly clock: Clock,
+  ) {}
 
   accessLog({ tenant, accessLog }: StageSnapshot): StageLog | null {
     if (accessLog === undefined) return null;
@@ -15,4 +37,49 @@ export class StageLogs {
     const format = compileAccessFormat(text);
     return (x, latencyMs) => group.write(x.receivedAtMs, format(x, latencyMs));
   }
+
+  executionLog(stage: StageSnapshot, { logging }: RouteSnapshot, isCanary: boolean): RouteLog | null {
+    const { tenant, executionLog } = stage;
+    if (executionLog === undefined || logging === undefined) return null;
+    const { arn, url = null } = executionLog;
+    const group = this.groups.group({ tenant, arn: isCanary ? `${arn}${CANARY_SUFFIX}` : arn, url, isStamped: true });
+    if (group === null) return null;
+    const isInfo = logging.level === 'INFO';
+    const shownUri = shownUriOf(stage);
+    const write = (x: Exchange): void => {
+      if (!isInfo && x.fault === null) return;
+      const log = new ExecutionLog({
+        write: (text, atMs) => group.write(atMs, eventText(x.requestId, text)),
+        nowMs: () => this.clock.nowMs(),
+        hasBodies: logging.hasDataTrace,
+      });
+      log.hide([...secretsIn(x.requestHeaders), ...(x.apiKeyValue === null ? [] : [x.apiKeyValue])]);
+      writeExecution(log, x, shownUri);
+    };
+    // Of a request that went wrong, the fault alone is told; what led there is traced on demand.
+    return { write, needsJournal: isInfo || logging.hasDataTrace, needsBodies: logging.hasDataTrace };
+  }
+}
+
+/** When the request is over. Without a journal, how it ended is all there is. */
+function writeExecution(log: ExecutionLog, x: Exchange, shownUri: (url: string) => string): void {
+  if (x.journal !== null) {
+    const { entries } = x.journal;
+    log.add(`Starting execution for request: ${x.requestId}`, x.receivedAtMs);
+    log.add(`HTTP Method: ${x.httpMethod}, Resource Path: ${x.resourcePath}`, x.receivedAtMs);
+    const received = entries.find(({ event }) => event.type === 'RECEIVED')?.event;
+    if (received?.type === 'RECEIVED') log.addRequest(received, received.body ?? x.bufferedBody, x.receivedAtMs);
+    log.addCalls(x.journal, shownUri);
+  }
+  log.addEnd(x, Buffer.isBuffer(x.responseBody) ? x.responseBody : null);
+}
+
+/** One event is one line; what would end it is escaped. */
+function eventText(requestId: string, text: string): string {
+  const event = `(${requestId}) ${oneLine(text)}`;
+  if (event.length * 3 <= EVENT_BYTES_MAX) return event;
+  const bytes = Buffer.from(event, 'utf8');
+  if (bytes.length <= EVENT_BYTES_MAX) return event;
+  // A character that is cut in two reads as U+FFFD.
+  return `${bytes.toString('utf8', 0, EVENT_BYTES_MAX - TRUNCATED.length).replace(/\ufffd$/, '')}${TRUNCATED}`;
 }

@@ -30,5 +30,6 @@ export class RequestRecorder implements Recorder {
     if (x.fault?.name === 'BUG') this.options.onBug?.(x);
     this.options.accessLog?.write(accessLine(x, latencyMs));
     x.stage?.accessLog?.(x, latencyMs);
+    x.route?.executionLog?.(x, latencyMs);
   }
 }

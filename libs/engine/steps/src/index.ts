@@ -17,6 +17,7 @@ export { sourceArn } from './function-caller.js';
 export { answeringErrors, bodyOfFunction, errorMessageOf } from './map-function-call.js';
 export { mapRequest, type RequestMapping } from './map-request.js';
 export { mapResponse, type ResponseMapping } from './map-response.js';
+export { openJournal } from './open-journal.js';
 export { readBody } from './read-body.js';
 export { selectResponse } from './select-response.js';
 export { settleUsage, settlingFaults } from './settle-usage.js';

@@ -6,6 +6,7 @@ import { Buffer } from 'node:buffer';
 import type { StageSnapshot } from '@gatehouse/contracts';
 import { LinkRefusal, type Exchange, type FaultKind } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
+import { masked, secretsIn, type ExecutionLog } from '@gatehouse/engine-logs';
 import {
   FunctionAuthorizer,
   UserPoolAuthorizer,
@@ -13,7 +14,6 @@ import {
   type AuthorizerOutcome,
 } from '@gatehouse/engine-steps';
 import { unreachable } from '@gatehouse/kernel';
-import { masked, secretsIn, type ExecutionLog } from './execution-log.js';
 
 export interface AuthorizerRun {
   /** What a caller would get; 0 when the authorizer answered. */

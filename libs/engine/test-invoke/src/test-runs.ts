@@ -11,24 +11,23 @@ import { Intake, letGo, refuseRequest, resolveTarget, visibleHeaders, type Domai
 import {
   Exchange,
   headerText,
-  InvalidBody,
   isHeaderToken,
   LinkRefusal,
-  mediaType,
+  BODY_BYTES_MAX,
   readAll,
   RequestJournal,
   runProgram,
-  type FaultKind,
+  WholeAnswers,
   type LinkedRoute,
   type LinkedStage,
   type WorldView,
 } from '@gatehouse/engine-exchange';
-import { FAULTS, type FaultName } from '@gatehouse/engine-faults';
+import { FAULTS } from '@gatehouse/engine-faults';
 import { linkStage, readSnapshot, type LinkBindings } from '@gatehouse/engine-link';
+import { shownUriOf } from '@gatehouse/engine-logs';
 import { sha256Hex, type Clock } from '@gatehouse/kernel';
 import { runAuthorizer } from './authorizer-run.js';
-import { ExecutionLog, headersText, mapText } from './execution-log.js';
-import { BODY_BYTES_MAX, WholeAnswers } from './whole-answers.js';
+import { TestLog } from './test-log.js';
 
 export interface TestRequest {
   /** Canonical JSON of a StageSnapshot with one route; with none and its authorizers, where one of them is asked. */
@@ -79,7 +78,7 @@ export class TestRuns {
     const snapshot = snapshotIn(request.snapshot);
     const x = this.exchangeFor(request);
     if (request.authorizerId !== '') return this.ask(x, snapshot, request);
-    const log = new ExecutionLog(x.requestId, this.options.clock);
+    const log = new TestLog(x.requestId, this.options.clock);
     log.add(`HTTP Method: ${x.httpMethod}, Resource Path: ${x.path}`);
     await this.answer(x, snapshot, request, log);
     if (x.fault === FAULTS.BUG) this.options.onBug(x.faultCause);
@@ -87,7 +86,7 @@ export class TestRuns {
   }
 
   private async ask(x: Exchange, snapshot: StageSnapshot, { pathWithQuery, authorizerId }: TestRequest): Promise<TestResult> {
-    const log = new ExecutionLog(x.requestId, this.options.clock, `authorizer: ${authorizerId}`);
+    const log = new TestLog(x.requestId, this.options.clock, `authorizer: ${authorizerId}`);
     const target = targetOf(snapshot, pathWithQuery);
     if (typeof target === 'string') throw new Error(`the path of the test is none: ${pathWithQuery}`);
     x.path = target.path;
@@ -116,7 +115,7 @@ export class TestRuns {
     return x;
   }
 
-  private async answer(x: Exchange, snapshot: StageSnapshot, request: TestRequest, log: ExecutionLog): Promise<void> {
+  private async answer(x: Exchange, snapshot: StageSnapshot, request: TestRequest, log: TestLog): Promise<void> {
     let stage: LinkedStage;
     try {
       ({ stage } = linkStage(snapshot, '', this.bindings()));
@@ -132,10 +131,8 @@ export class TestRuns {
     x.rawQuery = target.rawQuery;
     x.route = routeFor(x, stage, snapshot);
     const { paramNames, program } = x.route;
-    log.add(`Method request path: ${mapText(paramNames.flatMap((name, i) => [name, x.params[i]!]))}`);
-    log.add(`Method request query string: ${mapText(x.query)}`);
-    log.add(`Method request headers: ${headersText(x.requestHeaders)}`);
-    log.addBody('Method request body before transformations', request.body);
+    const pathParameters = paramNames.flatMap((name, i) => [name, x.params[i]!]);
+    log.addRequest({ pathParameters, query: x.query, headers: x.requestHeaders }, request.body);
     await runProgram(program, x);
     log.addCalls(x.journal!, shownUriOf(snapshot));
   }
@@ -151,24 +148,13 @@ export class TestRuns {
     };
   }
 
-  private async result(x: Exchange, log: ExecutionLog): Promise<TestResult> {
+  private async result(x: Exchange, log: TestLog): Promise<TestResult> {
     const body = await bodyOf(x);
     letGo(x);
+    log.addEnd(x, body);
     const headers = [...(x.responseBlock?.fields ?? []), ...x.responseHeaders];
-    if (x.fault === null) {
-      log.addBody('Method response body after transformations', body);
-      log.add(`Method response headers: ${headersText(headers)}`);
-      log.add('Successfully completed execution');
-    } else log.add(failureText(x, x.fault));
-    log.add(`Method completed with status: ${x.status}`);
     return { status: x.status, headers, body, latencyMs: Math.round(performance.now() - x.startedAtMs), log: log.text };
   }
-}
-
-/** Functions are called by their ARN; AWS shows the address that its Lambda has. */
-function shownUriOf({ region }: StageSnapshot): (url: string) => string {
-  return (url) =>
-    url.startsWith('arn:') ? `https://lambda.${region}.amazonaws.com/2015-03-31/functions/${url}/invocations` : url;
 }
 
 function targetOf({ apiId, stage }: StageSnapshot, pathWithQuery: string): ReturnType<typeof resolveTarget> {
@@ -211,32 +197,3 @@ async function bodyOf({ responseBody }: Exchange): Promise<Buffer> {
   if (responseBody === null) return Buffer.alloc(0);
   return Buffer.isBuffer(responseBody) ? responseBody : readAll(responseBody, BODY_BYTES_MAX);
 }
-
-/** Data-plane reference §3.13 and §4.4; where AWS's text is not known, what the node knows. */
-const FAILURES: Partial<Record<FaultName, string>> = {
-  INTEGRATION_TIMEOUT: 'a timeout error',
-  INTEGRATION_FAILURE: 'a network error communicating with endpoint',
-  INVALID_ENDPOINT: 'configuration error: Invalid endpoint address',
-  MALFORMED_FUNCTION_RESPONSE: 'configuration error: Malformed Lambda proxy response',
-  INTEGRATION_NOT_PERMITTED: 'configuration error: Invalid permissions on Lambda function',
-};
-
-function failureText(x: Exchange, fault: FaultKind): string {
-  if (fault === FAULTS.FUNCTION_FAILED)
-    return `Lambda execution failed with status 200 due to customer function error: ${reasonOf(x.faultCause)}.`;
-  if (fault === FAULTS.BAD_REQUEST_PARAMETERS && x.faultMessage !== null) return x.faultMessage;
-  if (x.faultCause instanceof InvalidBody) {
-    const type = mediaType(x.requestHeaders) ?? 'application/json';
-    return `Request body does not match model schema for content type ${type}: ${x.faultCause.message}`;
-  }
-  const known = FAILURES[fault.name as FaultName];
-  if (known !== undefined) return `Execution failed due to ${known}`;
-  // What the node was doing stands before what is wrong, and before an address its place, which AWS does not name.
-  const reason = x.faultDoing
-    .replace(/^(?:linking the (?:route|stage)|mapping the request): /, '')
-    .replace(/^uri: (?=Invalid endpoint address)/, '');
-  if (fault.source === 'owner') return `Execution failed due to configuration error: ${reason}`;
-  return `Execution failed due to ${x.faultMessage ?? fault.name}: ${reason}`;
-}
-
-const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

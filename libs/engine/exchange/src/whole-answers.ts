@@ -1,17 +1,11 @@
 import { Buffer } from 'node:buffer';
-import {
-  readAll,
-  type CallerPresence,
-  type Connector,
-  type UpstreamAnswer,
-  type UpstreamFailure,
-  type UpstreamRequest,
-} from '@gatehouse/engine-exchange';
+import { readAll } from './body.js';
+import type { CallerPresence, Connector, UpstreamAnswer, UpstreamFailure, UpstreamRequest } from './connector.js';
 
 /** API Gateway's payload limit: what is longer is not passed on to anybody's log either. */
 export const BODY_BYTES_MAX = 10 * 1024 * 1024;
 
-/** Calls a backend as live traffic does, and waits for the whole answer, so that the journal has it. */
+/** Calls a backend as live traffic does, and waits for the whole answer, so that the journal of the request has it. */
 export class WholeAnswers implements Connector {
   constructor(private readonly connector: Connector) {}
 

@@ -1,0 +1,117 @@
+/**
+ * What happened to one request, in the texts of API Gateway's execution log (data-plane reference §10.5). Stages have them as
+ * `({request id}) {text}` (stage-logs.ts), test runs under one another with the date (engine/test-invoke).
+ */
+import { Buffer } from 'node:buffer';
+import type { StageSnapshot } from '@gatehouse/contracts';
+import type { Exchange, JournalEvent, RequestJournal } from '@gatehouse/engine-exchange';
+import { failureText } from './failure-text.js';
+import { isSecretHeader, masked } from './redaction.js';
+
+type EventOf<T extends JournalEvent['type']> = Extract<JournalEvent, { type: T }>;
+
+const HEADER_CHARS_MAX = 998;
+/** Ours: a body may have 10 MB, and nobody reads that in a log. */
+const BODY_CHARS_MAX = 64 * 1024;
+
+export interface ExecutionLogOptions {
+  /** Milliseconds since the Unix epoch. */
+  write(text: string, atMs: number): void;
+  nowMs(): number;
+  /** Whether bodies are shown. */
+  readonly hasBodies: boolean;
+}
+
+export class ExecutionLog {
+  private readonly hidden = new Map<string, string>();
+
+  constructor(private readonly options: ExecutionLogOptions) {}
+
+  add(text: string, atMs = this.options.nowMs()): void {
+    this.options.write(text, atMs);
+  }
+
+  /** What came in. `pathParameters` and `query`: name, value, name, value, ... */
+  addRequest(
+    request: {
+      readonly pathParameters: readonly string[];
+      readonly query: readonly string[];
+      readonly headers: readonly string[];
+    },
+    body: Uint8Array | null,
+    atMs = this.options.nowMs(),
+  ): void {
+    this.add(`Method request path: ${mapText(request.pathParameters)}`, atMs);
+    this.add(`Method request query string: ${mapText(request.query)}`, atMs);
+    this.add(`Method request headers: ${headersText(request.headers)}`, atMs);
+    this.addBody('Method request body before transformations', body, atMs);
+  }
+
+  /** What became of it. */
+  addEnd(x: Exchange, body: Uint8Array | null): void {
+    if (x.fault === null) {
+      this.addBody('Method response body after transformations', body);
+      this.add(`Method response headers: ${headersText([...(x.responseBlock?.fields ?? []), ...x.responseHeaders])}`);
+      this.add('Successfully completed execution');
+    } else this.add(failureText(x, x.fault));
+    this.add(`Method completed with status: ${x.status}`);
+  }
+
+  /** What a journal tells of calls; `shownUri` gives an address as AWS shows it. */
+  addCalls(journal: RequestJournal, shownUri: (url: string) => string): void {
+    for (const { atMs, event } of journal.entries) {
+      if (event.type === 'CALLED') this.addCall(event, shownUri(event.url), atMs);
+      else if (event.type === 'ANSWERED') this.addAnswer(event, atMs);
+    }
+  }
+
+  private addCall({ headers, body }: EventOf<'CALLED'>, uri: string, atMs: number): void {
+    this.add(`Endpoint request URI: ${uri}`, atMs);
+    this.add(`Endpoint request headers: ${headersText(headers)}`, atMs);
+    this.addBody('Endpoint request body after transformations', body, atMs);
+    this.add(`Sending request to ${uri}`, atMs);
+  }
+
+  private addAnswer({ target, status, latencyMs, headers, body }: EventOf<'ANSWERED'>, atMs: number): void {
+    if (target === 'authorizer') return this.addBody('Authorizer result body before parsing', body, atMs);
+    this.add(`Received response. Status: ${status}, Integration latency: ${Math.round(latencyMs)} ms`, atMs);
+    this.add(`Endpoint response headers: ${headersText(headers)}`, atMs);
+    this.addBody('Endpoint response body before transformations', body, atMs);
+  }
+
+  /** What a caller shows as its own: from here on, bodies that are JSON have it masked. */
+  hide(secrets: readonly string[]): void {
+    for (const secret of secrets) this.hidden.set(JSON.stringify(secret), JSON.stringify(masked(secret)));
+  }
+
+  addBody(what: string, body: Uint8Array | null, atMs = this.options.nowMs()): void {
+    if (!this.options.hasBodies) return;
+    let text = body === null ? '' : Buffer.from(body).toString('utf8');
+    for (const [secret, shown] of this.hidden) text = text.replaceAll(secret, () => shown);
+    this.add(`${what}: ${cut(text, BODY_CHARS_MAX)}`, atMs);
+  }
+}
+
+/** Functions are called by their ARN; AWS shows the address that its Lambda has. */
+export function shownUriOf({ region }: StageSnapshot): (url: string) => string {
+  return (url) =>
+    url.startsWith('arn:') ? `https://lambda.${region}.amazonaws.com/2015-03-31/functions/${url}/invocations` : url;
+}
+
+/** `{a=b, c=d}`. `pairs`: name, value, name, value, ...; values of one name stand together. */
+function mapText(pairs: readonly string[]): string {
+  const values = new Map<string, string[]>();
+  for (let i = 0; i < pairs.length; i += 2) {
+    const of = values.get(pairs[i]!);
+    if (of === undefined) values.set(pairs[i]!, [pairs[i + 1]!]);
+    else of.push(pairs[i + 1]!);
+  }
+  return `{${[...values].map(([name, list]) => `${name}=${list.join(',')}`).join(', ')}}`;
+}
+
+function headersText(headers: readonly string[]): string {
+  const shown = headers.map((text, i) => (i % 2 === 1 && isSecretHeader(headers[i - 1]!) ? masked(text) : text));
+  return cut(mapText(shown), HEADER_CHARS_MAX);
+}
+
+const cut = (text: string, chars: number): string => (text.length <= chars ? text : `${text.slice(0, chars)} [TRUNCATED]`);
