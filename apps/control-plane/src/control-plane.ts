@@ -1,6 +1,7 @@
 import { HttpFunctionInvoker } from '@gatehouse/control-functions';
 import { createReportSink, LeaseOffice, startMaintenance } from '@gatehouse/control-metering';
 import { createNodeAdmin, NodeLinkServer, SealSigner, type NodeLinkCounts } from '@gatehouse/control-nodes';
+import { refreshAccessKeys } from '@gatehouse/control-publish';
 import { Authenticator, AwsEndpoint } from '@gatehouse/control-wire';
 import type { Store } from '@gatehouse/domain';
 import { randomIds, type Clock } from '@gatehouse/kernel';
@@ -94,7 +95,15 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
     config.redisUrl === ''
       ? { databaseUrl: config.databaseUrl }
       : { redis: { connect: () => openRedis(config.redisUrl, { deadlineMs: null }), prefix: '{gatehouse}' } };
-  const maintenance = await startMaintenance({ ...queue, store, clock, log, ...(spans && { onJob: spans.onJob }) });
+  const keepAccessKeys = (nowMs: number) => refreshAccessKeys(store, nowMs);
+  const maintenance = await startMaintenance({
+    ...queue,
+    store,
+    clock,
+    log,
+    refreshAccessKeys: keepAccessKeys,
+    ...(spans && { onJob: spans.onJob }),
+  });
 
   const grpcPort = await nodes.listen(config.bind, config.grpcPort);
   if (telemetry.tracing !== null) traceServer(http.getHttpServer(), telemetry.tracing, spanOf);

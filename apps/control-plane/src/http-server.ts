@@ -5,6 +5,7 @@ import type { NodeAdmin } from '@gatehouse/control-nodes';
 import { StageAdmin } from '@gatehouse/control-deployments';
 import { VpcLinks } from '@gatehouse/control-backend-access';
 import { Certificates } from '@gatehouse/control-domain-names';
+import { AccessKeys } from '@gatehouse/control-tenants';
 import { Exports } from '@gatehouse/control-exports';
 import { Authenticator, AwsEndpoint, BODY_LIMIT_MAX_BYTES } from '@gatehouse/control-wire';
 import type { RequestExplainer, RolloutWaiter, TenantDirectory, TenantStore } from '@gatehouse/domain';
@@ -12,6 +13,7 @@ import { randomIds, type Clock, type Secret } from '@gatehouse/kernel';
 import type { MetricsRegistry } from '@gatehouse/telemetry';
 import type { FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
+import { AccessKeysController } from './access-keys.controller.js';
 import { AdminController } from './admin.controller.js';
 import { AWS_WIRE_PATH, AwsWireController } from './aws-wire.controller.js';
 import { OperatorController } from './operator.controller.js';
@@ -48,6 +50,7 @@ class HttpModule {
     return {
       module: HttpModule,
       controllers: [
+        AccessKeysController,
         AdminController,
         StagesController,
         CertificatesController,
@@ -62,6 +65,7 @@ class HttpModule {
       providers: [
         { provide: Authenticator, useValue: parts.authenticator },
         { provide: AwsEndpoint, useValue: parts.endpoint },
+        { provide: AccessKeys, useValue: new AccessKeys(parts.store, randomIds, parts.clock) },
         { provide: Certificates, useValue: new Certificates(parts.store, parts.clock) },
         { provide: VpcLinks, useValue: new VpcLinks(parts.store, randomIds) },
         { provide: Exports, useValue: new Exports(parts.store) },

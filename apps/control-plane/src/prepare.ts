@@ -1,5 +1,5 @@
 /** Brings the database to this version and sees to the first tenant. Safe to run again, and by several at once. */
-import { DuplicateKey, tenantId } from '@gatehouse/domain';
+import { ADMINISTRATOR_DOCUMENT, DuplicateKey, tenantId } from '@gatehouse/domain';
 import { systemClock } from '@gatehouse/kernel';
 import { createStore, migrate } from '@gatehouse/store';
 import { readPrepareConfig } from './config.js';
@@ -16,7 +16,8 @@ const credential = {
   enabled: true,
 };
 try {
-  await store.directory.create({ id: tenant, name: 'admin', createdAtMs: systemClock.nowMs() }, [credential]);
+  const policy = { principalArn: credential.principalArn, document: ADMINISTRATOR_DOCUMENT, region: null };
+  await store.directory.create({ id: tenant, name: 'admin', createdAtMs: systemClock.nowMs() }, [credential], [policy]);
 } catch (error) {
   if (!(error instanceof DuplicateKey)) throw error;
 }

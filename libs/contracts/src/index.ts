@@ -17,6 +17,7 @@ export {
   clientCertificateEntryId,
   clientCertificateName,
   isClientCertificateEntryId,
+  isSigned,
   LINKED_SNAPSHOT_FORMATS,
   SNAPSHOT_FORMAT,
   type AccessKeyEntry,

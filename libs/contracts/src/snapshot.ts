@@ -165,6 +165,11 @@ export interface SignedAuthorization {
   readonly type: 'IAM';
 }
 
+/** Whether callers of a route sign their requests. */
+export function isSigned(authorization: RouteAuthorization): boolean {
+  return authorization.type === 'IAM' || ('authorization' in authorization && isSigned(authorization.authorization));
+}
+
 /** `REFUSE` is one that cannot be asked: it admits nobody. */
 export type AuthorizerSnapshot =
   | FunctionAuthorizerSnapshot

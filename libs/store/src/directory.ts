@@ -1,7 +1,15 @@
-import { DuplicateKey, type Credential, type Tenant, type TenantDirectory, type TenantId } from '@gatehouse/domain';
+import {
+  DuplicateKey,
+  type Credential,
+  type IdentityPolicy,
+  type Tenant,
+  type TenantDirectory,
+  type TenantId,
+} from '@gatehouse/domain';
 import { columnText } from './column-text.js';
 import type pg from 'pg';
 import type { PrismaClient } from './gen/client.js';
+import { document } from './repositories/prisma-repository.js';
 import type { Sealer } from './seal.js';
 
 interface CredentialRow {
@@ -9,9 +17,10 @@ interface CredentialRow {
   readonly sealed_secret: Buffer;
   readonly principal_arn: string;
   readonly enabled: boolean;
+  readonly calls_only: boolean;
 }
 
-const sealedPlace = (accessKeyId: string) => `secret of credential ${accessKeyId}`;
+export const sealedPlace = (accessKeyId: string) => `secret of credential ${accessKeyId}`;
 
 export class PrismaDirectory implements TenantDirectory {
   constructor(
@@ -20,21 +29,25 @@ export class PrismaDirectory implements TenantDirectory {
     private readonly sealer: Sealer,
   ) {}
 
-  async create(tenant: Tenant, credentials: readonly Credential[]): Promise<void> {
+  async create(tenant: Tenant, credentials: readonly Credential[], policies: readonly IdentityPolicy[] = []): Promise<void> {
     await this.prisma.$transaction(async (tx) => {
       const { count } = await tx.tenant.createMany({ data: { ...tenant }, skipDuplicates: true });
       if (count === 0) throw new DuplicateKey('tenant');
       const created = await tx.credential.createMany({
-        data: credentials.map(({ accessKeyId, tenant: tenantId, secret, principalArn, enabled }) => ({
+        data: credentials.map(({ accessKeyId, tenant: tenantId, secret, principalArn, enabled, callsOnly = false }) => ({
           accessKeyId,
           tenantId,
           sealedSecret: this.sealer.seal(secret, sealedPlace(accessKeyId)),
           principalArn,
           enabled,
+          callsOnly,
         })),
         skipDuplicates: true,
       });
       if (created.count < credentials.length) throw new DuplicateKey('credential');
+      await tx.identityPolicy.createMany({
+        data: policies.map((policy) => ({ tenantId: tenant.id, principalArn: policy.principalArn, document: document(policy) })),
+      });
     });
   }
 
@@ -52,18 +65,25 @@ export class PrismaDirectory implements TenantDirectory {
     // Every request asks this.
     const { rows } = await this.pool.query<CredentialRow>({
       name: 'gatehouse_credential',
-      text: 'SELECT tenant_id, sealed_secret, principal_arn, enabled FROM credentials WHERE access_key_id = $1',
+      text: 'SELECT tenant_id, sealed_secret, principal_arn, enabled, calls_only FROM credentials WHERE access_key_id = $1',
       values: [columnText(accessKeyId)],
     });
     const [found] = rows;
     if (found === undefined) return null;
-    const { tenant_id: tenantId, sealed_secret: sealedSecret, principal_arn: principalArn, enabled } = found;
+    const {
+      tenant_id: tenantId,
+      sealed_secret: sealedSecret,
+      principal_arn: principalArn,
+      enabled,
+      calls_only: callsOnly,
+    } = found;
     return {
       accessKeyId,
       tenant: tenantId as TenantId,
       secret: this.sealer.open(sealedSecret, sealedPlace(accessKeyId)),
       principalArn,
       enabled,
+      ...(callsOnly && { callsOnly }),
     };
   }
 }

@@ -9,6 +9,7 @@ import { MANIFEST_CHANNEL, PostgresManifestLog } from './manifest-log.js';
 import { PostgresMeteringLog } from './metering-log.js';
 import { PostgresNodes } from './nodes.js';
 import { PostgresLeaseBook } from './postgres-lease-book.js';
+import { PrismaAccessKeys, PrismaIdentityPolicies } from './repositories/access-keys.js';
 import { PrismaAccount } from './repositories/account.js';
 import { PrismaClientCertificates, PrismaVpcLinks } from './repositories/backend-access.js';
 import { PrismaDeployments, PrismaStageHistory, PrismaStages } from './repositories/deployments.js';
@@ -134,6 +135,8 @@ class PrismaStore implements Store {
     return {
       tenant,
       account: new PrismaAccount(scope),
+      accessKeys: new PrismaAccessKeys(scope),
+      identityPolicies: new PrismaIdentityPolicies(scope),
       restApis: new PrismaRestApis(scope),
       resources: new PrismaResources(scope),
       methods: new PrismaMethods(scope),

@@ -159,15 +159,30 @@ describe('diagnostics of a stage', () => {
     await tenant.apiGateway.createDeployment({ restApiId, stageName: 'dev' });
     expect(await diagnostics(restApiId)).toEqual({ status: 200, body: { diagnostics: [] } });
 
+    const unnamed = `arn:aws:lambda:us-east-1:${tenant.account}:function:\${stageVariables.guard}`;
+    const { id } = await tenant.apiGateway.createAuthorizer({
+      restApiId,
+      name: 'guard',
+      type: 'TOKEN',
+      authorizerUri: `arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/${unnamed}/invocations`,
+      identitySource: 'method.request.header.Auth',
+    });
     await tenant.apiGateway.updateMethod({
       ...key,
-      patchOperations: [{ op: 'replace', path: '/authorizationType', value: 'AWS_IAM' }],
+      patchOperations: [
+        { op: 'replace', path: '/authorizationType', value: 'CUSTOM' },
+        { op: 'replace', path: '/authorizerId', value: id! },
+      ],
     });
     await tenant.apiGateway.createDeployment({ restApiId, stageName: 'dev' });
     const { body } = await diagnostics(restApiId);
     expect(body).toEqual({
       diagnostics: [
-        { severity: 'warning', path: expect.stringContaining(key.httpMethod), message: expect.stringContaining('AWS_IAM') },
+        {
+          severity: 'warning',
+          path: expect.stringContaining(key.httpMethod),
+          message: expect.stringContaining('names no function'),
+        },
       ],
     });
     const unknown = { status: 404, body: { type: 'NotFoundException', message: 'Invalid stage identifier specified' } };

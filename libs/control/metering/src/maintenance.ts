@@ -17,6 +17,8 @@ export interface MaintenanceOptions {
   readonly store: Pick<Store, 'metering' | 'manifest' | 'nodes' | 'leases'>;
   readonly clock: Clock;
   readonly log: MeteringLogger;
+  /** Gives nodes the signing keys of the days to come; resolves to how many tenants it concerned. Absent: nobody signs. */
+  readonly refreshAccessKeys?: (nowMs: number) => Promise<number>;
   readonly retention?: Partial<Retention>;
   /** Told of every job when it is over; must not throw. Nothing is measured without it. */
   readonly onJob?: (job: FinishedJob) => void;
@@ -61,7 +63,7 @@ export interface Maintenance {
   close(): Promise<void>;
 }
 
-export type JobName = 'roll-up-metrics' | 'clean-manifest' | 'forget-nodes' | 'clean-leases';
+export type JobName = 'roll-up-metrics' | 'clean-manifest' | 'forget-nodes' | 'clean-leases' | 'refresh-access-keys';
 
 export const MAINTENANCE_QUEUE = 'gatehouse-maintenance';
 
@@ -96,6 +98,10 @@ const JOBS: Record<JobName, JobSpec> = {
   'clean-leases': {
     everyMs: HOUR_MS,
     work: async ({ store }) => ({ quotaPages: await store.leases.clean() }),
+  },
+  'refresh-access-keys': {
+    everyMs: HOUR_MS,
+    work: async ({ refreshAccessKeys, clock }) => ({ tenants: (await refreshAccessKeys?.(clock.nowMs())) ?? 0 }),
   },
 };
 const JOB_NAMES = Object.keys(JOBS) as JobName[];

@@ -17,3 +17,4 @@ export {
   type KnownOfStage,
 } from './publish.js';
 export { diagnoseDomainNames, publishCertificate, publishDomainName, unpublishDomainName } from './publish-domain-names.js';
+export { publishAccessKeys, refreshAccessKeys, unpublishAccessKey } from './publish-access-keys.js';

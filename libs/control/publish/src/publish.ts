@@ -8,6 +8,7 @@
  *   API_KEY      {apiKeyId}            inline ApiKeyEntry, only while the key can open a door (see publishApiKey)
  *   FUNCTION     {account}:{name}:{version}  inline FunctionEntry, digest of the package
  *   DOMAIN_NAME, CERTIFICATE                  publish-domain-names.ts, publish-client-certificates.ts
+ *   ACCESS_KEY                                publish-access-keys.ts
  *
  * Publishing the same content again is free: the entry keeps its revision. Only one transaction of the whole house can hold
  * the manifest, so callers take every lock they need before, and publish last.
@@ -40,7 +41,8 @@ import {
   type UsagePlan,
   type VpcLink,
 } from '@gatehouse/domain';
-import { canonicalJson } from '@gatehouse/kernel';
+import { canonicalJson, systemClock } from '@gatehouse/kernel';
+import { accessKeysFor, signedStageInline } from './publish-access-keys.js';
 import { clientCertificatesOf, putClientCertificate } from './publish-client-certificates.js';
 import { poolOfApi, poolsOfFunctions, poolsOfPlan, poolsOfPlans } from './placement.js';
 import { apiKeyEntry, functionEntry, usagePlanEntry } from './entries.js';
@@ -124,18 +126,16 @@ export async function publishStage(tx: TenantRepositories, stage: Stage, known: 
   if (errors.length > 0) throw badRequest(errors.map(({ path, message }) => `${path}: ${message}`).join('; '));
   const bytes = encodeSnapshot(snapshot);
   const digest = await tx.blobs.put(bytes);
-  const content = {
-    digest,
-    blobBytes: bytes.byteLength,
-    inline: '',
-    snapshotFormat: snapshot.format,
-    ...poolsField([await poolOfApi(tx, stage.apiId, known.api)]),
-  };
+  const pools = poolsField([await poolOfApi(tx, stage.apiId, known.api)]);
+  const inline = signedStageInline(snapshot);
+  const putAccessKeys = await accessKeysFor(tx, inline, known.publishedAtMs ?? systemClock.nowMs());
+  const content = { digest, blobBytes: bytes.byteLength, inline, snapshotFormat: snapshot.format, ...pools };
   const { apiId, stageName, deploymentId } = stage;
   const { published, publishedAtMs, formerClientCertificateId = null } = known;
   const certificates = await clientCertificatesOf(tx, [stage.clientCertificateId, formerClientCertificateId], { shownBy: stage });
   // Before the stage: a node that has the stage has what it shows.
   for (const shown of certificates) await putClientCertificate(tx, shown);
+  await putAccessKeys?.();
   return tx.manifest.put('STAGE', stageEntryId(apiId, stageName), content, {
     ...(published !== undefined && { present: published }),
     ...(publishedAtMs !== undefined && { rollout: { apiId, stageName, deploymentId, publishedAtMs } }),

@@ -1,4 +1,11 @@
-import { DuplicateKey, tenantId, type Credential, type Tenant, type TenantDirectory } from '@gatehouse/domain';
+import {
+  ADMINISTRATOR_DOCUMENT,
+  DuplicateKey,
+  tenantId,
+  type Credential,
+  type Tenant,
+  type TenantDirectory,
+} from '@gatehouse/domain';
 import { Secret, type Clock, type IdSource } from '@gatehouse/kernel';
 
 const ID_ATTEMPTS = 3;
@@ -25,7 +32,8 @@ export async function createTenant(
       enabled: true,
     };
     try {
-      await directory.create(tenant, [credential]);
+      const policy = { principalArn: credential.principalArn, document: ADMINISTRATOR_DOCUMENT, region: null };
+      await directory.create(tenant, [credential], [policy]);
       return { tenant, credential };
     } catch (error) {
       if (!(error instanceof DuplicateKey) || attempt === ID_ATTEMPTS) throw error;

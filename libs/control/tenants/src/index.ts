@@ -1,2 +1,3 @@
+export { AccessKeys, type AccessKeyReport, type NewAccessKey, type PolicyReport } from './access-keys.service.js';
 export { createTenant } from './create-tenant.js';
 export { tenantOperations, type TenantDependencies, type TenantOperations } from './tenants.operations.js';

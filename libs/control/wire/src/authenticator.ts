@@ -39,7 +39,13 @@ export class Authenticator {
     const owner = credential && { secret: credential.secret, enabled: credential.enabled, session: null };
     const fault = this.verifier.verify(request, claim, owner, { services, isValidRegion: this.isValidRegion });
     if (fault !== null) throw refusal(fault);
-    const { tenant, accessKeyId, principalArn } = credential!;
+    const { tenant, accessKeyId, principalArn, callsOnly } = credential!;
+    if (callsOnly === true)
+      throw new ApiError(
+        'AccessDeniedException',
+        403,
+        `User: ${principalArn} may not manage APIs: the access key is one for calls alone`,
+      );
     return { tenant, accessKeyId, principalArn, region: claim.region };
   }
 }

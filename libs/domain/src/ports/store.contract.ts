@@ -18,7 +18,8 @@ import type { EntryContent, ManifestEntry, NodeRecord } from '../publish/publish
 import type { Integration, Method, Resource, RestApi } from '../rest-apis/rest-api.js';
 import { DEFAULT_ACCOUNT_SETTINGS } from '../tenancy/account.js';
 import { AWS_QUOTAS, type OwnQuotas } from '../tenancy/quotas.js';
-import { tenantId, type TenantId } from '../tenancy/tenant.js';
+import type { IdentityPolicy } from '../tenancy/identity-policy.js';
+import { tenantId, type Credential, type TenantId } from '../tenancy/tenant.js';
 import type { ApiKey, UsagePlan, UsagePlanKey } from '../usage-plans/usage-plan.js';
 import {
   DuplicateKey,
@@ -1667,6 +1668,67 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
       });
     });
 
+    test('access keys and policies of a tenant are what the directory made, and what is written later', async () => {
+      const [id, other] = [newTenant(), newTenant()];
+      const keyOf = (tenant: TenantId, accessKeyId: string): Credential => ({
+        accessKeyId,
+        tenant,
+        secret: new Secret('very secret'),
+        principalArn: `arn:aws:iam::${tenant}:user/ann`,
+        enabled: true,
+      });
+      const policyOf = (tenant: TenantId): IdentityPolicy => ({
+        principalArn: `arn:aws:iam::${tenant}:user/ann`,
+        document: '{"Statement":[]}',
+        region: null,
+      });
+      const first = keyOf(id, `AKIA${id}AAAA`);
+      const second = { ...keyOf(id, `AKIA${id}BBBB`), callsOnly: true };
+      await store.directory.create({ id, name: 'one', createdAtMs: START_MS }, [first], [policyOf(id)]);
+      await store.directory.create({ id: other, name: 'two', createdAtMs: START_MS }, [keyOf(other, `AKIA${other}CCCC`)]);
+      await store.tenants.transact(id, (tx) => tx.accessKeys.insert(second));
+      const seen = await store.tenants.transact(id, async (tx) => [await tx.accessKeys.all(), await tx.identityPolicies.all()]);
+      expect(revealed(seen)).toEqual(revealed([[first, second], [policyOf(id)]]));
+      expect(revealed(await store.directory.credential(second.accessKeyId))).toEqual(revealed(second));
+      const taken = store.tenants.transact(other, (tx) => tx.accessKeys.insert({ ...second, tenant: other }));
+      await expect(taken).rejects.toThrow(DuplicateKey);
+      await store.tenants.transact(other, async (tx) => {
+        expect(await tx.accessKeys.find(first.accessKeyId), "another tenant's").toBeNull();
+        expect(await tx.accessKeys.remove(first.accessKeyId)).toBe(false);
+        expect(await tx.identityPolicies.all()).toEqual([]);
+      });
+      await store.tenants.transact(id, async (tx) => {
+        await tx.accessKeys.replace({ ...first, enabled: false });
+        expect(await tx.accessKeys.remove(second.accessKeyId)).toBe(true);
+        await tx.identityPolicies.replace({ ...policyOf(id), document: '{}', region: 'us-east-1' });
+      });
+      expect((await store.directory.credential(first.accessKeyId))!.enabled).toBe(false);
+      expect(await store.directory.credential(second.accessKeyId)).toBeNull();
+      await store.tenants.transact(id, async (tx) => {
+        expect(await tx.identityPolicies.find(policyOf(id).principalArn)).toMatchObject({ document: '{}', region: 'us-east-1' });
+        expect(await tx.identityPolicies.remove(policyOf(id).principalArn)).toBe(true);
+      });
+    });
+
+    test('inline parts of a kind are told once each, without removed and empty ones, as the transaction sees them', async () => {
+      const tenant = newTenant();
+      const content = (inline: string) => ({ digest: null, blobBytes: 0, inline });
+      await store.tenants.transact(tenant, async (tx) => {
+        for (const [id, inline] of [
+          ['a', 'x'],
+          ['b', 'x'],
+          ['c', 'y'],
+          ['d', ''],
+          ['e', 'z'],
+        ] as const)
+          await tx.manifest.put('STAGE', `${tenant}${id}/dev`, content(inline));
+        await tx.manifest.remove('STAGE', `${tenant}e/dev`);
+        await tx.manifest.put('USAGE_PLAN', `${tenant}plan`, content('{}'));
+        expect((await tx.manifest.inlines('STAGE')).sort()).toEqual(['x', 'y']);
+      });
+      await store.tenants.transact(newTenant(), async (tx) => expect(await tx.manifest.inlines('STAGE')).toEqual([]));
+    });
+
     test('the directory knows tenants and credentials once each', async () => {
       const [id, other] = [newTenant(), newTenant()];
       const tenant = { id, name: 'first', createdAtMs: START_MS };
@@ -1680,7 +1742,7 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
       await store.directory.create(tenant, [credential]);
       await expect(store.directory.create(tenant, [])).rejects.toThrow(DuplicateKey);
       await expect(store.directory.create({ ...tenant, id: other }, [credential])).rejects.toThrow(DuplicateKey);
-      expect(await store.directory.list()).toEqual([tenant]);
+      expect((await store.directory.list()).filter((listed) => listed.id === id || listed.id === other)).toEqual([tenant]);
       expect([await store.directory.find(tenant.id), await store.directory.find(other)]).toEqual([tenant, null]);
       expect(revealed(await store.directory.credential(credential.accessKeyId))).toEqual(revealed(credential));
       expect(await store.directory.credential('AKIA\u0000')).toBeNull();

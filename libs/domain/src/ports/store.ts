@@ -6,6 +6,7 @@
 import type { StageHistoryEntry } from '../deployments/stage-history.js';
 import type { AccountSettings } from '../tenancy/account.js';
 import type { OwnQuotas, Quotas } from '../tenancy/quotas.js';
+import type { IdentityPolicy } from '../tenancy/identity-policy.js';
 import type { Credential, Tenant, TenantId } from '../tenancy/tenant.js';
 import type { Method, Resource, RestApi } from '../rest-apis/rest-api.js';
 import type { ApiPart } from '../api-parts/api-part.js';
@@ -168,6 +169,17 @@ export interface CertificateRepository extends Repository<string, Certificate> {
   page(request: PageRequest): Promise<Page<Certificate>>;
   count(): Promise<number>;
 }
+/** Its keys open the management too: `TenantDirectory.credential` finds what is written here. */
+export interface AccessKeyRepository extends Repository<string, Credential> {
+  /** By id. */
+  all(): Promise<Credential[]>;
+  // `insert` throws DuplicateKey for an id that any tenant has.
+}
+/** By the ARN of the principal. */
+export interface IdentityPolicyRepository extends Repository<string, IdentityPolicy> {
+  /** By ARN. */
+  all(): Promise<IdentityPolicy[]>;
+}
 export interface ClientCertificateRepository extends Repository<string, ClientCertificate> {
   /** By id. */
   page(request: PageRequest): Promise<Page<ClientCertificate>>;
@@ -220,6 +232,8 @@ export interface ManifestRepository {
   /** Returns the revision of the removal, an earlier one included; the newest revision when there never was an entry. */
   remove(kind: EntryKind, id: string): Promise<number>;
   find(kind: EntryKind, id: string): Promise<ManifestEntry | null>;
+  /** Inline parts of the tenant's live entries of the kind, without empty ones, each once; in no order. */
+  inlines(kind: EntryKind): Promise<string[]>;
   /**
    * Asks where each live entry of the tenant belongs, and moves those that are elsewhere, one revision each. An entry the answer does
    * not name stays. `decide` sees the entries as they are while nobody else publishes, and may be called once alone.
@@ -293,6 +307,8 @@ export interface MetricsRepository {
 export interface TenantRepositories {
   readonly tenant: TenantId;
   readonly account: AccountRepository;
+  readonly accessKeys: AccessKeyRepository;
+  readonly identityPolicies: IdentityPolicyRepository;
   readonly restApis: RestApiRepository;
   readonly resources: ResourceRepository;
   readonly methods: MethodRepository;
@@ -336,7 +352,7 @@ export interface TenantStore {
 
 /** Questions that come before a tenant is known. */
 export interface TenantDirectory {
-  create(tenant: Tenant, credentials: readonly Credential[]): Promise<void>;
+  create(tenant: Tenant, credentials: readonly Credential[], policies?: readonly IdentityPolicy[]): Promise<void>;
   list(): Promise<Tenant[]>;
   find(id: TenantId): Promise<Tenant | null>;
   credential(accessKeyId: string): Promise<Credential | null>;

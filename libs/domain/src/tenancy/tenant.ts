@@ -24,6 +24,8 @@ export interface Credential {
   /** `arn:aws:iam::{account}:user/{name}` or `…:root`. */
   readonly principalArn: string;
   readonly enabled: boolean;
+  /** It signs requests to APIs and opens nothing of the management; absent: it may do both. */
+  readonly callsOnly?: boolean;
 }
 
 /** Who calls the management API, after its signature was verified. */

@@ -29,6 +29,11 @@ const FIND = statement(
   `SELECT "revision", "removed", "digest", "blob_bytes", "inline", array_to_json("pools"), array_to_json("former_pools"), "snapshot_format"
    FROM "manifest_entries" WHERE "tenant_id" = $1 AND "kind" = $2 AND "id" = $3`,
 );
+// Of kinds that are not sealed: those would all differ.
+const INLINES = statement(
+  `SELECT DISTINCT "inline" FROM "manifest_entries"
+   WHERE "tenant_id" = $1 AND "kind" = $2 AND NOT "removed" AND "inline" <> ''`,
+);
 const TAKE = statement('UPDATE "manifest_counter" SET "revision" = "revision" + $1 RETURNING "revision"');
 const NOTIFY = statement(`SELECT pg_notify('${MANIFEST_CHANNEL}', $1)`);
 const WRITE = statement(
@@ -125,6 +130,11 @@ export class PrismaManifest implements ManifestRepository {
       },
       sealer,
     );
+  }
+
+  async inlines(kind: EntryKind): Promise<string[]> {
+    const { rows } = await this.scope.tx.run(INLINES, [this.scope.tenant, kind]);
+    return rows.map(([inline]) => inline!);
   }
 
   async place(decide: Parameters<ManifestRepository['place']>[0]): Promise<void> {

@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from '@gatehouse/kernel';
+import type { IdentityPolicy } from '../../tenancy/identity-policy.js';
 import type { Credential, Tenant, TenantId } from '../../tenancy/tenant.js';
 import { DuplicateKey, type Store, type TenantDirectory, type TenantRepositories, type TenantStore } from '../store.js';
 import { InMemoryBlobs, InMemoryManifest, InMemoryManifestLog } from './manifest.js';
@@ -8,6 +9,7 @@ import { InMemoryNodes } from './nodes.js';
 import {
   emptyTables,
   finish,
+  InMemoryAccessKeys,
   InMemoryAccount,
   InMemoryApiKeys,
   InMemoryApiParts,
@@ -20,6 +22,7 @@ import {
   InMemoryFunctions,
   InMemoryFunctionStatements,
   InMemoryFunctionVersions,
+  InMemoryIdentityPolicies,
   InMemoryMethods,
   InMemoryPlacement,
   InMemoryQuotas,
@@ -41,12 +44,12 @@ import { compareText, copyOf, keyText } from './rows.js';
  */
 export class InMemoryStore implements Store {
   readonly tenants: TenantStore = { transact: (tenant, work) => this.#transact(tenant, work) };
-  readonly directory: TenantDirectory = new InMemoryDirectory();
   readonly manifest: InMemoryManifestLog;
   readonly nodes: InMemoryNodes;
   readonly metering: InMemoryMeteringLog;
   readonly leases: InMemoryLeaseBook;
   readonly #tables = new Map<TenantId, Tables>();
+  readonly directory: TenantDirectory = new InMemoryDirectory(this.#tables);
   /** The end of each tenant's newest transaction; never rejects. */
   readonly #queues = new Map<TenantId, Promise<unknown>>();
 
@@ -76,12 +79,14 @@ export class InMemoryStore implements Store {
     const tables = open(this.#tables.get(tenant) ?? emptyTables());
     const manifest = new InMemoryManifest(this.manifest, tenant, tables);
     const blobs = new InMemoryBlobs(this.manifest);
-    const elsewhere = (table: 'restApis' | 'usagePlans' | 'domainNames') => (id: string) =>
+    const elsewhere = (table: 'restApis' | 'usagePlans' | 'domainNames' | 'accessKeys') => (id: string) =>
       [...this.#tables].some(([other, { [table]: rows }]) => other !== tenant && rows.has(keyText(id)));
     try {
       const result = await work({
         tenant,
         account: new InMemoryAccount(tables),
+        accessKeys: new InMemoryAccessKeys(tables, elsewhere('accessKeys')),
+        identityPolicies: new InMemoryIdentityPolicies(tables),
         restApis: new InMemoryRestApis(tables, elsewhere('restApis')),
         resources: new InMemoryResources(tables),
         methods: new InMemoryMethods(tables),
@@ -134,13 +139,18 @@ export class InMemoryStore implements Store {
 
 class InMemoryDirectory implements TenantDirectory {
   readonly #tenants = new Map<TenantId, Tenant>();
-  readonly #credentials = new Map<string, Credential>();
 
-  async create(tenant: Tenant, credentials: readonly Credential[]): Promise<void> {
+  constructor(private readonly tables: Map<TenantId, Tables>) {}
+
+  async create(tenant: Tenant, credentials: readonly Credential[], policies: readonly IdentityPolicy[] = []): Promise<void> {
     if (this.#tenants.has(tenant.id)) throw new DuplicateKey('tenant');
-    if (credentials.some(({ accessKeyId }) => this.#credentials.has(accessKeyId))) throw new DuplicateKey('credential');
+    const present = await Promise.all(credentials.map(({ accessKeyId }) => this.credential(accessKeyId)));
+    if (present.some((credential) => credential !== null)) throw new DuplicateKey('credential');
     this.#tenants.set(tenant.id, copyOf(tenant));
-    for (const credential of credentials) this.#credentials.set(credential.accessKeyId, copyOf(credential));
+    const tables = this.tables.get(tenant.id) ?? emptyTables();
+    const accessKeys = credentials.map((credential) => [keyText(credential.accessKeyId), copyOf(credential)] as const);
+    const identityPolicies = policies.map((policy) => [keyText(policy.principalArn), copyOf(policy)] as const);
+    this.tables.set(tenant.id, { ...tables, accessKeys: new Map(accessKeys), identityPolicies: new Map(identityPolicies) });
   }
 
   async list(): Promise<Tenant[]> {
@@ -152,6 +162,10 @@ class InMemoryDirectory implements TenantDirectory {
   }
 
   async credential(accessKeyId: string): Promise<Credential | null> {
-    return copyOf(this.#credentials.get(accessKeyId) ?? null);
+    for (const { accessKeys } of this.tables.values()) {
+      const found = accessKeys.get(keyText(accessKeyId));
+      if (found !== undefined) return copyOf(found);
+    }
+    return null;
   }
 }

@@ -158,6 +158,15 @@ export class InMemoryManifest implements ManifestRepository {
     return entryOf(found);
   }
 
+  async inlines(kind: EntryKind): Promise<string[]> {
+    const keys = new Set([...this.log.entries.keys(), ...this.#staged.keys()]);
+    const inlines = [...keys]
+      .map((key) => this.#read(key)!)
+      .filter((entry) => entry.tenant === this.tenant && entry.kind === kind)
+      .map(({ content }) => content?.inline ?? '');
+    return [...new Set(inlines)].filter((inline) => inline !== '');
+  }
+
   async place(decide: Parameters<ManifestRepository['place']>[0]): Promise<void> {
     await this.#hold();
     const keys = new Set([...this.log.entries.keys(), ...this.#staged.keys()]);

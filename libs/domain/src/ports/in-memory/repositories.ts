@@ -17,6 +17,7 @@ import type { Method, Resource, RestApi } from '../../rest-apis/rest-api.js';
 import type { ApiKey, UsagePlan, UsagePlanKey } from '../../usage-plans/usage-plan.js';
 import {
   DuplicateKey,
+  type AccessKeyRepository,
   type AccountRepository,
   type ApiKeyRepository,
   type ApiPartKey,
@@ -30,6 +31,7 @@ import {
   type FunctionAliasRepository,
   type FunctionRepository,
   type FunctionStatementRepository,
+  type IdentityPolicyRepository,
   type FunctionVersionRepository,
   type MethodRepository,
   type PageRequest,
@@ -45,12 +47,16 @@ import {
   type VpcLinkRepository,
 } from '../store.js';
 import { certificateIdsOf } from '../../domain-names/domain-name.js';
+import type { IdentityPolicy } from '../../tenancy/identity-policy.js';
+import type { Credential } from '../../tenancy/tenant.js';
 import { withDefaults, type OwnQuotas } from '../../tenancy/quotas.js';
 import { ageText, copyOf, keyText, pageOf, Rows, sortedBy } from './rows.js';
 
 /** All tables of one tenant, as of its last commit. */
 export interface Tables {
   account: Map<string, AccountSettings>;
+  accessKeys: Map<string, Credential>;
+  identityPolicies: Map<string, IdentityPolicy>;
   placement: Map<string, string>;
   quotas: Map<string, OwnQuotas>;
   restApis: Map<string, RestApi>;
@@ -79,6 +85,8 @@ export interface Tables {
 export function emptyTables(): Tables {
   return {
     account: new Map(),
+    accessKeys: new Map(),
+    identityPolicies: new Map(),
     placement: new Map(),
     quotas: new Map(),
     restApis: new Map(),
@@ -714,6 +722,34 @@ export class InMemoryAccount implements AccountRepository {
 }
 
 /** A tenant's transactions run one after the other, so reading locks enough. */
+export class InMemoryAccessKeys extends InMemoryRepository<string, Credential> implements AccessKeyRepository {
+  constructor(
+    tables: OpenTables,
+    private readonly isTakenElsewhere: (accessKeyId: string) => boolean,
+  ) {
+    super(tables, tables.accessKeys, { entity: 'credential', keyOf: (key) => key.accessKeyId, text: keyText });
+  }
+  async all() {
+    return sortedBy(
+      this.rows.where(() => true),
+      (key) => key.accessKeyId,
+    ).map(copyOf);
+  }
+  protected override checkUnique({ accessKeyId }: Credential) {
+    if (this.isTakenElsewhere(accessKeyId)) throw new DuplicateKey('credential');
+  }
+}
+export class InMemoryIdentityPolicies extends InMemoryRepository<string, IdentityPolicy> implements IdentityPolicyRepository {
+  constructor(tables: OpenTables) {
+    super(tables, tables.identityPolicies, { entity: 'identity policy', keyOf: (policy) => policy.principalArn, text: keyText });
+  }
+  async all() {
+    return sortedBy(
+      this.rows.where(() => true),
+      (policy) => policy.principalArn,
+    ).map(copyOf);
+  }
+}
 export class InMemoryPlacement implements PlacementRepository {
   constructor(private readonly tables: OpenTables) {}
   async read() {

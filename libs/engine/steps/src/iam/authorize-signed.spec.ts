@@ -2,8 +2,9 @@
 import { CONTINUE, contextVariable, FAULT, lastHeader, type AccessKeyView, type Exchange } from '@gatehouse/engine-exchange';
 import { ManualClock } from '@gatehouse/kernel';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { authorize } from '../index.js';
+import { authorize, limitBody } from '../index.js';
 import {
   ACCESS_KEY_ID,
   accessKey,
@@ -178,6 +179,15 @@ describe('the body', () => {
   test('is not read for a signature that does not hold over the hash it states', async () => {
     const { verdict, reads } = await ofBody({ secret: 'guessed' });
     expect([verdict, reads]).toEqual([MISMATCH, 0]);
+  });
+
+  test('is signed as it is sent, compressed or not, and decoded for the steps behind', async () => {
+    const body = gzipSync('{"name":"Rex"}').toString('latin1');
+    const signing = { method: 'POST', headers: { 'content-encoding': 'gzip' }, body };
+    const x = exchangeOf(await signedRequest(signing), stage, ann());
+    limitBody({ stage, route })!(x);
+    expect(await verdictOf(x)).toBe('admitted');
+    expect(String(x.openBody())).toBe('{"name":"Rex"}');
   });
 
   test('is not read for nobody', async () => {

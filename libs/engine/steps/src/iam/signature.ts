@@ -12,6 +12,7 @@ import type { StageSnapshot } from '@gatehouse/contracts';
 import {
   BodyTooLarge,
   CONTINUE,
+  lastHeader,
   readAll,
   removeHeader,
   type AccessKeyView,
@@ -32,6 +33,7 @@ import {
   type SignedRequest,
   type SigningCredential,
 } from '@gatehouse/sigv4';
+import { decodeBody } from '../decode-body.js';
 
 const SERVICE = 'execute-api';
 const EMPTY_HASH = createHash('sha256').digest('hex');
@@ -95,7 +97,8 @@ function decide(
   if ((payloadHash !== null && payloadHash !== bodyHash) || !holds(bodyHash)) return refuse(x, wrongSignature);
   x.accessKey = key;
   hideSignature(x);
-  return CONTINUE;
+  const isEncoded = x.requestBody !== null && lastHeader(x.requestHeaders, 'content-encoding') !== null;
+  return isEncoded ? decodeBody(x, x.requestBody!, x.bodyLimitBytes) : CONTINUE;
 }
 
 function refuse(x: Exchange, { type, message }: SignatureFault): Verdict {

@@ -53,6 +53,7 @@ export interface Signing {
   readonly path?: string;
   readonly query?: Record<string, string | string[]>;
   readonly headers?: Record<string, string>;
+  /** A character, a byte. */
   readonly body?: string;
   readonly host?: string;
   readonly presignedForSeconds?: number;
@@ -92,7 +93,8 @@ export async function signedRequest(signing: Signing = {}): Promise<SentRequest>
       ...(signing.sessionToken !== undefined && { sessionToken: signing.sessionToken }),
     },
   });
-  const unsigned = { method, protocol: 'http:', hostname: host, path, query, headers: { host, ...headers }, body };
+  const bytes = body === undefined ? undefined : Buffer.from(body, 'latin1');
+  const unsigned = { method, protocol: 'http:', hostname: host, path, query, headers: { host, ...headers }, body: bytes };
   const signingDate = new Date(signing.atMs ?? NOW);
   const expiresIn = signing.presignedForSeconds;
   let result: { readonly headers: Record<string, string>; readonly query?: unknown } = unsigned;
@@ -138,7 +140,7 @@ export function exchangeOf(
     accessKey: (id) => (key !== null && key.accessKeyId === id ? key : null),
   };
   if (request.body !== undefined) {
-    const bytes = Buffer.from(request.body);
+    const bytes = Buffer.from(request.body, 'latin1');
     const open = (): Readable => {
       reads.count++;
       return Readable.from([bytes]);

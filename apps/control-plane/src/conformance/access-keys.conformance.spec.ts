@@ -1,0 +1,171 @@
+/** Routes with AWS_IAM: keys and policies from the admin API to a real node, and requests that the SDK's signer signed. */
+import {
+  createMockApi,
+  sendSigned,
+  startControlPlaneHouse,
+  type ControlPlaneHouse,
+  type TestCredentials,
+  type TestTenant,
+} from '@gatehouse/testkit';
+import { startProcess, testFolder, type NodeProcess } from '@gatehouse/tools-node-link';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { ControlPlane } from '../control-plane.js';
+import { bugs, composition } from './composition.js';
+
+let house: ControlPlaneHouse<ControlPlane>;
+let scope: Awaited<ReturnType<typeof testFolder>>;
+let tenant: TestTenant;
+let node: NodeProcess;
+let restApiId: string;
+
+beforeAll(async () => {
+  house = await startControlPlaneHouse(composition);
+  tenant = await house.tenant();
+  scope = await testFolder();
+  node = await startProcess(scope, house.plane.grpcPort, { env: { GATEHOUSE_NODE_TOKEN: house.config.nodeToken.reveal() } });
+  const api = await createMockApi(tenant.apiGateway, 'signed');
+  restApiId = api.restApiId;
+  await tenant.apiGateway.updateMethod({
+    ...api.key,
+    patchOperations: [{ op: 'replace', path: '/authorizationType', value: 'AWS_IAM' }],
+  });
+  await tenant.apiGateway.createDeployment({ restApiId, stageName: 'dev' });
+}, 60_000);
+afterAll(async () => {
+  await scope.close();
+  await house.close();
+  expect(bugs).toEqual([]);
+});
+
+const SOON = { timeout: 10_000, interval: 20 };
+const ALLOW = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 'execute-api:Invoke', Resource: '*' }] };
+
+async function admin<T>(method: string, path: string, body?: unknown, from = tenant): Promise<{ status: number; body: T }> {
+  const answer = await from.send({ method, path: `/admin/v1${path}`, ...(body !== undefined && { body: JSON.stringify(body) }) });
+  const text = answer.body.toString();
+  return { status: answer.status, body: (text === '' ? null : JSON.parse(text)) as T };
+}
+
+/** What the node says to a request for `/users` that was signed with these. */
+async function call(credentials: TestCredentials): Promise<string> {
+  const { status, body } = await sendSigned(node.port, credentials, {
+    path: '/dev/users',
+    headers: { host: `${restApiId}.execute-api.localhost` },
+    signature: { service: 'execute-api' },
+  });
+  return status === 200 ? '200' : `${status} ${body.toString()}`;
+}
+const until = (credentials: TestCredentials, expected: string) =>
+  vi.waitFor(async () => expect(await call(credentials)).toBe(expected), SOON);
+
+interface Key extends TestCredentials {
+  readonly principalArn: string;
+  readonly management: boolean;
+}
+const keyFor = async (userName: string, from = tenant): Promise<Key> =>
+  (await admin<Key>('POST', '/access-keys', { userName }, from)).body;
+const refusedTo = (user: string): string =>
+  `403 {"Message":"User: arn:aws:iam::${tenant.account}:user/${user} is not authorized to perform: execute-api:Invoke on resource: ` +
+  `arn:aws:execute-api:us-east-1:********${tenant.account.slice(-4)}:${restApiId}/dev/GET/users"}`;
+const UNKNOWN = '403 {"message":"The security token included in the request is invalid."}';
+
+test('a principal calls what its policy allows, from the moment it does', async () => {
+  const ann = await keyFor('ann');
+  expect(ann.management).toBe(false);
+  await until(ann, refusedTo('ann'));
+  expect((await admin('GET', '/users/ann/policy')).status).toBe(404);
+  expect((await admin('PUT', '/users/ann/policy', ALLOW)).status).toBe(200);
+  expect((await admin('GET', '/users/ann/policy')).body).toEqual({ principalArn: ann.principalArn, policy: ALLOW });
+  await until(ann, '200');
+  expect((await admin('DELETE', '/users/ann/policy')).status).toBe(204);
+  await until(ann, refusedTo('ann'));
+});
+
+test('a disabled key opens nothing, an enabled one does again, and a removed one is gone', async () => {
+  const bob = await keyFor('bob');
+  await admin('PUT', '/users/bob/policy', ALLOW);
+  await until(bob, '200');
+  expect((await admin('PATCH', `/access-keys/${bob.accessKeyId}`, { enabled: false })).status).toBe(200);
+  await until(bob, UNKNOWN);
+  await admin('PATCH', `/access-keys/${bob.accessKeyId}`, { enabled: true });
+  await until(bob, '200');
+  expect((await admin('DELETE', `/access-keys/${bob.accessKeyId}`)).status).toBe(204);
+  await until(bob, UNKNOWN);
+  expect((await admin('DELETE', `/access-keys/${bob.accessKeyId}`)).status).toBe(404);
+});
+
+test('without a signature the method is not there', async () => {
+  const answer = await fetch(`http://127.0.0.1:${node.port}/_aws/execute-api/${restApiId}/dev/users`);
+  expect([answer.status, await answer.text()]).toEqual([403, '{"message":"Missing Authentication Token"}']);
+  expect(answer.headers.get('x-amzn-errortype')).toBe('MissingAuthenticationTokenException');
+});
+
+describe('keys and policies', () => {
+  test('a key for calls manages nothing', async () => {
+    const carl = await keyFor('carl');
+    const answer = await sendSigned(house.plane.adminPort, carl, { path: '/restapis' });
+    expect(answer.status).toBe(403);
+    expect(answer.body.toString()).toContain('the access key is one for calls alone');
+  });
+
+  test('nobody is shown a secret twice', async () => {
+    await keyFor('dora');
+    const { body } = await admin<{ accessKeys: object[] }>('GET', '/access-keys');
+    expect(body.accessKeys.length).toBeGreaterThan(1);
+    for (const key of body.accessKeys)
+      expect(Object.keys(key).sort()).toEqual(['accessKeyId', 'enabled', 'management', 'principalArn']);
+  });
+
+  test("another tenant's are not there", async () => {
+    const other = await house.tenant();
+    const eve = await keyFor('eve');
+    await admin('PUT', '/users/eve/policy', ALLOW);
+    expect((await admin<{ accessKeys: object[] }>('GET', '/access-keys', undefined, other)).body.accessKeys).toHaveLength(1);
+    expect((await admin('PATCH', `/access-keys/${eve.accessKeyId}`, { enabled: false }, other)).status).toBe(404);
+    expect((await admin('DELETE', `/access-keys/${eve.accessKeyId}`, undefined, other)).status).toBe(404);
+    expect((await admin('GET', '/users/eve/policy', undefined, other)).status).toBe(404);
+    await until(eve, '200');
+  });
+
+  test.each([
+    ['a key of nobody', 'POST', '/access-keys', {}],
+    ['a name with a blank', 'POST', '/access-keys', { userName: 'a b' }],
+    ['an unknown member', 'POST', '/access-keys', { userName: 'a', more: 1 }],
+    ['a policy without statements', 'PUT', '/users/ann/policy', { Version: '2012-10-17' }],
+    [
+      'a policy that names a principal',
+      'PUT',
+      '/users/ann/policy',
+      { Statement: [{ Effect: 'Allow', Action: '*', Resource: '*', Principal: '*' }] },
+    ],
+    ['a policy that is too long', 'PUT', '/users/ann/policy', { ...ALLOW, Id: 'x'.repeat(2_048) }],
+    ['a policy of a name with a blank', 'PUT', '/users/a%20b/policy', ALLOW],
+  ])('%s is a bad request', async (_, method, path, body) => {
+    const answer = await admin<{ type: string }>(method, path, body);
+    expect([answer.status, answer.body.type]).toEqual([400, 'BadRequestException']);
+  });
+
+  test('who signs with a key cannot lock himself out', async () => {
+    const own = tenant.credentials.accessKeyId;
+    expect((await admin('PATCH', `/access-keys/${own}`, { enabled: false })).status).toBe(409);
+    expect((await admin('DELETE', `/access-keys/${own}`)).status).toBe(409);
+  });
+
+  test('no secret is in what nodes are sent or in the database', async () => {
+    const fay = await keyFor('fay');
+    const entries = await house.plane.store.manifest.all(['ACCESS_KEY']);
+    const entry = entries.find(({ id }) => id === fay.accessKeyId)!.content!.inline;
+    expect(entry).not.toContain(fay.secretAccessKey);
+    expect(Object.keys((JSON.parse(entry) as { signingKeys: object }).signingKeys)).toHaveLength(15);
+    const rows = await house.query<{ inline: string }>(
+      `SELECT inline FROM manifest_entries WHERE kind = 'ACCESS_KEY' AND NOT removed`,
+    );
+    for (const { inline } of rows) expect(inline).toMatch(/^sealed:/);
+  });
+
+  test('a tenant without callers has no key on a node', async () => {
+    const quiet = await house.tenant();
+    const gus = await keyFor('gus', quiet);
+    expect((await house.plane.store.manifest.all(['ACCESS_KEY'])).map(({ id }) => id)).not.toContain(gus.accessKeyId);
+  });
+});
