@@ -13,6 +13,7 @@ import { unreachable } from '@gatehouse/kernel';
 import { isLiteralTemplate, parseTemplate, VtlSyntaxError } from '@gatehouse/lang';
 import { compareText, type Diagnostics } from './diagnostics.js';
 import { readRole, type RoleName } from './role.js';
+import { readServiceUri } from './service-uri.js';
 import { endpointProblem, functionArnOf, resolveStageVariables, uriPlaceholders } from './uri.js';
 
 export interface IntegrationSurroundings {
@@ -58,7 +59,8 @@ class IntegrationCompiler {
 
   compile(): IntegrationSnapshot {
     const compiled = this.compileType();
-    const isMapped = compiled.type === 'MOCK' || compiled.type === 'HTTP' || compiled.type === 'FUNCTION';
+    const isMapped =
+      compiled.type === 'MOCK' || compiled.type === 'HTTP' || compiled.type === 'FUNCTION' || compiled.type === 'SERVICE';
     const whole = this.converted(isMapped && this.hasVelocity ? { type: 'VELOCITY', integration: compiled } : compiled);
     const reached = this.connected(whole);
     return this.refusal === null ? reached : { type: 'REFUSE', reason: this.refusal };
@@ -111,7 +113,7 @@ class IntegrationCompiler {
       case 'AWS_PROXY':
         return this.functionProxy();
       case 'AWS':
-        return this.functionCall();
+        return this.serviceCall();
       default:
         return unreachable(type);
     }
@@ -132,19 +134,30 @@ class IntegrationCompiler {
     return role === null ? integration : { type: 'AS_ROLE', account: role.account, integration };
   }
 
-  private functionCall(): IntegrationSnapshot {
-    const { requestParameters, timeoutInMillis } = this.integration;
-    const functionArn = functionArnOf(this.uri());
-    if (functionArn === null) return this.refuse('uri', 'integrations with AWS services are not served');
-    return {
-      type: 'FUNCTION',
+  private serviceCall(): IntegrationSnapshot {
+    const { credentials, requestParameters, timeoutInMillis } = this.integration;
+    const role = this.role();
+    const uri = this.uri();
+    const functionArn = functionArnOf(uri);
+    const call = {
       httpMethod: this.httpMethod(),
-      functionArn,
-      account: this.role()?.account ?? null,
       timeoutMs: timeoutInMillis,
       requestParameters: { ...requestParameters },
       ...this.templates(),
     };
+    if (functionArn !== null) return { type: 'FUNCTION', functionArn, account: role?.account ?? null, ...call };
+    const target = readServiceUri(uri);
+    if (typeof target === 'string') return this.refuse('uri', target);
+    for (const name of uriPlaceholders(`${target.subdomain ?? ''}${target.path}`)) this.checkFilled(name);
+    if (credentials === null) this.refuse('credentials', 'Role ARN must be specified for AWS integrations');
+    return { type: 'SERVICE', ...target, role: role?.name ?? '', ...call };
+  }
+
+  private checkFilled(placeholder: string): void {
+    const { requestParameters } = this.integration;
+    if (requestParameters === null || !Object.hasOwn(requestParameters, `integration.request.path.${placeholder}`)) {
+      this.refuse('uri', `nothing fills {${placeholder}}: map integration.request.path.${placeholder}`);
+    }
   }
 
   /** `null` for no credentials, or for some that cannot be used, which refuse the integration. */
@@ -165,11 +178,7 @@ class IntegrationCompiler {
     const uri = this.uri();
     const problem = endpointProblem(uri);
     if (problem !== null) this.refuse('uri', `Invalid endpoint address: ${problem}`);
-    for (const name of uriPlaceholders(uri)) {
-      if (requestParameters === null || !Object.hasOwn(requestParameters, `integration.request.path.${name}`)) {
-        this.refuse('uri', `nothing fills {${name}}: map integration.request.path.${name}`);
-      }
-    }
+    for (const name of uriPlaceholders(uri)) this.checkFilled(name);
     return {
       uri,
       httpMethod: this.httpMethod(),

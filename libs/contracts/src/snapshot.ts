@@ -240,6 +240,7 @@ export type IntegrationSnapshot =
   | FunctionProxyIntegrationSnapshot
   | RoleIntegrationSnapshot
   | FunctionIntegrationSnapshot
+  | ServiceIntegrationSnapshot
   | VelocityIntegrationSnapshot
   | ConvertedIntegrationSnapshot
   | ConnectedIntegrationSnapshot
@@ -258,7 +259,11 @@ export interface MockIntegrationSnapshot {
  */
 export interface VelocityIntegrationSnapshot {
   readonly type: 'VELOCITY';
-  readonly integration: MockIntegrationSnapshot | HttpIntegrationSnapshot | FunctionIntegrationSnapshot;
+  readonly integration:
+    | MockIntegrationSnapshot
+    | HttpIntegrationSnapshot
+    | FunctionIntegrationSnapshot
+    | ServiceIntegrationSnapshot;
 }
 
 export type ContentHandling = 'CONVERT_TO_BINARY' | 'CONVERT_TO_TEXT';
@@ -276,6 +281,7 @@ export interface ConvertedIntegrationSnapshot {
     | HttpIntegrationSnapshot
     | HttpProxyIntegrationSnapshot
     | FunctionIntegrationSnapshot
+    | ServiceIntegrationSnapshot
     | VelocityIntegrationSnapshot;
 }
 
@@ -359,6 +365,30 @@ export interface FunctionIntegrationSnapshot {
   readonly functionArn: string;
   /** Of the role it is called with; `null`: API Gateway calls it. */
   readonly account: string | null;
+  readonly timeoutMs: number;
+  readonly requestParameters: Readonly<Record<string, string>>;
+  readonly passthroughBehavior: PassthroughBehavior;
+  readonly requestTemplates: StaticTemplates;
+  readonly responses: readonly IntegrationResponseSnapshot[];
+}
+
+/** `AWS` towards any other service, signed with the credentials of a role. Where it is, and the credentials, are a SERVICE_ACCESS entry. */
+export interface ServiceIntegrationSnapshot {
+  readonly type: 'SERVICE';
+  readonly partition: string;
+  readonly region: string;
+  /** As AWS names the service's endpoint: `dynamodb`, `s3`, `sagemaker`. */
+  readonly service: string;
+  /** What stands before it: `{bucket}` of `{bucket}.s3`, `runtime` of `runtime.sagemaker`; `null` for nothing. */
+  readonly subdomain: string | null;
+  /** From the slash on, with a query if it has one; `{name}` remains where a path mapping fills it. */
+  readonly path: string;
+  /** `PutItem`; `null` for a request that the path alone names. */
+  readonly action: string | null;
+  /** Name of a role of the tenant's, with its path. */
+  readonly role: string;
+  /** Upper-case verb, or `ANY` for the caller's. */
+  readonly httpMethod: string;
   readonly timeoutMs: number;
   readonly requestParameters: Readonly<Record<string, string>>;
   readonly passthroughBehavior: PassthroughBehavior;
@@ -454,6 +484,30 @@ export interface CertificateEntry {
   readonly apiIds?: readonly string[];
   /** Milliseconds since the Unix epoch. */
   readonly expiresAtMs: number;
+}
+
+/** Inline content of a SERVICE_ACCESS manifest entry: how a tenant's integrations reach AWS services. Present while a stage has such one. */
+export interface ServiceAccessEntry {
+  readonly tenant: string;
+  /** By `s3`, or `runtime.sagemaker`; a service without an entry is where AWS has it. */
+  readonly services: Readonly<Record<string, ServiceEndpointEntry>>;
+  /** Those that stages use, by name with path. */
+  readonly roles: Readonly<Record<string, RoleCredentialsEntry>>;
+  /** Whose stages use it: where they are served, so is this. */
+  readonly apiIds: readonly string[];
+}
+
+export interface ServiceEndpointEntry {
+  /** `https://host:port`, and a path in front of all others if it has one; no slash at its end. */
+  readonly endpoint: string;
+  /** That signatures are for; `null` for that of the integration. */
+  readonly region: string | null;
+}
+
+export interface RoleCredentialsEntry {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken: string | null;
 }
 
 /** Inline content of an ACCESS_KEY manifest entry. The secret itself never leaves the control plane (ADR 0011). */

@@ -1,11 +1,12 @@
 // The inline part of a manifest entry as it stands in its column. A FUNCTION entry carries environment variables, where tenants keep
-// passwords, a CERTIFICATE entry a private key and an ACCESS_KEY entry signing keys, so they are sealed; the others hold nothing that their nodes would not show.
+// passwords, a CERTIFICATE entry a private key, an ACCESS_KEY entry signing keys and a SERVICE_ACCESS entry credentials, so they are sealed;
+// the others hold nothing that their nodes would not show.
 import { Secret } from '@gatehouse/kernel';
 import type { Sealer } from './seal.js';
 
 /** Canonical JSON never starts like this. */
 const SEALED = 'sealed:';
-const SEALED_KINDS: ReadonlySet<string> = new Set(['FUNCTION', 'CERTIFICATE', 'ACCESS_KEY']);
+const SEALED_KINDS: ReadonlySet<string> = new Set(['FUNCTION', 'CERTIFICATE', 'ACCESS_KEY', 'SERVICE_ACCESS']);
 
 interface EntryKey {
   readonly tenantId: string;

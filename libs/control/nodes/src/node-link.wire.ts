@@ -10,7 +10,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 
 /** Which entries a role is sent. */
 export const KINDS_OF_ROLE = {
-  DATA_PLANE: ['STAGE', 'USAGE_PLAN', 'API_KEY', 'DOMAIN_NAME', 'CERTIFICATE', 'ACCESS_KEY'],
+  DATA_PLANE: ['STAGE', 'USAGE_PLAN', 'API_KEY', 'DOMAIN_NAME', 'CERTIFICATE', 'ACCESS_KEY', 'SERVICE_ACCESS'],
   FUNCTION_RUNNER: ['FUNCTION'],
 } as const satisfies Record<NodeRecord['role'], readonly EntryKindName[]>;
 
@@ -42,6 +42,8 @@ export function kindFromWire(kind: EntryKind): EntryKindName | null {
       return 'CERTIFICATE';
     case EntryKind.ACCESS_KEY:
       return 'ACCESS_KEY';
+    case EntryKind.SERVICE_ACCESS:
+      return 'SERVICE_ACCESS';
     default:
       return null;
   }

@@ -6,6 +6,7 @@
  *   API_KEY     those of the plans it is in
  *   DOMAIN_NAME its tag `gatehouse:pool`, else the tenant's pool
  *   CERTIFICATE those of the domain names that show it; a client certificate: those of the APIs whose stages do
+ *   SERVICE_ACCESS  those of the APIs whose stages use it
  *   FUNCTION    the tenant's, and those its tagged APIs name: whoever serves an API may call any function of its tenant
  */
 import {
@@ -13,6 +14,7 @@ import {
   type ApiKeyEntry,
   type CertificateEntry,
   type DomainNameEntry,
+  type ServiceAccessEntry,
   type UsagePlanEntry,
 } from '@gatehouse/contracts';
 import {
@@ -132,6 +134,9 @@ export function placementOf(
             ? (inlineOf<CertificateEntry>(entry).apiIds ?? []).map(ofApi)
             : (certificates.get(entry.id) ?? [pool]),
         );
+        break;
+      case 'SERVICE_ACCESS':
+        placement.set(entry, [...new Set(inlineOf<ServiceAccessEntry>(entry).apiIds.map(ofApi))]);
         break;
     }
   }

@@ -1,6 +1,14 @@
 import type { TenantId } from '../tenancy/tenant.js';
 
-export type EntryKind = 'STAGE' | 'USAGE_PLAN' | 'API_KEY' | 'FUNCTION' | 'DOMAIN_NAME' | 'CERTIFICATE' | 'ACCESS_KEY';
+export type EntryKind =
+  | 'STAGE'
+  | 'USAGE_PLAN'
+  | 'API_KEY'
+  | 'FUNCTION'
+  | 'DOMAIN_NAME'
+  | 'CERTIFICATE'
+  | 'ACCESS_KEY'
+  | 'SERVICE_ACCESS';
 
 /** What nodes are told: the newest state of one published thing. A change is live once its entry is committed. */
 export interface ManifestEntry {

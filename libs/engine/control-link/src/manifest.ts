@@ -14,7 +14,15 @@ export interface LinkEntry {
   readonly inline: string;
 }
 
-export type LinkEntryKind = 'STAGE' | 'USAGE_PLAN' | 'API_KEY' | 'FUNCTION' | 'DOMAIN_NAME' | 'CERTIFICATE' | 'ACCESS_KEY';
+export type LinkEntryKind =
+  | 'STAGE'
+  | 'USAGE_PLAN'
+  | 'API_KEY'
+  | 'FUNCTION'
+  | 'DOMAIN_NAME'
+  | 'CERTIFICATE'
+  | 'ACCESS_KEY'
+  | 'SERVICE_ACCESS';
 
 export interface EntryName {
   readonly kind: LinkEntryKind;
@@ -79,6 +87,7 @@ const KINDS = {
   DOMAIN_NAME: EntryKind.DOMAIN_NAME,
   CERTIFICATE: EntryKind.CERTIFICATE,
   ACCESS_KEY: EntryKind.ACCESS_KEY,
+  SERVICE_ACCESS: EntryKind.SERVICE_ACCESS,
 } as const satisfies Record<LinkEntryKind, EntryKind>;
 
 /** Told to the control plane, which sends no others. */

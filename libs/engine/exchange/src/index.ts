@@ -72,6 +72,8 @@ export type {
   MappedPath,
   RequestMetrics,
   StageLog,
+  RoleCredentials,
+  ServiceAccessView,
   UsagePlanView,
   WorldView,
 } from './views.js';

@@ -1,4 +1,12 @@
-import type { ApiKeyEntry, RouteSnapshot, StageSnapshot, ThrottleSettings, UsagePlanEntry } from '@gatehouse/contracts';
+import type {
+  ApiKeyEntry,
+  RouteSnapshot,
+  StageSnapshot,
+  ThrottleSettings,
+  UsagePlanEntry,
+  ServiceEndpointEntry,
+} from '@gatehouse/contracts';
+import type { Secret } from '@gatehouse/kernel';
 import type { Exchange } from './exchange.js';
 import type { FaultResponder, Program } from './program.js';
 
@@ -22,6 +30,20 @@ export interface AccessKeyView {
   signingKey(date: string, region: string): Uint8Array | null;
 }
 
+/** How a tenant's integrations reach AWS services. */
+export interface ServiceAccessView {
+  /** Of `s3` or `runtime.sagemaker`; `null` where AWS has it. */
+  endpoint(service: string): ServiceEndpointEntry | null;
+  /** `null` for a role without credentials. */
+  role(name: string): RoleCredentials | null;
+}
+
+export interface RoleCredentials {
+  readonly accessKeyId: string;
+  readonly secret: Secret;
+  readonly sessionToken: Secret | null;
+}
+
 /** Everything a node serves at one revision. Immutable; a request asks the one it started with and no other. */
 export interface WorldView {
   readonly revision: number;
@@ -29,6 +51,8 @@ export interface WorldView {
   usagePlan(tenant: string, usagePlanId: string): UsagePlanView | null;
   /** Of any tenant; `null` for one that is not enabled. */
   accessKey(accessKeyId: string): AccessKeyView | null;
+  /** `null` for a tenant of whom nothing is known. */
+  serviceAccess(tenant: string): ServiceAccessView | null;
 }
 
 /** A custom domain name. */

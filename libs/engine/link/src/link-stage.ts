@@ -217,7 +217,7 @@ function buildRouterFor(snapshot: StageSnapshot): Router {
 }
 
 function linkProgram(settings: RouteSettings, faults: FaultResponder, bindings: LinkBindings, log: RouteLog | null): Program {
-  const request = mapRequest(settings);
+  const request = mapRequest(settings, bindings.limits.clock);
   const { connector, responseSteps, responseBody } = linkIntegration(settings, settings.route.integration, bindings, false);
   const settle = settleUsage(bindings.limits)(settings);
   const tracesBodies = log !== null && log.needsBodies;
@@ -329,6 +329,17 @@ function linkIntegration(
         connector: answeringErrors(bindings.functions),
         responseSteps: [
           ['select response', selectResponse(integration.responses, errorMessageOf)],
+          ['map response', mapping.step],
+        ],
+        responseBody: mapping.body,
+      };
+    }
+    case 'SERVICE': {
+      const mapping = mapResponse(integration.responses, settings, true, isVelocity);
+      return {
+        connector: bindings.http,
+        responseSteps: [
+          ['select response', selectResponse(integration.responses)],
           ['map response', mapping.step],
         ],
         responseBody: mapping.body,

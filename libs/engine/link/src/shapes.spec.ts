@@ -2,7 +2,7 @@ import { LinkRefusal } from '@gatehouse/engine-exchange';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { checkApiKey, checkStage, checkUsagePlan } from './shapes.js';
+import { checkApiKey, checkServiceAccess, checkStage, checkUsagePlan } from './shapes.js';
 
 const PROXY = {
   type: 'HTTP_PROXY',
@@ -13,14 +13,25 @@ const PROXY = {
   insecureSkipVerification: false,
 } as const;
 const FUNCTION_PROXY = { type: 'AWS_PROXY', httpMethod: 'POST', functionArn: 'arn', timeoutMs: 1 } as const;
-const FUNCTION = {
-  ...FUNCTION_PROXY,
-  type: 'FUNCTION',
-  account: null,
+const CALL = {
+  timeoutMs: 1,
   requestParameters: { a: 'b' },
   passthroughBehavior: 'NEVER',
   requestTemplates: { 'a/b': 'c' },
   responses: [{ statusCode: 200, selectionPattern: '.+', responseParameters: { a: 'b' }, responseTemplates: { 'a/b': 'c' } }],
+} as const;
+const FUNCTION = { ...FUNCTION_PROXY, ...CALL, type: 'FUNCTION', account: null } as const;
+const SERVICE = {
+  ...CALL,
+  type: 'SERVICE',
+  httpMethod: 'POST',
+  partition: 'aws',
+  region: 'us-east-1',
+  service: 's3',
+  subdomain: 'b',
+  path: '/k',
+  action: null,
+  role: 'r',
 } as const;
 const STAGE = stageSnapshot({
   payloadBytesMax: 1,
@@ -44,6 +55,7 @@ const STAGE = stageSnapshot({
       },
     }),
     routeSnapshot({ path: '/e', integration: FUNCTION }),
+    routeSnapshot({ path: '/h', integration: SERVICE }),
     routeSnapshot({ path: '/f', integration: { type: 'VELOCITY', integration: { ...FUNCTION, account: '123456789012' } } }),
     routeSnapshot({ path: '/g', integration: { type: 'AS_ROLE', account: '123456789012', integration: FUNCTION_PROXY } }),
   ],
@@ -57,10 +69,17 @@ const PLAN = {
 };
 const KEY = { apiKeyId: 'k', tenant: 't', valueDigest: 'd0'.repeat(32), enabled: true, usagePlanIds: ['p'] };
 
+const ACCESS = {
+  tenant: 't',
+  services: { s3: { endpoint: 'http://a', region: null } },
+  roles: { r: { accessKeyId: 'a', secretAccessKey: 's', sessionToken: 't' } },
+};
+
 const CONTENTS = [
   ['stage', STAGE, checkStage],
   ['usage plan', PLAN, checkUsagePlan],
   ['API key', KEY, checkApiKey],
+  ['service access', ACCESS, checkServiceAccess],
 ] as const;
 
 /** Every place in a value, as the keys that lead there. */

@@ -92,7 +92,21 @@ const upstream = {
 };
 
 const functionProxy = record({ httpMethod: text, functionArn: text, timeoutMs: milliseconds });
+const service = record({
+  partition: text,
+  region: text,
+  service: text,
+  subdomain: orNull(text),
+  path: text,
+  action: orNull(text),
+  role: text,
+  httpMethod: text,
+  timeoutMs: milliseconds,
+  requestParameters: texts,
+  ...templates,
+});
 const mapped = {
+  SERVICE: service,
   MOCK: record(templates),
   HTTP: record({ ...upstream, ...templates }),
   FUNCTION: record({
@@ -246,6 +260,12 @@ export const checkCertificate: Check = record({
   privateKeyPem: text,
   hostNames: list(text),
   expiresAtMs: number,
+});
+
+export const checkServiceAccess: Check = record({
+  tenant: text,
+  services: mapOf(record({ endpoint: text, region: orNull(text) })),
+  roles: mapOf(record({ accessKeyId: text, secretAccessKey: text, sessionToken: orNull(text) })),
 });
 
 export const checkAccessKey: Check = record({

@@ -418,7 +418,7 @@ test('a request that its key pays for is counted for good before its answer, whe
     x.resourcePath = '/';
     x.requestHeaders = ['x-api-key', 'v'];
     const usagePlan = () => ({ settings, methodThrottles: () => new Map() });
-    x.world = { revision: 1, apiKey: () => key, usagePlan, accessKey: () => null };
+    x.world = { revision: 1, apiKey: () => key, usagePlan, accessKey: () => null, serviceAccess: () => null };
     x.stage = stage;
     x.route = stage.match(x);
     await runProgram(x.route!.program, x);

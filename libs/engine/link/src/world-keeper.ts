@@ -13,19 +13,37 @@ import {
   type ApiKeyEntry,
   type CertificateEntry,
   type DomainNameEntry,
+  type ServiceAccessEntry,
   type UsagePlanEntry,
 } from '@gatehouse/contracts';
 import { LinkRefusal, type LinkedStage } from '@gatehouse/engine-exchange';
 import { LinkedAccessKey } from './access-keys.js';
+import { LinkedServiceAccess } from './service-access.js';
 import { LinkedCertificate, LinkedDomainName } from './domain-names.js';
 import { labelsOf, linkStageInTurns, routeCount, type LinkBindings } from './link-stage.js';
 import { readSnapshot, type SnapshotName } from './read-snapshot.js';
-import { checkAccessKey, checkApiKey, checkCertificate, checkDomainName, checkUsagePlan, type Check } from './shapes.js';
+import {
+  checkAccessKey,
+  checkApiKey,
+  checkCertificate,
+  checkDomainName,
+  checkServiceAccess,
+  checkUsagePlan,
+  type Check,
+} from './shapes.js';
 import { LinkedUsagePlan, World } from './world.js';
 
 /** One published thing; the shape control-link hands over. */
 export interface WorldEntry {
-  readonly kind: 'STAGE' | 'USAGE_PLAN' | 'API_KEY' | 'FUNCTION' | 'DOMAIN_NAME' | 'CERTIFICATE' | 'ACCESS_KEY';
+  readonly kind:
+    | 'STAGE'
+    | 'USAGE_PLAN'
+    | 'API_KEY'
+    | 'FUNCTION'
+    | 'DOMAIN_NAME'
+    | 'CERTIFICATE'
+    | 'ACCESS_KEY'
+    | 'SERVICE_ACCESS';
   readonly id: string;
   readonly tenant: string;
   readonly digest: string | null;
@@ -266,6 +284,7 @@ class Edits {
   private readonly certificates = new Map<string, LinkedCertificate | null>();
   private readonly accessKeys = new Map<string, LinkedAccessKey | null>();
   private readonly clientCertificates = new Map<string, LinkedCertificate | null>();
+  private readonly services = new Map<string, LinkedServiceAccess | null>();
 
   constructor(private readonly before: World) {}
 
@@ -276,6 +295,7 @@ class Edits {
     else if (kind === 'DOMAIN_NAME') this.domainNames.set(id, null);
     else if (kind === 'CERTIFICATE') this.certificatesLike(id).set(id, null);
     else if (kind === 'ACCESS_KEY') this.accessKeys.set(id, null);
+    else if (kind === 'SERVICE_ACCESS') this.services.set(id, null);
   }
 
   private certificatesLike(id: string): Map<string, LinkedCertificate | null> {
@@ -318,6 +338,11 @@ class Edits {
         this.accessKeys.set(entry.id, new LinkedAccessKey(key));
         return null;
       }
+      case 'SERVICE_ACCESS': {
+        const access = parseInline<ServiceAccessEntry>(entry, 'tenant', checkServiceAccess);
+        this.services.set(entry.id, new LinkedServiceAccess(access));
+        return null;
+      }
       case 'FUNCTION':
         return null; // the function runner's
     }
@@ -334,6 +359,7 @@ class Edits {
       before.certificates.with(this.certificates),
       before.accessKeys.with(this.accessKeys),
       before.clientCertificates.with(this.clientCertificates),
+      before.services.with(this.services),
     );
   }
 }

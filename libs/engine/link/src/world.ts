@@ -2,6 +2,7 @@
 import type { ApiKeyEntry, ThrottleSettings, UsagePlanEntry } from '@gatehouse/contracts';
 import type { UsagePlanView, WorldView } from '@gatehouse/engine-exchange';
 import type { LinkedAccessKey } from './access-keys.js';
+import type { LinkedServiceAccess } from './service-access.js';
 import { KeyTable } from './key-table.js';
 import type { LinkedCertificate, LinkedDomainName } from './domain-names.js';
 import { PersistentMap } from './persistent-map.js';
@@ -12,6 +13,7 @@ export class World implements WorldView {
     0,
     PersistentMap.empty(),
     KeyTable.EMPTY,
+    PersistentMap.empty(),
     PersistentMap.empty(),
     PersistentMap.empty(),
     PersistentMap.empty(),
@@ -33,6 +35,8 @@ export class World implements WorldView {
     readonly accessKeys: PersistentMap<LinkedAccessKey>,
     /** What stages show their backends, by `clientCertificateEntryId`. */
     readonly clientCertificates: PersistentMap<LinkedCertificate>,
+    /** By tenant. */
+    readonly services: PersistentMap<LinkedServiceAccess>,
   ) {}
 
   /** The domain name itself before the wildcard of one level above it. `host` in lower case. */
@@ -51,6 +55,10 @@ export class World implements WorldView {
 
   apiKey(tenant: string, valueDigest: string): ApiKeyEntry | null {
     return this.keys.find(tenant, valueDigest);
+  }
+
+  serviceAccess(tenant: string): LinkedServiceAccess | null {
+    return this.services.get(tenant);
   }
 
   accessKey(accessKeyId: string): LinkedAccessKey | null {

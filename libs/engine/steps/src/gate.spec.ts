@@ -66,6 +66,7 @@ function exchangeWith(header: string | null, world: KeyWorld = {}): Exchange {
   x.world = {
     revision: 1,
     accessKey: () => null,
+    serviceAccess: () => null,
     apiKey: (tenant, digest) =>
       tenant === (world.keyTenant ?? PLAN.tenant) && digest === sha256Hex(world.key ?? KEY)
         ? {

@@ -9,6 +9,9 @@ class KeyWorld implements WorldView {
   accessKey(): null {
     return null;
   }
+  serviceAccess(): null {
+    return null;
+  }
   readonly revision = 1;
   asked = 0;
   private readonly keys = new Map<string, ApiKeyEntry>();

@@ -6,6 +6,7 @@
  *   HTTP         mapped headers and query only; body from a template or passed through
  *   AWS_PROXY    a proxy event; mappings are ignored, as on AWS
  *   FUNCTION     the template's text is the event (map-function-call.ts)
+ *   SERVICE      a signed request to an AWS service (services/map-service-call.ts)
  *   MOCK         no request: the template says what was answered
  */
 import {
@@ -36,8 +37,9 @@ import {
 } from '@gatehouse/engine-exchange';
 import { mockAnswer } from '@gatehouse/engine-connectors';
 import { FAULTS } from '@gatehouse/engine-faults';
-import { unreachable } from '@gatehouse/kernel';
+import { systemClock, unreachable, type Clock } from '@gatehouse/kernel';
 import { isLiteralTemplate, type Overrides } from '@gatehouse/lang';
+import { RequestSigner } from '@gatehouse/sigv4';
 import { compileRequestConversion, convertBody, CONVERTED_BODY, failedToRead, holdsBytes, KEEP } from './content-handling.js';
 import { DROPPED_TARGETS, FORBIDDEN_TARGETS, ownHeaders, passedBlock, putMapped } from './forwarded-headers.js';
 import { compileFunctionEvent } from './function-event.js';
@@ -55,6 +57,7 @@ import {
   type UriTemplate,
 } from './parameter-mapping.js';
 import type { Surroundings } from './request-payload.js';
+import { mapServiceCall } from './services/map-service-call.js';
 import { compileRequestTemplates, PASSTHROUGH, UNSUPPORTED } from './templates.js';
 import { anyReadsBody, bodyTemplates, VelocityTemplate } from './velocity.js';
 
@@ -64,11 +67,16 @@ export interface RequestMapping {
 }
 
 /** Throws LinkRefusal. */
-export function mapRequest(settings: RouteSettings): RequestMapping {
-  return mapRequestOf(settings, settings.route.integration, { isVelocity: false, contentHandling: null, way: null });
+export function mapRequest(settings: RouteSettings, clock: Clock = systemClock): RequestMapping {
+  return mapRequestOf(settings, settings.route.integration, { isVelocity: false, contentHandling: null, way: null }, clock);
 }
 
-function mapRequestOf(settings: RouteSettings, integration: IntegrationSnapshot, around: Surroundings): RequestMapping {
+function mapRequestOf(
+  settings: RouteSettings,
+  integration: IntegrationSnapshot,
+  around: Surroundings,
+  clock: Clock,
+): RequestMapping {
   switch (integration.type) {
     case 'HTTP_PROXY':
       return mapProxyRequest(settings, integration, around);
@@ -80,14 +88,16 @@ function mapRequestOf(settings: RouteSettings, integration: IntegrationSnapshot,
       return mapFunctionRequest(settings, integration.integration, integration.account);
     case 'FUNCTION':
       return mapFunctionCall(settings, integration, around);
+    case 'SERVICE':
+      return mapServiceCall(settings, integration, around, new RequestSigner(clock));
     case 'MOCK':
       return mapMockRequest(settings, integration, around);
     case 'VELOCITY':
-      return mapRequestOf(settings, integration.integration, { ...around, isVelocity: true });
+      return mapRequestOf(settings, integration.integration, { ...around, isVelocity: true }, clock);
     case 'CONNECT':
-      return mapRequestOf(settings, integration.integration, { ...around, way: wayOf(integration) });
+      return mapRequestOf(settings, integration.integration, { ...around, way: wayOf(integration) }, clock);
     case 'CONVERT':
-      return mapRequestOf(settings, integration.integration, { ...around, contentHandling: integration.contentHandling });
+      return mapRequestOf(settings, integration.integration, { ...around, contentHandling: integration.contentHandling }, clock);
     case 'REFUSE': {
       const doing = `mapping the request: ${integration.reason}`;
       return { step: (x) => x.fail(FAULTS.API_CONFIGURATION_ERROR, null, doing), body: STREAM_BODY };

@@ -11,7 +11,13 @@ import { TestRuns, type TestRequest } from './test-runs.js';
 const never = (): never => {
   throw new Error('a test run was held against limits');
 };
-const world: WorldView = { revision: 1, apiKey: () => null, usagePlan: () => null, accessKey: () => null };
+const world: WorldView = {
+  revision: 1,
+  apiKey: () => null,
+  usagePlan: () => null,
+  accessKey: () => null,
+  serviceAccess: () => null,
+};
 const clock = new ManualClock(Date.UTC(2026, 10, 1, 9, 5, 7));
 
 let sent: UpstreamRequest[];

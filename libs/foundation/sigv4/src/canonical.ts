@@ -62,6 +62,18 @@ export function canonicalHeaders(
   return signedHeaders.map((name) => `${name}:${(headers[name] ?? '').replace(/[ \t\r\n]+/g, ' ').trim()}\n`).join('');
 }
 
+/** The same path, with nothing in it but slashes, unreserved characters and the escapes of all others. */
+export function strictPath(rawPath: string): string {
+  return rawPath.replace(/%[0-9A-Fa-f]{2}|[^A-Za-z0-9\-_.~/]/g, (match) => (match === '+' ? '%2B' : normaliseEscape(match)));
+}
+
+/** The same query, each name and value of it in strict percent-encoding, in its own order. */
+export function strictQuery(rawQuery: string): string {
+  return encodedParameters(rawQuery)
+    .map(([name, value]) => `${name}=${value}`)
+    .join('&');
+}
+
 function strictly(text: string): string {
   return UNRESERVED.test(text) ? text : text.replace(ESCAPE_OR_RESERVED, normaliseEscape);
 }
