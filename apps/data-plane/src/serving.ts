@@ -156,10 +156,10 @@ export class Serving {
     const requests = new RequestRecorder({
       clock,
       accessLog: this.accessLog,
+      keep: this.memory === null ? null : this.memory.keep,
       onBug: (x) => noteBug(x.faultCause, x.faultDoing),
     });
-    const traced = tracing === null ? requests : new TracingRecorder(requests, tracing);
-    const recorder = this.memory === null ? traced : this.memory.around(traced);
+    const recorder = tracing === null ? requests : new TracingRecorder(requests, tracing);
     const journalKeeper = this.memory === null ? null : this.memory.open;
     const onBug = (bug: unknown) => log.error({ err: bug }, 'a request could not be served');
     const { keeper: worlds, worldCertificates } = this;

@@ -3,11 +3,9 @@
  * that fail and of one successful request in so many, each within a bound per second, so that neither a flood of faults nor a lucky
  * sample costs the node more than it says.
  */
-import { performance } from 'node:perf_hooks';
 import type { Buffer } from 'node:buffer';
 import type { Explanation } from '@gatehouse/contracts';
 import { RequestJournal, type Exchange } from '@gatehouse/engine-exchange';
-import type { Recorder } from '@gatehouse/engine-record';
 import type { Clock } from '@gatehouse/kernel';
 import { DETAIL_BYTES_MAX, encodeDetail } from './detail.js';
 import { Facts } from './facts.js';
@@ -63,22 +61,12 @@ export class RequestMemory {
     return this.samples.take() ? new RequestJournal(this.options.clock) : null;
   };
 
-  /** Records for `inner`, and then for itself. */
-  around(inner: Recorder): Recorder {
-    return {
-      record: (x) => {
-        const latencyMs = performance.now() - x.startedAtMs;
-        inner.record(x);
-        this.keep(x, latencyMs);
-      },
-    };
-  }
-
-  private keep(x: Exchange, latencyMs: number): void {
+  /** A RequestRecorder's: at the end of the request. */
+  readonly keep = (x: Exchange, latencyMs: number): void => {
     if (x.stage === null) return; // nobody's: nobody could ask
     const detail = x.journal !== null || x.fault !== null ? this.detailOf(x) : null;
     if (!this.facts.write(x, latencyMs, detail) && detail !== null) this.facts.write(x, latencyMs, null);
-  }
+  };
 
   explain(tenant: string, requestId: string): Explanation | null {
     return this.facts.find(tenant, requestId, this.options.clock.nowMs(), this.options.keepMs);

@@ -15,6 +15,8 @@ export interface RequestRecorderOptions {
   readonly clock: Clock;
   /** `null` writes no access log. */
   readonly accessLog: { write(line: string): void } | null;
+  /** Told of every request when it is over; `null` when nobody remembers them. */
+  readonly keep?: ((x: Exchange, latencyMs: number) => void) | null;
   /** Told of every bug: a step that threw. */
   readonly onBug?: (x: Exchange) => void;
 }
@@ -27,6 +29,7 @@ export class RequestRecorder implements Recorder {
     // A request that belongs to no stage is nobody's metric.
     const metrics = x.route?.metrics ?? x.stage?.metrics;
     metrics?.record(x.status, latencyMs, x.integrationLatencyMs, x.receivedAtMs + latencyMs);
+    this.options.keep?.(x, latencyMs);
     if (x.fault?.name === 'BUG') this.options.onBug?.(x);
     this.options.accessLog?.write(accessLine(x, latencyMs));
     x.stage?.accessLog?.(x, latencyMs);
