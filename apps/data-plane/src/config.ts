@@ -158,6 +158,23 @@ const SETTINGS = {
   ),
   explainRedact: namesSetting,
   engine: engineSetting,
+  cacheMegabytes: integerSetting(
+    'GATEHOUSE_CACHE_MB',
+    'MiB of memory for cached responses, of all stages and workers together; 0 caches none',
+    { min: 0, max: 1_048_576 },
+    256,
+  ),
+  cacheMegabytesPerGigabyte: integerSetting(
+    'GATEHOUSE_CACHE_MB_PER_GB',
+    'MiB of it that a stage may have for each GB of its cache cluster size',
+    { min: 1, max: 1_024 },
+    32,
+  ),
+  cachesPrivate: booleanSetting(
+    'GATEHOUSE_CACHE_PRIVATE',
+    'caches as AWS does what says that it is private: Set-Cookie, Cache-Control private or no-store, answers to an Authorization nobody here checked',
+    false,
+  ),
   upstreamCa: stringSetting(
     'GATEHOUSE_UPSTREAM_CA',
     'PEM file of authorities that upstreams on TLS may be signed by, besides the usual ones; read again when it changes',

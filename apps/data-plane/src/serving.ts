@@ -21,6 +21,7 @@ import type { BucketRegistry, QuotaLedger, RateLeases, UsageJournal } from '@gat
 import { WorldKeeper } from '@gatehouse/engine-link';
 import { LogGroups, StageLogs } from '@gatehouse/engine-logs';
 import { RequestMemory } from '@gatehouse/engine-explain';
+import type { ResponseCache } from '@gatehouse/engine-response-cache';
 import { TestRuns } from '@gatehouse/engine-test-invoke';
 import { AccessLog, RequestRecorder, TracingRecorder } from '@gatehouse/engine-record';
 import { steadyClock, type Clock } from '@gatehouse/kernel';
@@ -28,6 +29,7 @@ import type { MetricsRegistry, Tracing } from '@gatehouse/telemetry';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { closeConnectors, openConnectors, type Connectors } from './connectors.js';
+import { openResponseCache, SWEEP_MS } from './response-cache.js';
 import { openListeners, type Listeners } from './listeners.js';
 import { logPlace } from './log-place.js';
 import { WorldCertificates } from './world-certificates.js';
@@ -69,6 +71,9 @@ export class Serving {
   private readonly logGroups: LogGroups;
   private readonly worldCertificates: WorldCertificates;
   private readonly testRuns: TestRuns;
+  /** `null` on a node that keeps no responses. */
+  private readonly responses: ResponseCache | null;
+  private readonly sweeping: NodeJS.Timeout;
   /** Programs are linked before the journal is open, and first run when the listeners are. */
   private journal: UsageJournal | null = null;
   private accessLog: AccessLog | null = null;
@@ -103,8 +108,18 @@ export class Serving {
       () => this.logGroups.waitingChars,
     );
     const logs = new StageLogs(this.logGroups, clock);
+    this.responses = openResponseCache(config, metrics);
+    this.sweeping = setInterval(() => this.responses?.sweep(), SWEEP_MS).unref();
     this.keeper = new WorldKeeper({
-      bindings: { http, insecureHttp, functions, limits, metrics, logs },
+      bindings: {
+        http,
+        insecureHttp,
+        functions,
+        limits,
+        metrics,
+        logs,
+        ...(this.responses !== null && { responses: this.responses }),
+      },
       onRefusal: (stage, reason) => log.error({ ...stage, reason }, 'stage could not be linked'),
       onRefusedRoute: (stage, route, reason) =>
         log.warn({ ...stage, route, reason }, 'route answers 500: it could not be linked'),
@@ -184,6 +199,7 @@ export class Serving {
 
   /** After `drain`. */
   async close(): Promise<void> {
+    clearInterval(this.sweeping);
     this.journal?.close();
     await this.accessLog?.flush();
     await Promise.race([this.logGroups.flush(), new Promise((resolve) => setTimeout(resolve, LAST_LINES_MS).unref())]);

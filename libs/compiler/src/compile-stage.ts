@@ -22,6 +22,7 @@ import type {
 import { canonicalJson } from '@gatehouse/kernel';
 import { AuthorizerCompiler } from './authorizer.js';
 import { canaryDifference, canaryWithTraffic, stageOfCanary } from './canary.js';
+import { compileCaching, warnOfUnkeyedPath, type CacheSettings } from './caching.js';
 import { compareText, Diagnostics, type Diagnostic } from './diagnostics.js';
 import { compileExplain } from './explain.js';
 import { compileIntegration, type VpcLinks } from './integration.js';
@@ -127,6 +128,7 @@ function compileDeployment(input: StageInput): CompiledStage {
       ...compileLogs(input, routes),
       ...(explain !== undefined && { explain }),
       ...(api.minimumCompressionSize !== null && { minimumCompressionSize: api.minimumCompressionSize }),
+      ...(routes.some(({ caching }) => caching !== undefined) && { cacheGigabytes: Number(stage.cacheClusterSize ?? '0.5') }),
     },
     diagnostics: diagnostics.sorted(),
   };
@@ -146,8 +148,22 @@ function compileRoute(
   diagnostics: Diagnostics,
 ): RouteSnapshot {
   const path = `${resource.path} ${method.httpMethod}`;
-  const setting = methodSetting(stage, resource.path, method.httpMethod);
   const authorization = compileAuthorization(path, method, guards, diagnostics);
+  const settings = settingsOf(stage, resource.path, method.httpMethod);
+  const integration = compileIntegration(
+    path,
+    method.integration,
+    {
+      tenant,
+      variables: stage.variables ?? {},
+      hasBinaryMediaTypes: definition.api.binaryMediaTypes.length > 0,
+      clientCertificateId: stage.clientCertificateId,
+      vpcLinks,
+    },
+    diagnostics,
+  );
+  const caching = integration.type === 'REFUSE' ? undefined : compileCaching(path, stage, method, settings, diagnostics);
+  warnOfUnkeyedPath(path, caching, diagnostics);
   return {
     resourceId: resource.id,
     path: resource.path,
@@ -155,20 +171,10 @@ function compileRoute(
     operationName: method.operationName,
     apiKeyRequired: method.apiKeyRequired,
     authorization: refusal === null ? authorization : { type: 'REFUSE', reason: refusal },
-    throttle: methodThrottle(setting),
-    ...compileLogging(setting),
-    integration: compileIntegration(
-      path,
-      method.integration,
-      {
-        tenant,
-        variables: stage.variables ?? {},
-        hasBinaryMediaTypes: definition.api.binaryMediaTypes.length > 0,
-        clientCertificateId: stage.clientCertificateId,
-        vpcLinks,
-      },
-      diagnostics,
-    ),
+    throttle: methodThrottle(settings.setting),
+    ...compileLogging(settings.setting),
+    integration,
+    ...(caching !== undefined && { caching }),
   };
 }
 
@@ -236,17 +242,18 @@ function refusalOfAll({ definition: { api }, stage }: StageInput, diagnostics: D
 /** Settings that change no answer when they are absent: named, so that nobody waits for their effect. */
 function warnOfNoEffect({ stage }: StageInput, diagnostics: Diagnostics): void {
   const warn = (path: string): void => diagnostics.warning(path, 'has no effect');
-  if (stage.cacheClusterEnabled) warn('stage.cacheClusterEnabled');
   if (stage.tracingEnabled) warn('stage.tracingEnabled');
   const { format = null, destinationArn = null } = stage.accessLogSettings ?? {};
   if ((format === null) !== (destinationArn === null)) warn('stage.accessLogSettings');
 }
 
-/** A method's own entry, else that of all methods. An own entry without a limit is not replaced by that of all methods. */
-function methodSetting({ methodSettings }: Stage, path: string, httpMethod: string): MethodSetting | undefined {
-  return entry(methodSettings, settingKey(path, httpMethod)) ?? entry(methodSettings, ALL_METHODS);
+/** A method's own entry, else that of all methods. */
+function settingsOf({ methodSettings }: Stage, path: string, httpMethod: string): CacheSettings {
+  const own = entry(methodSettings, settingKey(path, httpMethod));
+  return { setting: own ?? entry(methodSettings, ALL_METHODS), isOwn: own !== undefined };
 }
 
+/** An own entry without a limit is not replaced by that of all methods. */
 function methodThrottle(setting: MethodSetting | undefined): ThrottleSettings | null {
   return setting === undefined ? null : throttleOf(setting.throttlingRateLimit, setting.throttlingBurstLimit);
 }

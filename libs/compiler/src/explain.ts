@@ -11,7 +11,10 @@ export function compileExplain({ tags }: RestApi, stage: Stage, diagnostics: Dia
   const sampling = stage.tags[EXPLAIN_TAG] ?? tags[EXPLAIN_TAG];
   const sampleEvery = sampling === undefined ? undefined : readSampling(sampling);
   if (sampleEvery === null)
-    diagnostics.warning(`tags.${EXPLAIN_TAG}`, `expected all, off, or a whole number for one request in so many; got "${sampling}"`);
+    diagnostics.warning(
+      `tags.${EXPLAIN_TAG}`,
+      `expected all, off, or a whole number for one request in so many; got "${sampling}"`,
+    );
   const secretNames = [tags[REDACT_TAG], stage.tags[REDACT_TAG]].flatMap((text) => text?.split(/\s+/) ?? []);
   const own = [...new Set(secretNames.filter((name) => name !== ''))].sort(compareText);
   if (typeof sampleEvery !== 'number' && own.length === 0) return undefined;

@@ -49,6 +49,7 @@ export {
   type PrivateTargetsSnapshot,
   type RequestValidation,
   type RouteAuthorization,
+  type RouteCaching,
   type RouteLogging,
   type RouteSnapshot,
   type StageSnapshot,

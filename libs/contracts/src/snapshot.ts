@@ -34,12 +34,14 @@ export interface StageSnapshot {
   /** What routes with the authorization `FUNCTION` ask, by id. Absent: none. */
   readonly authorizers?: Readonly<Record<string, AuthorizerSnapshot>>;
   /**
-   * Counts the flushes of the stage's caches; absent: none yet. What was kept under another number is not to be used. Nodes keep
-   * decisions of authorizers and no responses yet; whoever adds a cache makes the number a part of its key.
+   * Counts the flushes of the stage's caches; absent: none yet. What was kept under another number is not to be used: it is a part of
+   * the keys of responses and of decisions of authorizers.
    */
   readonly cacheEpochs?: { readonly responses: number; readonly authorizers: number };
   /** Of a caller's body. Absent: 10 MiB, as on AWS; a node of an earlier release takes no more. */
   readonly payloadBytesMax?: number;
+  /** Size of the stage's cache of responses, as its owner chose it. Absent: there is none. */
+  readonly cacheGigabytes?: number;
   /**
    * What its owner wants recorded of its requests (docs/explain.md). Absent: as the node does; a node of an earlier release records
    * nothing.
@@ -128,6 +130,22 @@ export interface RouteSnapshot {
   readonly integration: IntegrationSnapshot;
   /** Its execution log; absent: none. A node of an earlier release writes none either. */
   readonly logging?: RouteLogging;
+  /** Absent: responses are not cached. A node of an earlier release asks the backend each time. */
+  readonly caching?: RouteCaching;
+}
+
+/** How responses of a route are kept (data-plane reference §9). */
+export interface RouteCaching {
+  /** Routes of a stage with the same one share what they keep. */
+  readonly namespace: string;
+  /** Expressions whose values tell requests apart: `method.request.querystring.x`. Sorted. */
+  readonly keyParameters: readonly string[];
+  /** 1 to 3600. */
+  readonly ttlSeconds: number;
+  /** Outside of a node's memory, what is kept is sealed. */
+  readonly isEncrypted: boolean;
+  /** Who may have an entry replaced with `Cache-Control: max-age=0`: anybody; or else what others get who ask for it. */
+  readonly invalidation: 'ANYBODY' | 'FAIL_WITH_403' | 'SUCCEED_WITH_RESPONSE_HEADER' | 'SUCCEED_WITHOUT_RESPONSE_HEADER';
 }
 
 export interface RouteLogging {

@@ -119,6 +119,9 @@ export class Exchange implements CallerPresence {
   /** When the request was counted for its key and plan: the clock reading that chose the UTC day; -1 when it was not counted. */
   countedAtMs = -1;
 
+  /** Of a request that missed the cache, until its answer is kept: engine/response-cache's own. */
+  cacheTicket: object | null = null;
+
   // The backend call.
   upstreamRequest: UpstreamRequest | null = null;
   upstreamAnswer: UpstreamAnswer | null = null;
@@ -237,6 +240,7 @@ export class Exchange implements CallerPresence {
     this.apiKeyValue = null;
     this.usagePlan = null;
     this.countedAtMs = -1;
+    this.cacheTicket = null;
     this.upstreamRequest = null;
     this.upstreamAnswer = null;
     this.integrationStartedAtMs = 0;

@@ -74,6 +74,8 @@ export interface MappedPath {
 /** Where finished requests of one method are counted. `integrationLatencyMs` is negative when no backend was called. */
 export interface RequestMetrics {
   record(status: number, latencyMs: number, integrationLatencyMs: number, nowMs: number): void;
+  /** A request that was answered from the cache, or was not, though its route has one. */
+  recordCache?(isHit: boolean, nowMs: number): void;
 }
 
 /** Writes what a stage's owner wants to have of a finished request. `latencyMs`: to the end of the answer. */

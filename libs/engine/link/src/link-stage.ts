@@ -25,6 +25,7 @@ import {
   type StepNames,
 } from '@gatehouse/engine-exchange';
 import { FAULTS, linkFaults } from '@gatehouse/engine-faults';
+import type { ResponseCache, RouteCache } from '@gatehouse/engine-response-cache';
 import { buildRouter, type Router } from '@gatehouse/engine-router';
 import {
   answeringErrors,
@@ -71,6 +72,8 @@ export interface LinkBindings {
   /** For integrations with `insecureSkipVerification`. */
   readonly insecureHttp: Connector;
   readonly functions: Connector;
+  /** Absent: no response is kept, whatever a stage's owner says. */
+  readonly responses?: Pick<ResponseCache, 'link'>;
   /** Telemetry's MetricsRegistry. */
   readonly metrics: {
     series(labels: MetricLabels, nowMs: number): RequestMetrics;
@@ -130,7 +133,7 @@ function* linkRouteByRoute(snapshot: StageSnapshot, digest: string, bindings: Li
   const { canary } = snapshot;
   if (canary === undefined) return yield* linkDeployment(snapshot, digest, bindings, null);
   const own = yield* linkDeployment(snapshot, digest, bindings, false);
-  const other = yield* linkDeployment(snapshotOfCanary(snapshot, canary), digest, bindings, true);
+  const other = yield* linkDeployment(snapshotOfCanary(snapshot, canary), digest, bindings, true, !canary.useStageCache);
   return {
     stage: Object.freeze(withCanary(own.stage, other.stage, canary.percentTraffic, bindings.random ?? Math.random)),
     refusedRoutes: [
@@ -167,6 +170,7 @@ function* linkDeployment(
   digest: string,
   bindings: LinkBindings,
   isCanary: boolean | null,
+  isCacheApart = false,
 ): Generator<void, LinkResult> {
   const faults = linkFaults(snapshot);
   const refusedRoutes: { route: string; reason: string }[] = [];
@@ -180,9 +184,12 @@ function* linkDeployment(
   const routes: LinkedRoute[] = [];
   for (const [index, route] of snapshot.routes.entries()) {
     const log = bindings.logs?.executionLog(snapshot, route, isCanary === true) ?? null;
+    const metrics = metricsOf(route.path, route.httpMethod);
+    const cacheFor = (settings: RouteSettings): RouteCache | null =>
+      bindings.responses?.link(settings, metrics, isCacheApart) ?? null;
     let program: Program;
     try {
-      program = linkProgram({ stage: snapshot, route }, faults, bindings, log);
+      program = linkProgram({ stage: snapshot, route }, faults, bindings, log, cacheFor);
     } catch (cause) {
       if (!(cause instanceof LinkRefusal)) throw cause;
       refusedRoutes.push({ route: `${route.httpMethod} ${route.path}`, reason: cause.message });
@@ -193,7 +200,7 @@ function* linkDeployment(
         settings: route,
         paramNames: router.paramNames[index]!,
         program,
-        metrics: metricsOf(route.path, route.httpMethod),
+        metrics,
         executionLog: log === null ? null : log.write,
       }),
     );
@@ -216,12 +223,20 @@ function buildRouterFor(snapshot: StageSnapshot): Router {
   }
 }
 
-function linkProgram(settings: RouteSettings, faults: FaultResponder, bindings: LinkBindings, log: RouteLog | null): Program {
+function linkProgram(
+  settings: RouteSettings,
+  faults: FaultResponder,
+  bindings: LinkBindings,
+  log: RouteLog | null,
+  cacheFor: (settings: RouteSettings) => RouteCache | null,
+): Program {
   const request = mapRequest(settings, bindings.limits.clock);
   const { connector, responseSteps, responseBody } = linkIntegration(settings, settings.route.integration, bindings, false);
   const settle = settleUsage(bindings.limits)(settings);
   const tracesBodies = log !== null && log.needsBodies;
   const requestBody = bodyToTrace(tracesBodies, bodyToCheck(settings, request.body));
+  const cache = cacheFor(settings);
+  const settledFaults = settlingFaults(settle, faults);
   const requestHalf = present([
     ['open journal', log?.needsJournal === true ? openJournal(bindings.limits.clock) : null],
     ['limit body', limitBody(settings)],
@@ -231,17 +246,24 @@ function linkProgram(settings: RouteSettings, faults: FaultResponder, bindings: 
     ['check parameters', checkParameters(settings)],
     ['read body', readBody(requestBody)],
     ['check body', checkBody(settings)],
+    ['look into the cache', cache?.look ?? null],
     ['map request', request.step],
     ['integrate', connector === null ? null : integrate(tracesBodies ? new WholeAnswers(connector) : connector)],
   ]);
-  const responseHalf = present([['settle usage', settle], ...responseSteps, ['compress response', compressResponse(settings)]]);
+  const responseHalf = present([
+    ['settle usage', settle],
+    ['answer from the cache', cache?.answerKept ?? null],
+    ...responseSteps,
+    ['compress response', compressResponse(settings)],
+    ['keep in the cache', cache?.keep ?? null],
+  ]);
   return freeze({
     requestSteps: requestHalf.steps,
     responseSteps: responseHalf.steps,
     stepNames: sharedNames(requestHalf.names, responseHalf.names),
     requestBody,
     responseBody,
-    faults: settlingFaults(settle, faults),
+    faults: cache === null ? settledFaults : cache.releasing(settledFaults),
     bugFault: FAULTS.BUG,
   });
 }

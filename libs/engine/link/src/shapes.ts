@@ -21,7 +21,7 @@ const text = claim('a string', (value) => typeof value === 'string');
 const sha256 = claim('a SHA-256 in hex', (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value));
 const flag = claim('true or false', (value) => typeof value === 'boolean');
 const number = claim('a number', (value) => typeof value === 'number');
-const milliseconds = claim('a positive number', (value) => typeof value === 'number' && value > 0);
+const positive = claim('a positive number', (value) => typeof value === 'number' && value > 0);
 const oneOf = (...names: readonly string[]): Check =>
   claim(`one of ${names.join(', ')}`, (value) => names.includes(value as string));
 const orNull =
@@ -86,12 +86,12 @@ const templates = {
 const upstream = {
   uri: text,
   httpMethod: text,
-  timeoutMs: milliseconds,
+  timeoutMs: positive,
   requestParameters: texts,
   insecureSkipVerification: flag,
 };
 
-const functionProxy = record({ httpMethod: text, functionArn: text, timeoutMs: milliseconds });
+const functionProxy = record({ httpMethod: text, functionArn: text, timeoutMs: positive });
 const service = record({
   partition: text,
   region: text,
@@ -101,7 +101,7 @@ const service = record({
   action: orNull(text),
   role: text,
   httpMethod: text,
-  timeoutMs: milliseconds,
+  timeoutMs: positive,
   requestParameters: texts,
   ...templates,
 });
@@ -113,7 +113,7 @@ const mapped = {
     httpMethod: text,
     functionArn: text,
     account: orNull(text),
-    timeoutMs: milliseconds,
+    timeoutMs: positive,
     requestParameters: texts,
     ...templates,
   }),
@@ -183,6 +183,15 @@ const ROUTE = record({
     REFUSE: refuse,
   }),
   logging: optional(record({ level: oneOf('ERROR', 'INFO'), hasDataTrace: flag })),
+  caching: optional(
+    record({
+      namespace: text,
+      keyParameters: list(text),
+      ttlSeconds: positive,
+      isEncrypted: flag,
+      invalidation: oneOf('ANYBODY', 'FAIL_WITH_403', 'SUCCEED_WITH_RESPONSE_HEADER', 'SUCCEED_WITHOUT_RESPONSE_HEADER'),
+    }),
+  ),
 });
 
 const logGroup = { arn: text, url: optional(text) };
@@ -209,6 +218,7 @@ const checkDeployment: Check = record({
   executionLog: optional(record(logGroup)),
   explain: optional(record({ sampleEvery: optional(number), secretNames: optional(list(text)) })),
   minimumCompressionSize: optional(number),
+  cacheGigabytes: optional(positive),
 });
 
 const checkCanary: Check = record({

@@ -36,6 +36,8 @@ export class RegistryProducer implements MetricProducer {
     const requests = sum('gatehouse.engine.requests', 'Requests answered (Count)');
     const errors4xx = sum('gatehouse.engine.errors_4xx', 'Requests answered with 400 to 499 (4XXError)');
     const errors5xx = sum('gatehouse.engine.errors_5xx', 'Requests answered with 500 and above (5XXError)');
+    const cacheHits = sum('gatehouse.engine.cache_hits', 'Requests answered from the cache (CacheHitCount)');
+    const cacheMisses = sum('gatehouse.engine.cache_misses', 'Requests of cached methods that were not (CacheMissCount)');
     const latency = histogram('gatehouse.engine.latency', 'Time from a request to its answer (Latency)');
     const integration = histogram('gatehouse.engine.integration_latency', 'Time a backend took (IntegrationLatency)');
     const point = <T>(attributes: Attributes, value: T): DataPoint<T> => ({
@@ -51,11 +53,15 @@ export class RegistryProducer implements MetricProducer {
         requests.dataPoints.push(point(attributes, series.count));
         errors4xx.dataPoints.push(point(attributes, series.errors4xx));
         errors5xx.dataPoints.push(point(attributes, series.errors5xx));
+        if (series.cache !== undefined) {
+          cacheHits.dataPoints.push(point(attributes, series.cache.hits));
+          cacheMisses.dataPoints.push(point(attributes, series.cache.misses));
+        }
         latency.dataPoints.push(point(attributes, histogramOf(series.latency)));
         integration.dataPoints.push(point(attributes, histogramOf(series.integrationLatency)));
       }
     }
-    const metrics = [...named, requests, errors4xx, errors5xx, latency, integration].filter(
+    const metrics = [...named, requests, errors4xx, errors5xx, cacheHits, cacheMisses, latency, integration].filter(
       ({ dataPoints }) => dataPoints.length > 0,
     );
     return {

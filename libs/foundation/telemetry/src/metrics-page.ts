@@ -27,11 +27,18 @@ export interface LatencyTotals {
   readonly buckets: Float64Array | null;
 }
 
+export interface CacheTotals {
+  readonly hits: number;
+  readonly misses: number;
+}
+
 export interface SeriesTotals {
   readonly labels: SeriesLabels;
   readonly count: number;
   readonly errors4xx: number;
   readonly errors5xx: number;
+  /** Absent where there were neither: most methods have no cache. */
+  readonly cache?: CacheTotals;
   readonly latency: LatencyTotals;
   readonly integrationLatency: LatencyTotals;
 }
@@ -93,6 +100,7 @@ export function totalsOf({ labels, totals }: MethodSeries): SeriesTotals {
     count: totals.count,
     errors4xx: totals.errors4xx,
     errors5xx: totals.errors5xx,
+    ...(totals.cacheHits + totals.cacheMisses > 0 && { cache: { hits: totals.cacheHits, misses: totals.cacheMisses } }),
     latency: { sumMs: totals.latencySumMs, count: totals.count, buckets: totals.latencyBuckets },
     integrationLatency: {
       sumMs: totals.integrationLatencySumMs,
@@ -145,9 +153,14 @@ function addSeries(a: SeriesTotals, b: SeriesTotals): SeriesTotals {
     count: a.count + b.count,
     errors4xx: a.errors4xx + b.errors4xx,
     errors5xx: a.errors5xx + b.errors5xx,
+    ...(a.cache !== undefined || b.cache !== undefined ? { cache: addCache(a.cache, b.cache) } : {}),
     latency: addLatency(a.latency, b.latency),
     integrationLatency: addLatency(a.integrationLatency, b.integrationLatency),
   };
+}
+
+function addCache(a: CacheTotals | undefined, b: CacheTotals | undefined): CacheTotals {
+  return { hits: (a?.hits ?? 0) + (b?.hits ?? 0), misses: (a?.misses ?? 0) + (b?.misses ?? 0) };
 }
 
 /** Where one side has no buckets (it did not have room for them), the sum has none: half of the requests would be missing. */

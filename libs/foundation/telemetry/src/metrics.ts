@@ -58,6 +58,8 @@ class Totals {
   count = 0;
   errors4xx = 0;
   errors5xx = 0;
+  cacheHits = 0;
+  cacheMisses = 0;
   latencySumMs = 0;
   integrationCount = 0;
   integrationLatencySumMs = 0;
@@ -120,6 +122,12 @@ export class MethodSeries {
       if (totals.integrationLatencyBuckets !== null) addToBucket(totals.integrationLatencyBuckets, integrationLatencyMs);
     }
     this.registry.latency.record(latencyMs);
+  }
+
+  /** A request of a method that has a cache; `record` counts the request itself. */
+  recordCache(isHit: boolean): void {
+    if (isHit) this.totals.cacheHits++;
+    else this.totals.cacheMisses++;
   }
 
   /** Hands over everything since the last call. */

@@ -5,10 +5,16 @@ import { LATENCY_BOUNDS_MS, type MetricsRegistry, type SeriesLabels } from './me
 
 export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-const SERIES_COUNTERS: readonly (readonly [string, string, (series: SeriesTotals) => number])[] = [
+const SERIES_COUNTERS: readonly (readonly [string, string, (series: SeriesTotals) => number | undefined])[] = [
   ['gatehouse_engine_requests_total', 'Requests answered (Count)', (series) => series.count],
   ['gatehouse_engine_errors_4xx_total', 'Requests answered with 400 to 499 (4XXError)', (series) => series.errors4xx],
   ['gatehouse_engine_errors_5xx_total', 'Requests answered with 500 and above (5XXError)', (series) => series.errors5xx],
+  ['gatehouse_engine_cache_hits_total', 'Requests answered from the cache (CacheHitCount)', (series) => series.cache?.hits],
+  [
+    'gatehouse_engine_cache_misses_total',
+    'Requests of cached methods that were not (CacheMissCount)',
+    (series) => series.cache?.misses,
+  ],
 ];
 
 const SERIES_HISTOGRAMS: readonly (readonly [string, string, (series: SeriesTotals) => LatencyTotals])[] = [
@@ -77,7 +83,10 @@ function* slices({ named, latency, count, at }: PageSource): Generator<string> {
     if (some.length > 0) yield textOf(some);
   }
   for (const [name, help, read] of SERIES_COUNTERS) {
-    yield* family(name, help, 'counter', (some, totals, text) => some.push(`${name}${text} ${read(totals)}`));
+    yield* family(name, help, 'counter', (some, totals, text) => {
+      const value = read(totals);
+      if (value !== undefined) some.push(`${name}${text} ${value}`);
+    });
   }
   for (const [name, help, read] of SERIES_HISTOGRAMS) {
     yield* family(name, help, 'histogram', (some, totals, text) => histogram(some, name, text, read(totals)));
