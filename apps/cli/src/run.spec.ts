@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
+import type { ExplainAnswer } from '@gatehouse/contracts';
 import { Secret, systemClock } from '@gatehouse/kernel';
 import { readClaim, SignatureVerifier } from '@gatehouse/sigv4';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -43,6 +44,10 @@ const server = http.createServer(async (request, response) => {
     response.end(JSON.stringify(stagesAnswer(`${request.method} ${request.url} ${body.toString()}`.trim())));
     return;
   }
+  if (fault === null && request.url!.startsWith('/admin/v1/requests/')) {
+    response.end(JSON.stringify(explainAnswer(decodeURIComponent(request.url!.split('/').at(-1)!))));
+    return;
+  }
   response.end(JSON.stringify(fault ?? { tenant: 't', items: [counted], position: null }));
 });
 
@@ -56,6 +61,44 @@ function stagesAnswer(asked: string): object {
   const isLast = asked.includes('position=1');
   const period = { deploymentId: 'dep', description: asked, cause: 'ROLLED_BACK', since: 'S', until: null, isDeleted: isLast };
   return { stageName: 'prod', items: [period], position: isLast ? null : '1' };
+}
+
+function explainAnswer(requestId: string): ExplainAnswer {
+  const why = 'ACCESS_DENIED: judging: a statement denies it';
+  return {
+    nodeId: 'node-1',
+    explanation: {
+      requestId,
+      receivedAt: '2026-01-05T10:00:00.000Z',
+      route: { apiId: 'api', stage: 'prod', deploymentId: 'dep', resource: '/pets/{id}', httpMethod: 'GET' },
+      request: { httpMethod: 'GET', path: '/prod/pets/7\u001b[31m', sourceIp: '198.51.100.7', bodyBytes: 0 },
+      caller: { principalId: 'ann', authorizer: 'asked', authorizerLatencyMs: 12, apiKeyId: 'key', usagePlanId: 'plan' },
+      steps: [
+        { half: 'request', name: 'authorize', verdict: 'failed', why },
+        { half: 'request', name: 'integrate', verdict: 'not run', why: '' },
+      ],
+      fault: {
+        name: 'ACCESS_DENIED',
+        responseType: 'ACCESS_DENIED',
+        source: 'caller',
+        retry: false,
+        message: 'no',
+        doing: 'judging',
+        cause: null,
+      },
+      upstream: { url: 'http://backend/pets', startedAfterMs: 1, latencyMs: 20, status: null, bodyBytes: null },
+      response: { status: 403, latencyMs: 21.5, bodyBytes: 30, callerLeft: false },
+      detail: {
+        because: 'fault',
+        events: [{ afterMs: 0, type: 'RECEIVED', headers: ['Accept', '*/*'], query: [], body: null }],
+        denial: { resource: 'arn:x', statementIndex: 1, statement: { Effect: 'Deny' } },
+        template: { half: 'request', name: 'application/json', line: 3, column: 4, reason: 'no such thing', input: '{}' },
+        invalidBody: null,
+        response: { headers: [], body: null },
+        isCut: false,
+      },
+    },
+  };
 }
 
 const folder = mkdtempSync(path.join(tmpdir(), 'gatehouse-cli-'));
@@ -105,7 +148,7 @@ test('--json prints the whole report', async () => {
 test('--help prints the help', async () => expect(await called(['--help'])).toEqual({ code: 0, stdout: HELP, stderr: '' }));
 
 for (const [what, args, over, message] of [
-  ['no command', [], {}, 'Which command? There are verify-usage, diff, history, rollback, placement and quotas; got ""'],
+  ['no command', [], {}, 'Which command? There are verify-usage, diff, history, rollback, explain, placement and quotas; got ""'],
   [
     'a day that is none',
     ['verify-usage', '--from', '2026-02-30'],
@@ -229,4 +272,38 @@ test('rollback names the deployment, or leaves it to the control plane, in a sig
   expect((await called(['rollback', '--api', 'a', '--stage', 'prod', '--json'])).stdout).toContain(`"stageName": "${at} {}"`);
   expect((await called(['rollback', '--api', 'a', '--stage', 'same'])).stdout).toContain('has deployment dep already.');
   expect(await called(['rollback', '--stage', 'prod'])).toMatchObject({ code: 2, stderr: expect.stringMatching(/^--api: /) });
+});
+
+test('explain tells a request as text that moves no cursor, or as JSON', async () => {
+  const { code, stdout } = await called(['explain', 'id-1']);
+  expect([code, stdout.split('\n')]).toEqual([
+    0,
+    [
+      'GET /prod/pets/7\\u001b[31m  ->  403 in 21.5 ms, 30 bytes',
+      'request id-1 of 198.51.100.7, 2026-01-05T10:00:00.000Z, served by node-1',
+      'route   GET /pets/{id}, stage prod of api, deployment dep',
+      'caller  ann, authorizer asked, 12 ms, key key, plan plan',
+      'backend http://backend/pets  ->  no answer after 20 ms, called 1 ms after the request came',
+      '',
+      'request   authorize         FAILED  ACCESS_DENIED: judging: a statement denies it',
+      'request   integrate         -',
+      '',
+      'ACCESS_DENIED (gateway response ACCESS_DENIED): no',
+      'to mend by: caller; worth another try: no',
+      '',
+      'denied for arn:x by statement 1: {"Effect":"Deny"}',
+      '',
+      'request template application/json, line 3, column 4: no such thing',
+      '  given {}',
+      '',
+      '+0 ms  RECEIVED',
+      '  headers: Accept=*/*',
+      '',
+    ],
+  ]);
+  expect(JSON.parse((await called(['explain', 'id-1', '--json'])).stdout)).toEqual(explainAnswer('id-1'));
+  expect(await called(['explain'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^explain: expected one request id/),
+  });
 });

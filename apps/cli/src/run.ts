@@ -2,6 +2,7 @@
 import { realpath } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { ConfigError, readConfig, secretSetting, stringSetting, systemClock } from '@gatehouse/kernel';
+import { explain, explainText } from './explain.js';
 import { placement, placementText } from './placement.js';
 import { quotas, quotasText, readQuotaChanges } from './quotas.js';
 import { signedCall, type AdminCall } from './signed-call.js';
@@ -32,6 +33,7 @@ export const HELP = `npm run admin -- verify-usage --from YYYY-MM-DD --to YYYY-M
 npm run admin -- diff --api id --from side [--to side] [--json]
 npm run admin -- history --api id --stage name [--json]
 npm run admin -- rollback --api id --stage name [--deployment id] [--json]
+npm run admin -- explain <request id> [--json]
 npm run admin -- placement --tenant id [--pool name | --clear] [--json]
 npm run admin -- quotas --tenant id [--set name=number ... | --clear] [--json]
 
@@ -59,7 +61,9 @@ rollback: gives a stage another deployment, and ends its canary.
   --api, --stage   the stage
   --deployment     that it gets; the one before the present, unless another is given
 
-diff, history and rollback take the credentials of the API's tenant, as verify-usage does.
+explain: says what became of a request of the last hours: route, what each step decided, backend, fault.
+
+diff, history, rollback and explain take the credentials of the API's tenant, as verify-usage does.
 
 placement: says which pool's nodes serve a tenant, and changes it.
 
@@ -102,13 +106,16 @@ export async function run(args: readonly string[], environment: NodeJS.ProcessEn
     const [command, ...moreFiles] = positionals; // a shell puts the second file of --access-log logs/* there
     if (command === 'placement') return await runPlacement(values, environment, output);
     if (command === 'quotas') return await runQuotas(values, environment, output);
+    if (command === 'explain') return await runExplain(moreFiles, values, environment, output);
     if (command === 'diff') return await runDiff(values, environment, output);
     if (command === 'history' || command === 'rollback') return await runOnStage(command, values, environment, output);
     const files = [...(values['access-log'] ?? []), ...moreFiles];
     const problems = [
       ...(command === 'verify-usage'
         ? []
-        : [`Which command? There are verify-usage, diff, history, rollback, placement and quotas; got "${command ?? ''}"`]),
+        : [
+            `Which command? There are verify-usage, diff, history, rollback, explain, placement and quotas; got "${command ?? ''}"`,
+          ]),
       ...periodProblems(values.from, values.to),
       ...(files.length > 0 ? [] : ['--access-log: expected at least one file']),
     ];
@@ -165,6 +172,19 @@ async function runOnStage(
     const answer = await rollback(ask, api!, stage!, deployment);
     output.stdout.write(json ? `${JSON.stringify(answer, null, 2)}\n` : rollbackText(answer));
   }
+  return 0;
+}
+
+async function runExplain(
+  ids: readonly string[],
+  { json }: { json: boolean },
+  environment: NodeJS.ProcessEnv,
+  output: Output,
+): Promise<number> {
+  const [requestId] = ids;
+  if (requestId === undefined || ids.length > 1) throw new Error(`explain: expected one request id\n\n${HELP}`);
+  const answer = await explain(asTenant(environment), requestId);
+  output.stdout.write(json ? `${JSON.stringify(answer, null, 2)}\n` : explainText(answer));
   return 0;
 }
 
