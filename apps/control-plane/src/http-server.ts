@@ -22,6 +22,7 @@ import { QuotasController } from './quotas.controller.js';
 import { CertificatesController } from './certificates.controller.js';
 import { ExportsController } from './exports.controller.js';
 import { HealthController } from './health.controller.js';
+import { LogDestinationsController } from './log-destinations.controller.js';
 import { RequestsController } from './requests.controller.js';
 import { VpcLinksController } from './vpc-links.controller.js';
 import { StagesController } from './stages.controller.js';
@@ -55,6 +56,7 @@ class HttpModule {
         StagesController,
         CertificatesController,
         ExportsController,
+        LogDestinationsController,
         OperatorController,
         QuotasController,
         RequestsController,

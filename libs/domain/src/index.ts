@@ -15,6 +15,7 @@ export {
 export { flag, keyList, mapEntry, optionalProperty, property, textOrNull, valueList } from './patch/rules.js';
 export { DEFAULT_ACCOUNT_SETTINGS, type AccountSettings } from './tenancy/account.js';
 export { accountPatchRules } from './tenancy/account-patch.js';
+export { changeLogDestinations } from './tenancy/log-destinations.js';
 export { checkTags } from './tenancy/tags.js';
 export { ADMINISTRATOR_DOCUMENT, type IdentityPolicy } from './tenancy/identity-policy.js';
 export { tenantId, type Caller, type Credential, type Tenant, type TenantId } from './tenancy/tenant.js';
