@@ -44,6 +44,7 @@ import {
   mapProxyResponse,
   mapRequest,
   mapResponse,
+  mayInvalidateCache,
   openJournal,
   readBody,
   selectResponse,
@@ -180,13 +181,14 @@ function* linkDeployment(
       { tenant: snapshot.tenant, apiId: snapshot.apiId, stage, resource, httpMethod },
       bindings.limits.clock.nowMs(),
     );
+  const mayInvalidate = mayInvalidateCache(snapshot);
   const router = buildRouterFor(snapshot);
   const routes: LinkedRoute[] = [];
   for (const [index, route] of snapshot.routes.entries()) {
     const log = bindings.logs?.executionLog(snapshot, route, isCanary === true) ?? null;
     const metrics = metricsOf(route.path, route.httpMethod);
     const cacheFor = (settings: RouteSettings): RouteCache | null =>
-      bindings.responses?.link(settings, metrics, isCacheApart) ?? null;
+      bindings.responses?.link(settings, metrics, isCacheApart, mayInvalidate) ?? null;
     let program: Program;
     try {
       program = linkProgram({ stage: snapshot, route }, faults, bindings, log, cacheFor);

@@ -23,3 +23,4 @@ export { selectResponse } from './select-response.js';
 export { settleUsage, settlingFaults } from './settle-usage.js';
 export { throttle, type Limits } from './throttle.js';
 export { bodyToCheck, checkBody, checkParameters } from './validate-request.js';
+export { mayInvalidateCache } from './iam/index.js';

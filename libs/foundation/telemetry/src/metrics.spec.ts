@@ -198,6 +198,24 @@ describe('the page for Prometheus', () => {
     expect(page.endsWith('\n')).toBe(true);
   });
 
+  test('counts hits and misses of methods that have a cache, and adds them up over processes', () => {
+    const [one, other] = [new MetricsRegistry(), new MetricsRegistry()];
+    one.series(labels('/plain'), START_MS).record(200, 1, -1, START_MS);
+    for (const registry of [one, other]) registry.series(labels('/cached'), START_MS).recordCache(true);
+    other.series(labels('/cached'), START_MS).recordCache(false);
+    const page = renderPage(
+      mergePages([
+        { process: '1', page: pageOf(one) },
+        { process: '2', page: pageOf(other) },
+      ]),
+    );
+    const lines = page.split('\n').filter((line) => line.startsWith('gatehouse_engine_cache'));
+    expect(lines.map((line) => line.replace(/\{.*resource="([^"]*)".*\}/, '{$1}'))).toEqual([
+      'gatehouse_engine_cache_hits_total{/cached} 2',
+      'gatehouse_engine_cache_misses_total{/cached} 1',
+    ]);
+  });
+
   test('gives buckets to a bounded number of methods; the others keep sum and count', () => {
     const registry = new MetricsRegistry({ bucketedSeriesMax: 1 });
     for (const resource of ['/first', '/second']) registry.series(labels(resource), START_MS).record(200, 10, -1, START_MS);

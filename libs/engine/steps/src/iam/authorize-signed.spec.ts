@@ -4,7 +4,7 @@ import { ManualClock } from '@gatehouse/kernel';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { authorize, limitBody } from '../index.js';
+import { authorize, limitBody, mayInvalidateCache } from '../index.js';
 import {
   ACCESS_KEY_ID,
   accessKey,
@@ -266,5 +266,23 @@ describe('who signed may call by policy', () => {
     const x = exchangeOf(await signedRequest({ secret: 'guessed' }), stage, ann());
     await verdictOf(x);
     expect(x.accessKey).toBeNull();
+  });
+});
+
+describe('invalidating the cache', () => {
+  const { INVALIDATES, INVOKES } = { INVALIDATES: 'execute-api:InvalidateCache', INVOKES: 'execute-api:Invoke' };
+  const allowing = (...actions: string[]): string =>
+    JSON.stringify({ Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: actions, Resource: '*' }] });
+  test.each([
+    ['by a policy that lets invoke and invalidate', ann({ policy: allowing(INVOKES, INVALIDATES) }), true],
+    ['by the root of the account', ann({ principalArn: 'arn:aws:iam::123456789012:root', policy: null }), true],
+    ['not by one that lets invoke alone', ann(), false],
+    ['not without a policy', ann({ policy: null }), false],
+    ['not in another account', ann({ tenant: '210987654321', policy: allowing(INVOKES, INVALIDATES) }), false],
+    ['not by nobody', null, false],
+  ] as const)('%s', async (_, key, may) => {
+    const x = exchangeOf(await signedRequest({}), stage, key);
+    x.accessKey = key;
+    expect(mayInvalidateCache(stage)(x)).toBe(may);
   });
 });

@@ -1,4 +1,5 @@
 /** The step of a route with AWS_IAM: who signed the request, and whether policies let them call the method. */
+import type { StageSnapshot } from '@gatehouse/contracts';
 import {
   CONTINUE,
   type AccessKeyView,
@@ -10,7 +11,7 @@ import {
 import { FAULTS } from '@gatehouse/engine-faults';
 import type { Clock } from '@gatehouse/kernel';
 import { ALLOWED, DENIED, NO_MATCH, Policy, type PolicyDecision } from '@gatehouse/lang';
-import { bothAllow, eitherAllows, evaluate, EXPLICIT_DENY, isRoot } from './judge.js';
+import { bothAllow, eitherAllows, evaluate, EXPLICIT_DENY, INVALIDATE_CACHE, INVOKE, isRoot } from './judge.js';
 import { maskedArn, methodArnOf } from './method-arn.js';
 import { checkSignature } from './signature.js';
 
@@ -41,10 +42,22 @@ export function refuseCaller(x: Exchange, user: string, methodArn: string, accou
 }
 
 /** The root of an account may do everything as far as the account is asked. */
-function ownDecision(key: AccessKeyView, x: Exchange, methodArn: string): PolicyDecision {
+function ownDecision(key: AccessKeyView, x: Exchange, methodArn: string, action = INVOKE): PolicyDecision {
   if (isRoot(key)) return ALLOWED;
   const policy = policyOf(key);
-  return typeof policy === 'number' ? policy : evaluate(policy, x, methodArn);
+  return typeof policy === 'number' ? policy : evaluate(policy, x, methodArn, action);
+}
+
+/**
+ * Whether whoever signed the request may have an entry of the cache replaced: by a policy of their own, and not in another account
+ * (API Gateway guide, "Grant permission to invalidate an API's cache").
+ */
+export function mayInvalidateCache(stage: StageSnapshot): (x: Exchange) => boolean {
+  const methodArn = methodArnOf(stage);
+  return (x) =>
+    x.accessKey !== null &&
+    x.accessKey.tenant === stage.tenant &&
+    ownDecision(x.accessKey, x, methodArn(x), INVALIDATE_CACHE) === ALLOWED;
 }
 
 /** Compiled at a key's first request; as long as the key stays as it was published. Without a policy, or with one that means nothing here, the decision. */

@@ -1,3 +1,3 @@
-export { authorizeSigned, refuseCaller } from './authorize-signed.js';
+export { authorizeSigned, mayInvalidateCache, refuseCaller } from './authorize-signed.js';
 export { bothAllow, denyingStatement, eitherAllows, evaluate, EXPLICIT_DENY } from './judge.js';
 export { apiArnOf, maskedArn, methodArnOf } from './method-arn.js';

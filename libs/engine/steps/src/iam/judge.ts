@@ -21,7 +21,8 @@ import {
   type PolicyRequest,
 } from '@gatehouse/lang';
 
-const ACTION = 'execute-api:Invoke';
+export const INVOKE = 'execute-api:Invoke';
+export const INVALIDATE_CACHE = 'execute-api:InvalidateCache';
 
 /** Who signed the request, as policies name them. */
 export function callerOf(key: AccessKeyView | null): Caller {
@@ -31,8 +32,8 @@ export function callerOf(key: AccessKeyView | null): Caller {
 /**
  * A path with escapes is denied by a policy that denies either form of it: who wrote the policy may have meant what the backend makes of it.
  */
-export function evaluate(policy: Policy, x: Exchange, methodArn: string): PolicyDecision {
-  const request = requestOf(x, methodArn);
+export function evaluate(policy: Policy, x: Exchange, methodArn: string, action = INVOKE): PolicyDecision {
+  const request = requestOf(x, methodArn, action);
   const decision = policy.evaluate(request);
   if (decision === DENIED || !methodArn.includes('%')) return decision;
   return policy.evaluate(decoded(request)) === DENIED ? DENIED : decision;
@@ -40,13 +41,13 @@ export function evaluate(policy: Policy, x: Exchange, methodArn: string): Policy
 
 /** Index of the statement that `evaluate` found to deny the request; -1 when none does. */
 export function denyingStatement(policy: Policy, x: Exchange, methodArn: string): number {
-  const request = requestOf(x, methodArn);
+  const request = requestOf(x, methodArn, INVOKE);
   const statement = policy.denyingStatement(request);
   return statement === -1 && methodArn.includes('%') ? policy.denyingStatement(decoded(request)) : statement;
 }
 
-const requestOf = (x: Exchange, resource: string): PolicyRequest => ({
-  action: ACTION,
+const requestOf = (x: Exchange, resource: string, action: string): PolicyRequest => ({
+  action,
   resource,
   caller: callerOf(x.accessKey),
   values: valuesOf(x),
