@@ -30,7 +30,7 @@ export function help() {
   });
   const scenarios = SCENARIOS.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`);
   const contenders = CONTENDERS.map(({ name, title }) => `  ${name.padEnd(20)} ${title}`);
-  return `npm run bench -- proxy [options]     (npm run bench -- scale --help, rollout --help, management --help: other benchmarks)
+  return `npm run bench -- proxy [options]     (npm run bench -- scale --help, rollout --help, management --help, steps --help: other benchmarks)
 
 What one proxied request costs: Gatehouse beside nginx, HAProxy, Caddy and others.
 
@@ -60,7 +60,7 @@ export function readOptions(args) {
   if (values.help) return { help: true };
   const problems = [];
   if (positionals.length !== 1 || positionals[0] !== 'proxy') {
-    problems.push(`Which benchmark? There are proxy, scale, rollout, scrape and management; got "${positionals.join(' ')}"`);
+    problems.push(`Which benchmark? There are proxy, scale, rollout, scrape, management and steps; got "${positionals.join(' ')}"`);
   }
   const whole = (name, max) => {
     const value = Number(values[name]);

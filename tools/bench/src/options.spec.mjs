@@ -38,7 +38,7 @@ test('the help names every scenario and every contender', () => {
 });
 
 for (const [what, args, message] of [
-  ['no benchmark', [], 'Which benchmark? There are proxy, scale, rollout, scrape and management; got ""'],
+  ['no benchmark', [], 'Which benchmark? There are proxy, scale, rollout, scrape, management and steps; got ""'],
   ['seconds of text', ['proxy', '--seconds', 'fast'], '--seconds: expected a whole number from 1 to 600, got "fast"'],
   ['no rounds', ['proxy', '--rounds', '0'], '--rounds: expected a whole number from 1 to 100, got "0"'],
   [

@@ -35,7 +35,10 @@ const ROUTES = [
   ['upload', 'POST'],
 ];
 
-/** Starts it on `core`. Returns what a further node needs (`environment`) and how the APIs are called (`plain`, `keyed`: headers). */
+/**
+ * Starts it on `core`. Returns what a further node needs (`environment`), how the APIs are called (`plain`, `keyed`: headers), and how the
+ * management API is (`management`: settings of an AWS SDK client).
+ */
 export async function startProduct({ servers, folder, core, upstreamPort }) {
   const home = path.join(folder, 'gatehouse');
   mkdirSync(home);
@@ -50,11 +53,12 @@ export async function startProduct({ servers, folder, core, upstreamPort }) {
 
   const env = readFileSync(path.join(home, 'env'), 'utf8');
   const value = (name) => new RegExp(`^export ${name}=(.*)$`, 'm').exec(env)[1];
-  const client = new APIGatewayClient({
+  const management = {
     endpoint: value('AWS_ENDPOINT_URL'),
     region: value('AWS_REGION'),
     credentials: { accessKeyId: value('AWS_ACCESS_KEY_ID'), secretAccessKey: value('AWS_SECRET_ACCESS_KEY') },
-  });
+  };
+  const client = new APIGatewayClient(management);
   const secrets = JSON.parse(readFileSync(path.join(home, 'secrets.json'), 'utf8'));
   await liftAccountThrottle(client, environment.GATEHOUSE_POSTGRES_PORT, secrets.postgresPassword);
   const upstreamUrl = `http://127.0.0.1:${upstreamPort}`;
@@ -63,6 +67,7 @@ export async function startProduct({ servers, folder, core, upstreamPort }) {
   const key = await createKey(client, keyedApi);
   const host = (restApiId) => ({ Host: `${restApiId}.execute-api.localhost` });
   return {
+    management,
     plain: host(plainApi),
     keyed: { ...host(keyedApi), 'x-api-key': key },
     environment: {
@@ -118,7 +123,8 @@ async function createApi(client, name, upstreamUrl, apiKeyRequired) {
   return restApiId;
 }
 
-async function createKey(client, apiId) {
+/** A key with a usage plan for the API's stage `bench`; returns its value. */
+export async function createKey(client, apiId) {
   const { rateLimit, burstLimit, quotaPerDay } = LIMITS;
   const { id: keyId, value } = await client.send(new CreateApiKeyCommand({ name: 'bench', enabled: true }));
   const { id: usagePlanId } = await client.send(

@@ -1,0 +1,31 @@
+// A signature as the AWS SDK makes it.
+import { createHash, createHmac } from 'node:crypto';
+import { SignatureV4 } from '@smithy/signature-v4';
+
+class Sha256 {
+  #hash;
+  constructor(secret) {
+    this.#hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret);
+  }
+  update(data) {
+    this.#hash.update(data);
+  }
+  async digest() {
+    return new Uint8Array(this.#hash.digest());
+  }
+}
+
+/** The headers of a GET, those of its signature among them. `management`: region and credentials of the caller. */
+export async function signedHeaders(url, { Host, ...headers }, { credentials, region }) {
+  const signer = new SignatureV4({ service: 'execute-api', region, credentials, sha256: Sha256 });
+  const request = {
+    method: 'GET',
+    protocol: 'http:',
+    hostname: Host,
+    path: new URL(url).pathname,
+    headers: { host: Host, ...headers },
+  };
+  const { headers: signed } = await signer.sign(request);
+  delete signed.host;
+  return { Host, ...signed };
+}
