@@ -86,7 +86,7 @@ class Selection {
     }
     if (names.length > 1) return this.follow(parts, next, pick(value, names), isFixed);
     const name = names[0]!;
-    if (!value.entries.has(name)) {
+    if (!value.has(name)) {
       if (isFixed) throw NOT_FOUND;
       return;
     }
@@ -226,7 +226,7 @@ function childrenOf(value: Value): Iterable<Value> {
 
 function pick(map: JavaMap, names: readonly string[]): JavaMap {
   const picked = new JavaMap();
-  for (const name of names) if (map.entries.has(name)) picked.put(name, map.get(name));
+  for (const name of names) if (map.has(name)) picked.put(name, map.get(name));
   return picked;
 }
 
@@ -234,7 +234,7 @@ function pick(map: JavaMap, names: readonly string[]): JavaMap {
 function applies(part: PathPart, value: JavaMap | JavaList): boolean {
   switch (part.kind) {
     case 'names':
-      return value instanceof JavaMap && part.names.every((name) => value.entries.has(name));
+      return value instanceof JavaMap && part.names.every((name) => value.has(name));
     case 'indexes':
     case 'slice':
     case 'fromEnd':

@@ -283,7 +283,7 @@ function mapMethodOfOne(map: JavaMap, name: string, value: Value, budget: Budget
     case 'get':
       return map.get(value);
     case 'containsKey':
-      return map.entries.has(value);
+      return map.has(value);
     case 'containsValue':
       budget.step(map.entries.size);
       return [...map.entries.values()].some((each) => isEqual(each, value, budget));
@@ -314,9 +314,9 @@ function mapMethodOfTwo(map: JavaMap, name: string, key: Value, value: Value): V
       return before;
     }
     case 'getOrDefault':
-      return map.entries.has(key) ? map.get(key) : value;
+      return map.has(key) ? map.get(key) : value;
     case 'replace':
-      return map.entries.has(key) ? map.put(key, value) : null;
+      return map.has(key) ? map.put(key, value) : null;
     default:
       return undefined;
   }

@@ -32,17 +32,43 @@ export class JavaDouble {
 export type ListKind = 'list' | 'json' | 'array' | 'view';
 
 export class JavaList {
+  /** `own`: `null` of a list that is made when it is first asked for. */
   constructor(
-    readonly items: Value[],
+    private own: Value[] | null,
     readonly kind: ListKind = 'list',
   ) {}
+
+  get items(): Value[] {
+    return (this.own ??= this.make());
+  }
+
+  protected make(): Value[] {
+    return [];
+  }
 }
 
 export class JavaMap {
-  constructor(readonly entries: Map<Value, Value> = new Map()) {}
+  /** `own`: `null` of a map that is made when it is first asked for. */
+  constructor(private own: Map<Value, Value> | null = new Map()) {}
+
+  get entries(): Map<Value, Value> {
+    return (this.own ??= this.make());
+  }
+
+  protected get isMade(): boolean {
+    return this.own !== null;
+  }
+
+  protected make(): Map<Value, Value> {
+    return new Map();
+  }
 
   get(key: Value): Value {
     return this.entries.get(key) ?? null;
+  }
+
+  has(key: Value): boolean {
+    return this.entries.has(key);
   }
 
   /** Returns what was there. */
