@@ -30,4 +30,4 @@ EXPOSE 8080 8443 8081
 HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8081/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["tini", "--"]
-CMD ["node", "--enable-source-maps", "--use-largepages=silent", "--external-memory-accounted-in-global-limit", "apps/data-plane/dist/main.js"]
+CMD ["node", "--enable-source-maps", "--use-largepages=silent", "--external-memory-accounted-in-global-limit", "--no-allocation-site-pretenuring", "apps/data-plane/dist/main.js"]

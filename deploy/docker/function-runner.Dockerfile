@@ -30,4 +30,4 @@ EXPOSE 7081
 HEALTHCHECK --interval=5s --timeout=3s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:7081/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["tini", "--"]
-CMD ["node", "--enable-source-maps", "--use-largepages=silent", "--external-memory-accounted-in-global-limit", "apps/function-runner/dist/main.js"]
+CMD ["node", "--enable-source-maps", "--use-largepages=silent", "--external-memory-accounted-in-global-limit", "--no-allocation-site-pretenuring", "apps/function-runner/dist/main.js"]

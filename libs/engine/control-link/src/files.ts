@@ -3,8 +3,9 @@
  * them. Names are relative to the store's folder, parts separated by "/".
  */
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, open, readdir, readFile, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import { chmod, mkdir, open, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { DiskThread } from './disk-thread.js';
 
 export interface Files {
   /** `null` when there is no such file. */
@@ -25,11 +26,13 @@ export interface Files {
 
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
+/** The thread gets a copy; of larger ones (packages of functions) there is none. */
+const COPIED_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Only the process's own user may read what is written: entries hold functions' environment variables and private keys in clear. */
 export class DiskFiles implements Files {
-  /** The file that is appended to stays open. */
-  private appending: { readonly name: string; readonly handle: FileHandle; length: number } | null = null;
+  /** What every change writes; the rest is rare. */
+  private readonly thread = new DiskThread({ folderMode: FOLDER_MODE, fileMode: FILE_MODE });
 
   private constructor(private readonly folder: string) {}
 
@@ -48,20 +51,16 @@ export class DiskFiles implements Files {
   }
 
   async write(name: string, bytes: Uint8Array): Promise<void> {
-    const draft = this.draftOf(name);
-    try {
-      await writeFile(draft, bytes, { mode: FILE_MODE });
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
-      await this.makeFolderOf(draft); // the first file in it
-      await writeFile(draft, bytes, { mode: FILE_MODE });
-    }
-    await rename(draft, this.place(name));
+    const [place, draft] = [this.place(name), this.draftOf(name)];
+    if (bytes.length <= COPIED_BYTES_MAX) return this.thread.run({ kind: 'write', place, draft, bytes });
+    await mkdir(path.dirname(draft), { recursive: true, mode: FOLDER_MODE });
+    await writeFile(draft, bytes, { mode: FILE_MODE });
+    await rename(draft, place);
   }
 
   async replace(name: string, chunks: Iterable<Uint8Array>): Promise<void> {
     const draft = this.draftOf(name);
-    await this.makeFolderOf(draft);
+    await mkdir(path.dirname(draft), { recursive: true, mode: FOLDER_MODE });
     const handle = await open(draft, 'w', FILE_MODE);
     try {
       for (const chunk of chunks) await handle.writeFile(chunk);
@@ -69,7 +68,7 @@ export class DiskFiles implements Files {
     } finally {
       await handle.close();
     }
-    if (this.appending?.name === name) await this.close();
+    await this.thread.run({ kind: 'release' }); // it may be the file that is appended to
     await rename(draft, this.place(name));
     const folder = await open(path.dirname(draft), 'r');
     try {
@@ -79,24 +78,12 @@ export class DiskFiles implements Files {
     }
   }
 
-  async append(name: string, atByte: number, bytes: Uint8Array): Promise<void> {
-    if (this.appending?.name !== name) {
-      await this.close();
-      const handle = await open(this.place(name), 'r+');
-      this.appending = { name, handle, length: (await handle.stat()).size };
-    }
-    const { appending } = this;
-    if (appending.length !== atByte) await appending.handle.truncate(atByte);
-    appending.length = -1; // until it is known again, a failed write has left any length
-    await appending.handle.write(bytes, 0, bytes.length, atByte).then(({ bytesWritten }) => {
-      if (bytesWritten < bytes.length) throw new Error(`only ${bytesWritten} of ${bytes.length} bytes could be written`);
-    });
-    await appending.handle.datasync();
-    appending.length = atByte + bytes.length;
+  append(name: string, atByte: number, bytes: Uint8Array): Promise<void> {
+    return this.thread.run({ kind: 'append', place: this.place(name), atByte, bytes });
   }
 
-  async remove(name: string): Promise<void> {
-    await rm(this.place(name), { force: true });
+  remove(name: string): Promise<void> {
+    return this.thread.run({ kind: 'remove', place: this.place(name) });
   }
 
   async list(folder: string): Promise<string[]> {
@@ -106,10 +93,8 @@ export class DiskFiles implements Files {
       .map((entry) => path.relative(this.folder, path.join(entry.parentPath, entry.name)).split(path.sep).join('/'));
   }
 
-  async close(): Promise<void> {
-    const { appending } = this;
-    this.appending = null;
-    await appending?.handle.close();
+  close(): Promise<void> {
+    return this.thread.close();
   }
 
   private place(name: string): string {
@@ -118,10 +103,6 @@ export class DiskFiles implements Files {
 
   private draftOf(name: string): string {
     return `${this.place(name)}.${randomBytes(4).toString('hex')}.tmp`;
-  }
-
-  private async makeFolderOf(file: string): Promise<void> {
-    await mkdir(path.dirname(file), { recursive: true, mode: FOLDER_MODE });
   }
 }
 

@@ -52,7 +52,10 @@ const LOGGED_ENTRIES_MAX = 5_000;
 const KEYS_AT_ONCE = 50_000;
 
 export class ManifestKeeper {
-  private readonly table = new EntryTable((digest) => this.unreferencedSinceMs.set(digest, this.dependencies.clock.nowMs()));
+  private readonly table = new EntryTable((digest) => {
+    this.unreferencedSinceMs.delete(digest); // the oldest first
+    this.unreferencedSinceMs.set(digest, this.dependencies.clock.nowMs());
+  });
   /** Digests whose bytes were absent or damaged when they were needed. */
   private readonly lacking = new Set<string>();
   private readonly unreferencedSinceMs = new Map<string, number>();
@@ -172,10 +175,14 @@ export class ManifestKeeper {
     retriesLacking: boolean,
     fetchBlob: KeeperDependencies['fetchBlob'],
   ): Promise<ReadonlySet<string>> {
+    const { store } = this.dependencies;
+    // In the midst of a stream every blob on the disk is known here. Earlier ones, and those of siblings, may be there and be nobody's.
+    const isDiskKnown = !retriesLacking && fetchBlob === this.dependencies.fetchBlob;
     const missing = new Set<string>();
     for (const { digest, blobBytes } of entries) {
       if (digest === null || missing.has(digest)) continue;
-      if (this.lacking.has(digest) || !(await this.dependencies.store.hasBlob(digest, blobBytes))) missing.add(digest);
+      const isNew = isDiskKnown && !this.table.usesBlob(digest) && !this.unreferencedSinceMs.has(digest);
+      if (isNew || this.lacking.has(digest) || !(await store.hasBlob(digest, blobBytes))) missing.add(digest);
     }
     // Also those of entries that are served from memory: the next link would need them.
     if (retriesLacking) for (const digest of this.lacking) if (this.table.usesBlob(digest)) missing.add(digest);
@@ -279,12 +286,11 @@ export class ManifestKeeper {
   private async removeUnreferencedBlobs(): Promise<void> {
     const nowMs = this.dependencies.clock.nowMs();
     for (const [digest, sinceMs] of this.unreferencedSinceMs) {
-      if (this.table.usesBlob(digest)) this.unreferencedSinceMs.delete(digest);
-      else if (nowMs - sinceMs >= UNREFERENCED_BLOB_MS) {
-        this.unreferencedSinceMs.delete(digest);
-        this.lacking.delete(digest);
-        await this.dependencies.store.removeBlob(digest);
-      }
+      if (nowMs - sinceMs < UNREFERENCED_BLOB_MS) return; // and what follows is younger: there may be thousands
+      this.unreferencedSinceMs.delete(digest);
+      if (this.table.usesBlob(digest)) continue;
+      this.lacking.delete(digest);
+      await this.dependencies.store.removeBlob(digest);
     }
   }
 

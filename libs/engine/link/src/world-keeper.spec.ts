@@ -247,6 +247,20 @@ test('a large stage is linked in turns with other work of the process', async ()
   expect(turns).toBeGreaterThan(3); // reading the snapshot alone takes one or two
 });
 
+test('so are many small stages of one change', async () => {
+  const publisher = new Publisher();
+  const stages = Array.from({ length: 200 }, (_, index) =>
+    publisher.stage(stageSnapshot({ apiId: `api${String(index).padStart(7, '0')}` })),
+  );
+  let turns = 0;
+  const node = keeper();
+  const adopting = node.adopt(change(1, stages), (digest) => publisher.blobs.get(digest)!).then(() => true);
+  const turn = (): Promise<false> => new Promise((resolve) => setImmediate(() => resolve(false)));
+  while (!(await Promise.race([adopting, turn()]))) turns++;
+  expect(turns).toBeGreaterThan(10);
+  expect(node.linkedCount).toBe(200);
+});
+
 test('a route that cannot be linked answers 500; the others of its stage serve', async () => {
   const routes: string[] = [];
   const snapshot = stageSnapshot({

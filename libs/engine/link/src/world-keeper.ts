@@ -7,6 +7,7 @@
  * Programs are kept by digest, so a World swap keeps every unchanged one, and requests in flight keep theirs by reference.
  * Beyond `routesMax` routes the least recently used stages are forgotten and linked again when somebody asks for them.
  */
+import { setImmediate } from 'node:timers/promises';
 import {
   isClientCertificateEntryId,
   type AccessKeyEntry,
@@ -87,9 +88,16 @@ export interface WorldKeeperOptions {
   readonly onDomainNames?: () => void;
 }
 
+/** How long requests wait for a part of a change that is taken over. */
+const TURN_MS = 0.5;
+
 interface Kept {
   readonly name: SnapshotName;
-  readonly linked: LinkedStage;
+  /**
+   * `null` once it is dropped. A Map that is rehashed leaves its former table behind, which goes on naming what it held, and the table
+   * after it: as long as V8 collects young objects alone, one such table that got old keeps all stages that come after it.
+   */
+  linked: LinkedStage | null;
   readonly routeCount: number;
   /** Of `WorldKeeper.uses`. */
   lastUse: number;
@@ -110,6 +118,8 @@ export class WorldKeeper {
   /** By digest: what this node cannot link. Asked for again and again, refused at once. */
   private readonly refused = new Map<string, SnapshotName>();
   private adopting: Promise<unknown> = Promise.resolve();
+  /** Since when requests have waited for what is done here. */
+  private turnMs = 0;
   private readonly routesMax: number;
   private readonly eagerLinksMax: number;
 
@@ -140,7 +150,7 @@ export class WorldKeeper {
     const found = isCurrent ? this.found.get(key) : undefined;
     if (found !== undefined) {
       found.lastUse = ++this.uses;
-      return found.linked;
+      return found.linked!;
     }
     const name = world.stages.get(key);
     if (name === null) return 'ABSENT';
@@ -148,7 +158,7 @@ export class WorldKeeper {
     if (kept !== undefined) {
       kept.lastUse = ++this.uses;
       if (isCurrent) this.found.set(key, kept);
-      return kept.linked;
+      return kept.linked!;
     }
     if (this.refused.has(name.digest)) return 'REFUSED';
     return this.link(name).catch((cause: unknown) => {
@@ -159,6 +169,7 @@ export class WorldKeeper {
 
   private async adoptNow(change: WorldChange, source: SnapshotSource): Promise<readonly WorldRefusal[]> {
     this.source = source;
+    this.turnMs = performance.now();
     const before = this.world;
     const refusals: WorldRefusal[] = [];
     const edits = new Edits(before);
@@ -171,6 +182,7 @@ export class WorldKeeper {
         const isInUse = this.kept.has(before.stages.get(entry.id)?.digest ?? '');
         if (eagerCount++ < this.eagerLinksMax || isInUse) await this.link(name);
         edits.stages.set(entry.id, name);
+        await this.letRequestsIn();
       } catch (cause) {
         refusals.push({ kind: entry.kind, id: entry.id, reason: (cause as Error).message });
       }
@@ -182,10 +194,16 @@ export class WorldKeeper {
     return refusals;
   }
 
+  private async letRequestsIn(): Promise<void> {
+    if (performance.now() - this.turnMs < TURN_MS) return;
+    await setImmediate();
+    this.turnMs = performance.now();
+  }
+
   /** Rejects with what is wrong with the snapshot, or when its bytes cannot be had. */
   private async link(name: SnapshotName): Promise<LinkedStage> {
     const present = this.kept.get(name.digest);
-    if (present !== undefined) return present.linked;
+    if (present !== undefined) return present.linked!;
     let pending = this.linking.get(name.digest);
     if (pending === undefined) {
       pending = this.linkNow(name);
@@ -201,6 +219,7 @@ export class WorldKeeper {
     if (bytes === null) throw new Error(`snapshot ${name.digest} is not on this node`);
     try {
       const snapshot = readSnapshot(bytes, name);
+      await this.letRequestsIn();
       const { stage, refusedRoutes } = await linkStageInTurns(snapshot, name.digest, this.options.bindings);
       for (const { route, reason } of refusedRoutes) this.options.onRefusedRoute?.(name, route, reason);
       this.keep({ name, linked: stage, routeCount: routeCount(snapshot), lastUse: ++this.uses });
@@ -229,10 +248,11 @@ export class WorldKeeper {
     return least!;
   }
 
-  private drop({ name, routeCount: count }: Kept): void {
-    this.kept.delete(name.digest);
+  private drop(entry: Kept): void {
+    this.kept.delete(entry.name.digest);
     this.found.clear();
-    this.keptRouteCount -= count;
+    this.keptRouteCount -= entry.routeCount;
+    entry.linked = null;
   }
 
   /**
@@ -247,7 +267,7 @@ export class WorldKeeper {
       const linked = this.kept.get(name.digest)?.linked ?? null;
       const next = this.world.stages.get(key);
       if (next === null) this.forgetMetrics(name, linked);
-      else if (linked?.canary && this.kept.get(next.digest)?.linked.canary === null) this.forgetRoutes(linked.canary);
+      else if (linked?.canary && this.kept.get(next.digest)?.linked?.canary === null) this.forgetRoutes(linked.canary);
     }
     for (const digest of this.doubtful) {
       const kept = this.kept.get(digest);

@@ -1,0 +1,81 @@
+/**
+ * The thread that writes the disk store; see disk-thread.ts. One job after the other, each as plain system calls: what a change writes is eight of
+ * them, and on the thread of requests each would be a hand-over to Node's pool and back.
+ */
+import {
+  closeSync,
+  fdatasyncSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import path from 'node:path';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { DiskJob, DiskThreadSettings, JobFailure } from './disk-thread.js';
+
+const { folderMode, fileMode } = workerData as DiskThreadSettings;
+/** The file that is appended to stays open. */
+let appending: { readonly place: string; readonly descriptor: number; length: number } | null = null;
+
+parentPort!.on('message', (jobs: readonly DiskJob[]) => parentPort!.postMessage(jobs.map(outcomeOf)));
+
+/** `null`: it is done. */
+function outcomeOf(job: DiskJob): JobFailure | null {
+  try {
+    run(job);
+    return null;
+  } catch (cause) {
+    const { message, code } = cause as NodeJS.ErrnoException;
+    return { message, code: code ?? '' };
+  }
+}
+
+function run(job: DiskJob): void {
+  switch (job.kind) {
+    case 'write':
+      return write(job.place, job.draft, job.bytes);
+    case 'append':
+      return append(job.place, job.atByte, job.bytes);
+    case 'remove':
+      return rmSync(job.place, { force: true });
+    case 'release':
+      return release();
+  }
+}
+
+function write(place: string, draft: string, bytes: Uint8Array): void {
+  try {
+    writeFileSync(draft, bytes, { mode: fileMode });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+    mkdirSync(path.dirname(draft), { recursive: true, mode: folderMode }); // the first file in it
+    writeFileSync(draft, bytes, { mode: fileMode });
+  }
+  renameSync(draft, place);
+}
+
+function append(place: string, atByte: number, bytes: Uint8Array): void {
+  if (appending?.place !== place) {
+    release();
+    const descriptor = openSync(place, 'r+');
+    appending = { place, descriptor, length: fstatSync(descriptor).size };
+  }
+  const { descriptor, length } = appending;
+  if (length !== atByte) ftruncateSync(descriptor, atByte);
+  appending.length = -1; // until it is known again, a failed write has left any length
+  const written = writeSync(descriptor, bytes, 0, bytes.length, atByte);
+  if (written < bytes.length) throw new Error(`only ${written} of ${bytes.length} bytes could be written`);
+  fdatasyncSync(descriptor);
+  appending.length = atByte + bytes.length;
+}
+
+function release(): void {
+  const open = appending;
+  appending = null;
+  if (open !== null) closeSync(open.descriptor);
+}
