@@ -127,9 +127,9 @@ async function runScenario(scenario, common) {
 
 async function startContenders(scenario, context) {
   const started = [];
-  for (const { kind, as, core = String(PROXY_CORE), workers } of entriesOf(scenario, context.options.only)) {
+  for (const { kind, as, core = String(PROXY_CORE), workers, settings } of entriesOf(scenario, context.options.only)) {
     const connections = scenario.connections ?? SERVER_CONNECTIONS;
-    const own = { ...context, folder: path.join(context.folder, as?.name ?? kind.name), core, workers, connections };
+    const own = { ...context, folder: path.join(context.folder, as?.name ?? kind.name), core, workers, settings, connections };
     mkdirSync(own.folder);
     const contender = { ...(await startContender(kind, own)), ...as };
     if (contender.problem === null && scenario.probe !== undefined) {

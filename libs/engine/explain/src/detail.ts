@@ -19,10 +19,14 @@ import { Redaction, type SecretNames } from './redaction.js';
 /** A page has room for it and for the facts. */
 export const DETAIL_BYTES_MAX = 24 * 1024;
 
-export function encodeDetail(x: Exchange, because: ExplanationDetail['because'], names: SecretNames): Buffer {
+export function redactionOf(x: Exchange, names: SecretNames): Redaction {
   const redaction = new Redaction(names);
   redaction.learn(x.requestHeaders, x.query);
   redaction.hide(x.apiKeyValue);
+  return redaction;
+}
+
+export function encodeDetail(x: Exchange, because: ExplanationDetail['because'], redaction: Redaction): Buffer {
   const events = (x.journal ?? journalAfterwards(x)).entries;
   const whole = detailOf(x, because, events, redaction, true);
   const bytes = encoded(whole);
@@ -100,7 +104,8 @@ function journalAfterwards(x: Exchange): RequestJournal {
   const time = new ManualTime(x.receivedAtMs);
   const journal = new RequestJournal(time);
   noteReceived(journal, x);
-  if (x.bufferedBody !== null && (x.requestBody?.atHand ?? null) === null) journal.note({ type: 'BODY_READ', body: x.bufferedBody });
+  if (x.bufferedBody !== null && (x.requestBody?.atHand ?? null) === null)
+    journal.note({ type: 'BODY_READ', body: x.bufferedBody });
   if (x.apiKey !== null && x.usagePlan !== null) {
     journal.note({ type: 'KEY_IDENTIFIED', apiKeyId: x.apiKey.apiKeyId, usagePlanId: x.usagePlan.settings.usagePlanId });
   }

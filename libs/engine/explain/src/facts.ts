@@ -14,6 +14,7 @@ import {
   type LinkedStage,
   type StepNames,
 } from '@gatehouse/engine-exchange';
+import type { Redaction } from './redaction.js';
 import type { RequestRing, RingPage, RingShelf } from './request-ring.js';
 
 const RECORD_BYTES = 0;
@@ -69,13 +70,13 @@ export class Facts {
 
   constructor(private readonly ring: RequestRing) {}
 
-  /** `x.stage` is there. `detail` is encoded JSON, or `null`. False: the detail did not fit. */
-  write(x: Exchange, latencyMs: number, detail: Buffer | null): boolean {
+  /** `x.stage` is there; `redaction` is, where there is a fault. `detail` is encoded JSON, or `null`. False: the detail did not fit. */
+  write(x: Exchange, latencyMs: number, redaction: Redaction | null, detail: Buffer | null): boolean {
     const place = this.placeOf(x);
     const { upstreamRequest, upstreamAnswer, fault, authorizer } = x;
     let text = `${x.requestId}\n${x.sourceIp}\n${cut(x.path)}`;
-    if (upstreamRequest !== null) text += `\n${cut(withoutQuery(upstreamRequest.url))}`;
-    const faultText = fault === null ? null : Buffer.from(faultTextOf(x), 'utf8');
+    if (upstreamRequest !== null) text += `\n${cut(plainUrl(upstreamRequest.url))}`;
+    const faultText = fault === null ? null : Buffer.from(faultTextOf(x, redaction!), 'utf8');
     const faultBytes = faultText === null ? 0 : faultText.length;
     const textEnd = HEAD_BYTES + text.length;
     const detailBytes = detail === null ? 0 : detail.length;
@@ -152,9 +153,11 @@ export class Facts {
 /** What does not fit a byte string in latin1 is a caller's odd byte anyway; nothing is longer than its share. */
 const cut = (text: string): string => (text.length <= TEXT_CHARS_MAX ? text : text.slice(0, TEXT_CHARS_MAX));
 
-function withoutQuery(url: string): string {
+/** Without query and credentials. */
+function plainUrl(url: string): string {
   const mark = url.indexOf('?');
-  return mark === -1 ? url : url.slice(0, mark);
+  const path = mark === -1 ? url : url.slice(0, mark);
+  return path.includes('@') ? path.replace(/^([a-z]+:\/\/)[^/]*@/, '$1') : path;
 }
 
 function upstreamBytes({ upstreamAnswer, responseBodyBytes }: Exchange): number {
@@ -162,9 +165,9 @@ function upstreamBytes({ upstreamAnswer, responseBodyBytes }: Exchange): number 
   return Buffer.isBuffer(upstreamAnswer.body) ? upstreamAnswer.body.length : responseBodyBytes;
 }
 
-function faultTextOf({ faultMessage, faultDoing, faultCause }: Exchange): string {
+function faultTextOf({ faultMessage, faultDoing, faultCause }: Exchange, redaction: Redaction): string {
   const cause = faultCause === null || faultCause === undefined ? null : causeText(faultCause);
-  const short = (text: string | null) => (text === null ? null : text.slice(0, FAULT_TEXT_CHARS_MAX));
+  const short = (text: string | null) => (text === null ? null : redaction.text(text).slice(0, FAULT_TEXT_CHARS_MAX));
   return JSON.stringify([short(faultMessage), short(faultDoing), short(cause)]);
 }
 
@@ -192,7 +195,9 @@ function read(page: RingPage, start: number): Explanation {
   const place = thing<Place>(PLACE)!;
   const kind = thing<FaultKind>(FAULT_KIND);
   const [message, doing, cause] =
-    kind === null ? [null, '', null] : (JSON.parse(bytes.toString('utf8', textEnd, faultEnd)) as [string | null, string, string | null]);
+    kind === null
+      ? [null, '', null]
+      : (JSON.parse(bytes.toString('utf8', textEnd, faultEnd)) as [string | null, string, string | null]);
   const detailBytes = view.getUint32(start + DETAIL_BYTES);
   const authorizerSource = view.getUint8(start + AUTHORIZER_SOURCE);
   const integrationLatencyMs = view.getFloat32(start + INTEGRATION_LATENCY);
@@ -237,7 +242,7 @@ function read(page: RingPage, start: number): Explanation {
       integrationLatencyMs < 0
         ? null
         : {
-            url: withoutCredentials(url),
+            url,
             startedAfterMs: hundredths(view.getFloat32(start + INTEGRATION_START)),
             latencyMs: hundredths(integrationLatencyMs),
             status: upstreamStatus === 0 ? null : upstreamStatus,
@@ -256,7 +261,6 @@ function read(page: RingPage, start: number): Explanation {
 
 const hundredths = (ms: number): number => Math.round(ms * 100) / 100;
 const orNull = (bytes: number): number | null => (bytes < 0 ? null : bytes);
-const withoutCredentials = (url: string): string => url.replace(/^([a-z]+:\/\/)[^/@]*@/, '$1');
 
 interface Progress {
   readonly isRequestHalf: boolean;

@@ -20,9 +20,12 @@ function readCases(text: string): Case[] {
     else if (content.startsWith('```')) {
       const [name, kind = ''] = content.slice(3).split(' ');
       if (name === 'given') current!.pairs.push({ line: i + 1, kind, given: [], shown: [] });
-      fence = { secrets: current!.secrets, request: current!.request, given: current!.pairs.at(-1)?.given, shown: current!.pairs.at(-1)?.shown }[
-        name as 'given'
-      ]!;
+      fence = {
+        secrets: current!.secrets,
+        request: current!.request,
+        given: current!.pairs.at(-1)?.given,
+        shown: current!.pairs.at(-1)?.shown,
+      }[name as 'given']!;
     } else if (fence !== null) fence.push(content);
     else if (content.startsWith('## ')) cases.push({ title: content.slice(3), secrets: [], request: [], pairs: [] });
   });

@@ -114,7 +114,7 @@ export class Redaction {
   /** Without its credentials, and with its parameters as `query` shows them. */
   url(url: string): string {
     const mark = url.indexOf('?');
-    const path = (mark === -1 ? url : url.slice(0, mark)).replace(/^([a-z]+:\/\/)[^/@]*@/, '$1');
+    const path = (mark === -1 ? url : url.slice(0, mark)).replace(/^([a-z]+:\/\/)[^/]*@/, '$1');
     return cutText(this.withoutValues(mark === -1 ? path : `${path}?${this.form(url.slice(mark + 1))}`), 2_048);
   }
 
@@ -202,6 +202,4 @@ function decoded(name: string): string {
 }
 
 const cutText = (text: string, chars: number, wholeBytes = text.length): string =>
-  text.length <= chars && wholeBytes <= Math.max(chars, text.length)
-    ? text
-    : `${text.slice(0, chars)}... [${wholeBytes} bytes]`;
+  text.length <= chars && wholeBytes <= Math.max(chars, text.length) ? text : `${text.slice(0, chars)}... [${wholeBytes} bytes]`;

@@ -6,6 +6,7 @@ import {
   Exchange,
   noteReceived,
   PolicyDenial,
+  RequestJournal,
   RESPOND,
   runProgram,
   STREAM_BODY,
@@ -236,6 +237,25 @@ test('one successful request in so many is kept whole, as the node or the stage 
   clock.advance(2_000);
   expect(await details(stage({ explain: { sampleEvery: 1 } }))).toEqual(Array(6).fill(true));
   expect(await details(stage({ explain: { sampleEvery: 0 } }))).toEqual(Array(6).fill(false));
+});
+
+test("a journal that is kept for somebody else's sake makes a request no sample; of one that fails it is told", async () => {
+  const explain = memory();
+  const opens: Step = (x) => ((x.journal = new RequestJournal(clock)).note({ type: 'DECIDED', step: 's', text: 't' }), CONTINUE);
+  await serve(explain, { request: [opens, go] });
+  expect(explain.explain(TENANT, ID)!.detail).toBeNull();
+  await serve(explain, { request: [opens, (x) => x.fail(DENIED)] });
+  expect(explain.explain(TENANT, ID)!.detail).toMatchObject({ because: 'fault', events: [{ type: 'DECIDED' }] });
+});
+
+test('secrets of the request are not in the reasons of its fault either', async () => {
+  const explain = memory();
+  const fail: Step = (x) => x.fail(DENIED, new Error('no host topsecret'), 'calling with password=pw');
+  await serve(explain, { request: [fail, go], over: { requestHeaders: ['Authorization', 'Bearer topsecret'] } });
+  expect(explain.explain(TENANT, ID)!.fault).toMatchObject({
+    cause: 'no host [redacted]',
+    doing: 'calling with password=[redacted]',
+  });
 });
 
 test('what the stage hides is hidden, beside what the node hides', async () => {

@@ -3,11 +3,10 @@
  * that fail and of one successful request in so many, each within a bound per second, so that neither a flood of faults nor a lucky
  * sample costs the node more than it says.
  */
-import type { Buffer } from 'node:buffer';
 import type { Explanation } from '@gatehouse/contracts';
 import { RequestJournal, type Exchange } from '@gatehouse/engine-exchange';
 import type { Clock } from '@gatehouse/kernel';
-import { DETAIL_BYTES_MAX, encodeDetail } from './detail.js';
+import { DETAIL_BYTES_MAX, encodeDetail, redactionOf } from './detail.js';
 import { Facts } from './facts.js';
 import { SecretNames } from './redaction.js';
 import { RequestRing } from './request-ring.js';
@@ -58,23 +57,22 @@ export class RequestMemory {
     const every = x.stage!.snapshot.explain?.sampleEvery ?? this.options.sampleEvery;
     if (every === 0 || (every > 1 && --this.untilSample > 0)) return null;
     this.untilSample = every;
-    return this.samples.take() ? new RequestJournal(this.options.clock) : null;
+    return this.samples.take() ? new SampledJournal(this.options.clock) : null;
   };
 
   /** A RequestRecorder's: at the end of the request. */
   readonly keep = (x: Exchange, latencyMs: number): void => {
     if (x.stage === null) return; // nobody's: nobody could ask
-    const detail = x.journal !== null || x.fault !== null ? this.detailOf(x) : null;
-    if (!this.facts.write(x, latencyMs, detail) && detail !== null) this.facts.write(x, latencyMs, null);
+    const isFault = x.fault !== null;
+    const isSampled = x.journal instanceof SampledJournal;
+    const redaction = isFault || isSampled ? redactionOf(x, this.namesOf(x.stage.snapshot)) : null;
+    const isWhole = redaction !== null && (isSampled || this.faults.take());
+    const detail = isWhole ? encodeDetail(x, isFault ? 'fault' : 'sampled', redaction) : null;
+    if (!this.facts.write(x, latencyMs, redaction, detail) && isWhole) this.facts.write(x, latencyMs, redaction, null);
   };
 
   explain(tenant: string, requestId: string): Explanation | null {
     return this.facts.find(tenant, requestId, this.options.clock.nowMs(), this.options.keepMs);
-  }
-
-  private detailOf(x: Exchange): Buffer | null {
-    if (x.fault !== null && x.journal === null && !this.faults.take()) return null;
-    return encodeDetail(x, x.fault === null ? 'sampled' : 'fault', this.namesOf(x.stage!.snapshot));
   }
 
   private namesOf(stage: { readonly explain?: { readonly secretNames?: readonly string[] } }): SecretNames {
@@ -88,6 +86,9 @@ export class RequestMemory {
     return names;
   }
 }
+
+/** Ours: others keep journals of other requests, for logs. */
+class SampledJournal extends RequestJournal {}
 
 /** At most so many in a second of the clock. */
 class PerSecond {

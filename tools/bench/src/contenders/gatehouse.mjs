@@ -13,7 +13,7 @@ function gatehouseNode({ name, title, api, settings, accessLog }) {
     needsProduct: true,
     pathPrefix: '/bench',
     headersOf: (product) => product[api],
-    async start({ servers, folder, core, port, tlsPort, certificate, product, workers = 1 }) {
+    async start({ servers, folder, core, port, tlsPort, certificate, product, workers = 1, settings: more = {} }) {
       const [adminPort] = await freePorts(1);
       const environment = {
         ...product.environment,
@@ -24,6 +24,7 @@ function gatehouseNode({ name, title, api, settings, accessLog }) {
         GATEHOUSE_WORKERS: String(workers),
         ...(certificate === null ? {} : { GATEHOUSE_TLS_PORT: String(tlsPort), GATEHOUSE_TLS_DIR: certificate.folder }),
         ...settings,
+        ...more,
       };
       return servers.start(core, [process.execPath, ...NODE_OPTIONS, MAIN], environment, folder);
     },
