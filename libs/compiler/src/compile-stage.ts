@@ -27,6 +27,7 @@ import { compareText, Diagnostics, type Diagnostic } from './diagnostics.js';
 import { compileExplain } from './explain.js';
 import { compileIntegration, type VpcLinks } from './integration.js';
 import { compileLogging, compileLogs } from './logs.js';
+import { policyProblem, resourcePolicyOf } from './resource-policy.js';
 import { ValidationCompiler } from './validation.js';
 
 export interface StageInput {
@@ -54,6 +55,8 @@ export interface CompiledStage {
 interface Guards {
   readonly validations: ValidationCompiler;
   readonly authorizers: AuthorizerCompiler;
+  /** The API's resource policy has a say. */
+  readonly hasPolicy: boolean;
 }
 
 /** The throttle of all methods of a stage; see control-plane reference §3.3. */
@@ -88,6 +91,7 @@ function compileDeployment(input: StageInput): CompiledStage {
   const guards: Guards = {
     validations: new ValidationCompiler(definition),
     authorizers: new AuthorizerCompiler(definition, stage.variables ?? {}, input.tenant),
+    hasPolicy: resourcePolicyOf(api) !== null,
   };
   const routes: RouteSnapshot[] = [];
   for (const method of definition.methods) {
@@ -102,6 +106,7 @@ function compileDeployment(input: StageInput): CompiledStage {
     routes.flatMap(({ authorization }) => (authorization.type === 'VALIDATE' ? [authorization.validation] : [])),
   );
   const authorizers = guards.authorizers.snapshots;
+  const policy = refusal === null ? resourcePolicyOf(api) : null;
   const explain = compileExplain(api, stage, diagnostics);
   return {
     snapshot: {
@@ -122,6 +127,7 @@ function compileDeployment(input: StageInput): CompiledStage {
         .map(compileGatewayResponse)
         .sort((a, b) => compareText(a.responseType, b.responseType)),
       ...(models === undefined ? {} : { models }),
+      ...(policy !== null && { resourcePolicy: policy }),
       ...(authorizers === undefined ? {} : { authorizers }),
       ...(stage.cacheEpochs !== undefined && { cacheEpochs: stage.cacheEpochs }),
       ...(input.payloadBytesMax !== undefined && { payloadBytesMax: input.payloadBytesMax }),
@@ -204,7 +210,8 @@ function compileAuthorization(path: string, method: Method, guards: Guards, diag
   if ('refusal' in compiled) refuse('requestValidatorId', compiled.refusal);
   if ('refusal' in compiled || reasons.length > 0) return { type: 'REFUSE', reason: reasons[0]! };
   const { validation } = compiled;
-  return validation === null ? admission : { type: 'VALIDATE', validation, authorization: admission };
+  const judged: RouteAuthorization = guards.hasPolicy ? { type: 'RESOURCE_POLICY', authorization: admission } : admission;
+  return validation === null ? judged : { type: 'VALIDATE', validation, authorization: judged };
 }
 
 /** Who is let in. */
@@ -232,7 +239,8 @@ function refusalOfAll({ definition: { api }, stage }: StageInput, diagnostics: D
     diagnostics.warning(path, `${reason}; all requests are refused`);
     reasons.push(reason);
   };
-  if (api.policy !== null && api.policy !== '') refuse('api.policy', 'resource policies are not served');
+  const problem = policyProblem(api);
+  if (problem !== null) refuse('api.policy', `the resource policy is not understood: ${problem}`);
   if (api.endpointConfiguration.types.includes('PRIVATE'))
     refuse('api.endpointConfiguration', 'private endpoints are not served');
   if (stage.webAclArn !== null) refuse('stage.webAclArn', 'web ACLs are not served');

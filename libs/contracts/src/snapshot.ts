@@ -31,6 +31,8 @@ export interface StageSnapshot {
   readonly gatewayResponses: readonly GatewayResponseSnapshot[];
   /** Draft-04 schemas (JSON text) that routes check bodies against, and those they refer to, by name. Absent: none. */
   readonly models?: Readonly<Record<string, string>>;
+  /** JSON text of what routes with the authorization `RESOURCE_POLICY` are judged by. Absent: none. */
+  readonly resourcePolicy?: string;
   /** What routes with the authorization `FUNCTION` ask, by id. Absent: none. */
   readonly authorizers?: Readonly<Record<string, AuthorizerSnapshot>>;
   /**
@@ -162,6 +164,7 @@ export type RouteAuthorization =
   | FunctionAuthorization
   | UserPoolAuthorization
   | SignedAuthorization
+  | PolicyAuthorization
   | ValidatedAuthorization;
 
 /** Admits what one of the stage's `authorizers` admits. */
@@ -181,6 +184,15 @@ export interface UserPoolAuthorization {
 /** Admits who signed the request (SigV4, service `execute-api`) and may call the method by the policy of its principal. */
 export interface SignedAuthorization {
   readonly type: 'IAM';
+}
+
+/**
+ * Admits what the stage's `resourcePolicy` and `authorization` admit together. Here and not in a member of the route, because a node that
+ * does not know of it must not serve the route.
+ */
+export interface PolicyAuthorization {
+  readonly type: 'RESOURCE_POLICY';
+  readonly authorization: RouteAuthorization;
 }
 
 /** Whether callers of a route sign their requests. */

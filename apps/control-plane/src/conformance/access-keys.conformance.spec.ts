@@ -100,6 +100,43 @@ test('without a signature the method is not there', async () => {
   expect(answer.headers.get('x-amzn-errortype')).toBe('MissingAuthenticationTokenException');
 });
 
+describe('a resource policy', () => {
+  const allow = (principal: object | string) =>
+    JSON.stringify({ ...ALLOW, Statement: [{ ...ALLOW.Statement[0], Principal: principal, Resource: 'execute-api:/*' }] });
+  const setPolicy = (value: string) =>
+    tenant.apiGateway.updateRestApi({ restApiId, patchOperations: [{ op: 'replace', path: '/policy', value }] });
+  const deploy = () => tenant.apiGateway.createDeployment({ restApiId, stageName: 'dev' });
+  afterAll(async () => {
+    await setPolicy('');
+    await deploy();
+  });
+
+  test('counts once it is deployed, and lets in callers of another account who may call by their own policy', async () => {
+    const other = await house.tenant();
+    const zoe = await keyFor('zoe', other);
+    await admin('PUT', '/users/zoe/policy', ALLOW, other);
+    const user = `arn:aws:iam::${other.account}:user/zoe`;
+    const refused = refusedTo('ann').replace(/arn:aws:iam::\d+:user\/ann/, user);
+    await until(zoe, refused);
+    await setPolicy(allow({ AWS: other.account }));
+    const hal = await keyFor('hal');
+    await until(hal, refusedTo('hal')); // the newest change has arrived; the policy, which is not deployed, has not
+    expect(await call(zoe)).toBe(refused);
+    await deploy();
+    await until(zoe, '200');
+    await admin('DELETE', '/users/zoe/policy', undefined, other);
+    await vi.waitFor(async () => expect(await call(zoe)).not.toBe('200'), SOON);
+  });
+
+  test('lets in a user of the own account who has no policy', async () => {
+    const ida = await keyFor('ida');
+    await until(ida, refusedTo('ida'));
+    await setPolicy(allow({ AWS: ida.principalArn }));
+    await deploy();
+    await until(ida, '200');
+  });
+});
+
 describe('keys and policies', () => {
   test('a key for calls manages nothing', async () => {
     const carl = await keyFor('carl');

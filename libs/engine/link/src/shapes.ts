@@ -129,6 +129,7 @@ const authorization: Check = (value, where) =>
     FUNCTION: record({ authorizerId: text }),
     USER_POOLS: record({ authorizerId: text, scopes: list(text) }),
     IAM: () => undefined,
+    RESOURCE_POLICY: record({ authorization }),
     VALIDATE: record({
       validation: record({ requiredParameters: list(text), bodyModels: orNull(mapOf(orNull(text))) }),
       authorization,
@@ -211,6 +212,7 @@ const checkDeployment: Check = record({
   routes: list(ROUTE),
   gatewayResponses: list(record({ responseType: text, statusCode: orNull(number), headers: texts, templates: texts })),
   models: optional(texts),
+  resourcePolicy: optional(text),
   cacheEpochs: optional(record({ responses: number, authorizers: number })),
   authorizers: optional(mapOf(tagged({ TOKEN: authorizer, REQUEST: authorizer, USER_POOLS: userPools, REFUSE: refuse }))),
   payloadBytesMax: optional(number),

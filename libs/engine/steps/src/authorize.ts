@@ -1,8 +1,8 @@
-import type { RouteAuthorization } from '@gatehouse/contracts';
+import type { FunctionAuthorization, RouteAuthorization } from '@gatehouse/contracts';
 import { LinkRefusal, type Connector, type RouteSettings, type Step, type StepFactory } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import { askAuthorizer, checkToken } from './authorizer/index.js';
-import { authorizeSigned } from './iam/index.js';
+import { authorizeSigned, inTurn, needAllow, resourcePolicyOf, unlessDenied, type LinkedPolicy } from './iam/index.js';
 import type { Limits } from './throttle.js';
 
 export interface AuthorizerConnectors {
@@ -16,25 +16,46 @@ export interface AuthorizerConnectors {
 export const authorize =
   (connectors: AuthorizerConnectors): StepFactory =>
   (settings) =>
-    compile(settings.route.authorization, settings, connectors);
+    compile(settings.route.authorization, settings, connectors, null);
 
-function compile(authorization: RouteAuthorization, settings: RouteSettings, connectors: AuthorizerConnectors): Step | null {
+/** `policy` of the API, where it takes part in the decision. */
+function compile(
+  authorization: RouteAuthorization,
+  settings: RouteSettings,
+  connectors: AuthorizerConnectors,
+  policy: LinkedPolicy | null,
+): Step | null {
+  const { stage } = settings;
   switch (authorization.type) {
     case 'NONE':
-      return null;
+      return policy === null ? null : needAllow(stage, policy);
     case 'REFUSE': {
       const doing = `authorizing: ${authorization.reason}`;
       return (x) => x.fail(FAULTS.ACCESS_DENIED, null, doing);
     }
     case 'FUNCTION':
-      return askAuthorizer(settings, authorization.authorizerId, connectors.functions);
+      return askFunction(settings, authorization, connectors, policy);
     case 'USER_POOLS':
-      return checkToken(settings, authorization, connectors.http);
+      return policy === null
+        ? checkToken(settings, authorization, connectors.http)
+        : inTurn(checkToken(settings, authorization, connectors.http), needAllow(stage, policy));
     case 'IAM':
-      return authorizeSigned(settings, connectors.limits.clock, null);
+      return authorizeSigned(settings, connectors.limits.clock, policy?.policy ?? null);
     case 'VALIDATE':
-      return compile(authorization.authorization, settings, connectors); // `validate-request` does the rest
+      return compile(authorization.authorization, settings, connectors, policy); // `validate-request` does the rest
+    case 'RESOURCE_POLICY':
+      return compile(authorization.authorization, settings, connectors, resourcePolicyOf(stage));
     default:
       throw new LinkRefusal(`authorization ${JSON.stringify(authorization)} is not known to this node`);
   }
+}
+
+function askFunction(
+  settings: RouteSettings,
+  { authorizerId }: FunctionAuthorization,
+  { functions }: AuthorizerConnectors,
+  policy: LinkedPolicy | null,
+): Step {
+  if (policy === null) return askAuthorizer(settings, authorizerId, functions, null);
+  return unlessDenied(settings.stage, policy, askAuthorizer(settings, authorizerId, functions, policy.policy));
 }

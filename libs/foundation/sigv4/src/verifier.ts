@@ -23,8 +23,6 @@ export interface SigningCredential {
 export interface ScopePolicy {
   readonly services: readonly string[];
   readonly isValidRegion: (region: string) => boolean;
-  /** `UNSIGNED-PAYLOAD` is no hash of a body; absent: it may stand for one. */
-  readonly refusesUnsignedPayload?: boolean;
   /** `x-amz-*` headers that somebody on the way may have added. */
   readonly addedOnTheWay?: readonly string[];
 }
@@ -54,7 +52,7 @@ export class SignatureVerifier {
     credential: SigningCredential | null,
     policy: ScopePolicy,
   ): SignatureFault | null {
-    return this.checkClaim(request, claim, credential, policy) ?? this.checkSignature(request, claim, credential!, policy);
+    return this.checkClaim(request, claim, credential, policy) ?? this.checkSignature(request, claim, credential!);
   }
 
   /** Everything but the signature: for whoever has no body yet. */
@@ -109,14 +107,9 @@ export class SignatureVerifier {
     return null;
   }
 
-  private checkSignature(
-    request: SignedRequest,
-    claim: SignatureClaim,
-    credential: SigningCredential,
-    policy: ScopePolicy,
-  ): SignatureFault | null {
+  private checkSignature(request: SignedRequest, claim: SignatureClaim, credential: SigningCredential): SignatureFault | null {
     const bodyHash = createHash('sha256').update(request.body).digest('hex');
-    const isHeld = payloadHashes(claim, bodyHash, policy).some((hash) => this.holds(request, claim, credential, hash));
+    const isHeld = payloadHashes(claim, bodyHash).some((hash) => this.holds(request, claim, credential, hash));
     return isHeld ? null : wrongSignature;
   }
 
@@ -166,11 +159,11 @@ function checkCoverage(
 }
 
 /** What may stand in the last line of the canonical request; a stated hash that is not the body's is no candidate. */
-function payloadHashes(claim: SignatureClaim, bodyHash: string, { refusesUnsignedPayload }: ScopePolicy): readonly string[] {
-  if (claim.payloadHash === UNSIGNED_PAYLOAD) return refusesUnsignedPayload === true ? [] : [UNSIGNED_PAYLOAD];
+function payloadHashes(claim: SignatureClaim, bodyHash: string): readonly string[] {
+  if (claim.payloadHash === UNSIGNED_PAYLOAD) return [UNSIGNED_PAYLOAD];
   if (claim.payloadHash !== null) return claim.payloadHash === bodyHash ? [bodyHash] : [];
   // A presigned request does not say which of the two its signer chose.
-  return claim.expiresSeconds === null || refusesUnsignedPayload === true ? [bodyHash] : [bodyHash, UNSIGNED_PAYLOAD];
+  return claim.expiresSeconds === null ? [bodyHash] : [bodyHash, UNSIGNED_PAYLOAD];
 }
 
 function signatureOf(request: Omit<SignedRequest, 'body'>, claim: SignatureClaim, payloadHash: string, key: Uint8Array): string {

@@ -16,8 +16,9 @@ import {
   type Verdict,
 } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
-import { ALLOWED, DENIED } from '@gatehouse/lang';
+import { ALLOWED, DENIED, type Policy } from '@gatehouse/lang';
 import { decide, denialOf, type AuthorizerAnswer } from './authorizer-answer.js';
+import { eitherAllows, evaluate } from '../iam/index.js';
 import { Decisions } from './decisions.js';
 import { FunctionAuthorizer } from './function-authorizer.js';
 import { settingsOf } from './settings.js';
@@ -25,8 +26,13 @@ import { settingsOf } from './settings.js';
 /** Of all routes of this process. */
 const decisions = new Decisions<AuthorizerAnswer>();
 
-/** Throws LinkRefusal. */
-export function askAuthorizer({ stage, route }: RouteSettings, authorizerId: string, functions: Connector): Step {
+/** `resourcePolicy` of the API decides together with the answer; `null` for none. Throws LinkRefusal. */
+export function askAuthorizer(
+  { stage, route }: RouteSettings,
+  authorizerId: string,
+  functions: Connector,
+  resourcePolicy: Policy | null,
+): Step {
   const authorizer = authorizerOf(stage, authorizerId, functions);
   const ask = async (x: Exchange, identity: readonly string[], key: string | null): Promise<Verdict> => {
     const startedAtMs = performance.now();
@@ -41,7 +47,7 @@ export function askAuthorizer({ stage, route }: RouteSettings, authorizerId: str
       case 'ANSWERED':
         if (key !== null) decisions.keep(key, outcome.answer, nowMs + authorizer.ttlMs);
         x.authorizerLatencyMs = Math.round(nowMs - startedAtMs);
-        return judge(x, authorizer, outcome.answer, 'ASKED');
+        return judge(x, authorizer, resourcePolicy, outcome.answer, 'ASKED');
     }
   };
   return (x) => {
@@ -49,15 +55,22 @@ export function askAuthorizer({ stage, route }: RouteSettings, authorizerId: str
     if (identity === null) return x.fail(FAULTS.UNAUTHORIZED, null, 'looking for what identifies the caller');
     const key = authorizer.keyOf(identity);
     const known = key === null ? null : decisions.find(key, performance.now());
-    return known === null ? ask(x, identity, key) : judge(x, authorizer, known, 'KEPT');
+    return known === null ? ask(x, identity, key) : judge(x, authorizer, resourcePolicy, known, 'KEPT');
   };
 }
 
-function judge(x: Exchange, authorizer: FunctionAuthorizer, answer: AuthorizerAnswer, source: 'KEPT' | 'ASKED'): Verdict {
+function judge(
+  x: Exchange,
+  authorizer: FunctionAuthorizer,
+  resourcePolicy: Policy | null,
+  answer: AuthorizerAnswer,
+  source: 'KEPT' | 'ASKED',
+): Verdict {
   x.authorizer = answer;
   x.authorizerSource = source === 'KEPT' ? AUTHORIZER_KEPT : AUTHORIZER_ASKED;
   const methodArn = authorizer.methodArn(x);
-  const decision = decide(answer, x, methodArn);
+  const own = decide(answer, x, methodArn);
+  const decision = resourcePolicy === null ? own : eitherAllows(own, evaluate(resourcePolicy, x, methodArn));
   x.journal?.note({
     type: 'AUTHORIZED',
     authorizerId: authorizer.authorizerId,

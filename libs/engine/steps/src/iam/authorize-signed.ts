@@ -2,6 +2,7 @@
 import type { StageSnapshot } from '@gatehouse/contracts';
 import {
   CONTINUE,
+  type PolicyDenial,
   type AccessKeyView,
   type Exchange,
   type RouteSettings,
@@ -35,10 +36,17 @@ export function authorizeSigned({ stage }: RouteSettings, clock: Clock, resource
 }
 
 /** In AWS's words (data-plane reference §1.4). `user` is the caller's ARN, or `anonymous`. */
-export function refuseCaller(x: Exchange, user: string, methodArn: string, account: string, decision: PolicyDecision): Verdict {
+export function refuseCaller(
+  x: Exchange,
+  user: string,
+  methodArn: string,
+  account: string,
+  decision: PolicyDecision,
+  denial: PolicyDenial | null = null,
+): Verdict {
   const resource = maskedArn(methodArn, account);
   const message = `User: ${user} is not authorized to perform: execute-api:Invoke on resource: ${resource}`;
-  return x.fail(FAULTS.ACCESS_DENIED, null, 'judging by policies', decision === DENIED ? message + EXPLICIT_DENY : message);
+  return x.fail(FAULTS.ACCESS_DENIED, denial, 'judging by policies', decision === DENIED ? message + EXPLICIT_DENY : message);
 }
 
 /** The root of an account may do everything as far as the account is asked. */

@@ -1,3 +1,4 @@
 export { authorizeSigned, mayInvalidateCache, refuseCaller } from './authorize-signed.js';
 export { bothAllow, denyingStatement, eitherAllows, evaluate, EXPLICIT_DENY } from './judge.js';
 export { apiArnOf, maskedArn, methodArnOf } from './method-arn.js';
+export { inTurn, needAllow, resourcePolicyOf, unlessDenied, type LinkedPolicy } from './resource-policy.js';

@@ -28,7 +28,6 @@ import {
   SignatureVerifier,
   wrongSignature,
   type ScopePolicy,
-  type SignatureClaim,
   type SignatureFault,
   type SignedRequest,
   type SigningCredential,
@@ -64,7 +63,6 @@ export function checkSignature(stage: StageSnapshot, clock: Clock): (x: Exchange
   const policy: ScopePolicy = {
     services: [SERVICE],
     isValidRegion: (name) => name === region,
-    refusesUnsignedPayload: true,
     addedOnTheWay: ADDED_ON_THE_WAY,
   };
   return (x) => {
@@ -78,23 +76,15 @@ export function checkSignature(stage: StageSnapshot, clock: Clock): (x: Exchange
     if (fault !== null) return refuse(x, fault);
     const holds = (payloadHash: string): boolean => verifier.holds(request, claim, credential!, payloadHash);
     const { requestBody } = x;
-    if (requestBody === null) return decide(x, key!, claim, EMPTY_HASH, holds);
-    if (requestBody.atHand !== null) return decide(x, key!, claim, hashOf(requestBody.atHand), holds);
+    if (requestBody === null) return decide(x, key!, EMPTY_HASH, holds);
+    if (requestBody.atHand !== null) return decide(x, key!, hashOf(requestBody.atHand), holds);
     if (claim.payloadHash !== null && !holds(claim.payloadHash)) return refuse(x, wrongSignature);
-    return readBody(x, requestBody).then((body) =>
-      typeof body === 'number' ? body : decide(x, key!, claim, hashOf(body), holds),
-    );
+    return readBody(x, requestBody).then((body) => (typeof body === 'number' ? body : decide(x, key!, hashOf(body), holds)));
   };
 }
 
-function decide(
-  x: Exchange,
-  key: AccessKeyView,
-  { payloadHash }: SignatureClaim,
-  bodyHash: string,
-  holds: (payloadHash: string) => boolean,
-): Verdict {
-  if ((payloadHash !== null && payloadHash !== bodyHash) || !holds(bodyHash)) return refuse(x, wrongSignature);
+function decide(x: Exchange, key: AccessKeyView, bodyHash: string, holds: (payloadHash: string) => boolean): Verdict {
+  if (!holds(bodyHash)) return refuse(x, wrongSignature);
   x.accessKey = key;
   hideSignature(x);
   const isEncoded = x.requestBody !== null && lastHeader(x.requestHeaders, 'content-encoding') !== null;
@@ -153,6 +143,7 @@ async function readBody(x: Exchange, body: RequestBody): Promise<Buffer | Verdic
   try {
     const bytes = await readAll(body.open(x.bodyLimitBytes), x.bodyLimitBytes);
     x.requestBody = new HeldBody(bytes);
+    x.journal?.note({ type: 'BODY_READ', body: bytes });
     return bytes;
   } catch (cause) {
     return x.fail(cause instanceof BodyTooLarge ? FAULTS.REQUEST_TOO_LARGE : FAULTS.CALLER_LEFT, cause, 'reading the body');
