@@ -55,7 +55,7 @@ export interface ServingOptions {
   readonly sharesPort: boolean;
   /** Of a worker; its files are its own. */
   readonly slot?: number;
-  readonly quotas: Pick<QuotaLedger, 'spend' | 'whenAnswered'>;
+  readonly quotas: Pick<QuotaLedger, 'left' | 'spend' | 'whenAnswered'>;
   readonly rates: RateLeases;
   readonly buckets: Pick<BucketRegistry, 'bucket'>;
   readonly metrics: MetricsRegistry;

@@ -10,14 +10,15 @@ import {
   type StageSnapshot,
   type ThrottleSettings,
 } from '@gatehouse/contracts';
-import type {
-  AccountSettings,
-  GatewayResponse,
-  Method,
-  MethodSetting,
-  Resource,
-  RestApiDefinition,
-  Stage,
+import {
+  LIMIT_HEADERS_TAG,
+  type AccountSettings,
+  type GatewayResponse,
+  type Method,
+  type MethodSetting,
+  type Resource,
+  type RestApiDefinition,
+  type Stage,
 } from '@gatehouse/domain';
 import { canonicalJson } from '@gatehouse/kernel';
 import { AuthorizerCompiler } from './authorizer.js';
@@ -133,6 +134,7 @@ function compileDeployment(input: StageInput): CompiledStage {
       ...(input.payloadBytesMax !== undefined && { payloadBytesMax: input.payloadBytesMax }),
       ...compileLogs(input, routes),
       ...(explain !== undefined && { explain }),
+      ...(stage.tags[LIMIT_HEADERS_TAG] === 'off' && { limitHeaders: false }),
       ...(api.minimumCompressionSize !== null && { minimumCompressionSize: api.minimumCompressionSize }),
       ...(routes.some(({ caching }) => caching !== undefined) && { cacheGigabytes: Number(stage.cacheClusterSize ?? '0.5') }),
     },

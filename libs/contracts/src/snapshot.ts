@@ -54,6 +54,8 @@ export interface StageSnapshot {
     /** Hidden besides those that nodes hide of everybody. */
     readonly secretNames?: readonly string[];
   };
+  /** Absent: callers are told of their limits (docs/limits.md). A node of an earlier release tells nobody. */
+  readonly limitHeaders?: false;
   /**
    * Answers of so many bytes and more are compressed for callers who ask for it. Absent: none is. Without it the same answers come as they
    * are, so a node of an earlier release may ignore it.

@@ -1,21 +1,25 @@
-import { placeTenant, publishUsagePlan } from '@gatehouse/control-publish';
+import { placeTenant, publishStage, publishUsagePlan } from '@gatehouse/control-publish';
 import {
   badRequest,
   checkTags,
+  LIMIT_HEADERS_TAG,
   notFound,
   POOL_TAG,
+  readLimitHeaders,
   readLimitSettings,
   unknownClientCertificate,
   unknownDomainName,
   unknownVpcLink,
   type Repository,
+  type Stage,
   type TenantId,
   type TenantRepositories,
   type TenantStore,
   type TextMap,
 } from '@gatehouse/domain';
 
-/** Tags of whatever an ARN names. They live on the resource itself; those that say how a usage plan's limits hold reach the nodes. */
+/** Tags of whatever an ARN names. They live on the resource itself; those that say how a usage plan's limits hold, and whether a stage's
+ * callers are told of them, reach the nodes. */
 export class Tags {
   constructor(private readonly store: TenantStore) {}
 
@@ -110,7 +114,15 @@ async function openStage(tx: TenantRepositories, apiId: string, stageName: strin
   await openRestApi(tx, apiId);
   const stage = await tx.stages.lock({ apiId, stageName });
   if (stage === null) throw notFound('Invalid stage identifier specified');
-  return { tags: stage.tags, write: (tags) => tx.stages.replace({ ...stage, tags }) };
+  return {
+    tags: stage.tags,
+    write: async (tags) => {
+      const changed: Stage = { ...stage, tags };
+      readLimitHeaders(tags);
+      await tx.stages.replace(changed);
+      if (tags[LIMIT_HEADERS_TAG] !== stage.tags[LIMIT_HEADERS_TAG]) await publishStage(tx, changed);
+    },
+  };
 }
 
 async function openDomainName(tx: TenantRepositories, name: string): Promise<Tagged> {

@@ -1,5 +1,15 @@
 import type { OperationContext } from '@gatehouse/control-wire';
-import { InMemoryStore, newStage, tenantId, type ApiKey, type TenantId, type UsagePlan } from '@gatehouse/domain';
+import {
+  definitionDigest,
+  InMemoryStore,
+  newStage,
+  tenantId,
+  type ApiKey,
+  type Deployment,
+  type RestApiDefinition,
+  type TenantId,
+  type UsagePlan,
+} from '@gatehouse/domain';
 import { ManualClock, randomIds, Secret, SequentialIds } from '@gatehouse/kernel';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createTenant } from './create-tenant.js';
@@ -15,6 +25,15 @@ const context = (tenant: TenantId): OperationContext => ({
 });
 
 const api = sampleRestApi();
+const definition: RestApiDefinition = { formatVersion: 1, api, resources: [], methods: [] };
+const deployment: Deployment = {
+  apiId: api.id,
+  id: 'dep001',
+  description: null,
+  createdAtMs: 0,
+  definition,
+  digest: definitionDigest(definition),
+};
 const key: ApiKey = {
   id: 'key1234567',
   value: new Secret('v'.repeat(40)),
@@ -75,6 +94,25 @@ describe('tags', () => {
     expect((await published()).limits).toEqual({ mode: 'STRICT', fallback: 'CLOSED' });
     await operations.UntagResource(ours, { resourceArn, tagKeys: ['gatehouse:limit-mode'] });
     expect((await published()).limits).toBeUndefined();
+  });
+
+  test('that say whether callers of a stage are told of their limits reach the nodes; others are not published', async () => {
+    const resourceArn = arns[1]!;
+    await store.tenants.transact(OURS, async (tx) => void (await tx.deployments.insert(deployment)));
+    const published = () =>
+      store.tenants.transact(OURS, async (tx) => {
+        const digest = (await tx.manifest.find('STAGE', 'api1234567/dev'))?.content?.digest;
+        return digest === undefined ? null : JSON.parse(Buffer.from((await store.manifest.blob(digest!))!).toString());
+      });
+    await operations.TagResource(ours, { resourceArn, tags: { team: 'a' } });
+    expect(await published()).toBeNull();
+    await operations.TagResource(ours, { resourceArn, tags: { 'gatehouse:limit-headers': 'off' } });
+    expect((await published()).limitHeaders).toBe(false);
+    await operations.UntagResource(ours, { resourceArn, tagKeys: ['gatehouse:limit-headers'] });
+    expect(await published()).not.toHaveProperty('limitHeaders');
+    await expect(operations.TagResource(ours, { resourceArn, tags: { 'gatehouse:limit-headers': 'no' } })).rejects.toMatchObject({
+      message: 'Invalid value of tag "gatehouse:limit-headers": expected one of on, off, got "no"',
+    });
   });
 
   test.each([

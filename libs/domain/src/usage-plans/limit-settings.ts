@@ -11,6 +11,8 @@ export interface LimitSettings {
 
 export const LIMIT_MODE_TAG = 'gatehouse:limit-mode';
 export const LIMIT_FALLBACK_TAG = 'gatehouse:limit-fallback';
+/** Of a stage: whether its callers are told of their limits. AWS tells them nothing. */
+export const LIMIT_HEADERS_TAG = 'gatehouse:limit-headers';
 
 const MODES = { fast: 'FAST', strict: 'STRICT' } as const;
 const FALLBACKS = { open: 'OPEN', closed: 'CLOSED' } as const;
@@ -19,6 +21,11 @@ const FALLBACKS = { open: 'OPEN', closed: 'CLOSED' } as const;
 export function readLimitSettings(tags: TextMap): LimitSettings {
   const mode = readTag(tags, LIMIT_MODE_TAG, MODES, 'FAST');
   return { mode, fallback: readTag(tags, LIMIT_FALLBACK_TAG, FALLBACKS, mode === 'STRICT' ? 'CLOSED' : 'OPEN') };
+}
+
+/** Throws BadRequest for a value of a stage's tag that means nothing. */
+export function readLimitHeaders(tags: TextMap): boolean {
+  return readTag(tags, LIMIT_HEADERS_TAG, { on: true, off: false }, true);
 }
 
 function readTag<V>(tags: TextMap, tag: string, values: Readonly<Record<string, V>>, absent: V): V {

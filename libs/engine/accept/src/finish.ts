@@ -23,9 +23,17 @@ export function finishHeaders(x: Exchange): RawHeaders {
   setHeader(headers, 'x-amzn-RequestId', x.requestId);
   setHeader(headers, 'x-amz-apigw-id', x.extendedRequestId);
   if (x.retryAfterMs >= 0) setHeader(headers, 'Retry-After', String(Math.max(1, Math.ceil(x.retryAfterMs / 1_000))));
+  if (x.limitLines !== '') pushLines(headers, x.limitLines);
   const bytes = announcedBytes(x);
   if (bytes >= 0) headers.push('Content-Length', String(bytes));
   return headers;
+}
+
+function pushLines(headers: RawHeaders, lines: string): void {
+  for (const line of lines.split('\r\n')) {
+    const colon = line.indexOf(': ');
+    if (colon > 0) headers.push(line.slice(0, colon), line.slice(colon + 2));
+  }
 }
 
 /** The answer of a request that ended in a bug outside of every program. Nothing of an earlier answer stays. */

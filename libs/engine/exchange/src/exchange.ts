@@ -145,6 +145,8 @@ export class Exchange implements CallerPresence {
 
   /** Milliseconds after which a refused request may succeed; -1 for unknown. Goes out as Retry-After. */
   retryAfterMs = -1;
+  /** What the caller is told of its limits: whole lines of a head, with their ends, fit for the wire. Empty for nothing. */
+  limitLines = '';
 
   // The fault, if any.
   fault: FaultKind | null = null;
@@ -253,6 +255,7 @@ export class Exchange implements CallerPresence {
     this.responseBody = null;
     this.responseBodyBytes = -1;
     this.retryAfterMs = -1;
+    this.limitLines = '';
     this.fault = null;
     this.faultMessage = null;
     this.faultCause = null;

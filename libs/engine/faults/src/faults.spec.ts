@@ -118,6 +118,22 @@ test("the owner's status, headers and template replace the built-in ones", () =>
   expect(x.responseHeaders.slice(4)).toEqual(['Retry-After', '5', 'X-Colour', 'blue', 'X-Id', 'request-1', 'X-Tag', 'seven']);
 });
 
+test("when to come again is the owner's to say", () => {
+  for (const [headers, expected] of [
+    [{ 'Retry-After': "'5'" }, -1],
+    [{ 'X-Other': "'5'" }, 250],
+  ] as const) {
+    const x = new Exchange();
+    x.retryAfterMs = 250;
+    x.fail(FAULTS.THROTTLED);
+    linkFaults({
+      gatewayResponses: [{ responseType: 'THROTTLED', statusCode: null, headers, templates: {} }],
+      stageVariables: {},
+    }).render(x);
+    expect(x.retryAfterMs).toBe(expected);
+  }
+});
+
 test('DEFAULT_4XX applies to a type without an entry of its own, and only to its class', () => {
   const general = { responseType: 'DEFAULT_4XX', statusCode: 499, templates: { 'text/plain': 'no: $context.error.message' } };
   const refused = rendered('INVALID_API_KEY', [general]);

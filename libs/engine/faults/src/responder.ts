@@ -66,7 +66,9 @@ function renderFault(x: Exchange, kind: FaultKind, entry: LinkedEntry | undefine
   for (const { name, source } of entry?.headers ?? []) {
     const value = source(x)[0];
     const text = value === undefined ? null : headerText(value);
-    if (text !== null) setHeader(headers, name, text);
+    if (text === null) continue;
+    setHeader(headers, name, text);
+    if (name.toLowerCase() === 'retry-after') x.retryAfterMs = -1; // the owner's word counts
   }
   x.responseHeaders = headers;
   x.responseBlock = null;

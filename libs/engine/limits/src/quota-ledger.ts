@@ -220,6 +220,16 @@ export class QuotaLedger {
     return isAllowed ? 'ALLOW' : 'DENY';
   }
 
+  /**
+   * What a key may still count in the period of `nowMs`, as far as this epoch knows: the others' requests show when the quota is nearly
+   * used up. -1 for a key that was not counted here.
+   */
+  left({ usagePlanId, quota }: QuotaPlan, apiKeyId: string, nowMs: number): number {
+    const period = this.plans.get(usagePlanId)?.get(apiKeyId)?.current;
+    if (quota === null || period === undefined || !period.holds(nowMs)) return -1;
+    return Math.max(0, (period.exhausted ? period.allowedTotal : quota.limit) - period.counted);
+  }
+
   /** Takes an answer; one about a key or period that is not in use (any more) is ignored. The newest answer holds. */
   granted(answer: QuotaAnswer): void {
     const account = this.plans.get(answer.usagePlanId)?.get(answer.apiKeyId);

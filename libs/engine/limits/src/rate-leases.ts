@@ -175,6 +175,12 @@ export class RateLeases {
         : 'DENY';
   }
 
+  /** What this process could admit at once; 0 for a bucket that nobody asked for. */
+  left(name: string, { mode }: PlanLimits, nowMs: number): number {
+    if (mode === 'STRICT') return this.strict.get(name)?.left(nowMs) ?? 0;
+    return this.fast.get(name)?.bucket.left(nowMs) ?? 0;
+  }
+
   whenAnswered(name: string): Promise<void> {
     const bucket = this.strict.get(name);
     if (bucket === undefined) return Promise.resolve();

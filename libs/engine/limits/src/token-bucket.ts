@@ -67,6 +67,13 @@ export class TokenBucket {
     return this.tokens >= this.burst;
   }
 
+  /** What could be taken at once; fractions are there, too. */
+  left(nowMs: number): number {
+    if (this.unlimited) return Number.POSITIVE_INFINITY;
+    this.fill(nowMs);
+    return this.tokens;
+  }
+
   private fill(nowMs: number): void {
     const elapsedMs = nowMs - this.filledAtMs;
     this.filledAtMs = nowMs;

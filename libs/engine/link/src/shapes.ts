@@ -221,6 +221,7 @@ const checkDeployment: Check = record({
   explain: optional(record({ sampleEvery: optional(number), secretNames: optional(list(text)) })),
   minimumCompressionSize: optional(number),
   cacheGigabytes: optional(positive),
+  limitHeaders: optional(claim('false', (value) => value === false)),
 });
 
 const checkCanary: Check = record({

@@ -18,10 +18,12 @@ import {
   type UsageJournal,
 } from '@gatehouse/engine-limits';
 import type { Clock } from '@gatehouse/kernel';
+import { limitLines, msToNextToken, periodNow, shownBucket, shownQuota } from './limit-headers.js';
 
 export interface Limits {
   readonly buckets: Pick<BucketRegistry, 'bucket'>;
-  readonly quotas: Pick<QuotaLedger, 'spend'> & Partial<Pick<QuotaLedger, 'whenAnswered'>>;
+  /** With `left`, callers are told what is left of their quotas. */
+  readonly quotas: Pick<QuotaLedger, 'spend'> & Partial<Pick<QuotaLedger, 'left' | 'whenAnswered'>>;
   /**
    * Told of every request a quota admitted, and of every one of a key whose plan has none. With `settle`, a request is counted for
    * good only after it (`settle-usage.ts`).
@@ -32,7 +34,7 @@ export interface Limits {
   /** Measures rates: a clock that is set to another time opens no second burst and shuts nobody out. Without it `clock` does. */
   readonly steadyClock?: Clock;
   /** Without it every bucket is this process's own. */
-  readonly rates?: Pick<RateLeases, 'tryTake' | 'whenAnswered'>;
+  readonly rates?: Pick<RateLeases, 'left' | 'tryTake' | 'whenAnswered'>;
 }
 
 export const throttle =
@@ -40,7 +42,12 @@ export const throttle =
   ({ stage, route }) => {
     if (!route.apiKeyRequired && route.throttle === null && stage.accountThrottle === null) return null;
     const own = new RouteThrottle(limits, stage, route);
-    return (x) => own.admit(x);
+    if (!route.apiKeyRequired || stage.limitHeaders === false) return (x) => own.admit(x);
+    return (x) => {
+      const verdict = own.admit(x);
+      if (typeof verdict === 'object') return verdict.then((late) => own.tell(x, late));
+      return own.tell(x, verdict);
+    };
   };
 
 type Linked = Parameters<StepFactory>[0];
@@ -51,6 +58,7 @@ class RouteThrottle {
   private readonly stageName: string;
   private readonly methodBucket: string;
   private readonly accountBucket: string;
+  private readonly isTelling: boolean;
 
   constructor(
     private readonly limits: Limits,
@@ -60,6 +68,7 @@ class RouteThrottle {
     this.planMethod = `${route.path}/${route.httpMethod}`;
     this.stageName = `${stage.apiId}/${stage.stage}`;
     this.methodBucket = route.throttle === null ? '' : `method ${this.stageName} ${this.planMethod}`;
+    this.isTelling = stage.limitHeaders !== false;
     this.accountBucket = stage.accountThrottle === null ? '' : `account ${stage.tenant}`;
   }
 
@@ -68,17 +77,39 @@ class RouteThrottle {
     if (x.usagePlan !== null) {
       const nowMs = this.limits.clock.nowMs();
       const quota = this.spendQuota(x, nowMs);
-      if (quota === 'DENY') return overQuota(x);
+      if (quota === 'DENY') return this.overQuota(x);
       if (quota === 'WAIT') return this.withWaiting(x, false, false);
       this.count(x, nowMs);
       const method = this.takePlanMethod(x, tickMs);
-      if (method === 'DENY') return overPlan(x, 'the method ');
+      if (method === 'DENY') return this.overPlan(x, 'the method ', this.planMethodOf(x));
       if (method === 'WAIT') return this.withWaiting(x, true, false);
       const plan = this.takePlan(x, tickMs);
-      if (plan === 'DENY') return overPlan(x, '');
+      if (plan === 'DENY') return this.overPlan(x, '', x.usagePlan!.settings.throttle);
       if (plan === 'WAIT') return this.withWaiting(x, true, true);
     }
     return this.afterPlan(x, tickMs);
+  }
+
+  /** Tells the caller where it stands now. */
+  tell(x: Exchange, verdict: Verdict): Verdict {
+    const { settings } = x.usagePlan!;
+    const { apiKeyId } = x.apiKey!;
+    const { quota, throttle: plan, limits: mode = FAST_OPEN } = settings;
+    const method = this.planMethodOf(x);
+    if (quota === null && plan === null && method === null) return verdict;
+    const nowMs = this.limits.clock.nowMs();
+    const tickMs = this.tickMs();
+    x.limitLines = limitLines(
+      quota === null ? null : shownQuota(quota, this.limits.quotas.left?.(settings, apiKeyId, nowMs) ?? -1, nowMs),
+      method === null ? null : shownBucket('method', method, this.left(this.planMethodBucket(x), method, mode, tickMs)),
+      plan === null ? null : shownBucket('plan', plan, this.left(planBucket(x), plan, mode, tickMs)),
+    );
+    return verdict;
+  }
+
+  private left(name: string, settings: ThrottleSettings, mode: PlanLimits, tickMs: number): number {
+    const { rates, buckets } = this.limits;
+    return rates === undefined ? buckets.bucket(name, settings, tickMs).left(tickMs) : rates.left(name, mode, tickMs);
   }
 
   private tickMs(): number {
@@ -90,15 +121,17 @@ class RouteThrottle {
     const { clock, quotas, rates } = this.limits;
     if (!isQuotaSpent) {
       const answer = () => quotas.whenAnswered?.(x.usagePlan!.settings.usagePlanId, x.apiKey!.apiKeyId);
-      if ((await settled(() => this.spendQuota(x, clock.nowMs()), answer)) === 'DENY') return overQuota(x);
+      if ((await settled(() => this.spendQuota(x, clock.nowMs()), answer)) === 'DENY') return this.overQuota(x);
       this.count(x, clock.nowMs());
     }
     if (!isMethodSpent) {
       const answer = () => rates?.whenAnswered(this.planMethodBucket(x));
-      if ((await settled(() => this.takePlanMethod(x, this.tickMs()), answer)) === 'DENY') return overPlan(x, 'the method ');
+      if ((await settled(() => this.takePlanMethod(x, this.tickMs()), answer)) === 'DENY')
+        return this.overPlan(x, 'the method ', this.planMethodOf(x));
     }
     const answer = () => rates?.whenAnswered(planBucket(x));
-    if ((await settled(() => this.takePlan(x, this.tickMs()), answer)) === 'DENY') return overPlan(x, '');
+    if ((await settled(() => this.takePlan(x, this.tickMs()), answer)) === 'DENY')
+      return this.overPlan(x, '', x.usagePlan!.settings.throttle);
     return this.afterPlan(x, this.tickMs());
   }
 
@@ -106,11 +139,31 @@ class RouteThrottle {
     const { throttle: method } = this.route;
     const { accountThrottle } = this.stage;
     if (method !== null && !this.limits.buckets.bucket(this.methodBucket, method, tickMs).tryTake(tickMs))
-      return x.fail(FAULTS.THROTTLED, null, 'throttling the method');
+      return this.throttled(x, 'throttling the method', method);
     // An account has no tags: it is fast and open.
     if (accountThrottle !== null && this.take(this.accountBucket, accountThrottle, FAST_OPEN, tickMs) !== 'ALLOW')
-      return x.fail(FAULTS.THROTTLED, null, 'throttling the account');
+      return this.throttled(x, 'throttling the account', accountThrottle);
     return CONTINUE;
+  }
+
+  private overQuota(x: Exchange): Verdict {
+    const { usagePlanId, quota } = x.usagePlan!.settings;
+    const nowMs = this.limits.clock.nowMs();
+    if (this.isTelling && quota !== null) x.retryAfterMs = periodNow(quota.period, nowMs).endMs - nowMs;
+    return x.fail(FAULTS.QUOTA_EXCEEDED, null, `spending the quota of plan ${usagePlanId}`);
+  }
+
+  private overPlan(x: Exchange, what: string, settings: ThrottleSettings | null): Verdict {
+    return this.throttled(x, `throttling ${what}by plan ${x.usagePlan!.settings.usagePlanId}`, settings);
+  }
+
+  private throttled(x: Exchange, doing: string, settings: ThrottleSettings | null): Verdict {
+    if (this.isTelling && settings !== null) x.retryAfterMs = msToNextToken(settings);
+    return x.fail(FAULTS.THROTTLED, null, doing);
+  }
+
+  private planMethodOf(x: Exchange): ThrottleSettings | null {
+    return x.usagePlan!.methodThrottles(this.stage.apiId, this.stage.stage)?.get(this.planMethod) ?? null;
   }
 
   private spendQuota(x: Exchange, nowMs: number): LeaseVerdict {
@@ -125,8 +178,8 @@ class RouteThrottle {
 
   private takePlanMethod(x: Exchange, tickMs: number): LeaseVerdict {
     const { settings } = x.usagePlan!;
-    const own = x.usagePlan!.methodThrottles(this.stage.apiId, this.stage.stage)?.get(this.planMethod);
-    if (own === undefined) return 'ALLOW';
+    const own = this.planMethodOf(x);
+    if (own === null) return 'ALLOW';
     return this.take(this.planMethodBucket(x), own, settings.limits ?? FAST_OPEN, tickMs);
   }
 
@@ -147,12 +200,6 @@ class RouteThrottle {
 }
 
 const planBucket = (x: Exchange): string => planBucketName(x.apiKey!, x.usagePlan!.settings.usagePlanId);
-
-const overQuota = (x: Exchange): Verdict =>
-  x.fail(FAULTS.QUOTA_EXCEEDED, null, `spending the quota of plan ${x.usagePlan!.settings.usagePlanId}`);
-
-const overPlan = (x: Exchange, what: string): Verdict =>
-  x.fail(FAULTS.THROTTLED, null, `throttling ${what}by plan ${x.usagePlan!.settings.usagePlanId}`);
 
 /** Lives as long as the published key: a name that is put together for each request is hashed for each request, too. */
 const planBucketNames = new WeakMap<ApiKeyEntry, { readonly usagePlanId: string; readonly name: string }>();

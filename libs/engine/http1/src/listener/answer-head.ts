@@ -33,6 +33,7 @@ export function answerHead(
     if (bytes >= 0) head += `Content-Length: ${bytes}\r\n`;
   }
   if (x.retryAfterMs >= 0) head += `Retry-After: ${Math.max(1, Math.ceil(x.retryAfterMs / 1_000))}\r\n`;
+  head += x.limitLines;
   if (isLast) head += 'Connection: close\r\n';
   else if (minorVersion === 0) head += 'Connection: keep-alive\r\n';
   return `${head}\r\n`;

@@ -137,6 +137,7 @@ export function exchangeOf(
     revision: 1,
     apiKey: () => null,
     usagePlan: () => null,
+    serviceAccess: () => null,
     accessKey: (id) => (key !== null && key.accessKeyId === id ? key : null),
   };
   if (request.body !== undefined) {
