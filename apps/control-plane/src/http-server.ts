@@ -3,7 +3,7 @@ import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { NodeAdmin } from '@gatehouse/control-nodes';
 import { StageAdmin } from '@gatehouse/control-deployments';
-import { VpcLinks } from '@gatehouse/control-backend-access';
+import { ServiceAccessAdmin, VpcLinks } from '@gatehouse/control-backend-access';
 import { Certificates } from '@gatehouse/control-domain-names';
 import { AccessKeys } from '@gatehouse/control-tenants';
 import { Exports } from '@gatehouse/control-exports';
@@ -24,6 +24,7 @@ import { ExportsController } from './exports.controller.js';
 import { HealthController } from './health.controller.js';
 import { LogDestinationsController } from './log-destinations.controller.js';
 import { RequestsController } from './requests.controller.js';
+import { ServiceAccessController } from './service-access.controller.js';
 import { VpcLinksController } from './vpc-links.controller.js';
 import { StagesController } from './stages.controller.js';
 import type { Readiness } from './readiness.js';
@@ -60,6 +61,7 @@ class HttpModule {
         OperatorController,
         QuotasController,
         RequestsController,
+        ServiceAccessController,
         VpcLinksController,
         AwsWireController,
         HealthController,
@@ -69,6 +71,7 @@ class HttpModule {
         { provide: AwsEndpoint, useValue: parts.endpoint },
         { provide: AccessKeys, useValue: new AccessKeys(parts.store, randomIds, parts.clock) },
         { provide: Certificates, useValue: new Certificates(parts.store, parts.clock) },
+        { provide: ServiceAccessAdmin, useValue: new ServiceAccessAdmin(parts.store, parts.clock) },
         { provide: VpcLinks, useValue: new VpcLinks(parts.store, randomIds) },
         { provide: Exports, useValue: new Exports(parts.store) },
         { provide: StageAdmin, useValue: new StageAdmin(parts.store, parts.clock, parts.waiter) },

@@ -147,6 +147,16 @@ export {
   type QuotaName,
   type Quotas,
 } from './tenancy/quotas.js';
+export {
+  NO_SERVICE_ACCESS,
+  withRole,
+  withService,
+  withUser,
+  type RoleCredentials,
+  type RoleText,
+  type ServiceAccess,
+  type ServiceEndpoint,
+} from './service-access/service-access.js';
 export { checkRestApi, newRestApi, restApiPatchRules, unknownApi, type RestApiRequest } from './rest-apis/rest-api-rules.js';
 export { checkPathPart, isGreedy, isVariable } from './routing/path-part.js';
 export { resourcePatchRules } from './routing/resource-patch.js';

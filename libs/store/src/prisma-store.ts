@@ -24,6 +24,7 @@ import { PrismaMetrics, PrismaUsage } from './repositories/metering.js';
 import type { TransactionScope } from './repositories/prisma-repository.js';
 import { PrismaPlacement } from './repositories/placement.js';
 import { PrismaQuotas } from './repositories/quotas.js';
+import { PrismaServiceAccess } from './repositories/service-access.js';
 import { PrismaBlobs, PrismaManifest } from './repositories/publish.js';
 import { PrismaApiParts, PrismaMethods, PrismaResources, PrismaRestApis } from './repositories/rest-apis.js';
 import { PrismaApiKeys, PrismaUsagePlanKeys, PrismaUsagePlans } from './repositories/usage-plans.js';
@@ -165,6 +166,7 @@ class PrismaStore implements Store {
       manifest: new PrismaManifest(scope, this.#clock),
       placement: new PrismaPlacement(scope),
       quotas: new PrismaQuotas(scope),
+      serviceAccess: new PrismaServiceAccess(scope),
       usage: new PrismaUsage(scope),
       metrics: new PrismaMetrics(scope),
     };

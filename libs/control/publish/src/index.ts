@@ -17,4 +17,5 @@ export {
   type KnownOfStage,
 } from './publish.js';
 export { diagnoseDomainNames, publishCertificate, publishDomainName, unpublishDomainName } from './publish-domain-names.js';
+export { publishServiceAccess } from './publish-service-access.js';
 export { publishAccessKeys, refreshAccessKeys, unpublishAccessKey } from './publish-access-keys.js';

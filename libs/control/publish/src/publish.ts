@@ -9,6 +9,7 @@
  *   FUNCTION     {account}:{name}:{version}  inline FunctionEntry, digest of the package
  *   DOMAIN_NAME, CERTIFICATE                  publish-domain-names.ts, publish-client-certificates.ts
  *   ACCESS_KEY                                publish-access-keys.ts
+ *   SERVICE_ACCESS        {account}          publish-service-access.ts
  *
  * Publishing the same content again is free: the entry keeps its revision. Only one transaction of the whole house can hold
  * the manifest, so callers take every lock they need before, and publish last.
@@ -44,6 +45,7 @@ import {
 import { canonicalJson, systemClock } from '@gatehouse/kernel';
 import { accessKeysFor, signedStageInline } from './publish-access-keys.js';
 import { clientCertificatesOf, putClientCertificate } from './publish-client-certificates.js';
+import { rolesOf, serviceAccessFor } from './publish-service-access.js';
 import { poolOfApi, poolsOfFunctions, poolsOfPlan, poolsOfPlans } from './placement.js';
 import { apiKeyEntry, functionEntry, usagePlanEntry } from './entries.js';
 
@@ -133,9 +135,11 @@ export async function publishStage(tx: TenantRepositories, stage: Stage, known: 
   const { apiId, stageName, deploymentId } = stage;
   const { published, publishedAtMs, formerClientCertificateId = null } = known;
   const certificates = await clientCertificatesOf(tx, [stage.clientCertificateId, formerClientCertificateId], { shownBy: stage });
+  const putServiceAccess = await serviceAccessFor(tx, { [stageEntryId(apiId, stageName)]: rolesOf(snapshot) });
   // Before the stage: a node that has the stage has what it shows.
   for (const shown of certificates) await putClientCertificate(tx, shown);
   await putAccessKeys?.();
+  await putServiceAccess?.();
   return tx.manifest.put('STAGE', stageEntryId(apiId, stageName), content, {
     ...(published !== undefined && { present: published }),
     ...(publishedAtMs !== undefined && { rollout: { apiId, stageName, deploymentId, publishedAtMs } }),
@@ -194,10 +198,16 @@ async function unpublishStages(tx: TenantRepositories, apiId: string, stageNames
   const gone = (await tx.stages.ofApi(apiId)).filter(({ stageName }) => stageNames.includes(stageName));
   const shown = gone.map(({ clientCertificateId }) => clientCertificateId);
   const certificates = await clientCertificatesOf(tx, shown, { goneFrom: gone });
+  await tx.placement.read();
+  const putServiceAccess = await serviceAccessFor(
+    tx,
+    Object.fromEntries(stageNames.map((stageName) => [stageEntryId(apiId, stageName), []])),
+  );
   for (const plan of reduced) await tx.usagePlans.replace(plan);
   for (const plan of reduced) await publishUsagePlan(tx, plan);
   for (const stageName of stageNames) await tx.manifest.remove('STAGE', stageEntryId(apiId, stageName));
   for (const certificate of certificates) await putClientCertificate(tx, certificate);
+  await putServiceAccess?.();
 }
 
 export async function publishUsagePlan(tx: TenantRepositories, plan: UsagePlan): Promise<void> {

@@ -17,6 +17,7 @@ import { entryForPool } from '../publish/placement.js';
 import type { EntryContent, ManifestEntry, NodeRecord } from '../publish/publish.js';
 import type { Integration, Method, Resource, RestApi } from '../rest-apis/rest-api.js';
 import { DEFAULT_ACCOUNT_SETTINGS } from '../tenancy/account.js';
+import { NO_SERVICE_ACCESS, withRole, withService, withUser } from '../service-access/service-access.js';
 import { AWS_QUOTAS, type OwnQuotas } from '../tenancy/quotas.js';
 import type { IdentityPolicy } from '../tenancy/identity-policy.js';
 import { tenantId, type Credential, type TenantId } from '../tenancy/tenant.js';
@@ -1171,6 +1172,34 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         });
       await Promise.all([raise(), raise(), raise()]);
       expect((await read(tenant)).stages, 'no change of one operator is lost to another').toBe(23);
+    });
+
+    test('endpoints and credentials of services are kept whole, for one tenant alone, and no change of one writer is lost to another', async () => {
+      const [tenant, other] = [newTenant(), newTenant()];
+      const read = (of: TenantId) => transact(of, (tx) => tx.serviceAccess.read());
+      expect(await read(tenant)).toEqual(NO_SERVICE_ACCESS);
+      const text = { accessKeyId: 'AKIA1', secretAccessKey: 's3cret/+=', sessionToken: 't0ken' };
+      const add = (name: string) =>
+        transact(tenant, async (tx) => {
+          const before = await tx.serviceAccess.lock();
+          await tx.serviceAccess.write(withRole(before, name, text, START_MS));
+        });
+      await Promise.all([add('a'), add('path/b'), add('c')]);
+      await transact(tenant, async (tx) => {
+        const access = withService(await tx.serviceAccess.lock(), 's3', 'http://127.0.0.1:4568/', null);
+        await tx.serviceAccess.write(withUser(access, 'api/dev', ['a', 'c']));
+      });
+      const { roles, services, users } = await read(tenant);
+      expect(Object.keys(roles).sort()).toEqual(['a', 'c', 'path/b']);
+      const { accessKeyId, secretAccessKey, sessionToken, updatedAtMs } = roles['path/b']!;
+      expect([accessKeyId, secretAccessKey.reveal(), sessionToken?.reveal(), updatedAtMs]).toEqual([
+        'AKIA1',
+        's3cret/+=',
+        't0ken',
+        START_MS,
+      ]);
+      expect([services, users]).toEqual([{ s3: { endpoint: 'http://127.0.0.1:4568', region: null } }, { 'api/dev': ['a', 'c'] }]);
+      expect(await read(other)).toEqual(NO_SERVICE_ACCESS);
     });
 
     describe('the manifest', () => {

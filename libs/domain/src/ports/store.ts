@@ -5,6 +5,7 @@
  */
 import type { StageHistoryEntry } from '../deployments/stage-history.js';
 import type { AccountSettings } from '../tenancy/account.js';
+import type { ServiceAccess } from '../service-access/service-access.js';
 import type { OwnQuotas, Quotas } from '../tenancy/quotas.js';
 import type { IdentityPolicy } from '../tenancy/identity-policy.js';
 import type { Credential, Tenant, TenantId } from '../tenancy/tenant.js';
@@ -278,6 +279,14 @@ export interface QuotaRepository {
   write(own: OwnQuotas): Promise<void>;
 }
 
+export interface ServiceAccessRepository {
+  read(): Promise<ServiceAccess>;
+  /** Like `read`; other writers wait until the transaction ends. */
+  lock(): Promise<ServiceAccess>;
+  /** After `lock`. */
+  write(access: ServiceAccess): Promise<void>;
+}
+
 export interface UsageRepository {
   /** By key, then day, both bounds included. */
   between(usagePlanId: string, apiKeyId: string | null, startDay: string, endDay: string): Promise<UsageCount[]>;
@@ -337,6 +346,7 @@ export interface TenantRepositories {
   readonly manifest: ManifestRepository;
   readonly placement: PlacementRepository;
   readonly quotas: QuotaRepository;
+  readonly serviceAccess: ServiceAccessRepository;
   readonly usage: UsageRepository;
   readonly metrics: MetricsRepository;
 }

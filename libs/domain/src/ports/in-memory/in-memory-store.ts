@@ -25,6 +25,7 @@ import {
   InMemoryIdentityPolicies,
   InMemoryMethods,
   InMemoryPlacement,
+  InMemoryServiceAccess,
   InMemoryQuotas,
   InMemoryResources,
   InMemoryRestApis,
@@ -115,6 +116,7 @@ export class InMemoryStore implements Store {
         manifest,
         placement: new InMemoryPlacement(tables),
         quotas: new InMemoryQuotas(tables),
+        serviceAccess: new InMemoryServiceAccess(tables),
         usage: new InMemoryUsage(this.metering, tenant, tables.quotaExtensions),
         metrics: new InMemoryMetrics(this.metering, tenant),
       });

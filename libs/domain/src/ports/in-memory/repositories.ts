@@ -36,7 +36,8 @@ import {
   type MethodRepository,
   type PageRequest,
   type PlacementRepository,
-  type QuotaRepository,
+  type ServiceAccessRepository,
+  QuotaRepository,
   type Repository,
   type ResourceRepository,
   type RestApiRepository,
@@ -49,6 +50,7 @@ import {
 import { certificateIdsOf } from '../../domain-names/domain-name.js';
 import type { IdentityPolicy } from '../../tenancy/identity-policy.js';
 import type { Credential } from '../../tenancy/tenant.js';
+import { NO_SERVICE_ACCESS, type ServiceAccess } from '../../service-access/service-access.js';
 import { withDefaults, type OwnQuotas } from '../../tenancy/quotas.js';
 import { ageText, copyOf, keyText, pageOf, Rows, sortedBy } from './rows.js';
 
@@ -59,6 +61,7 @@ export interface Tables {
   identityPolicies: Map<string, IdentityPolicy>;
   placement: Map<string, string>;
   quotas: Map<string, OwnQuotas>;
+  serviceAccess: Map<string, ServiceAccess>;
   restApis: Map<string, RestApi>;
   resources: Map<string, Resource>;
   methods: Map<string, Method>;
@@ -89,6 +92,7 @@ export function emptyTables(): Tables {
     identityPolicies: new Map(),
     placement: new Map(),
     quotas: new Map(),
+    serviceAccess: new Map(),
     restApis: new Map(),
     resources: new Map(),
     methods: new Map(),
@@ -748,6 +752,18 @@ export class InMemoryIdentityPolicies extends InMemoryRepository<string, Identit
       this.rows.where(() => true),
       (policy) => policy.principalArn,
     ).map(copyOf);
+  }
+}
+export class InMemoryServiceAccess implements ServiceAccessRepository {
+  constructor(private readonly tables: OpenTables) {}
+  async read() {
+    return copyOf(this.tables.serviceAccess.get('') ?? NO_SERVICE_ACCESS);
+  }
+  lock() {
+    return this.read();
+  }
+  async write(access: ServiceAccess) {
+    this.tables.serviceAccess.set('', copyOf(access));
   }
 }
 export class InMemoryPlacement implements PlacementRepository {
