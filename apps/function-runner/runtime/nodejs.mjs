@@ -236,6 +236,9 @@ async function initialize({ handler: name, taskRoot, environment }) {
 const STREAMING = Symbol.for('aws.lambda.runtime.handler.streaming');
 const HTTP_INTEGRATION = 'application/vnd.awslambda.http-integration-response';
 
+/** A frame is held whole at the other end. */
+const CHUNK_BYTES_MAX = 64 * 1024;
+
 class ResponseStream extends Writable {
   #id;
   #contentType = null;
@@ -250,8 +253,15 @@ class ResponseStream extends Writable {
     this.#contentType = type;
   }
   _write(chunk, _encoding, done) {
-    if (send(CHUNK, { id: this.#id }, chunk)) done();
-    else socket.once('drain', done);
+    let offset = 0;
+    const next = () => {
+      while (offset < chunk.length) {
+        const part = chunk.subarray(offset, (offset += CHUNK_BYTES_MAX));
+        if (!send(CHUNK, { id: this.#id }, part)) return void socket.once('drain', next);
+      }
+      done();
+    };
+    next();
   }
 }
 

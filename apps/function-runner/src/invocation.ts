@@ -11,6 +11,18 @@ export interface Invocation {
   /** The caller's client context, decoded; `null` for none. */
   readonly clientContext: string | null;
   readonly traceId: string | null;
+  /** Takes the payload as it comes; absent or `null`: it is wanted whole. */
+  readonly sink?: PayloadSink | null;
+}
+
+/**
+ * Where a streamed payload goes. What it took is not in the outcome; an outcome that is an error then says that the payload ended too early.
+ * A program that does not stream leaves it untouched.
+ */
+export interface PayloadSink {
+  /** False: enough for now; `onRoom` is called when there is room, or nobody is left to take anything. */
+  write(chunk: Buffer): boolean;
+  onRoom: (() => void) | null;
 }
 
 /** What came of it: the function's payload, or the JSON that describes its error. */

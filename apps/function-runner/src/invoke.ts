@@ -4,7 +4,7 @@ import type { AsyncCalls } from './async-calls.js';
 import type { FunctionCatalog, PublishedFunction } from './catalog.js';
 import { Throttled, type Environments } from './environments.js';
 import { functionArn, type FunctionReference } from './function-name.js';
-import type { Invocation, Outcome } from './invocation.js';
+import type { Invocation, Outcome, PayloadSink } from './invocation.js';
 import { accessDenied, functionNotFound, invalidContent, Refusal, requestTooLarge, tooManyRequests } from './refusal.js';
 
 export type InvocationType = 'RequestResponse' | 'Event' | 'DryRun';
@@ -20,6 +20,8 @@ export interface InvokeRequest {
   readonly traceId: string | null;
   /** The caller has seen this revision; `null` for any. */
   readonly minRevision: number | null;
+  /** As in an invocation. */
+  readonly sink?: PayloadSink | null;
   /** Aborted when the caller is gone. */
   readonly left: AbortSignal;
 }

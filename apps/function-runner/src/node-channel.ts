@@ -4,7 +4,7 @@
  */
 import { INVOKE_PAYLOAD_BYTES_MAX } from '@gatehouse/contracts';
 import type { Duplex } from 'node:stream';
-import { responseTooLarge, type Invocation, type Outcome } from './invocation.js';
+import { responseTooLarge, type Invocation, type Outcome, type PayloadSink } from './invocation.js';
 import type { RuntimeChannel } from './runtime-channel.js';
 
 const HEAD_BYTES = 9;
@@ -22,7 +22,8 @@ interface Frame {
 interface Call {
   readonly id: string;
   readonly resolve: (outcome: Outcome) => void;
-  /** Parts of a streamed payload. */
+  readonly sink: PayloadSink | null;
+  /** Parts of a streamed payload that is wanted whole. */
   readonly parts: Buffer[];
   partsBytes: number;
   isTooLarge: boolean;
@@ -51,9 +52,9 @@ export class NodeChannel implements RuntimeChannel {
   }
 
   invoke(invocation: Invocation, deadlineMs: number): Promise<Outcome> {
-    const { requestId, functionArn, event, clientContext, traceId } = invocation;
+    const { requestId, functionArn, event, clientContext, traceId, sink = null } = invocation;
     return new Promise((resolve) => {
-      this.call = { id: requestId, resolve, parts: [], partsBytes: 0, isTooLarge: false };
+      this.call = { id: requestId, resolve, sink, parts: [], partsBytes: 0, isTooLarge: false };
       const meta = {
         id: requestId,
         deadlineMs,
@@ -76,9 +77,17 @@ export class NodeChannel implements RuntimeChannel {
     if (call === null || meta.id !== call.id) return; // an answer nobody waits for any more
     if (body === null) call.isTooLarge = true;
     if (kind === KIND.FATAL) this.isSpent = true;
-    if (kind === KIND.CHUNK) this.keepPart(call, body);
+    if (kind === KIND.CHUNK) this.takePart(call, body);
     else if (kind === KIND.FAILURE || kind === KIND.FATAL) this.settle(call, { isError: true, payload: body ?? Buffer.alloc(0) });
     else if (kind === KIND.REPLY) this.reply(call, body, meta.contentType);
+  }
+
+  private takePart(call: Call, body: Buffer | null): void {
+    if (call.sink === null || body === null) return this.keepPart(call, body);
+    // The program waits for its socket, and with it whoever writes to its stream.
+    if (call.sink.write(body)) return;
+    this.socket.pause();
+    call.sink.onRoom = () => this.socket.resume();
   }
 
   private keepPart(call: Call, body: Buffer | null): void {
@@ -100,6 +109,8 @@ export class NodeChannel implements RuntimeChannel {
 
   private settle(call: Call, outcome: Outcome): void {
     this.call = null;
+    if (call.sink !== null) call.sink.onRoom = null;
+    this.socket.resume();
     call.resolve(outcome);
   }
 

@@ -10,7 +10,7 @@
 import { INVOKE_PAYLOAD_BYTES_MAX } from '@gatehouse/contracts';
 import http from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { responseTooLarge, type Invocation, type Outcome } from './invocation.js';
+import { responseTooLarge, type Invocation, type Outcome, type PayloadSink } from './invocation.js';
 import type { RuntimeChannel } from './runtime-channel.js';
 
 const PREFIX = '/2018-06-01/runtime/';
@@ -120,7 +120,9 @@ export class RuntimeApi implements RuntimeChannel {
   private async replied(id: string, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const call = this.taken(id, response);
     if (call === null) return;
-    const body = await readBody(request, INVOKE_PAYLOAD_BYTES_MAX);
+    const { sink = null } = call.invocation;
+    const isStreamed = sink !== null && isStream(request);
+    const body = isStreamed ? await passOn(request, sink) : await readBody(request, INVOKE_PAYLOAD_BYTES_MAX);
     // A stream may still fail after its first bytes: the error comes as a trailer.
     const errorBody = request.trailers['lambda-runtime-function-error-body'];
     if (body === null) {
@@ -161,9 +163,19 @@ export class RuntimeApi implements RuntimeChannel {
   }
 }
 
+const isStream = (request: http.IncomingMessage): boolean =>
+  request.headers['lambda-runtime-function-response-mode'] === 'streaming';
+
+/** No faster than it is taken. */
+async function passOn(request: http.IncomingMessage, sink: PayloadSink): Promise<Buffer> {
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    if (!sink.write(chunk)) await new Promise<void>((resolve) => (sink.onRoom = resolve));
+  }
+  return Buffer.alloc(0);
+}
+
 function contentTypeOf(request: http.IncomingMessage): string {
-  const isStream = request.headers['lambda-runtime-function-response-mode'] === 'streaming';
-  return isStream ? (request.headers['content-type'] ?? 'application/octet-stream') : 'application/json';
+  return isStream(request) ? (request.headers['content-type'] ?? 'application/octet-stream') : 'application/json';
 }
 
 async function readError(request: http.IncomingMessage): Promise<Outcome> {

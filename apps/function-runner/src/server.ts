@@ -6,6 +6,7 @@ import http from 'node:http';
 import type { Source } from './access.js';
 import { parseFunctionReference } from './function-name.js';
 import type { FunctionInvoker, InvocationType, InvokeAnswer, InvokeRequest } from './invoke.js';
+import { ResponseSink } from './response-sink.js';
 import { functionNotFound, invalidContent, Refusal, requestTooLarge } from './refusal.js';
 
 export interface ServerParts {
@@ -19,6 +20,7 @@ export interface ServerParts {
 }
 
 const INVOCATIONS = /^\/2015-03-31\/functions\/([^/]+)\/invocations$/;
+const STREAMED_INVOCATIONS = /^\/2021-11-15\/functions\/([^/]+)\/response-streaming-invocations$/;
 const REQUEST_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export function createRunnerServer(parts: ServerParts): http.Server {
@@ -47,10 +49,15 @@ async function serve(
   if (!timingSafeEqual(digest(request.headers.authorization ?? ''), tokenDigest)) {
     throw new Refusal('UnrecognizedClientException', 401, 'The node token is missing or wrong.');
   }
-  const name = INVOCATIONS.exec(url.pathname)?.[1];
+  const streamed = STREAMED_INVOCATIONS.exec(url.pathname)?.[1];
+  const name = streamed ?? INVOCATIONS.exec(url.pathname)?.[1];
   if (name === undefined || request.method !== 'POST') throw new Refusal('UnknownOperationException', 404, 'No such operation.');
-  const answer = await parts.invoker.invoke(await readInvoke(request, response, name, url.searchParams.get('Qualifier')));
-  send(request, response, answer);
+  const invoke = await readInvoke(request, response, name, url.searchParams.get('Qualifier'));
+  const sink = streamed === undefined ? null : new ResponseSink(response);
+  const answer = await parts.invoker.invoke({ ...invoke, sink });
+  if (sink === null || !sink.hasStarted) send(request, response, answer);
+  else if (answer.outcome!.isError) response.destroy();
+  else response.end();
 }
 
 async function readInvoke(

@@ -166,6 +166,7 @@ function compileRoute(
       variables: stage.variables ?? {},
       hasBinaryMediaTypes: definition.api.binaryMediaTypes.length > 0,
       clientCertificateId: stage.clientCertificateId,
+      isEdge: definition.api.endpointConfiguration.types.includes('EDGE'),
       vpcLinks,
     },
     diagnostics,

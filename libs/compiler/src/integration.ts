@@ -21,11 +21,19 @@ export interface IntegrationSurroundings {
   readonly variables: TextMap;
   readonly hasBinaryMediaTypes: boolean;
   readonly clientCertificateId: string | null;
+  /** Callers come through an edge. */
+  readonly isEdge: boolean;
   /** The tenant's VPC links, by id; what one leads to, or `null`. */
   readonly vpcLinks: VpcLinks;
 }
 
 export type VpcLinks = Readonly<Record<string, PrivateTargets | null>>;
+
+/** Data-plane reference §3.5. */
+const STREAM_IDLE_MS = 300_000;
+const EDGE_STREAM_IDLE_MS = 30_000;
+const STREAMLESS_PATH = '2015-03-31/functions/{function ARN}/invocations';
+const STREAMING_PATH = '2021-11-15/functions/{function ARN}/response-streaming-invocations';
 
 const HTTP_METHODS = new Set(['ANY', 'DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT']);
 const PASSTHROUGH: ReadonlySet<string> = new Set<PassthroughBehavior>(['WHEN_NO_MATCH', 'WHEN_NO_TEMPLATES', 'NEVER']);
@@ -69,7 +77,14 @@ class IntegrationCompiler {
   /** Proxies of functions convert by what the function says; integration responses of a proxy have no effect. */
   private converted(compiled: IntegrationSnapshot): IntegrationSnapshot {
     const { type } = compiled;
-    if (type === 'REFUSE' || type === 'AWS_PROXY' || type === 'AS_ROLE' || type === 'CONVERT' || type === 'CONNECT')
+    if (
+      type === 'REFUSE' ||
+      type === 'AWS_PROXY' ||
+      type === 'AWS_PROXY_STREAM' ||
+      type === 'AS_ROLE' ||
+      type === 'CONVERT' ||
+      type === 'CONNECT'
+    )
       return compiled;
     const contentHandling = this.conversion('contentHandling', this.integration.contentHandling);
     return contentHandling !== null || (type !== 'HTTP_PROXY' && this.hasConvertedResponse)
@@ -109,7 +124,7 @@ class IntegrationCompiler {
         return { type, ...this.upstream(), ...this.templates() };
       case 'HTTP_PROXY':
         // Templates and integration responses of a proxy have no effect on AWS either.
-        return { type, ...this.upstream() };
+        return { type, ...this.upstream(), ...this.streaming() };
       case 'AWS_PROXY':
         return this.functionProxy();
       case 'AWS':
@@ -119,17 +134,24 @@ class IntegrationCompiler {
     }
   }
 
+  /** How long a stream may say nothing; `null`: it is none. */
+  private streamIdleMs(): number | null {
+    if (this.integration.responseTransferMode !== 'STREAM') return null;
+    return this.surroundings.isEdge ? EDGE_STREAM_IDLE_MS : STREAM_IDLE_MS;
+  }
+
   private functionProxy(): IntegrationSnapshot {
-    const { responseTransferMode, timeoutInMillis } = this.integration;
-    if (responseTransferMode === 'STREAM') this.refuse('responseTransferMode', 'streamed function responses are not served');
-    const functionArn = functionArnOf(this.uri());
+    const streamIdleMs = this.streamIdleMs();
+    const functionArn = functionArnOf(this.uri(), streamIdleMs !== null);
     if (functionArn === null) {
-      return this.refuse(
-        'uri',
-        'expected arn:{partition}:apigateway:{region}:lambda:path/2015-03-31/functions/{function ARN}/invocations',
-      );
+      const path = streamIdleMs === null ? STREAMLESS_PATH : STREAMING_PATH;
+      return this.refuse('uri', `expected arn:{partition}:apigateway:{region}:lambda:path/${path}`);
     }
-    const integration = { type: 'AWS_PROXY', httpMethod: this.httpMethod(), functionArn, timeoutMs: timeoutInMillis } as const;
+    const call = { httpMethod: this.httpMethod(), functionArn, timeoutMs: this.integration.timeoutInMillis };
+    const integration =
+      streamIdleMs === null
+        ? ({ type: 'AWS_PROXY', ...call } as const)
+        : ({ type: 'AWS_PROXY_STREAM', ...call, streamIdleMs } as const);
     const role = this.role();
     return role === null ? integration : { type: 'AS_ROLE', account: role.account, integration };
   }
@@ -168,6 +190,11 @@ class IntegrationCompiler {
     if (typeof role !== 'string') return role;
     this.refuse('credentials', role);
     return null;
+  }
+
+  private streaming(): { readonly streamIdleMs?: number } {
+    const streamIdleMs = this.streamIdleMs();
+    return streamIdleMs === null ? {} : { streamIdleMs };
   }
 
   private upstream() {

@@ -40,14 +40,16 @@ export function endpointProblem(uri: string): string | null {
 
 const FUNCTION_INVOCATION =
   /^arn:(aws[a-z-]{0,20}):apigateway:([a-z0-9-]{1,30}):lambda:path\/2015-03-31\/functions\/([^/]{1,400})\/invocations$/;
+const STREAMED_FUNCTION_INVOCATION =
+  /^arn:(aws[a-z-]{0,20}):apigateway:([a-z0-9-]{1,30}):lambda:path\/2021-11-15\/functions\/([^/]{1,400})\/response-streaming-invocations$/;
 const FUNCTION_ARN =
   /^arn:aws[a-z-]{0,20}:lambda:[a-z0-9-]{1,30}:\d{12}:function:[A-Za-z0-9_-]{1,64}(:(\$LATEST|[A-Za-z0-9_-]{1,128}))?$/;
 
 /**
  * The function ARN inside `arn:{partition}:apigateway:{region}:lambda:path/2015-03-31/functions/{function ARN}/invocations`;
- * `null` for anything else.
+ * for one that streams `.../2021-11-15/functions/{function ARN}/response-streaming-invocations`. `null` for anything else.
  */
-export function functionArnOf(uri: string): string | null {
-  const arn = FUNCTION_INVOCATION.exec(uri)?.[3];
+export function functionArnOf(uri: string, isStreamed = false): string | null {
+  const arn = (isStreamed ? STREAMED_FUNCTION_INVOCATION : FUNCTION_INVOCATION).exec(uri)?.[3];
   return arn !== undefined && FUNCTION_ARN.test(arn) ? arn : null;
 }

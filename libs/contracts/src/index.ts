@@ -55,6 +55,7 @@ export {
   type StageSnapshot,
   type StaticTemplates,
   type RoleCredentialsEntry,
+  type StreamedFunctionIntegrationSnapshot,
   type RoleIntegrationSnapshot,
   type ServiceAccessEntry,
   type ServiceEndpointEntry,

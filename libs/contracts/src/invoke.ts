@@ -3,6 +3,10 @@
  * (`POST /2015-03-31/functions/{name or ARN}/invocations?Qualifier=`), plus these headers.
  * Answers: 200 with the payload (and X-Amz-Function-Error when the function failed), or Lambda's modelled errors
  * (404 ResourceNotFoundException, 403 AccessDeniedException, 429 TooManyRequestsException, 413 RequestTooLargeException).
+ *
+ * `POST /2021-11-15/functions/{name or ARN}/response-streaming-invocations` answers with the payload as it comes, in chunks; not in the event
+ * stream that Lambda puts around it. A payload that breaks off is a connection that does; a function that fails, or does not stream, is
+ * answered as above.
  */
 export const INVOKE_HEADERS = {
   /** `Bearer <node token>`. */

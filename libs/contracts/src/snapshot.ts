@@ -270,6 +270,7 @@ export type IntegrationSnapshot =
   | HttpIntegrationSnapshot
   | HttpProxyIntegrationSnapshot
   | FunctionProxyIntegrationSnapshot
+  | StreamedFunctionIntegrationSnapshot
   | RoleIntegrationSnapshot
   | FunctionIntegrationSnapshot
   | ServiceIntegrationSnapshot
@@ -365,6 +366,22 @@ export interface HttpIntegrationSnapshot extends UpstreamSettings {
 
 export interface HttpProxyIntegrationSnapshot extends UpstreamSettings {
   readonly type: 'HTTP_PROXY';
+  /**
+   * Its answers are handed on as they come and not converted, and end when the backend has said nothing for so long. Absent: an integration
+   * that does not stream; a node that knows of no difference hands on as it comes, too.
+   */
+  readonly streamIdleMs?: number;
+}
+
+/** Lambda proxy whose function streams: metadata as JSON, eight zero bytes, body. */
+export interface StreamedFunctionIntegrationSnapshot {
+  readonly type: 'AWS_PROXY_STREAM';
+  readonly httpMethod: string;
+  readonly functionArn: string;
+  /** To the end of the body. */
+  readonly timeoutMs: number;
+  /** Without a byte of the body. */
+  readonly streamIdleMs: number;
 }
 
 /** Lambda proxy. */
@@ -385,7 +402,7 @@ export interface RoleIntegrationSnapshot {
   readonly type: 'AS_ROLE';
   /** Account id of the role, 12 digits. */
   readonly account: string;
-  readonly integration: FunctionProxyIntegrationSnapshot;
+  readonly integration: FunctionProxyIntegrationSnapshot | StreamedFunctionIntegrationSnapshot;
 }
 
 /** `AWS` towards a function: the template's text is its event, and what it returns is mapped. */

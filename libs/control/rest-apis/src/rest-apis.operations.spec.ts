@@ -841,6 +841,20 @@ describe('integrations', () => {
     });
   }
 
+  test('what streams may take 15 minutes, and goes back to less before it streams no more', async () => {
+    const { key } = await users();
+    const stream = { ...HTTP, type: 'HTTP_PROXY', responseTransferMode: 'STREAM' } as const;
+    expect((await ops.PutIntegration(ours, { ...key, ...stream, timeoutInMillis: 900_000 })).timeoutInMillis).toBe(900_000);
+    expect(await refusal(ops.PutIntegration(ours, { ...key, ...stream, timeoutInMillis: 900_001 }))).toBe(
+      '400 Timeout should be between 50 ms and 900000 ms',
+    );
+    await ops.PutIntegration(ours, { ...key, ...stream, timeoutInMillis: 900_000 });
+    const buffered = { op: 'replace', path: '/responseTransferMode', value: 'BUFFERED' } as const;
+    expect(await refusal(ops.UpdateIntegration(ours, { ...key, patchOperations: [buffered] }))).toBe(
+      '400 Timeout should be between 50 ms and 29000 ms',
+    );
+  });
+
   test('an operator may raise the timeout', async () => {
     await setQuotas({ integrationTimeoutMsMax: 60_000 });
     const { key } = await users();

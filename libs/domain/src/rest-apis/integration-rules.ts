@@ -11,6 +11,7 @@ import type { Integration, IntegrationResponse, IntegrationType, Method, TextMap
 import { readTemplate, readTemplates, type TemplateMap } from './templates.js';
 
 const TIMEOUT_MS_MIN = 50;
+const STREAM_TIMEOUT_MS_MAX = 900_000;
 const PASSTHROUGH_BEHAVIORS = ['WHEN_NO_MATCH', 'WHEN_NO_TEMPLATES', 'NEVER'];
 const CONNECTION_TYPES = ['INTERNET', 'VPC_LINK'];
 const CONTENT_HANDLINGS = ['CONVERT_TO_BINARY', 'CONVERT_TO_TEXT'];
@@ -71,16 +72,20 @@ export function withIntegration(method: Method, integration: Integration, quotas
   checkBackend(integration);
   checkConnection(integration);
   checkPassthrough(integration.passthroughBehavior);
-  const { timeoutInMillis: timeoutMs } = integration;
-  if (!Number.isInteger(timeoutMs) || timeoutMs < TIMEOUT_MS_MIN || timeoutMs > quotas.integrationTimeoutMsMax) {
-    throw badRequest(
-      `Timeout should be between ${TIMEOUT_MS_MIN} ms and ${quotas.integrationTimeoutMsMax} ms${ownQuotaNote(quotas, 'integrationTimeoutMsMax')}`,
-    );
-  }
+  checkTimeout(integration, quotas);
   if (integration.responseTransferMode === 'STREAM' && !integration.type.endsWith('_PROXY')) {
     throw badRequest('Response transfer mode STREAM is only supported for HTTP_PROXY and AWS_PROXY integrations');
   }
   return { ...method, integration };
+}
+
+/** What streams may take 15 minutes, whatever the quota for others is (data-plane reference §3.5). */
+function checkTimeout({ timeoutInMillis: timeoutMs, responseTransferMode }: Integration, quotas: Quotas): void {
+  const isStreamed = responseTransferMode === 'STREAM' && quotas.integrationTimeoutMsMax < STREAM_TIMEOUT_MS_MAX;
+  const maxMs = isStreamed ? STREAM_TIMEOUT_MS_MAX : quotas.integrationTimeoutMsMax;
+  if (Number.isInteger(timeoutMs) && timeoutMs >= TIMEOUT_MS_MIN && timeoutMs <= maxMs) return;
+  const note = isStreamed ? '' : ownQuotaNote(quotas, 'integrationTimeoutMsMax');
+  throw badRequest(`Timeout should be between ${TIMEOUT_MS_MIN} ms and ${maxMs} ms${note}`);
 }
 
 const isHttp = (type: IntegrationType): boolean => type === 'HTTP' || type === 'HTTP_PROXY';

@@ -1,6 +1,6 @@
 /**
  * Invokes functions on the runner (contract: libs/contracts/src/invoke.ts). `request.url` is the function's ARN with its
- * qualifier; the body is the event. The answer is whole: a payload has at most 6 MB.
+ * qualifier; the body is the event. The answer is whole: a payload has at most 6 MB; of a streamed one it is a stream.
  */
 import { INVOKE_HEADERS, INVOKE_PAYLOAD_BYTES_MAX } from '@gatehouse/contracts';
 import {
@@ -39,10 +39,12 @@ export class FunctionConnector implements Connector {
   }
 
   async call(request: UpstreamRequest, caller: CallerPresence): Promise<UpstreamAnswer | UpstreamFailure> {
+    const isStreamed = request.isStreamed === true;
+    let isOver = true;
     const deadline = new Deadline(caller.signal, request.timeoutMs);
     try {
       const data = await this.pool.request({
-        path: `/2015-03-31/functions/${encodeURIComponent(request.url)}/invocations`,
+        path: pathOf(request.url, isStreamed),
         method: 'POST',
         headers: [
           ...request.headers,
@@ -55,17 +57,36 @@ export class FunctionConnector implements Connector {
         signal: deadline.signal,
         responseHeaders: 'raw',
       });
-      return await answerOf(data);
+      if (!isStreamed || !isPayload(data)) return await answerOf(data);
+      isOver = false;
+      return streamedAnswerOf(data, deadline);
     } catch (cause) {
       return { failure: deadline.isTimeUp ? 'TIMEOUT' : deadline.signal.aborted ? 'ABORTED' : 'NETWORK', cause };
     } finally {
-      deadline.clear();
+      if (isOver) deadline.clear();
     }
   }
 
   async close(): Promise<void> {
     await this.pool.close();
   }
+}
+
+function pathOf(functionArn: string, isStreamed: boolean): string {
+  const name = encodeURIComponent(functionArn);
+  return isStreamed
+    ? `/2021-11-15/functions/${name}/response-streaming-invocations`
+    : `/2015-03-31/functions/${name}/invocations`;
+}
+
+const isPayload = ({ statusCode, headers }: Dispatcher.ResponseData): boolean =>
+  statusCode === 200 && lastHeader(headers as unknown as RawHeaders, INVOKE_HEADERS.functionError) === null;
+
+/** Until its last byte, the time runs and the caller is watched. */
+function streamedAnswerOf({ headers, body }: Dispatcher.ResponseData, deadline: Deadline): UpstreamAnswer {
+  body.on('error', () => undefined);
+  body.on('close', () => deadline.clear());
+  return { status: 200, headers: headers as unknown as RawHeaders, body };
 }
 
 async function answerOf(data: Dispatcher.ResponseData): Promise<UpstreamAnswer | UpstreamFailure> {

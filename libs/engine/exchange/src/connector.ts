@@ -31,6 +31,8 @@ export interface UpstreamRequest {
   /** Behind those of the block. */
   readonly headers: RawHeaders;
   readonly body: Buffer | Readable | null;
+  /** Of a function: its payload is wanted as it comes. */
+  readonly isStreamed?: boolean;
   /** From the call to the last byte of the answer, milliseconds. */
   readonly timeoutMs: number;
 }

@@ -102,6 +102,7 @@ const SPECS = {
   INVALID_ENDPOINT: fault('INTEGRATION_FAILURE', 500, 'InternalServerErrorException', INTERNAL, 'owner'),
   INTEGRATION_NOT_PERMITTED: fault('INTEGRATION_FAILURE', 500, 'InternalServerErrorException', INTERNAL, 'owner'),
   FUNCTION_FAILED: fault('INTEGRATION_FAILURE', 502, 'InternalServerErrorException', INTERNAL, 'upstream'),
+  MALFORMED_STREAM: fault('INTEGRATION_FAILURE', 500, 'InternalServerErrorException', INTERNAL, 'owner'),
   MALFORMED_FUNCTION_RESPONSE: fault('INTEGRATION_FAILURE', 502, 'InternalServerErrorException', INTERNAL, 'owner'),
   UPSTREAM_UNAVAILABLE: fault('INTEGRATION_FAILURE', 503, 'ServiceUnavailableException', 'Service Unavailable', 'upstream', true),
   RESPONSE_TOO_LARGE: fault('INTEGRATION_FAILURE', 500, 'InternalServerErrorException', INTERNAL, 'upstream'),

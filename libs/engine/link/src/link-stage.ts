@@ -46,6 +46,8 @@ import {
   mapResponse,
   mayInvalidateCache,
   openJournal,
+  mapStreamedProxyResponse,
+  mapStreamedResponse,
   readBody,
   selectResponse,
   settleUsage,
@@ -233,11 +235,13 @@ function linkProgram(
   cacheFor: (settings: RouteSettings) => RouteCache | null,
 ): Program {
   const request = mapRequest(settings, bindings.limits.clock);
-  const { connector, responseSteps, responseBody } = linkIntegration(settings, settings.route.integration, bindings, false);
+  const linked = linkIntegration(settings, settings.route.integration, bindings, false);
+  const { connector, responseSteps, responseBody, isStreamed = false } = linked;
   const settle = settleUsage(bindings.limits)(settings);
-  const tracesBodies = log !== null && log.needsBodies;
+  // Of a stream nothing is made on the way, and nobody waits for its end.
+  const tracesBodies = log !== null && log.needsBodies && !isStreamed;
   const requestBody = bodyToTrace(tracesBodies, bodyToCheck(settings, request.body));
-  const cache = cacheFor(settings);
+  const cache = isStreamed ? null : cacheFor(settings);
   const settledFaults = settlingFaults(settle, faults);
   const requestHalf = present([
     ['open journal', log?.needsJournal === true ? openJournal(bindings.limits.clock) : null],
@@ -256,7 +260,7 @@ function linkProgram(
     ['settle usage', settle],
     ['answer from the cache', cache?.answerKept ?? null],
     ...responseSteps,
-    ['compress response', compressResponse(settings)],
+    ['compress response', isStreamed ? null : compressResponse(settings)],
     ['keep in the cache', cache?.keep ?? null],
   ]);
   return freeze({
@@ -299,6 +303,8 @@ interface LinkedIntegration {
   readonly connector: Connector | null;
   readonly responseSteps: readonly NamedStep[];
   readonly responseBody: BodyMode;
+  /** Handed on as it comes: nothing is made of it on the way. */
+  readonly isStreamed?: boolean;
 }
 
 function linkIntegration(
@@ -308,14 +314,27 @@ function linkIntegration(
   isVelocity: boolean,
 ): LinkedIntegration {
   switch (integration.type) {
-    case 'HTTP_PROXY':
+    case 'HTTP_PROXY': {
+      const { streamIdleMs } = integration;
       return {
         connector: integration.insecureSkipVerification ? bindings.insecureHttp : bindings.http,
-        responseSteps: [
-          ['convert payload', convertProxyAnswer(settings)],
-          ['map response', mapProxyResponse],
-        ],
+        responseSteps:
+          streamIdleMs === undefined
+            ? [
+                ['convert payload', convertProxyAnswer(settings)],
+                ['map response', mapProxyResponse],
+              ]
+            : [['map response', mapStreamedProxyResponse(streamIdleMs)]],
         responseBody: STREAM_BODY,
+        isStreamed: streamIdleMs !== undefined,
+      };
+    }
+    case 'AWS_PROXY_STREAM':
+      return {
+        connector: bindings.functions,
+        responseSteps: [['map response', mapStreamedResponse(integration.streamIdleMs)]],
+        responseBody: STREAM_BODY,
+        isStreamed: true,
       };
     case 'HTTP': {
       const mapping = mapResponse(integration.responses, settings, true, isVelocity);

@@ -46,6 +46,10 @@ const STAGE = stageSnapshot({
     routeSnapshot({ path: '/c', integration: { type: 'REFUSE', reason: 'r' } }),
     routeSnapshot({ path: '/d', integration: { type: 'CONVERT', contentHandling: 'CONVERT_TO_TEXT', integration: PROXY } }),
     routeSnapshot({
+      path: '/f',
+      integration: { type: 'AWS_PROXY_STREAM', httpMethod: 'POST', functionArn: 'arn', timeoutMs: 1, streamIdleMs: 1 },
+    }),
+    routeSnapshot({
       path: '/e',
       integration: {
         type: 'CONNECT',

@@ -92,6 +92,7 @@ const upstream = {
 };
 
 const functionProxy = record({ httpMethod: text, functionArn: text, timeoutMs: positive });
+const streamedFunction = record({ httpMethod: text, functionArn: text, timeoutMs: positive, streamIdleMs: positive });
 const service = record({
   partition: text,
   region: text,
@@ -118,7 +119,11 @@ const mapped = {
     ...templates,
   }),
 };
-const payloads = { ...mapped, VELOCITY: record({ integration: tagged(mapped) }), HTTP_PROXY: record(upstream) };
+const payloads = {
+  ...mapped,
+  VELOCITY: record({ integration: tagged(mapped) }),
+  HTTP_PROXY: record({ ...upstream, streamIdleMs: optional(positive) }),
+};
 const converted = record({ contentHandling: orNull(contentHandling), integration: tagged(payloads) });
 
 /** Holds another one. */
@@ -180,7 +185,8 @@ const ROUTE = record({
       }),
     }),
     AWS_PROXY: functionProxy,
-    AS_ROLE: record({ account: text, integration: tagged({ AWS_PROXY: functionProxy }) }),
+    AWS_PROXY_STREAM: streamedFunction,
+    AS_ROLE: record({ account: text, integration: tagged({ AWS_PROXY: functionProxy, AWS_PROXY_STREAM: streamedFunction }) }),
     REFUSE: refuse,
   }),
   logging: optional(record({ level: oneOf('ERROR', 'INFO'), hasDataTrace: flag })),

@@ -48,13 +48,8 @@ const MEMBERS = new Set(['statusCode', 'headers', 'multiValueHeaders', 'body', '
 
 /** The reply, or what is wrong with it. */
 function parseReply(payload: Buffer): FunctionReply | string {
-  let reply: unknown;
-  try {
-    reply = JSON.parse(payload.toString('utf8'));
-  } catch {
-    return 'not JSON';
-  }
-  if (!isRecord(reply)) return 'not an object';
+  const reply = parseObject(payload);
+  if (typeof reply === 'string') return reply;
   const stranger = Object.keys(reply).find((key) => !MEMBERS.has(key));
   if (stranger !== undefined) return `unknown member "${stranger.slice(0, 100)}"`;
   const status = parseStatus(reply.statusCode);
@@ -66,6 +61,38 @@ function parseReply(payload: Buffer): FunctionReply | string {
   const isBase64Encoded = reply.isBase64Encoded ?? false;
   if (typeof isBase64Encoded !== 'boolean') return 'isBase64Encoded is not a boolean';
   return { status, headers, body, isBase64Encoded };
+}
+
+function parseObject(payload: Buffer): Record<string, unknown> | string {
+  let value: unknown;
+  try {
+    value = JSON.parse(payload.toString('utf8'));
+  } catch {
+    return 'not JSON';
+  }
+  return isRecord(value) ? value : 'not an object';
+}
+
+const PRELUDE_MEMBERS = new Set(['statusCode', 'headers', 'multiValueHeaders', 'cookies']);
+
+/** What stands before the body of a streamed reply (data-plane reference §3.5), or what is wrong with it. */
+export function parsePrelude(bytes: Buffer): Pick<FunctionReply, 'status' | 'headers'> | string {
+  const prelude = parseObject(bytes);
+  if (typeof prelude === 'string') return prelude;
+  const stranger = Object.keys(prelude).find((key) => !PRELUDE_MEMBERS.has(key));
+  if (stranger !== undefined) return `unknown member "${stranger.slice(0, 100)}"`;
+  const status = parseStatus(prelude.statusCode);
+  if (status === null) return 'statusCode is not an integer from 200 to 599';
+  const headers = mergeHeaders(prelude.headers ?? {}, prelude.multiValueHeaders ?? {});
+  if (typeof headers === 'string') return headers;
+  const cookies = prelude.cookies ?? [];
+  if (!Array.isArray(cookies)) return 'cookies is not a list';
+  for (const cookie of cookies) {
+    const text = typeof cookie === 'string' ? headerText(cookie) : null;
+    if (text === null) return 'a cookie cannot be sent';
+    headers.push('Set-Cookie', text);
+  }
+  return { status, headers };
 }
 
 function parseStatus(value: unknown): number | null {

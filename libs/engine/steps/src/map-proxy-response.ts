@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { CONTINUE, HeaderBlock, lastHeader, type RawHeaders, type Step, type UpstreamAnswer } from '@gatehouse/engine-exchange';
+import { endWhenIdle } from './end-when-idle.js';
 import { addProxyHeader } from './response-headers.js';
 
 /** HTTP_PROXY: the backend's status, headers and body, as they come. */
@@ -13,6 +14,16 @@ export const mapProxyResponse: Step = (x) => {
   if (!Buffer.isBuffer(answer.body)) x.responseBodyBytes = declaredBytes(answer);
   return CONTINUE;
 };
+
+/** The same for one that streams: its body breaks off when nothing comes of it for so long. */
+export function mapStreamedProxyResponse(idleMs: number): Step {
+  return (x) => {
+    const answer = x.upstreamAnswer!;
+    const { body } = answer;
+    if (body !== null && !Buffer.isBuffer(body)) x.upstreamAnswer = { ...answer, body: endWhenIdle(body, idleMs) };
+    return mapProxyResponse(x);
+  };
+}
 
 function passedHeaders(received: readonly string[]): RawHeaders {
   const headers: RawHeaders = [];

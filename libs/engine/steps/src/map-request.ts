@@ -17,6 +17,7 @@ import {
   type IntegrationSnapshot,
   type MockIntegrationSnapshot,
   type StageSnapshot,
+  type StreamedFunctionIntegrationSnapshot,
 } from '@gatehouse/contracts';
 import {
   CONTINUE,
@@ -83,6 +84,7 @@ function mapRequestOf(
     case 'HTTP':
       return mapHttpRequest(settings, integration, around);
     case 'AWS_PROXY':
+    case 'AWS_PROXY_STREAM':
       return mapFunctionRequest(settings, integration, null);
     case 'AS_ROLE':
       return mapFunctionRequest(settings, integration.integration, integration.account);
@@ -300,7 +302,7 @@ const FUNCTION_BODY: BodyMode = { type: 'buffer', reason: 'a proxy event holds t
 
 function mapFunctionRequest(
   settings: RouteSettings,
-  integration: FunctionProxyIntegrationSnapshot,
+  integration: FunctionProxyIntegrationSnapshot | StreamedFunctionIntegrationSnapshot,
   account: string | null,
 ): RequestMapping {
   const { stage, route } = settings;
@@ -312,6 +314,7 @@ function mapFunctionRequest(
   }
   const event = compileFunctionEvent(stage, route);
   const callerHeaders = callerOf(settings, account);
+  const isStreamed = integration.type === 'AWS_PROXY_STREAM';
   return {
     body: FUNCTION_BODY,
     step: (x) => {
@@ -323,6 +326,7 @@ function mapFunctionRequest(
         block: null,
         headers: x.trace === null ? callerHeaders : [...callerHeaders, 'traceparent', x.trace.traceparent],
         body: Buffer.from(event(x), 'utf8'),
+        isStreamed,
         timeoutMs: integration.timeoutMs,
       };
       return CONTINUE;
