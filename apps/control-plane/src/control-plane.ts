@@ -1,6 +1,6 @@
 import { HttpFunctionInvoker } from '@gatehouse/control-functions';
 import { createReportSink, LeaseOffice, startMaintenance } from '@gatehouse/control-metering';
-import { createNodeAdmin, NodeLinkServer, SealSigner, type NodeLinkCounts } from '@gatehouse/control-nodes';
+import { createNodeAdmin, FleetExplainer, NodeLinkServer, SealSigner, type NodeLinkCounts } from '@gatehouse/control-nodes';
 import { refreshAccessKeys } from '@gatehouse/control-publish';
 import { Authenticator, AwsEndpoint } from '@gatehouse/control-wire';
 import type { Store } from '@gatehouse/domain';
@@ -67,6 +67,7 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
     clock,
     log,
   });
+  const explainer = new FleetExplainer({ own: nodes, channel: store.planes, log });
   watchNodeLink(metrics, nodes.counts);
   const nodeAdmin = createNodeAdmin({ tenants: store.tenants, nodes: store.nodes, server: nodes });
   const authenticator = new Authenticator({ directory: store.directory, clock, regions: 'any' });
@@ -83,7 +84,7 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
     endpoint,
     nodeAdmin,
     waiter: nodes,
-    explainer: nodes,
+    explainer,
     store: store.tenants,
     directory: store.directory,
     operatorToken: config.operatorToken,
@@ -105,6 +106,7 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
     ...(spans && { onJob: spans.onJob }),
   });
 
+  await explainer.start();
   const grpcPort = await nodes.listen(config.bind, config.grpcPort);
   if (telemetry.tracing !== null) traceServer(http.getHttpServer(), telemetry.tracing, spanOf);
   await http.listen(config.adminPort, config.bind);
@@ -115,6 +117,7 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
     close: async () => {
       await http.close();
       await invoker.close();
+      await explainer.close();
       await nodes.close();
       await maintenance.close();
       leases.close();

@@ -37,19 +37,19 @@ const REASONS: Readonly<Record<SilenceReason, string>> = {
   BUSY: 'has too many questions to answer',
   FAILED: 'could not answer',
   CANNOT: 'remembers no requests',
-  ELSEWHERE: 'is connected to another control plane: ask there',
+  ELSEWHERE: 'is connected to another control plane, which did not answer',
 };
 
 /** Says how sure the answer is, and what is kept at all. */
-function notFoundText({ askedCount, silent, keepMinutes, sampleEvery }: RequestMemory): string {
-  const asked = askedCount === 1 ? '1 node was asked' : `${askedCount} nodes were asked`;
+function notFoundText({ asked, silent, keepMinutes, sampleEvery }: RequestMemory): string {
+  const count = asked.length === 1 ? '1 node was asked' : `${asked.length} nodes were asked`;
   const details = sampleEvery === 0 ? 'those that fail' : `those that fail and one in ${sampleEvery} of the others`;
   const kept =
     keepMinutes === 0
       ? ''
       : ` Nodes remember every request for ${hours(keepMinutes)}, or less when their memory for it is full, and details of ${details}.`;
   const unasked = silent.map(({ nodeId, reason }) => `${nodeId} ${REASONS[reason]}`).join('; ');
-  return `No such request is remembered: ${asked}.${kept}${unasked === '' ? '' : ` Of other nodes nothing is known: ${unasked}.`}`;
+  return `No such request is remembered: ${count}.${kept}${unasked === '' ? '' : ` Of other nodes nothing is known: ${unasked}.`}`;
 }
 
 const hours = (minutes: number): string => (minutes % 60 === 0 ? `${minutes / 60} h` : `${minutes} min`);

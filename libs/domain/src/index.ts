@@ -295,6 +295,7 @@ export type {
 } from './metering/usage.js';
 export { pageRequest } from './ports/page-request.js';
 export * from './ports/store.js';
+export { PLANE_MESSAGE_BYTES_MAX, type PlaneChannel } from './ports/plane-channel.js';
 export {
   entitledTo,
   mergeClaim,

@@ -8,6 +8,7 @@ import { Listener } from './listener.js';
 import { MANIFEST_CHANNEL, PostgresManifestLog } from './manifest-log.js';
 import { PostgresMeteringLog } from './metering-log.js';
 import { PostgresNodes } from './nodes.js';
+import { PLANES_CHANNEL, PostgresPlaneChannel } from './plane-channel.js';
 import { PostgresLeaseBook } from './postgres-lease-book.js';
 import { PrismaAccessKeys, PrismaIdentityPolicies } from './repositories/access-keys.js';
 import { PrismaAccount } from './repositories/account.js';
@@ -47,7 +48,7 @@ export interface StoreOptions {
   readonly masterKey: Secret;
   readonly logger?: StoreLogger;
   readonly clock?: Clock;
-  /** Connections kept for queries; one more listens for publications. */
+  /** Connections kept for queries; two more listen: for publications, and for other control planes. */
   readonly connectionsMax?: number;
 }
 
@@ -63,9 +64,11 @@ class PrismaStore implements Store {
   readonly nodes: PostgresNodes;
   readonly metering: PostgresMeteringLog;
   readonly leases: PostgresLeaseBook;
+  readonly planes: PostgresPlaneChannel;
   readonly #pool: pg.Pool;
   readonly #prisma: PrismaClient;
   readonly #listener: Listener;
+  readonly #planesListener: Listener;
   readonly #sealer: Sealer;
   readonly #clock: Clock;
   readonly #logger: StoreLogger;
@@ -94,6 +97,8 @@ class PrismaStore implements Store {
     this.nodes = new PostgresNodes(this.#pool, this.#clock);
     this.metering = new PostgresMeteringLog(this.#pool, logger);
     this.leases = new PostgresLeaseBook(this.#pool);
+    this.#planesListener = new Listener(databaseUrl, PLANES_CHANNEL, logger);
+    this.planes = new PostgresPlaneChannel(this.#pool, this.#planesListener);
   }
 
   async healthy(): Promise<boolean> {
@@ -107,6 +112,7 @@ class PrismaStore implements Store {
 
   async close(): Promise<void> {
     await this.#listener.close();
+    await this.#planesListener.close();
     await this.#prisma.$disconnect();
     await this.#pool.end();
   }

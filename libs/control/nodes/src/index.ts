@@ -1,3 +1,4 @@
+export { FleetExplainer, type FleetExplainerOptions } from './fleet-explainer.js';
 export type { NodesLog } from './log.js';
 export { createNodeAdmin, type NodeAdmin, type NodeProgress, type RolloutReport } from './node-admin.js';
 export { NodeLinkServer, type NodeLinkServerOptions } from './node-link-server.js';

@@ -192,12 +192,13 @@ export class NodeLinkServer implements RolloutWaiter, TestInvoker, RequestExplai
   }
 
   /**
-   * By all nodes that are connected here: an API may have been served by another pool an hour ago. Resolves with the first that remembers
+   * By all nodes that are connected here (`FleetExplainer` asks for those that are not): an API may have been served by another pool an hour ago. Resolves with the first that remembers
    * the request, else when all have said that they do not, or the time is over.
    */
   async explain(tenant: TenantId, requestId: string, timeoutMs: number): Promise<RequestMemory> {
     const silent = new Map<string, SilenceReason>();
-    let [askedCount, keepMinutes, sampleEvery] = [0, 0, 0];
+    const asked: string[] = [];
+    let [keepMinutes, sampleEvery] = [0, 0];
     let found: RequestMemory['found'] = null;
     const hit = Promise.withResolvers<void>();
     const ask = async (session: NodeSession): Promise<void> => {
@@ -214,13 +215,13 @@ export class NodeLinkServer implements RolloutWaiter, TestInvoker, RequestExplai
       .filter(({ role }) => role === 'DATA_PLANE')
       .map((session) => {
         if (!session.canExplain) return void silent.set(session.nodeId, 'CANNOT');
-        askedCount++;
+        asked.push(session.nodeId);
         return ask(session);
       });
     await Promise.race([hit.promise, Promise.all(asking)]);
     if (found === null) for (const nodeId of await this.nodesElsewhere()) silent.set(nodeId, 'ELSEWHERE');
     const silentNodes = [...silent].map(([nodeId, reason]) => ({ nodeId, reason }));
-    return { found, askedCount, silent: found === null ? silentNodes : [], keepMinutes, sampleEvery };
+    return { found, asked, silent: found === null ? silentNodes : [], keepMinutes, sampleEvery };
   }
 
   private async nodesElsewhere(): Promise<string[]> {

@@ -1758,6 +1758,21 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
       await store.tenants.transact(newTenant(), async (tx) => expect(await tx.manifest.inlines('STAGE')).toEqual([]));
     });
 
+    test('control planes hear what one of them says, whole, and nothing longer than may be', async () => {
+      const heard: string[] = [];
+      const stops = [
+        await store.planes.subscribe((message) => heard.push(`1 ${message}`)),
+        await store.planes.subscribe((message) => heard.push(`2 ${message}`)),
+      ];
+      const message = `${newTenant()} "ü"${'x'.repeat(7_800)}`;
+      await store.planes.send(message);
+      await expect.poll(() => heard.filter((text) => text.endsWith(message))).toHaveLength(2);
+      await expect(store.planes.send('ü'.repeat(4_000))).rejects.toThrow('too long');
+      for (const stop of stops) await stop();
+      await store.planes.send('later');
+      expect(heard.some((text) => text.endsWith('later'))).toBe(false);
+    });
+
     test('the directory knows tenants and credentials once each', async () => {
       const [id, other] = [newTenant(), newTenant()];
       const tenant = { id, name: 'first', createdAtMs: START_MS };

@@ -3,6 +3,7 @@
  * bound to that tenant, so a query without one cannot be written. Contract cases: store.contract.ts runs against the
  * in-memory fake and against PostgreSQL.
  */
+import type { PlaneChannel } from './plane-channel.js';
 import type { StageHistoryEntry } from '../deployments/stage-history.js';
 import type { AccountSettings } from '../tenancy/account.js';
 import type { ServiceAccess } from '../service-access/service-access.js';
@@ -440,6 +441,7 @@ export interface Store {
   readonly nodes: NodeRegistry;
   readonly metering: MeteringLog;
   readonly leases: LeaseBook;
+  readonly planes: PlaneChannel;
   /** True when a trivial query answers. */
   healthy(): Promise<boolean>;
   close(): Promise<void>;

@@ -8,7 +8,7 @@ export interface RequestMemory {
     /** JSON, as the node wrote it. */
     readonly explanation: unknown;
   } | null;
-  readonly askedCount: number;
+  readonly asked: readonly string[];
   /** Nodes that may remember it and said nothing, and why. */
   readonly silent: readonly { readonly nodeId: string; readonly reason: SilenceReason }[];
   /** The longest of those that answered; 0 when none did. */
@@ -25,7 +25,7 @@ export type SilenceReason =
   | 'FAILED'
   /** It is of a release that cannot be asked, or was told to remember nothing. */
   | 'CANNOT'
-  /** It is connected to another control plane. */
+  /** It is connected to another control plane, which does not answer. */
   | 'ELSEWHERE';
 
 /** Asks the nodes. Implemented where their streams end (control/nodes). */

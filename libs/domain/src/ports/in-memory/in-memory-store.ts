@@ -6,6 +6,7 @@ import { InMemoryBlobs, InMemoryManifest, InMemoryManifestLog } from './manifest
 import { InMemoryLeaseBook } from './lease-book.js';
 import { InMemoryMeteringLog, InMemoryMetrics, InMemoryUsage } from './metering.js';
 import { InMemoryNodes } from './nodes.js';
+import { InMemoryPlaneChannel } from './plane-channel.js';
 import {
   emptyTables,
   finish,
@@ -49,6 +50,7 @@ export class InMemoryStore implements Store {
   readonly nodes: InMemoryNodes;
   readonly metering: InMemoryMeteringLog;
   readonly leases: InMemoryLeaseBook;
+  readonly planes = new InMemoryPlaneChannel();
   readonly #tables = new Map<TenantId, Tables>();
   readonly directory: TenantDirectory = new InMemoryDirectory(this.#tables);
   /** The end of each tenant's newest transaction; never rejects. */
