@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint';
 
 const rooms = {
   'control-plane': ['contracts', 'aws-api', 'domain', 'control', 'store', 'compiler', 'foundation'],
-  'data-plane': ['contracts', 'engine', 'foundation'],
+  'data-plane': ['contracts', 'engine', 'shared-responses', 'foundation'],
   'function-runner': ['contracts', 'engine', 'foundation'], // engine/control-link only, see ADR 0003
   clients: ['contracts', 'foundation'],
   contracts: [],
@@ -15,6 +15,7 @@ const rooms = {
   store: ['domain', 'foundation'],
   compiler: ['contracts', 'domain', 'foundation'],
   engine: ['contracts', 'engine', 'foundation'],
+  'shared-responses': ['contracts', 'engine', 'foundation'], // the one place of a node that talks Redis, see ADR 0012
   foundation: ['foundation'],
 };
 const planes = {
@@ -28,6 +29,7 @@ const banned = {
   'data-plane': NO_SERVER,
   'function-runner': NO_SERVER,
   engine: NO_SERVER,
+  'shared-responses': NO_SERVER.filter((name) => name !== 'ioredis'),
   domain: NO_SERVER,
   compiler: NO_SERVER,
   foundation: NO_SERVER,

@@ -6,6 +6,7 @@ import {
   labelsSetting,
   portSetting,
   readConfig,
+  Secret,
   secretSetting,
   stringSetting,
   type Setting,
@@ -74,6 +75,17 @@ const namesSetting: Setting<readonly string[]> = {
       .split(',')
       .map((name) => name.trim())
       .filter((name) => name !== ''),
+};
+
+/** Holds a password. */
+const cacheRedisUrlSetting: Setting<Secret | null> = {
+  variable: 'GATEHOUSE_CACHE_REDIS_URL',
+  description: 'Redis in which nodes share cached responses, redis:// or rediss://; without it each worker has its own alone',
+  fallback: null,
+  parse: (text) => {
+    if (URL.canParse(text) && /^rediss?:\/\/[^/]/.test(text)) return new Secret(text);
+    throw new Error('expected redis://host:port/database, with user:password@ before the host where there is one');
+  },
 };
 
 const SETTINGS = {
@@ -170,6 +182,7 @@ const SETTINGS = {
     { min: 1, max: 1_024 },
     32,
   ),
+  cacheRedisUrl: cacheRedisUrlSetting,
   cachesPrivate: booleanSetting(
     'GATEHOUSE_CACHE_PRIVATE',
     'caches as AWS does what says that it is private: Set-Cookie, Cache-Control private or no-store, answers to an Authorization nobody here checked',

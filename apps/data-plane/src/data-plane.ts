@@ -14,6 +14,7 @@ import { startAdminServer } from './admin-server.js';
 import type { Config } from './config.js';
 import { fallbackCounters, isDrained, onPort, openLink, refusalDetails, usageFolder, watchNode } from './control-half.js';
 import { Reporter } from './reporter.js';
+import { openSharedResponses } from './response-cache.js';
 import { BUCKETS_MAX, LAST_REPORT_MS, LAST_WORDS_MS, LEASE_TICK_MS, SERVICE_NAME, Serving } from './serving.js';
 import { WorkerFolders } from './worker-folders.js';
 
@@ -67,6 +68,7 @@ export async function startDataPlane(
     buckets,
     metrics,
     tracing: telemetry.tracing,
+    sharedResponses: await openSharedResponses(config, log),
     clock,
     log,
   });

@@ -21,7 +21,7 @@ import type { BucketRegistry, QuotaLedger, RateLeases, UsageJournal } from '@gat
 import { WorldKeeper } from '@gatehouse/engine-link';
 import { LogGroups, StageLogs } from '@gatehouse/engine-logs';
 import { RequestMemory } from '@gatehouse/engine-explain';
-import type { ResponseCache } from '@gatehouse/engine-response-cache';
+import type { RedisResponses } from '@gatehouse/engine-shared-responses';
 import { TestRuns } from '@gatehouse/engine-test-invoke';
 import { AccessLog, RequestRecorder, TracingRecorder } from '@gatehouse/engine-record';
 import { steadyClock, type Clock } from '@gatehouse/kernel';
@@ -29,7 +29,7 @@ import type { MetricsRegistry, Tracing } from '@gatehouse/telemetry';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { closeConnectors, openConnectors, type Connectors } from './connectors.js';
-import { openResponseCache, SWEEP_MS } from './response-cache.js';
+import { openResponseCache, type OpenResponseCache } from './response-cache.js';
 import { openListeners, type Listeners } from './listeners.js';
 import { logPlace } from './log-place.js';
 import { WorldCertificates } from './world-certificates.js';
@@ -59,6 +59,8 @@ export interface ServingOptions {
   readonly rates: RateLeases;
   readonly buckets: Pick<BucketRegistry, 'bucket'>;
   readonly metrics: MetricsRegistry;
+  /** Of several nodes; absent where nothing is shared. */
+  readonly sharedResponses?: RedisResponses | null;
   /** `null` on a node that does not trace. */
   readonly tracing: Tracing | null;
   readonly clock: Clock;
@@ -72,8 +74,7 @@ export class Serving {
   private readonly worldCertificates: WorldCertificates;
   private readonly testRuns: TestRuns;
   /** `null` on a node that keeps no responses. */
-  private readonly responses: ResponseCache | null;
-  private readonly sweeping: NodeJS.Timeout;
+  private readonly responses: OpenResponseCache | null;
   /** Programs are linked before the journal is open, and first run when the listeners are. */
   private journal: UsageJournal | null = null;
   private accessLog: AccessLog | null = null;
@@ -108,8 +109,7 @@ export class Serving {
       () => this.logGroups.waitingChars,
     );
     const logs = new StageLogs(this.logGroups, clock);
-    this.responses = openResponseCache(config, metrics);
-    this.sweeping = setInterval(() => this.responses?.sweep(), SWEEP_MS).unref();
+    this.responses = openResponseCache(config, metrics, options.sharedResponses ?? null);
     this.keeper = new WorldKeeper({
       bindings: {
         http,
@@ -118,7 +118,7 @@ export class Serving {
         limits,
         metrics,
         logs,
-        ...(this.responses !== null && { responses: this.responses }),
+        ...(this.responses !== null && { responses: this.responses.cache }),
       },
       onRefusal: (stage, reason) => log.error({ ...stage, reason }, 'stage could not be linked'),
       onRefusedRoute: (stage, route, reason) =>
@@ -199,7 +199,7 @@ export class Serving {
 
   /** After `drain`. */
   async close(): Promise<void> {
-    clearInterval(this.sweeping);
+    this.responses?.close();
     this.journal?.close();
     await this.accessLog?.flush();
     await Promise.race([this.logGroups.flush(), new Promise((resolve) => setTimeout(resolve, LAST_LINES_MS).unref())]);

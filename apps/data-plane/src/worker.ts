@@ -9,6 +9,7 @@ import { fallbackCounters, linkFolder } from './control-half.js';
 import type { FromWorker, ToWorker } from './ipc.js';
 import { openNodeLog } from './node-log.js';
 import { Reporter } from './reporter.js';
+import { openSharedResponses } from './response-cache.js';
 import { BUCKETS_MAX, LAST_REPORT_MS, LEASE_TICK_MS, SERVICE_NAME, Serving } from './serving.js';
 
 const [slot, workerCount, adminPort] = process.argv.slice(2).map(Number) as [number, number, number];
@@ -45,6 +46,7 @@ const serving = new Serving({
   buckets,
   metrics,
   tracing: telemetry.tracing,
+  sharedResponses: await openSharedResponses(config, log),
   clock,
   log,
 });

@@ -36,7 +36,6 @@ export function compileCaching(
     namespace: integration.cacheNamespace,
     keyParameters: [...new Set(keyParameters as string[])].sort(compareText),
     ttlSeconds: setting.cacheTtlInSeconds,
-    isEncrypted: setting.cacheDataEncrypted,
     invalidation: setting.requireAuthorizationForCacheControl ? strategyOf(setting) : 'ANYBODY',
   };
 }

@@ -146,8 +146,6 @@ export interface RouteCaching {
   readonly keyParameters: readonly string[];
   /** 1 to 3600. */
   readonly ttlSeconds: number;
-  /** Outside of a node's memory, what is kept is sealed. */
-  readonly isEncrypted: boolean;
   /** Who may have an entry replaced with `Cache-Control: max-age=0`: anybody; or else what others get who ask for it. */
   readonly invalidation: 'ANYBODY' | 'FAIL_WITH_403' | 'SUCCEED_WITH_RESPONSE_HEADER' | 'SUCCEED_WITHOUT_RESPONSE_HEADER';
 }

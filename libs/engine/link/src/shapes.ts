@@ -195,7 +195,6 @@ const ROUTE = record({
       namespace: text,
       keyParameters: list(text),
       ttlSeconds: positive,
-      isEncrypted: flag,
       invalidation: oneOf('ANYBODY', 'FAIL_WITH_403', 'SUCCEED_WITH_RESPONSE_HEADER', 'SUCCEED_WITHOUT_RESPONSE_HEADER'),
     }),
   ),

@@ -2,6 +2,7 @@
 import { HeaderBlock } from '@gatehouse/engine-exchange';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { responseStoreContract } from './store.contract.js';
 import { bytesOf, ENTRY_BYTES, MemoryResponses, RESPONSE, type CacheScope, type StoredResponse } from './index.js';
 
 const scope = (tenant: string, bytesMax: number, stage = 'dev'): CacheScope => ({
@@ -23,6 +24,8 @@ const response = (over: Partial<StoredResponse> = {}): StoredResponse => ({
 });
 const ofBytes = (bytes: number, over: Partial<StoredResponse> = {}): StoredResponse =>
   response({ body: Buffer.alloc(bytes), ...over });
+
+responseStoreContract('MemoryResponses', () => new MemoryResponses(1e8));
 
 /** Says the same by going through everything. */
 class NaiveModel {

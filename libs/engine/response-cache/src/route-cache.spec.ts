@@ -18,13 +18,12 @@ import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { describe, expect, test, vi } from 'vitest';
-import { ResponseCache, WARNING, type MayInvalidate, type RouteCache } from './index.js';
+import { MemoryResponses, ResponseCache, WARNING, type MayInvalidate, type ResponseStore, type RouteCache } from './index.js';
 
 const CACHING: RouteCaching = {
   namespace: 'pets12',
   keyParameters: [],
   ttlSeconds: 300,
-  isEncrypted: false,
   invalidation: 'SUCCEED_WITH_RESPONSE_HEADER',
 };
 
@@ -57,8 +56,8 @@ class House {
   calls = 0;
   private readonly answers = new Map<Exchange, Answer>();
 
-  constructor(sharesPrivate = false) {
-    this.cache = new ResponseCache({ bytesMax: 1e8, bytesPerGigabyte: 1e8, clock: this.clock, sharesPrivate });
+  constructor(sharesPrivate = false, shared: ResponseStore | null = null) {
+    this.cache = new ResponseCache({ bytesMax: 1e8, bytesPerGigabyte: 1e8, clock: this.clock, sharesPrivate, shared });
   }
 
   link({ caching = {}, route = {}, stage = {}, isApart = false, mayInvalidate }: RouteOptions = {}): {
@@ -540,6 +539,68 @@ describe('bodies', () => {
     house.asked[0]!.answer({ body: Readable.from([Buffer.from('pets')]) });
     await caller.over;
     expect(caller.x.fault?.name).toBe('INTEGRATION_FAILURE');
+  });
+});
+
+describe('nodes that share', () => {
+  /** A store that answers later, and counts who asks. */
+  class Shared implements ResponseStore {
+    readonly memory = new MemoryResponses(1e8);
+    asked = 0;
+    async find(...args: Parameters<ResponseStore['find']>) {
+      this.asked++;
+      await turns();
+      return this.memory.find(...args);
+    }
+    async keep(...args: Parameters<ResponseStore['keep']>) {
+      return this.memory.keep(...args);
+    }
+  }
+  const houses = () => {
+    const shared = new Shared();
+    const [one, other] = [new House(false, shared), new House(false, shared)];
+    return { shared, one, other };
+  };
+  const answered = async (house: House, caller: Caller, answer: Answer = {}): Promise<string> => {
+    await turns();
+    await turns();
+    house.asked.find(({ x }) => x === caller.x)?.answer(answer);
+    await caller.over;
+    return text(caller.x);
+  };
+
+  test('have what one of them was answered, and ask the store once for all who wait', async () => {
+    const { shared, one, other } = houses();
+    const [there, here] = [one.link(), other.link()];
+    expect(await answered(one, one.start(there))).toBe('200 pets');
+    const before = shared.asked;
+    const callers = Array.from({ length: 50 }, () => other.start(here));
+    for (const caller of callers) expect(await answered(other, caller)).toBe('200 pets');
+    expect([other.calls, shared.asked - before]).toEqual([0, 1]);
+    await answered(other, other.start(here));
+    expect(shared.asked - before).toBe(1); // from memory
+  });
+
+  test('have the variants, too', async () => {
+    const { one, other } = houses();
+    const [there, here] = [one.link(), other.link()];
+    const german: RawHeaders = ['Accept-Language', 'de'];
+    await answered(one, one.start(there, '7', german), { headers: ['Vary', 'Accept-Language'], body: 'Tiere' });
+    expect(await answered(other, other.start(here, '7', german))).toBe('200 Tiere');
+    expect(other.calls).toBe(0);
+    const english = other.start(here, '7', ['Accept-Language', 'en']);
+    expect(await answered(other, english, { headers: ['Vary', 'Accept-Language'], body: 'pets' })).toBe('200 pets');
+    expect(other.calls).toBe(1);
+  });
+
+  test('ask the backend while the store has nothing', async () => {
+    const { one } = houses();
+    const route = one.link();
+    const callers = [1, 2, 3].map(() => one.start(route));
+    await turns();
+    expect(await answered(one, callers[0]!)).toBe('200 pets');
+    await Promise.all(callers.map(({ over }) => over));
+    expect(one.calls).toBe(1);
   });
 });
 

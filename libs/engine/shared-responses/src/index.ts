@@ -1,0 +1,2 @@
+export { RedisResponses, type RedisResponsesOptions } from './redis-responses.js';
+export { Sealer } from './sealer.js';
