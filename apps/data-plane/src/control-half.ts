@@ -8,6 +8,8 @@ import type { Config } from './config.js';
 import type { WorkerFolders } from './worker-folders.js';
 
 const SOFTWARE_VERSION = '0.1.0';
+/** Less than half of what a control plane gathers changes for (GATHER_MS in control/nodes), so that none waits for the next. */
+const SPREAD_MS = 20;
 
 export const linkFolder = (config: Config): string => path.join(config.dataDir, 'link');
 export const usageFolder = (config: Config): string => path.join(config.dataDir, 'usage');
@@ -41,6 +43,7 @@ export function openLink(
     adminUrl: `http://${config.bind}:${adminPort}`,
     labels: config.labels,
     siblings: config.siblings,
+    spreadMs: SPREAD_MS,
     ...(config.snapshotKey !== null && { snapshotKey: config.snapshotKey }),
     ...options,
   });

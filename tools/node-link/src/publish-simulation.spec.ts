@@ -286,6 +286,7 @@ class Simulation {
       answerMs: 200,
       checkMs: 400,
       returnMs: 1_000,
+      spreadMs: index === 0 ? 0 : 30,
       backOff: { minMs: 10, maxMs: 100 },
       random: this.random,
       files,

@@ -99,6 +99,11 @@ export interface ControlLinkOptions {
   readonly checkMs?: number;
   /** Pause before a node that had to go elsewhere looks whether the control plane it prefers is back; doubles when it was not. */
   readonly returnMs?: number;
+  /**
+   * Changes that follow each other are taken over after a random part of this: nodes that are told at the same moment are not all busy at the
+   * same moment. A change after a quiet time is taken over at once.
+   */
+  readonly spreadMs?: number;
   readonly backOff?: BackOff;
   /** In [0, 1); spreads the reconnects of many nodes, and the nodes over the control planes. */
   readonly random?: () => number;
@@ -140,6 +145,8 @@ const ROLES = { DATA_PLANE: NodeRole.DATA_PLANE, FUNCTION_RUNNER: NodeRole.FUNCT
 const REPAIRS_IN_A_ROW_MAX = 2;
 /** An older snapshot of a sibling is refused. */
 const SNAPSHOT_AGE_MS_MAX = 7 * 24 * 3_600_000;
+/** A change that comes sooner after the one before follows it. */
+const FOLLOWS_MS = 200;
 const RETURN_MS_MAX = 10 * 60_000;
 const REACHABLE_MS = 2_000;
 /** Of grpc-js: what asking again does not help against. */
@@ -169,6 +176,8 @@ export class ControlLink {
   private work: Promise<void> = Promise.resolve();
   private queuedCount = 0;
   private repairsInARow = 0;
+  /** When the latest change was taken over. */
+  private adoptedMs = -Infinity;
   /** Hello says that we have nothing, so that everything is sent. */
   private asksForAll = false;
   private refusal: string | null = null;
@@ -538,7 +547,10 @@ export class ControlLink {
     const { revision } = this.keeper;
     if (update.revision < revision && !(this.isFirstManifest && message.full)) return;
 
+    await this.spread();
+    if (this.closed || streamNumber !== this.streamNumber) return;
     await this.keeper.adopt(update, this.isFirstManifest);
+    this.adoptedMs = this.options.clock.nowMs();
     if (streamNumber !== this.streamNumber) return; // the next stream began meanwhile and says what we have by itself
     this.isFirstManifest = false;
     if (message.full) this.asksForAll = false;
@@ -547,6 +559,13 @@ export class ControlLink {
     }
     this.acknowledge();
     if (update.seal !== null) this.compare(update.seal);
+  }
+
+  private async spread(): Promise<void> {
+    const { spreadMs = 0, clock } = this.options;
+    const isFollowing = Math.abs(clock.nowMs() - this.adoptedMs) < FOLLOWS_MS;
+    if (spreadMs > 0 && isFollowing && !this.isFirstManifest)
+      await new Promise((resolve) => setTimeout(resolve, spreadMs * this.random()));
   }
 
   /** `null` until the last part is here. */
