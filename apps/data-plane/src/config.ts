@@ -12,6 +12,7 @@ import {
   type Setting,
   type Values,
 } from '@gatehouse/kernel';
+import { vpcEndpointsSetting } from './vpc-endpoints.js';
 import { siblingsSetting, snapshotKeySetting } from './sibling-settings.js';
 
 const WORKERS_MAX = 99;
@@ -201,6 +202,7 @@ const SETTINGS = {
   upstreamKey: stringSetting('GATEHOUSE_UPSTREAM_KEY', 'PEM file of its private key', ''),
   upstreamCertHosts: upstreamCertHostsSetting,
   upstreamTlsMin: upstreamTlsMinSetting,
+  vpcEndpoints: vpcEndpointsSetting,
   allowsPrivateUpstreams: booleanSetting(
     'GATEHOUSE_ALLOW_PRIVATE_UPSTREAMS',
     'integrations may call loopback and private addresses; for one machine or trusted tenants only',

@@ -32,6 +32,7 @@ import { closeConnectors, openConnectors, type Connectors } from './connectors.j
 import { openResponseCache, type OpenResponseCache } from './response-cache.js';
 import { openListeners, type Listeners } from './listeners.js';
 import { logPlace } from './log-place.js';
+import { addressTest } from './vpc-endpoints.js';
 import { WorldCertificates } from './world-certificates.js';
 
 /** In traces and pushed metrics; the variable OTEL_SERVICE_NAME replaces it. */
@@ -115,6 +116,7 @@ export class Serving {
         http,
         insecureHttp,
         functions,
+        ...(config.vpcEndpoints.length > 0 && { vpcEndpoints: addressTest(config.vpcEndpoints) }),
         limits,
         metrics,
         logs,

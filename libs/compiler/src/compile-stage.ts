@@ -58,6 +58,8 @@ interface Guards {
   readonly authorizers: AuthorizerCompiler;
   /** The API's resource policy has a say. */
   readonly hasPolicy: boolean;
+  /** Callers come through VPC endpoints alone. */
+  readonly isPrivate: boolean;
 }
 
 /** The throttle of all methods of a stage; see control-plane reference §3.3. */
@@ -93,6 +95,7 @@ function compileDeployment(input: StageInput): CompiledStage {
     validations: new ValidationCompiler(definition),
     authorizers: new AuthorizerCompiler(definition, stage.variables ?? {}, input.tenant),
     hasPolicy: resourcePolicyOf(api) !== null,
+    isPrivate: api.endpointConfiguration.types.includes('PRIVATE'),
   };
   const routes: RouteSnapshot[] = [];
   for (const method of definition.methods) {
@@ -214,7 +217,8 @@ function compileAuthorization(path: string, method: Method, guards: Guards, diag
   if ('refusal' in compiled || reasons.length > 0) return { type: 'REFUSE', reason: reasons[0]! };
   const { validation } = compiled;
   const judged: RouteAuthorization = guards.hasPolicy ? { type: 'RESOURCE_POLICY', authorization: admission } : admission;
-  return validation === null ? judged : { type: 'VALIDATE', validation, authorization: judged };
+  const placed: RouteAuthorization = guards.isPrivate ? { type: 'PRIVATE', authorization: judged } : judged;
+  return validation === null ? placed : { type: 'VALIDATE', validation, authorization: placed };
 }
 
 /** Who is let in. */
@@ -244,8 +248,6 @@ function refusalOfAll({ definition: { api }, stage }: StageInput, diagnostics: D
   };
   const problem = policyProblem(api);
   if (problem !== null) refuse('api.policy', `the resource policy is not understood: ${problem}`);
-  if (api.endpointConfiguration.types.includes('PRIVATE'))
-    refuse('api.endpointConfiguration', 'private endpoints are not served');
   if (stage.webAclArn !== null) refuse('stage.webAclArn', 'web ACLs are not served');
   return reasons[0] ?? null;
 }

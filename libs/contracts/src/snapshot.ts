@@ -165,6 +165,7 @@ export type RouteAuthorization =
   | UserPoolAuthorization
   | SignedAuthorization
   | PolicyAuthorization
+  | PrivateAuthorization
   | ValidatedAuthorization;
 
 /** Admits what one of the stage's `authorizers` admits. */
@@ -192,6 +193,12 @@ export interface SignedAuthorization {
  */
 export interface PolicyAuthorization {
   readonly type: 'RESOURCE_POLICY';
+  readonly authorization: RouteAuthorization;
+}
+
+/** Admits what `authorization` admits of callers that come through a VPC endpoint; nobody when the stage has no `resourcePolicy`. */
+export interface PrivateAuthorization {
+  readonly type: 'PRIVATE';
   readonly authorization: RouteAuthorization;
 }
 

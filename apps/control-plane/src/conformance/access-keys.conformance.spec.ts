@@ -22,7 +22,12 @@ beforeAll(async () => {
   house = await startControlPlaneHouse(composition);
   tenant = await house.tenant();
   scope = await testFolder();
-  node = await startProcess(scope, house.plane.grpcPort, { env: { GATEHOUSE_NODE_TOKEN: house.config.nodeToken.reveal() } });
+  node = await startProcess(scope, house.plane.grpcPort, {
+    env: {
+      GATEHOUSE_NODE_TOKEN: house.config.nodeToken.reveal(),
+      GATEHOUSE_VPC_ENDPOINTS: 'vpce-1a@vpc-1=127.0.0.0/8',
+    },
+  });
   const api = await createMockApi(tenant.apiGateway, 'signed');
   restApiId = api.restApiId;
   await tenant.apiGateway.updateMethod({
@@ -135,6 +140,40 @@ describe('a resource policy', () => {
     await deploy();
     await until(ida, '200');
   });
+});
+
+test('a private API is there for callers of its VPC endpoint alone, as its policy says', async () => {
+  const api = await createMockApi(tenant.apiGateway, 'private');
+  const policy = { StringEquals: { 'aws:SourceVpce': 'vpce-1a' } };
+  const statement = { ...ALLOW.Statement[0], Principal: '*', Resource: 'execute-api:/*', Condition: policy };
+  await tenant.apiGateway.updateRestApi({
+    restApiId: api.restApiId,
+    patchOperations: [
+      { op: 'replace', path: '/endpointConfiguration/types/REGIONAL', value: 'PRIVATE' },
+      { op: 'replace', path: '/policy', value: JSON.stringify({ ...ALLOW, Statement: [statement] }) },
+    ],
+  });
+  await tenant.apiGateway.createDeployment({ restApiId: api.restApiId, stageName: 'dev' });
+  const from = async (host: string, headers: Record<string, string> = {}) => {
+    const path = '/dev/users';
+    const { status, body } = await sendSigned(node.port, tenant.credentials, {
+      path,
+      headers: { host, ...headers },
+      signature: null,
+    });
+    return `${status} ${body.toString()}`;
+  };
+  await vi.waitFor(async () => expect(await from(`${api.restApiId}.execute-api.localhost`)).toMatch(/^200/), SOON);
+  expect(await from(`${api.restApiId}-vpce-1a.execute-api.localhost`)).toMatch(/^200/);
+  expect(await from(`${api.restApiId}-vpce-2b.execute-api.localhost`)).toBe('403 {"message":"Forbidden"}');
+  const dns = 'vpce-1a-xyz.execute-api.us-east-1.vpce.localhost';
+  expect(await from(dns, { 'x-apigw-api-id': api.restApiId })).toMatch(/^200/);
+  const outside = await startProcess(scope, house.plane.grpcPort, {
+    name: 'outside',
+    env: { GATEHOUSE_NODE_TOKEN: house.config.nodeToken.reveal() },
+  });
+  const url = `http://127.0.0.1:${outside.port}/_aws/execute-api/${api.restApiId}/dev/users`;
+  await vi.waitFor(async () => expect(await (await fetch(url)).text()).toBe('{"message":"Forbidden"}'), SOON);
 });
 
 describe('keys and policies', () => {

@@ -112,7 +112,8 @@ async function compileTest(
   const { payloadBytes } = await tx.quotas.read();
   const definition: RestApiDefinition = {
     formatVersion: 1,
-    api: { ...api, policy: null },
+    // A test comes from nowhere and is nobody.
+    api: { ...api, policy: null, endpointConfiguration: { ...api.endpointConfiguration, types: ['REGIONAL'] } },
     ...parts,
     parts: {
       models: await tx.models.ofApi(api.id),

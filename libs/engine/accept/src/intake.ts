@@ -41,6 +41,8 @@ const KNOWN_HOSTS_MAX = 4_096;
 
 export class Intake {
   private readonly baseSuffix: string;
+  /** Of hosts of VPC endpoints. */
+  private readonly endpointSuffix: string;
   private readonly random = new Randomness();
   private readonly tracing: Tracing | null;
   private readonly journalKeeper: JournalKeeper | null;
@@ -48,6 +50,7 @@ export class Intake {
 
   constructor(private readonly options: IntakeOptions) {
     this.baseSuffix = `.${options.baseDomain.toLowerCase()}`;
+    this.endpointSuffix = `.vpce${this.baseSuffix}`;
     this.tracing = options.tracing ?? null;
     this.journalKeeper = options.journalKeeper ?? null;
   }
@@ -85,7 +88,8 @@ export class Intake {
     if (host === null) return refused(x, FAULTS.MALFORMED_TARGET, 'reading the Host header');
     x.host = host;
     const world = this.options.worlds.current; // the only read of it for this request
-    const target = resolveTarget(host, url, this.baseSuffix, world);
+    const namedApi = host.endsWith(this.endpointSuffix) ? lastHeader(x.requestHeaders, 'x-apigw-api-id') : null;
+    const target = resolveTarget(host, url, this.baseSuffix, world, namedApi);
     if (target === 'MALFORMED') return refused(x, FAULTS.MALFORMED_TARGET, 'reading the request target');
     if (target === 'UNKNOWN_HOST') return refused(x, FAULTS.UNKNOWN_HOST, 'looking for an API');
     x.path = target.path;

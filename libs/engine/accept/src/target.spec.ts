@@ -222,3 +222,20 @@ test('hosts and paths of APIs are never a custom domain name’s, whoever has ta
     [API, 'a.execute-api.eu-west-1.localhost', 'execute-api.localhost', 'a.localhost'].map((host) => isApiHost(host, SUFFIX)),
   ).toEqual([true, true, false, false]);
 });
+
+test('a host may name the VPC endpoint beside the API', () => {
+  expect(resolveTarget('abc123-vpce-0a1b.execute-api.localhost', '/dev/x', SUFFIX, NOBODYS)).toMatchObject({
+    apiId: 'abc123',
+    stage: 'dev',
+    resourcePath: '/x',
+  });
+});
+
+test('on the host of a VPC endpoint a header names the API, and nowhere else', () => {
+  const host = 'vpce-0a1b-xyz.execute-api.us-east-1.vpce.localhost';
+  const named = { apiId: 'abc123', region: 'us-east-1', stage: 'dev' };
+  expect(resolveTarget(host, '/dev', SUFFIX, NOBODYS, 'abc123')).toMatchObject(named);
+  expect(resolveTarget(host, '/dev', SUFFIX, NOBODYS)).toBe('UNKNOWN_HOST');
+  expect(resolveTarget(API, '/dev', SUFFIX, NOBODYS, 'zzz999')).toMatchObject({ apiId: 'abc123' });
+  expect(isApiHost(host, SUFFIX)).toBe(true);
+});

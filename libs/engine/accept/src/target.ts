@@ -2,6 +2,8 @@
  * From a request target to an API, a stage and one canonical path (data-plane reference §2.1, §2.2).
  *
  *   Host: {apiId}.execute-api[.{region}].{base domain}   /{stage}/{path}
+ *   Host: {apiId}-{vpceId}.execute-api[.{region}].{base domain}, of a private API, the same
+ *   Host: {vpceId}-{...}.execute-api.{region}.vpce.{base domain}    the same, of the API that x-apigw-api-id names
  *   any other Host                                       /_aws/execute-api/{apiId}/{stage}/{path}
  *   a custom domain name                                 /{base path}/{path}, or /{base path}/{stage}/{path}
  *
@@ -39,6 +41,8 @@ const PATH_FORM = '/_aws/execute-api/';
 const HOST = /^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$|^\[[0-9a-f:.]+\]$/;
 /** What stands before the base domain. */
 const API_NAME = /^([a-z0-9-]+)\.execute-api(?:\.([a-z0-9-]+))?$/;
+/** Of a VPC endpoint, which every private API answers on. */
+const ENDPOINT_NAME = /^vpce-[a-z0-9-]+\.execute-api\.([a-z0-9-]+)\.vpce$/;
 
 /** Lower case, without port and trailing dot; `null` for what is no host. */
 export function parseHost(header: string): string | null {
@@ -51,26 +55,46 @@ export function parseHost(header: string): string | null {
 
 /** Whether APIs answer on such a host by themselves: then it is no tenant's custom domain name. `baseSuffix` starts with a dot. */
 export function isApiHost(host: string, baseSuffix: string): boolean {
-  return host.endsWith(baseSuffix) && API_NAME.test(host.slice(0, -baseSuffix.length));
+  if (!host.endsWith(baseSuffix)) return false;
+  const name = host.slice(0, -baseSuffix.length);
+  return API_NAME.test(name) || ENDPOINT_NAME.test(name);
 }
 
 /**
  * `url` as in the request line: origin form, or absolute form that agrees with the host. `baseSuffix` starts with a dot. Custom domain
- * names come last: a tenant who takes a host of the operator's as one takes nothing from other tenants.
+ * names come last: a tenant who takes a host of the operator's as one takes nothing from other tenants. `namedApi`: of the header
+ * x-apigw-api-id, which counts on hosts of VPC endpoints alone.
  */
-export function resolveTarget(host: string, url: string, baseSuffix: string, domainNames: DomainNames): Target | NoTarget {
+export function resolveTarget(
+  host: string,
+  url: string,
+  baseSuffix: string,
+  domainNames: DomainNames,
+  namedApi: string | null = null,
+): Target | NoTarget {
   const origin = url.startsWith('/') ? url : originForm(url, host);
   if (origin === null) return 'MALFORMED';
   const mark = origin.indexOf('?');
   const path = mark === -1 ? origin : origin.slice(0, mark);
   const rawQuery = mark === -1 ? '' : origin.slice(mark + 1);
   if (!isCanonicalPath(path) || !isCanonicalQuery(rawQuery)) return 'MALFORMED';
-  const api = host.endsWith(baseSuffix) ? API_NAME.exec(host.slice(0, -baseSuffix.length)) : null;
-  if (api !== null) return inStage(api[1]!, api[2] ?? null, path, 0, rawQuery);
+  if (host.endsWith(baseSuffix)) {
+    const name = host.slice(0, -baseSuffix.length);
+    const api = API_NAME.exec(name);
+    if (api !== null) return inStage(apiIdOf(api[1]!), api[2] ?? null, path, 0, rawQuery);
+    const endpoint = ENDPOINT_NAME.exec(name);
+    if (endpoint !== null) return namedApi === null ? 'UNKNOWN_HOST' : inStage(namedApi, endpoint[1]!, path, 0, rawQuery);
+  }
   if (!path.startsWith(PATH_FORM)) return onDomainName(domainNames.domainName(host), path, rawQuery);
   const apiEnd = path.indexOf('/', PATH_FORM.length);
   if (apiEnd === -1) return 'UNKNOWN_HOST';
   return inStage(path.slice(PATH_FORM.length, apiEnd), null, path, apiEnd, rawQuery);
+}
+
+/** `{apiId}`, or `{apiId}-{vpceId}`: which endpoint it may be is not for the target to say. */
+function apiIdOf(name: string): string {
+  const endpoint = name.indexOf('-vpce-');
+  return endpoint === -1 ? name : name.slice(0, endpoint);
 }
 
 function onDomainName(domainName: DomainNameView | null, path: string, rawQuery: string): Target | NoTarget {

@@ -35,6 +35,8 @@ const VARIABLES: ReadonlyMap<string, ContextVariable> = new Map<string, ContextV
   ['identity.caller', (x) => x.accessKey?.userId ?? null],
   ['identity.user', (x) => x.accessKey?.userId ?? null],
   ['identity.userArn', (x) => x.accessKey?.principalArn ?? null],
+  ['identity.vpcId', (x) => x.vpcEndpoint?.vpcId ?? null],
+  ['identity.vpceId', (x) => x.vpcEndpoint?.vpceId ?? null],
   ['identity.sourceIp', (x) => x.sourceIp],
   ['identity.userAgent', (x) => (x.userAgent === '' ? null : x.userAgent)],
   ['xrayTraceId', (x) => x.traceId],
@@ -52,8 +54,6 @@ const VARIABLES: ReadonlyMap<string, ContextVariable> = new Map<string, ContextV
     'identity.cognitoIdentityId',
     'identity.cognitoIdentityPoolId',
     'identity.principalOrgId',
-    'identity.vpcId',
-    'identity.vpceId',
   ].map((name): [string, ContextVariable] => [name, absent]),
 ]);
 

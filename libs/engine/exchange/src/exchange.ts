@@ -16,7 +16,7 @@ import type { Program } from './program.js';
 import { parseQuery } from './query.js';
 import type { RequestTrace } from './trace.js';
 import { FAULT, type Verdict } from './verdict.js';
-import type { AccessKeyView, LinkedRoute, LinkedStage, UsagePlanView, WorldView } from './views.js';
+import type { AccessKeyView, LinkedRoute, LinkedStage, UsagePlanView, VpcEndpointView, WorldView } from './views.js';
 
 /** Nobody was asked who calls. */
 export const AUTHORIZER_NONE = 0;
@@ -110,6 +110,8 @@ export class Exchange implements CallerPresence {
   authorizerSource: number = AUTHORIZER_NONE;
   /** Of the call of the authorizer; 0 for a decision that was kept. */
   authorizerLatencyMs = 0;
+  /** Of a request to a private API. */
+  vpcEndpoint: VpcEndpointView | null = null;
   /** The key that the request is signed with, once the signature holds. */
   accessKey: AccessKeyView | null = null;
   apiKey: ApiKeyEntry | null = null;
@@ -237,6 +239,7 @@ export class Exchange implements CallerPresence {
     this.authorizer = null;
     this.authorizerSource = AUTHORIZER_NONE;
     this.authorizerLatencyMs = 0;
+    this.vpcEndpoint = null;
     this.accessKey = null;
     this.apiKey = null;
     this.apiKeyValue = null;

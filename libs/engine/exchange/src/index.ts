@@ -75,6 +75,7 @@ export type {
   RoleCredentials,
   ServiceAccessView,
   UsagePlanView,
+  VpcEndpointView,
   WorldView,
 } from './views.js';
 export type { RequestTrace } from './trace.js';

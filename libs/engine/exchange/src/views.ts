@@ -44,6 +44,12 @@ export interface RoleCredentials {
   readonly sessionToken: Secret | null;
 }
 
+/** Where callers of private APIs come from. */
+export interface VpcEndpointView {
+  readonly vpceId: string;
+  readonly vpcId: string;
+}
+
 /** Everything a node serves at one revision. Immutable; a request asks the one it started with and no other. */
 export interface WorldView {
   readonly revision: number;

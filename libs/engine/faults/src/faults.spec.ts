@@ -59,6 +59,7 @@ const BUILT_IN: Record<FaultName, [status: number, errorType: string, body: stri
   UNSUPPORTED_MEDIA_TYPE: [415, 'BadRequestException', '{"message":"Unsupported Media Type"}'],
   WAF_FILTERED: [403, 'ForbiddenException', '{"message":"Forbidden"}'],
   UNKNOWN_ACCESS_KEY: [403, 'AccessDeniedException', '{"message":"The security token included in the request is invalid."}'],
+  NOT_THROUGH_ENDPOINT: [403, 'ForbiddenException', '{"message":"Forbidden"}'],
   INCOMPLETE_SIGNATURE: [
     403,
     'IncompleteSignatureException',

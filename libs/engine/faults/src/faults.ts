@@ -89,6 +89,8 @@ const SPECS = {
     'The security token included in the request is invalid.',
     'caller',
   ),
+  /** A private API, and a caller that comes another way. */
+  NOT_THROUGH_ENDPOINT: fault('ACCESS_DENIED', 403, 'ForbiddenException', 'Forbidden', 'caller'),
   INCOMPLETE_SIGNATURE: fault(
     'INVALID_SIGNATURE',
     403,

@@ -22,6 +22,7 @@ import {
   type RouteSettings,
   type StageLog,
   type Step,
+  type VpcEndpointView,
   type StepNames,
 } from '@gatehouse/engine-exchange';
 import { FAULTS, linkFaults } from '@gatehouse/engine-faults';
@@ -75,6 +76,8 @@ export interface LinkBindings {
   /** For integrations with `insecureSkipVerification`. */
   readonly insecureHttp: Connector;
   readonly functions: Connector;
+  /** Where callers of private APIs come from. Absent: from nowhere. */
+  readonly vpcEndpoints?: (sourceIp: string) => VpcEndpointView | null;
   /** Absent: no response is kept, whatever a stage's owner says. */
   readonly responses?: Pick<ResponseCache, 'link'>;
   /** Telemetry's MetricsRegistry. */

@@ -135,6 +135,7 @@ const authorization: Check = (value, where) =>
     USER_POOLS: record({ authorizerId: text, scopes: list(text) }),
     IAM: () => undefined,
     RESOURCE_POLICY: record({ authorization }),
+    PRIVATE: record({ authorization }),
     VALIDATE: record({
       validation: record({ requiredParameters: list(text), bodyModels: orNull(mapOf(orNull(text))) }),
       authorization,

@@ -2,7 +2,16 @@ import type { FunctionAuthorization, RouteAuthorization } from '@gatehouse/contr
 import { LinkRefusal, type Connector, type RouteSettings, type Step, type StepFactory } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import { askAuthorizer, checkToken } from './authorizer/index.js';
-import { authorizeSigned, inTurn, needAllow, resourcePolicyOf, unlessDenied, type LinkedPolicy } from './iam/index.js';
+import {
+  authorizeSigned,
+  inTurn,
+  needAllow,
+  resourcePolicyOf,
+  throughEndpoint,
+  unlessDenied,
+  type LinkedPolicy,
+  type VpcEndpoints,
+} from './iam/index.js';
 import type { Limits } from './throttle.js';
 
 export interface AuthorizerConnectors {
@@ -10,6 +19,8 @@ export interface AuthorizerConnectors {
   /** Checks certificates. */
   readonly http: Connector;
   readonly limits: Pick<Limits, 'clock'>;
+  /** Absent: nobody comes through one. */
+  readonly vpcEndpoints?: VpcEndpoints;
 }
 
 /** Unknown means deny: a route whose authorization could not be expressed in the snapshot admits nobody. */
@@ -43,6 +54,10 @@ function compile(
       return authorizeSigned(settings, connectors.limits.clock, policy?.policy ?? null);
     case 'VALIDATE':
       return compile(authorization.authorization, settings, connectors, policy); // `validate-request` does the rest
+    case 'PRIVATE': {
+      const { vpcEndpoints = () => null } = connectors;
+      return throughEndpoint(stage, vpcEndpoints, compile(authorization.authorization, settings, connectors, policy));
+    }
     case 'RESOURCE_POLICY':
       return compile(authorization.authorization, settings, connectors, resourcePolicyOf(stage));
     default:

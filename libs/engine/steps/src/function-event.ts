@@ -75,6 +75,7 @@ export function compileDescription(stage: StageSnapshot, route: EventRoute): (x:
           ...(x.apiKey === null ? null : { apiKey: x.apiKeyValue, apiKeyId: x.apiKey.apiKeyId }),
           cognitoIdentityId: null,
           caller: x.accessKey?.userId ?? null,
+          ...(x.vpcEndpoint === null ? null : { vpcId: x.vpcEndpoint.vpcId, vpceId: x.vpcEndpoint.vpceId }),
           sourceIp: x.sourceIp,
           principalOrgId: null,
           accessKey: x.accessKey?.accessKeyId ?? null,

@@ -2,3 +2,4 @@ export { authorizeSigned, mayInvalidateCache, refuseCaller } from './authorize-s
 export { bothAllow, denyingStatement, eitherAllows, evaluate, EXPLICIT_DENY } from './judge.js';
 export { apiArnOf, maskedArn, methodArnOf } from './method-arn.js';
 export { inTurn, needAllow, resourcePolicyOf, unlessDenied, type LinkedPolicy } from './resource-policy.js';
+export { throughEndpoint, type VpcEndpoints } from './private-endpoint.js';

@@ -75,7 +75,14 @@ function valuesOf(x: Exchange): KeyValues {
   return (key) => {
     switch (key.toLowerCase()) {
       case 'aws:sourceip':
-        return one(x.sourceIp);
+        // Public addresses only, as on AWS.
+        return x.vpcEndpoint === null ? one(x.sourceIp) : null;
+      case 'aws:vpcsourceip':
+        return x.vpcEndpoint === null ? null : one(x.sourceIp);
+      case 'aws:sourcevpce':
+        return x.vpcEndpoint === null ? null : [x.vpcEndpoint.vpceId];
+      case 'aws:sourcevpc':
+        return x.vpcEndpoint === null ? null : [x.vpcEndpoint.vpcId];
       case 'aws:useragent':
         return one(x.userAgent);
       case 'aws:referer':
