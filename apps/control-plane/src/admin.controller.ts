@@ -1,7 +1,14 @@
 import { Controller, Get, HttpException, Inject, Req } from '@nestjs/common';
 import type { Diagnostic } from '@gatehouse/compiler';
 import { DEFAULT_POOL, poolOfLabels } from '@gatehouse/contracts';
-import { queryMetrics, queryUsage, type MetricSeries, type UsagePage } from '@gatehouse/control-metering';
+import {
+  metricStatistics,
+  queryMetrics,
+  queryUsage,
+  type MetricSeries,
+  type MetricStatistics,
+  type UsagePage,
+} from '@gatehouse/control-metering';
 import type { NodeAdmin, RolloutReport } from '@gatehouse/control-nodes';
 import { diagnoseDomainNames, diagnoseStage, poolOfApi } from '@gatehouse/control-publish';
 import { Authenticator } from '@gatehouse/control-wire';
@@ -31,6 +38,20 @@ const metricsQuery = z.object({
   from: z.iso.datetime({ offset: true }).optional(),
   to: z.iso.datetime({ offset: true }).optional(),
   period: z.enum(['MINUTE', 'HOUR', 'DAY']).default('MINUTE'),
+});
+
+const time = z.iso.datetime({ offset: true });
+/** Lists are separated by commas. */
+const statisticsQuery = z.object({
+  metricName: z.string(),
+  apiName: z.string().min(1),
+  stage: z.string().optional(),
+  resource: z.string().optional(),
+  method: z.string().optional(),
+  startTime: time.optional(),
+  endTime: time.optional(),
+  period: z.coerce.number().int().default(60),
+  statistics: z.string().transform((text) => text.split(',')),
 });
 
 const usageQuery = z.object({ from: z.string(), to: z.string(), position: z.string().optional() });
@@ -88,6 +109,19 @@ export class AdminController {
       const end = to === undefined ? new Date(this.clock.nowMs()) : new Date(to);
       const start = from === undefined ? new Date(end.getTime() - DEFAULT_RANGE_MS) : new Date(from);
       return queryMetrics(this.store, tenant, { ...filters, from: start, to: end, period: period satisfies MetricPeriod });
+    });
+  }
+
+  /** As CloudWatch's GetMetricStatistics answers, of the namespace AWS/ApiGateway; the last hour when no time is said. */
+  @Get('metric-statistics')
+  metricStatistics(@Req() request: FastifyRequest): Promise<MetricStatistics> {
+    return this.answer(request, async ({ tenant }) => {
+      const query = statisticsQuery.safeParse(request.query);
+      if (!query.success) throw badRequest(z.prettifyError(query.error));
+      const { startTime, endTime, period, ...rest } = query.data;
+      const end = endTime === undefined ? new Date(this.clock.nowMs()) : new Date(endTime);
+      const start = startTime === undefined ? new Date(end.getTime() - DEFAULT_RANGE_MS) : new Date(startTime);
+      return metricStatistics(this.store, tenant, { ...rest, periodSeconds: period, startTime: start, endTime: end });
     });
   }
 

@@ -19,11 +19,11 @@ const HOUR_SECONDS = 3600;
 const DAY_SECONDS = 86_400;
 
 /** All columns that a longer period sums up from a shorter one. */
-const SUMS = `sum(count), sum(errors_4xx), sum(errors_5xx),
+const SUMS = `sum(count), sum(errors_4xx), sum(errors_5xx), sum(cache_hits), sum(cache_misses),
   sum_buckets(latency_buckets), sum(latency_count), sum(latency_sum_ms), max(latency_max_ms),
   sum_buckets(integration_latency_buckets), sum(integration_latency_count), sum(integration_latency_sum_ms), max(integration_latency_max_ms)`;
 const COLUMNS = `period, tenant_id, api_id, start_seconds, place, stage, resource, http_method, count, errors_4xx, errors_5xx,
-  latency_buckets, latency_count, latency_sum_ms, latency_max_ms,
+  cache_hits, cache_misses, latency_buckets, latency_count, latency_sum_ms, latency_max_ms,
   integration_latency_buckets, integration_latency_count, integration_latency_sum_ms, integration_latency_max_ms, stale`;
 
 export class PostgresMeteringLog implements MeteringLog {
@@ -173,7 +173,7 @@ async function addMetrics(client: pg.PoolClient, metrics: NodeReport['metrics'])
      SELECT period::metric_period, tenant_id, api_id, start_seconds, decode(place, 'hex'), stage, resource, http_method, ${SUMS}, true
      FROM jsonb_to_recordset($1) AS report(
        period text, tenant_id text, api_id text, start_seconds bigint, place text, stage text, resource text, http_method text,
-       count bigint, errors_4xx bigint, errors_5xx bigint,
+       count bigint, errors_4xx bigint, errors_5xx bigint, cache_hits bigint, cache_misses bigint,
        latency_buckets jsonb, latency_count bigint, latency_sum_ms float8, latency_max_ms float8,
        integration_latency_buckets jsonb, integration_latency_count bigint, integration_latency_sum_ms float8,
        integration_latency_max_ms float8)
@@ -183,6 +183,8 @@ async function addMetrics(client: pg.PoolClient, metrics: NodeReport['metrics'])
        count = metric_samples.count + excluded.count,
        errors_4xx = metric_samples.errors_4xx + excluded.errors_4xx,
        errors_5xx = metric_samples.errors_5xx + excluded.errors_5xx,
+       cache_hits = metric_samples.cache_hits + excluded.cache_hits,
+       cache_misses = metric_samples.cache_misses + excluded.cache_misses,
        latency_buckets = merge_buckets(metric_samples.latency_buckets, excluded.latency_buckets),
        latency_count = metric_samples.latency_count + excluded.latency_count,
        latency_sum_ms = metric_samples.latency_sum_ms + excluded.latency_sum_ms,
@@ -214,6 +216,8 @@ function toColumns(sample: MetricSample & { readonly tenant: string }, minutesFr
     count: sample.count,
     errors_4xx: sample.errors4xx,
     errors_5xx: sample.errors5xx,
+    cache_hits: sample.cacheHits,
+    cache_misses: sample.cacheMisses,
     latency_buckets: sample.latency.buckets,
     latency_count: sample.latency.count,
     latency_sum_ms: sample.latency.sumMs,
@@ -246,6 +250,7 @@ async function sumUp(
      GROUP BY tenant_id, api_id, changed.start_seconds, place
      ON CONFLICT (period, tenant_id, api_id, start_seconds, place) DO UPDATE SET
        count = excluded.count, errors_4xx = excluded.errors_4xx, errors_5xx = excluded.errors_5xx,
+       cache_hits = excluded.cache_hits, cache_misses = excluded.cache_misses,
        latency_buckets = excluded.latency_buckets, latency_count = excluded.latency_count,
        latency_sum_ms = excluded.latency_sum_ms, latency_max_ms = excluded.latency_max_ms,
        integration_latency_buckets = excluded.integration_latency_buckets,

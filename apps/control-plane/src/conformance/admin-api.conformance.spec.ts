@@ -411,6 +411,7 @@ describe('what nodes report', () => {
           count: 3n,
           errors4xx: 1n,
           errors5xx: 1n,
+          cacheHits: 2n,
           latency,
         },
       ],
@@ -451,6 +452,28 @@ describe('what nodes report', () => {
       status: 200,
       body: { points: [] },
     });
+    const { name: apiName } = await api.getRestApi({ restApiId });
+    const statistics = { apiName: apiName!, stage: 'dev', statistics: 'Sum,SampleCount' };
+    const ask = async (metricName: string, by?: TestTenant, more: Record<string, string> = {}) =>
+      (await json({ path: '/admin/v1/metric-statistics', query: { metricName, ...statistics, ...more } }, by)).body;
+    const Timestamp = new Date(Number(minute) * 1000).toISOString();
+    expect(await ask('CacheHitCount')).toEqual({
+      Label: 'CacheHitCount',
+      Datapoints: [{ Timestamp, Unit: 'Count', SampleCount: 3, Sum: 2 }],
+    });
+    expect(await ask('Latency', tenant, { statistics: 'Average,p99', period: '300' })).toMatchObject({
+      Datapoints: [{ Unit: 'Milliseconds', Average: 2, ExtendedStatistics: { p99: expect.any(Number) as number } }],
+    });
+    expect(await ask('CacheHitCount', await house.tenant())).toMatchObject({ Datapoints: [] });
+    const method = { resource: '/users', method: 'GET' };
+    expect(await ask('Count', tenant, method)).toMatchObject({ Datapoints: [] });
+    await api.updateStage({
+      restApiId,
+      stageName: 'dev',
+      patchOperations: [{ op: 'replace', path: '/*/*/metrics/enabled', value: 'true' }],
+    });
+    expect(await ask('Count', tenant, method)).toMatchObject({ Datapoints: [{ Sum: 3 }] });
+    expect(await ask('Coun')).toMatchObject({ type: 'BadRequestException' });
   });
 
   for (const [name, query] of [

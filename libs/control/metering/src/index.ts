@@ -11,6 +11,7 @@ export {
   type QueueRedis,
   type Retention,
 } from './maintenance.js';
+export { metricStatistics, type Datapoint, type MetricStatistics, type StatisticsQuestion } from './metric-statistics.js';
 export {
   queryMetrics,
   type LatencyStatistics,

@@ -35,6 +35,9 @@ export interface MetricPoint {
   readonly count: number;
   readonly '4XXError': number;
   readonly '5XXError': number;
+  /** Of methods that have a cache. */
+  readonly cacheHitCount: number;
+  readonly cacheMissCount: number;
   readonly latency: LatencyStatistics;
   readonly integrationLatency: LatencyStatistics;
 }
@@ -92,6 +95,8 @@ function pointOf(startSeconds: number, samples: readonly MetricSample[]): Metric
     count: sum((sample) => sample.count),
     '4XXError': sum((sample) => sample.errors4xx),
     '5XXError': sum((sample) => sample.errors5xx),
+    cacheHitCount: sum((sample) => sample.cacheHits),
+    cacheMissCount: sum((sample) => sample.cacheMisses),
     latency: statisticsOf(merged((sample) => sample.latency)),
     integrationLatency: statisticsOf(merged((sample) => sample.integrationLatency)),
   };

@@ -63,8 +63,9 @@ test('lines that can never be stored are dropped and named in the log; the rest 
 test('a series adds up everything the filters leave, period by period, with percentiles of the merged histograms', async () => {
   const { store, sink } = setUp();
   const metrics = [
-    sample(),
+    sample({ cacheHits: 2n, cacheMisses: 1n }),
     sample({
+      cacheMisses: 1n,
       httpMethod: 'POST',
       latency: { bucketIndexes: [40], bucketCounts: [1n], count: 1n, sumMs: 0.8, maxMs: 0.8 },
       count: 1n,
@@ -80,6 +81,8 @@ test('a series adds up everything the filters leave, period by period, with perc
       count: 4,
       '4XXError': 2,
       '5XXError': 0,
+      cacheHitCount: 2,
+      cacheMissCount: 2,
       latency: {
         average: expect.closeTo(1.7 / 4),
         p50: 1 / 128,

@@ -16,7 +16,8 @@ export function reportFromWire(batch: ReportBatch): { report: NodeReport; droppe
     const latency = histogramFromWire(sample.latency);
     const integrationLatency = histogramFromWire(sample.integrationLatency);
     if (latency === null || integrationLatency === null) continue;
-    if (![sample.minute, sample.count, sample.errors4xx, sample.errors5xx].every(isCount)) continue;
+    const { minute, count, errors4xx, errors5xx, cacheHits, cacheMisses } = sample;
+    if (![minute, count, errors4xx, errors5xx, cacheHits, cacheMisses].every(isCount)) continue;
     const { tenant, apiId, stage, resource, httpMethod } = sample;
     metrics.push({
       tenant,
@@ -24,10 +25,12 @@ export function reportFromWire(batch: ReportBatch): { report: NodeReport; droppe
       stage,
       resource,
       httpMethod,
-      startSeconds: Number(sample.minute),
-      count: Number(sample.count),
-      errors4xx: Number(sample.errors4xx),
-      errors5xx: Number(sample.errors5xx),
+      startSeconds: Number(minute),
+      count: Number(count),
+      errors4xx: Number(errors4xx),
+      errors5xx: Number(errors5xx),
+      cacheHits: Number(cacheHits),
+      cacheMisses: Number(cacheMisses),
       latency,
       integrationLatency,
     });

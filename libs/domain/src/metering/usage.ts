@@ -32,6 +32,9 @@ export interface MetricSample extends MetricKey {
   readonly count: number;
   readonly errors4xx: number;
   readonly errors5xx: number;
+  /** Of requests of a method that has a cache. */
+  readonly cacheHits: number;
+  readonly cacheMisses: number;
   readonly latency: HistogramData;
   readonly integrationLatency: HistogramData;
 }

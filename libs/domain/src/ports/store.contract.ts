@@ -503,6 +503,8 @@ function sample(
     count: 2,
     errors4xx: 1,
     errors5xx: 0,
+    cacheHits: 3,
+    cacheMisses: 5,
     latency: histogram([3, 1], [7, 1]),
     integrationLatency: histogram([3, 2]),
     ...overrides,
@@ -1661,9 +1663,11 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
           startSeconds: day,
           count: 2,
           errors4xx: 1,
+          cacheHits: 3,
+          cacheMisses: 5,
           latency: { buckets: { 3: 1, 7: 1 }, count: 2, sumMs: 5, maxMs: 2 },
         };
-        const double = { count: 4, errors4xx: 2, latency: { buckets: { 3: 2, 7: 2 }, count: 4, sumMs: 10, maxMs: 2 } };
+        const double = { count: 4, errors4xx: 2, cacheHits: 6, cacheMisses: 10, latency: { buckets: { 3: 2, 7: 2 }, count: 4, sumMs: 10, maxMs: 2 } };
         expect(await query('MINUTE', { toSeconds: day + 3600 })).toMatchObject([single, { ...double, startSeconds: day + 60 }]);
         expect(await query('MINUTE', { httpMethod: 'PUT' })).toHaveLength(1);
         expect(await query('MINUTE', { stage: 'prod' })).toEqual([]);
@@ -1673,7 +1677,7 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         expect([first.hours, first.days, first.dropped]).toEqual([2, 2, 0]);
         const hours = await query('HOUR');
         expect(hours).toMatchObject([
-          { startSeconds: day, count: 6, errors4xx: 3 },
+          { startSeconds: day, count: 6, errors4xx: 3, cacheHits: 9, cacheMisses: 15 },
           { startSeconds: day + 3600, httpMethod: 'PUT', count: 2 },
         ]);
         expect(hours[0]?.latency).toEqual({ buckets: { 3: 3, 7: 3 }, count: 6, sumMs: 15, maxMs: 2 });
@@ -1687,7 +1691,7 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         expect(await query('MINUTE')).toEqual([]);
         await store.metering.apply(report(tenant, 2, { usage: [], metrics: [sample(tenant, day + 120)] })); // its minutes are gone
         await store.metering.rollUp(nowMs, 0);
-        expect(await query('HOUR', { httpMethod: 'GET' })).toMatchObject([{ count: 8 }]);
+        expect(await query('HOUR', { httpMethod: 'GET' })).toMatchObject([{ count: 8, cacheHits: 12, cacheMisses: 20 }]);
         expect(await query('DAY', { httpMethod: 'GET' })).toMatchObject([{ count: 8, latency: { buckets: { 3: 4, 7: 4 } } }]);
         expect(
           await transact(newTenant(), (tx) =>

@@ -25,7 +25,10 @@ describe('samples', () => {
   test('hold what was recorded, by minute', () => {
     const registry = new MetricsRegistry();
     const series = registry.series(labels('/pets'), START_MS);
+    series.recordCache(false);
     series.record(200, 10, 8, START_MS + 1);
+    series.recordCache(true);
+    series.recordCache(true);
     series.record(404, 1, -1, START_MS + 2);
     series.record(503, 2, -1, START_MS + MINUTE_MS - 1);
     series.record(200, 3, 2, START_MS + MINUTE_MS);
@@ -36,6 +39,8 @@ describe('samples', () => {
         count: 3,
         errors4xx: 1,
         errors5xx: 1,
+        cacheHits: 2,
+        cacheMisses: 1,
         latency: dataOf(10, 1, 2),
         integrationLatency: dataOf(8),
       },
@@ -45,6 +50,8 @@ describe('samples', () => {
         count: 1,
         errors4xx: 0,
         errors5xx: 0,
+        cacheHits: 0,
+        cacheMisses: 0,
         latency: dataOf(3),
         integrationLatency: dataOf(2),
       },

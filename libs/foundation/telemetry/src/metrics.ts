@@ -25,6 +25,8 @@ export interface MetricSample extends SeriesLabels {
   readonly count: number;
   readonly errors4xx: number;
   readonly errors5xx: number;
+  readonly cacheHits: number;
+  readonly cacheMisses: number;
   readonly latency: HistogramData;
   readonly integrationLatency: HistogramData;
 }
@@ -41,6 +43,8 @@ class Minute {
   count = 0;
   errors4xx = 0;
   errors5xx = 0;
+  cacheHits = 0;
+  cacheMisses = 0;
   readonly latency = new Histogram();
   /** Made at the first call to a backend; mock routes never have one. */
   integrationLatency: Histogram | null = null;
@@ -87,6 +91,9 @@ export class MethodSeries {
   private readonly registry: MetricsRegistry;
   private minute: Minute | null = null;
   private readonly closed: Minute[] = [];
+  /** Of requests that are under way: `record` puts them into a minute. */
+  private cacheHitsAhead = 0;
+  private cacheMissesAhead = 0;
   lastRecordedMs: number;
 
   /** Made by MetricsRegistry.series. */
@@ -122,12 +129,25 @@ export class MethodSeries {
       if (totals.integrationLatencyBuckets !== null) addToBucket(totals.integrationLatencyBuckets, integrationLatencyMs);
     }
     this.registry.latency.record(latencyMs);
+    if (this.cacheHitsAhead + this.cacheMissesAhead > 0) this.countCache(minute);
+  }
+
+  private countCache(minute: Minute): void {
+    minute.cacheHits += this.cacheHitsAhead;
+    minute.cacheMisses += this.cacheMissesAhead;
+    this.cacheHitsAhead = 0;
+    this.cacheMissesAhead = 0;
   }
 
   /** A request of a method that has a cache; `record` counts the request itself. */
   recordCache(isHit: boolean): void {
-    if (isHit) this.totals.cacheHits++;
-    else this.totals.cacheMisses++;
+    if (isHit) {
+      this.totals.cacheHits++;
+      this.cacheHitsAhead++;
+    } else {
+      this.totals.cacheMisses++;
+      this.cacheMissesAhead++;
+    }
   }
 
   /** Hands over everything since the last call. */
@@ -156,6 +176,8 @@ function sampleOf(labels: SeriesLabels, minute: Minute): MetricSample {
     count: minute.count,
     errors4xx: minute.errors4xx,
     errors5xx: minute.errors5xx,
+    cacheHits: minute.cacheHits,
+    cacheMisses: minute.cacheMisses,
     latency: minute.latency.toData(),
     integrationLatency: minute.integrationLatency?.toData() ?? EMPTY_HISTOGRAM,
   };

@@ -119,6 +119,8 @@ function toSample(row: rows.MetricSample): MetricSample {
     count: Number(row.count),
     errors4xx: Number(row.errors4xx),
     errors5xx: Number(row.errors5xx),
+    cacheHits: Number(row.cacheHits),
+    cacheMisses: Number(row.cacheMisses),
     latency: {
       buckets: row.latencyBuckets as HistogramData['buckets'],
       count: Number(row.latencyCount),

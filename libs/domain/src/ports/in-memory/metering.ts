@@ -160,6 +160,8 @@ function add(samples: Map<string, OwnedSample>, sample: OwnedSample): void {
           count: sum.count + sample.count,
           errors4xx: sum.errors4xx + sample.errors4xx,
           errors5xx: sum.errors5xx + sample.errors5xx,
+          cacheHits: sum.cacheHits + sample.cacheHits,
+          cacheMisses: sum.cacheMisses + sample.cacheMisses,
           latency: merge(sum.latency, sample.latency),
           integrationLatency: merge(sum.integrationLatency, sample.integrationLatency),
         },
