@@ -241,6 +241,7 @@ describe('what is kept (cases: storable.cases.md)', () => {
           route: {
             httpMethod: value('verb') ?? 'GET',
             ...(words.includes('guarded') && { authorization: { type: 'FUNCTION', authorizerId: 'a' } }),
+            ...(words.includes('policy') && { authorization: { type: 'RESOURCE_POLICY', authorization: { type: 'NONE' } } }),
           },
           isApart: words.includes('apart'),
           stage: {

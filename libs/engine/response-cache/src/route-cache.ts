@@ -346,9 +346,9 @@ function release(x: Exchange): void {
   ticket.flight?.fail(x.isCallerGone);
 }
 
-/** The gateway itself says who may call. */
+/** The gateway itself says who may call: what stands around that (validation, resource policies, endpoints) looks at no credentials. */
 function isGuarded(authorization: RouteSettings['route']['authorization']): boolean {
-  return authorization.type === 'VALIDATE' ? isGuarded(authorization.authorization) : authorization.type !== 'NONE';
+  return 'authorization' in authorization ? isGuarded(authorization.authorization) : authorization.type !== 'NONE';
 }
 
 function timeoutOf(integration: RouteSettings['route']['integration']): number {
