@@ -172,6 +172,18 @@ test('a template is no Velocity: directives and unknown references are text and 
   expect(body(rendered('THROTTLED', [{ templates: { 'text/plain': template } }]))).toBe('#if($x)|/dev/pets.|$price');
 });
 
+test('a name in a template may hold what names of authorizers hold', () => {
+  const x = new Exchange();
+  x.authorizer = { principalId: 'ann', context: new Map([['team_name', 'red']]), usageIdentifierKey: null, claims: null };
+  x.fail(FAULTS.THROTTLED);
+  const templates = { 'text/plain': '$context.authorizer.team_name, $context.authorizer.principalId.' };
+  linkFaults({
+    gatewayResponses: [{ responseType: 'THROTTLED', statusCode: null, headers: {}, templates }],
+    stageVariables: {},
+  }).render(x);
+  expect(body(x)).toBe('red, ann.');
+});
+
 test('a value that would end its header line leaves the header out', () => {
   const entry = { responseType: 'THROTTLED', statusCode: null, headers: { A: 'method.request.querystring.a' }, templates: {} };
   const headersFor = (rawQuery: string): RawHeaders => {

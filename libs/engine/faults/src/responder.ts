@@ -117,7 +117,7 @@ function linkEntry(entry: GatewayResponseSnapshot, stageVariables: Readonly<Reco
 }
 
 const REFERENCE =
-  /\$((?:context(?:\.[A-Za-z][A-Za-z0-9]*)+)|(?:stageVariables\.[A-Za-z0-9_]+)|(?:method\.request\.(?:header|querystring|path)\.[A-Za-z0-9_-]+))/;
+  /\$((?:context(?:\.[A-Za-z][A-Za-z0-9_]*)+)|(?:stageVariables\.[A-Za-z0-9_]+)|(?:method\.request\.(?:header|querystring|path)\.[A-Za-z0-9_-]+))/;
 
 /** Plain substitution: what is no reference is text, `#if` included; a reference to nothing becomes empty text. */
 function compileTemplate(text: string, stageVariables: Readonly<Record<string, string>>): Template {
