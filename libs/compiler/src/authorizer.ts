@@ -39,7 +39,7 @@ export class AuthorizerCompiler {
 /** `tenant`: whose roles it may use. */
 export function compileAuthorizer(authorizer: Authorizer, variables: TextMap, tenant: string): AuthorizerSnapshot {
   const { type, authorizerCredentials, authorizerUri, identitySource } = authorizer;
-  if (type === 'COGNITO_USER_POOLS') return compileUserPools(authorizer);
+  if (type === 'COGNITO_USER_POOLS') return compileUserPools(authorizer, variables);
   const role =
     authorizerCredentials === null ? null : readRole(resolveStageVariables(authorizerCredentials, variables).text, tenant);
   if (typeof role === 'string') return refuse(`authorizerCredentials: ${role}`);
@@ -59,15 +59,13 @@ export function compileAuthorizer(authorizer: Authorizer, variables: TextMap, te
   };
 }
 
-function compileUserPools({
-  providerARNs,
-  identitySource,
-  identityValidationExpression,
-  authorizerResultTtlInSeconds,
-}: Authorizer): AuthorizerSnapshot {
+function compileUserPools(
+  { providerARNs, identitySource, identityValidationExpression, authorizerResultTtlInSeconds }: Authorizer,
+  variables: TextMap,
+): AuthorizerSnapshot {
   const issuers: string[] = [];
   for (const arn of providerARNs) {
-    const issuer = issuerOf(arn);
+    const issuer = issuerOf(resolveStageVariables(arn, variables).text);
     if (issuer === null) return refuse(`${arn} names no issuer of tokens`);
     issuers.push(issuer);
   }

@@ -71,6 +71,7 @@ const BUILT_IN: Record<FaultName, [status: number, errorType: string, body: stri
   INVALID_ENDPOINT: [500, 'InternalServerErrorException', '{"message":"Internal server error"}'],
   INTEGRATION_NOT_PERMITTED: [500, 'InternalServerErrorException', '{"message":"Internal server error"}'],
   FUNCTION_FAILED: [502, 'InternalServerErrorException', '{"message":"Internal server error"}'],
+  MALFORMED_STREAM: [500, 'InternalServerErrorException', '{"message":"Internal server error"}'],
   MALFORMED_FUNCTION_RESPONSE: [502, 'InternalServerErrorException', '{"message":"Internal server error"}'],
   UPSTREAM_UNAVAILABLE: [503, 'ServiceUnavailableException', '{"message":"Service Unavailable"}'],
   RESPONSE_TOO_LARGE: [500, 'InternalServerErrorException', '{"message":"Internal server error"}'],

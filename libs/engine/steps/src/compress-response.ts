@@ -59,6 +59,7 @@ function isCompressible(headers: readonly string[]): boolean {
 
 /** Caches must know that another caller would get other bytes (RFC 9110 §12.5.5). */
 function vary(x: Exchange, headers: readonly string[]): Verdict {
+  if (/accept-encoding/i.test(lastHeader(headers, 'vary') ?? '')) return CONTINUE;
   x.responseBlock = null;
   x.responseHeaders = [...headers, 'Vary', 'Accept-Encoding'];
   return CONTINUE;

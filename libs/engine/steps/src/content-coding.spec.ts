@@ -266,6 +266,11 @@ describe('an answer', () => {
     }
   });
 
+  test('that says so already says it once', async () => {
+    const { headers } = await answered({ body: TEXT, accept: null, headers: ['vary', 'Origin, accept-encoding'] });
+    expect(headers).toEqual(['vary', 'Origin, accept-encoding']);
+  });
+
   test('loses its strong validator, and keeps a weak one', async () => {
     for (const tag of ['"abc"', 'W/"abc"']) {
       const { headers } = await answered({ body: TEXT, headers: ['ETag', tag, 'Accept-Ranges', 'bytes'] });
