@@ -7,6 +7,7 @@ import {
   type TestCredentials,
   type TestTenant,
 } from '@gatehouse/testkit';
+import { sha256Hex } from '@gatehouse/kernel';
 import { startProcess, testFolder, type NodeProcess } from '@gatehouse/tools-node-link';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { ControlPlane } from '../control-plane.js';
@@ -34,6 +35,15 @@ beforeAll(async () => {
     ...api.key,
     patchOperations: [{ op: 'replace', path: '/authorizationType', value: 'AWS_IAM' }],
   });
+  const post = { ...api.key, httpMethod: 'POST' };
+  await tenant.apiGateway.putMethod({ ...post, authorizationType: 'AWS_IAM' });
+  await tenant.apiGateway.putMethodResponse({ ...post, statusCode: '200' });
+  await tenant.apiGateway.putIntegration({
+    ...post,
+    type: 'MOCK',
+    requestTemplates: { 'text/plain': '{"statusCode": 200}', 'application/json': '{"statusCode": 200}' },
+  });
+  await tenant.apiGateway.putIntegrationResponse({ ...post, statusCode: '200' });
   await tenant.apiGateway.createDeployment({ restApiId, stageName: 'dev' });
 }, 60_000);
 afterAll(async () => {
@@ -97,6 +107,30 @@ test('a disabled key opens nothing, an enabled one does again, and a removed one
   expect((await admin('DELETE', `/access-keys/${bob.accessKeyId}`)).status).toBe(204);
   await until(bob, UNKNOWN);
   expect((await admin('DELETE', `/access-keys/${bob.accessKeyId}`)).status).toBe(404);
+});
+
+test.each([
+  ['at once', 2_000],
+  ['in parts', 300_000],
+])('a body that comes %s is signed, too', async (_, length) => {
+  const joe = await keyFor('joe');
+  await admin('PUT', '/users/joe/policy', ALLOW);
+  await until(joe, '200');
+  const send = (signed: string, sent: string) =>
+    sendSigned(node.port, joe, {
+      method: 'POST',
+      path: '/dev/users',
+      headers: { host: `${restApiId}.execute-api.localhost` },
+      body: sent,
+      signature: { service: 'execute-api' },
+      ...(signed === sent
+        ? {}
+        : { headers: { host: `${restApiId}.execute-api.localhost`, 'x-amz-content-sha256': sha256Hex(signed) } }),
+    });
+  const body = 'x'.repeat(length);
+  expect((await send(body, body)).status).toBe(200);
+  const changed = await send(body, `${body.slice(1)}y`);
+  expect(changed.body.toString()).toContain('The request signature we calculated does not match');
 });
 
 test('without a signature the method is not there', async () => {
