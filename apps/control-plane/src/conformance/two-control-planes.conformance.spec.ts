@@ -80,7 +80,7 @@ describe('a change committed on one', () => {
     const tenant = await house.tenant();
     const nodes = [await connect([house.plane.grpcPort]), await connect([other.grpcPort])];
     const { restApiId } = await createMockApi(tenant.apiGateway);
-    expect(await killListeners()).toHaveLength(2);
+    expect(await killListeners(), 'of each: one for publications, one for the other control planes').toHaveLength(4);
     await tenant.apiGateway.createDeployment({ restApiId, stageName: 'dev' });
     const key = `STAGE ${restApiId}/dev`;
     await vi.waitFor(() => nodes.forEach(({ world }) => expect(world.texts.has(key)).toBe(true)), WAIT);
