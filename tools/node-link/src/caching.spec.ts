@@ -1,6 +1,6 @@
 /** Cached responses of a stage, from the management API to a node in a process of its own, with callers and a backend on real sockets. */
 import { connect } from 'node:net';
-import { ScriptedUpstream } from '@gatehouse/testkit';
+import { ScriptedUpstream, startRedis } from '@gatehouse/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { testFolder } from './harness.js';
 import { CONTEXT, serveApi, type Answer, type ServedApi } from './imported-api.js';
@@ -180,3 +180,35 @@ test('hits and misses are counted by method', async () => {
     expect(line('misses', page)).toBeGreaterThanOrEqual(1);
   });
 });
+
+test('workers of a node share what they keep through Redis', async () => {
+  const redis = await startRedis({ own: true });
+  const own = await testFolder();
+  try {
+    const served = await serveApi(
+      own,
+      {
+        openapi: '3.0.1',
+        info: { title: 'pets', version: '1' },
+        paths: { '/pets': { get: proxy('/pets', ['method.request.querystring.type']) } },
+      },
+      { GATEHOUSE_ALLOW_PRIVATE_UPSTREAMS: 'true', GATEHOUSE_WORKERS: '2', GATEHOUSE_CACHE_REDIS_URL: redis.url },
+    );
+    await served.deployments.UpdateStage(CONTEXT, {
+      restApiId: served.restApiId,
+      stageName: 'prod',
+      patchOperations: [replace('/cacheClusterEnabled', 'true'), replace('/*/*/caching/enabled', 'true')],
+    });
+    // A worker that does not hear of Redis in time asks the backend, as it may: then another key is tried.
+    for (let attempt = 0; ; attempt++) {
+      expect(attempt, 'keys of which each worker asked for itself').toBeLessThan(20);
+      const before = upstream.calls.length;
+      const bodies = new Set<string>();
+      for (let i = 0; i < 24; i++) bodies.add(bodyOf(await served.ask(`/pets?type=${attempt}`)));
+      if (bodies.size === 1 && upstream.calls.length - before === 1) break;
+    }
+  } finally {
+    await own.close();
+    await redis.stop();
+  }
+}, 60_000);
