@@ -3,7 +3,10 @@ import { deploymentOperations } from '@gatehouse/control-deployments';
 import { importOperations } from '@gatehouse/control-rest-apis';
 import { InMemoryStore } from '@gatehouse/domain';
 import { randomIds, systemClock } from '@gatehouse/kernel';
+import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { startControlPlane, TENANT, testFolder } from './harness.js';
@@ -37,7 +40,7 @@ const replace = (member: string, value: string) => ({ op: 'replace' as const, pa
 const remove = (member: string) => ({ op: 'remove' as const, path: member });
 
 /** A control plane, an API with the stage `prod`, and a node that serves it. */
-async function house() {
+async function house(env: Readonly<Record<string, string>> = {}) {
   const store = new InMemoryStore();
   const control = await startControlPlane(store);
   scope.cleanUps.push(() => control.stop());
@@ -49,7 +52,7 @@ async function house() {
   await store.tenants.transact(TENANT, async (tx) =>
     tx.account.write({ ...(await tx.account.read()), cloudwatchRoleArn: `arn:aws:iam::${TENANT}:role/logs` }),
   );
-  const node = await startProcess(scope, control.port);
+  const node = await startProcess(scope, control.port, { env });
   await vi.waitFor(async () => expect((await readiness(node))[0]).toBe(200), { timeout: 15_000, interval: 10 });
   return {
     id: id!,
@@ -108,28 +111,8 @@ test('a stage writes a line per request, in the format of its owner, and one tha
   );
 });
 
-test('a node that is told to stop writes the lines that wait', async () => {
-  const { node, get, update } = await house();
-  await update(
-    replace('/accessLogSettings/destinationArn', LOG_GROUP),
-    replace('/accessLogSettings/format', '$context.requestId'),
-  );
-  const file = logFile('/api/prod');
-  await vi.waitFor(
-    async () => {
-      await get('/pets');
-      expect(linesOf(file).length).toBeGreaterThan(0);
-    },
-    { timeout: 15_000, interval: 100 },
-  );
-  const last = (await get('/pets')).headers.get('x-amzn-requestid');
-  node.child.kill('SIGTERM');
-  await node.exited;
-  expect(linesOf(file).at(-1)).toBe(last);
-});
-
 test('a method writes what happened to each request, bodies included when they are asked for, and secrets masked', async () => {
-  const { id, get, update } = await house();
+  const { id, node, get, update } = await house();
   await update(replace('/*/*/logging/loglevel', 'INFO'), replace('/~1pets/GET/logging/dataTrace', 'true'));
   const file = logFile(`API-Gateway-Execution-Logs_${id}/prod`);
   const ask = async () => (await get('/pets?a=1', { authorization: 'Bearer 0123456789abcdef' })).headers.get('x-amzn-requestid')!;
@@ -157,4 +140,60 @@ test('a method writes what happened to each request, bodies included when they a
     'Method completed with status: 200',
   ]);
   expect(texts.join('\n')).toContain('authorization=*****************abcdef');
+
+  const last = await ask();
+  node.child.kill('SIGTERM'); // the lines that wait are written
+  await node.exited;
+  expect(linesOf(file).at(-1)).toContain(`(${last}) Method completed with status: 200`);
+});
+
+test('a log group with a URL goes there; while nobody listens requests are served, and their lines come later', async () => {
+  const received: string[] = [];
+  const listen = async (port: number): Promise<Server> => {
+    const server = createServer((request, response) => {
+      let body = '';
+      request.on('data', (chunk: Buffer) => (body += chunk.toString('utf8')));
+      request.on('end', () => {
+        received.push(...body.split('\n').slice(0, -1));
+        response.end();
+      });
+    });
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    scope.cleanUps.push(() => server.close());
+    return server;
+  };
+  const first = await listen(0);
+  const { port } = first.address() as AddressInfo;
+  const { node, store, get, update } = await house({ GATEHOUSE_ALLOW_PRIVATE_UPSTREAMS: 'true' });
+  const messages = (): string[] => received.map((line) => (JSON.parse(line) as { message: string }).message);
+  await store.tenants.transact(TENANT, async (tx) =>
+    tx.account.write({ ...(await tx.account.read()), logDestinations: { [LOG_GROUP]: `http://127.0.0.1:${port}/in` } }),
+  );
+  await update(
+    replace('/accessLogSettings/destinationArn', LOG_GROUP),
+    replace('/accessLogSettings/format', '$context.requestId'),
+  );
+  await vi.waitFor(
+    async () => {
+      await get('/pets');
+      expect(received.length).toBeGreaterThan(0);
+    },
+    { timeout: 15_000, interval: 100 },
+  );
+  expect(JSON.parse(received[0]!)).toMatchObject({ logGroup: '/api/prod', timestamp: expect.any(Number) as number });
+  expect(existsSync(logFile('/api/prod'))).toBe(false);
+
+  first.closeAllConnections();
+  await new Promise((resolve) => first.close(resolve));
+  const meanwhile: string[] = [];
+  for (let i = 0; i < 20; i++) {
+    const answer = await get('/pets');
+    expect(answer.status).toBe(200);
+    meanwhile.push(answer.headers.get('x-amzn-requestid')!);
+  }
+  await listen(port);
+  await vi.waitFor(() => expect(messages()).toEqual(expect.arrayContaining(meanwhile)), { timeout: 15_000, interval: 50 });
+  const metrics = await (await fetch(`http://127.0.0.1:${node.adminPort}/metrics`)).text();
+  expect(metrics).toMatch(/^gatehouse_logs_dropped_lines_total 0$/m);
 });

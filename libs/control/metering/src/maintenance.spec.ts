@@ -43,6 +43,7 @@ test('on PostgreSQL alone: several workers share one schedule per job, and each 
       'clean-leases',
       'clean-manifest',
       'forget-nodes',
+      'refresh-access-keys',
       'roll-up-metrics',
     ]);
     for (const name of ['roll-up-metrics', 'clean-manifest', 'forget-nodes'] as const) {

@@ -154,7 +154,7 @@ const HTTP_PROXY = {
 test('a route whose owner wants no log keeps no journal, has no step for it, and streams', async () => {
   const plain = await run(routeSnapshot({ httpMethod: 'POST', integration: HTTP_PROXY }), { httpMethod: 'POST', path: '/' });
   expect([plain.events, plain.hasJournal, plain.route.executionLog]).toEqual([[], false, null]);
-  expect(plain.route.program.stepNames?.request).not.toContain('open journal');
+  expect(plain.route.program.stepNames!.request).not.toContain('open journal');
   expect(plain.route.program.requestBody.type).toBe('stream');
 });
 

@@ -2,7 +2,7 @@
  * A log group as a file that is appended to. It is opened for each batch: a node may have thousands of log groups and few descriptors.
  * A full file becomes `.1`, that one `.2`, and the oldest goes. One process writes to it.
  */
-import { mkdir, open, rename, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import type { LogEvent, LogSink, Outcome } from './log-group.js';
 
@@ -63,6 +63,7 @@ export class FileSink implements LogSink {
   }
 
   private async rotate(): Promise<void> {
+    if (this.limits.oldFilesMax === 0) await rm(this.file, { force: true });
     for (let i = this.limits.oldFilesMax; i > 0; i--) {
       await rename(i === 1 ? this.file : `${this.file}.${i - 1}`, `${this.file}.${i}`).catch((cause: NodeJS.ErrnoException) => {
         if (cause.code !== 'ENOENT') throw cause; // there are not that many yet

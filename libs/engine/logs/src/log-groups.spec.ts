@@ -71,6 +71,16 @@ test('a full file is set aside; so many old ones are kept, and no line is cut', 
   expect(statSync(fileOf('g.log')).mode & 0o777).toBe(0o600);
 });
 
+test('where no old file is kept, a full one begins anew', async () => {
+  const { groups } = open({}, 30, 0);
+  for (const line of ['first, of some length', 'second, of some length']) {
+    group(groups).write(0, line);
+    await groups.flush();
+  }
+  expect(readdirSync(path.dirname(fileOf('g.log')))).toEqual(['g.log']);
+  expect(linesOf('g.log')).toEqual(['second, of some length']);
+});
+
 test('no name of a log group leads out of its tenant and region, and different names are different files', async () => {
   const { groups } = open();
   const long = 'x'.repeat(600);
