@@ -39,7 +39,7 @@ import { WorldCertificates } from './world-certificates.js';
 export const SERVICE_NAME = 'gatehouse-data-plane';
 /** Token buckets kept; see BucketRegistry for what happens beyond. */
 export const BUCKETS_MAX = 200_000;
-/** For requests under way when the node stops; the longest integration timeout is 29 s. */
+/** For requests under way when the node stops: the integration timeout of those whose quota is AWS's. Longer ones, and streams, are cut. */
 export const DRAIN_MS = 30_000;
 /** Shares of throttles are renewed, and leases that rest given back, this often. */
 export const LEASE_TICK_MS = 1_000;

@@ -3,11 +3,18 @@
  * What this node cannot know yet (client certificates, VPC endpoints) is known by name and reads as `null`.
  */
 import type { Exchange } from './exchange.js';
+import { lastHeader } from './headers.js';
 import { InvalidBody } from './invalid-body.js';
 
 export type ContextVariable = (x: Exchange) => string | null;
 
 const absent: ContextVariable = () => null;
+
+/** The id that the backend gave the call, as AWS's services do. */
+function backendRequestId({ upstreamAnswer }: Exchange): string | null {
+  if (upstreamAnswer === null) return null;
+  return lastHeader(upstreamAnswer.headers, 'x-amz-request-id') ?? lastHeader(upstreamAnswer.headers, 'x-amzn-requestid');
+}
 
 const VARIABLES: ReadonlyMap<string, ContextVariable> = new Map<string, ContextVariable>([
   ['accountId', (x) => x.stage?.snapshot.tenant ?? null],
@@ -28,6 +35,7 @@ const VARIABLES: ReadonlyMap<string, ContextVariable> = new Map<string, ContextV
   ['stage', (x) => x.stage?.snapshot.stage ?? null],
   ['deploymentId', (x) => x.stage?.snapshot.deploymentId ?? null],
   ['isCanaryRequest', (x) => (x.stage === null || x.stage.isCanary === null ? null : String(x.stage.isCanary))],
+  ['awsEndpointRequestId', backendRequestId],
   ['identity.apiKey', (x) => x.apiKeyValue],
   ['identity.apiKeyId', (x) => x.apiKey?.apiKeyId ?? null],
   ['identity.accessKey', (x) => x.accessKey?.accessKeyId ?? null],
@@ -46,7 +54,6 @@ const VARIABLES: ReadonlyMap<string, ContextVariable> = new Map<string, ContextV
   ['error.validationErrorString', (x) => (x.faultCause instanceof InvalidBody ? x.faultCause.escapedMessage : null)],
   ['status', (x) => (x.status === 0 ? null : String(x.status))],
   ...[
-    'awsEndpointRequestId',
     'wafResponseCode',
     'webaclArn',
     'identity.cognitoAuthenticationProvider',

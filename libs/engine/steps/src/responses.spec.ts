@@ -377,3 +377,26 @@ test('readAll sees the passed stream whole', async () => {
   mapProxyResponse(x);
   expect((await readAll(x.responseBody as Readable, 10)).toString()).toBe('ab');
 });
+
+test('the id that a backend gave its call is awsEndpointRequestId, for mappings of the response', () => {
+  const mapped = { responseParameters: { 'method.response.header.X-Id': 'context.awsEndpointRequestId' } };
+  for (const name of ['x-amz-request-id', 'x-amzn-RequestId']) {
+    expect(lastHeader(respond([mapped], { headers: [name, 'id-7'] }).responseHeaders, 'x-id')).toBe('id-7');
+  }
+  expect(lastHeader(respond([mapped]).responseHeaders, 'x-id')).toBe(null);
+});
+
+test('names of headers that came by HTTP/2 have no case, also when the body was read first', async () => {
+  const all = linked([
+    {
+      responseParameters: {
+        'method.response.header.X-A': 'integration.response.header.ETag',
+        'method.response.header.X-B': 'integration.response.body.b',
+      },
+    },
+  ]);
+  const x = answered({ headers: ['etag', '"7"'], isHttp2: true, body: Readable.from([Buffer.from('{"b":"c"}')]) });
+  x.integrationResponseIndex = 0;
+  await mapResponse(all, { stage: stageSnapshot(), route: routeSnapshot() }, true).step(x);
+  expect([lastHeader(x.responseHeaders, 'x-a'), lastHeader(x.responseHeaders, 'x-b')]).toEqual(['"7"', 'c']);
+});

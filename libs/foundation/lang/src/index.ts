@@ -22,6 +22,7 @@ export {
 export { SelectionPattern, SelectionPatternError } from './selection-pattern.js';
 export { VtlRenderError, VtlSyntaxError } from './vtl/errors.js';
 export { parseTemplate } from './vtl/parser.js';
+export { BodyPath } from './json-path/body-path.js';
 export { JsonPath, MISSING, type Selected } from './json-path/json-path.js';
 export { JsonPathError } from './json-path/parse-path.js';
 export { type RenderLimits } from './vtl/budget.js';
