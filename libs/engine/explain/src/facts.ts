@@ -1,7 +1,7 @@
 /**
  * The small facts of a finished request, which are all on its Exchange: written into a page with a few stores and one copy of text.
  *
- *   [ lengths and numbers, 72 bytes ][ request id, address, path, URL: latin1 ][ fault: UTF-8 JSON ][ detail: UTF-8 JSON ]
+ *   [ lengths and numbers, 68 bytes ][ request id, address, path, URL, method, principal: latin1 ][ fault: UTF-8 JSON ][ detail: UTF-8 JSON ]
  */
 import { Buffer } from 'node:buffer';
 import type { ExplainedStep, Explanation, ExplanationDetail } from '@gatehouse/contracts';
@@ -36,13 +36,11 @@ const AUTHORIZER_SOURCE = 54;
 const FLAGS = 55;
 /** Numbers of things in the page. */
 const PLACE = 56;
-const METHOD = 58;
-const API_KEY = 60;
-const USAGE_PLAN = 62;
-const PRINCIPAL = 64;
-const FAULT_KIND = 66;
-const DETAIL_BYTES = 68;
-const HEAD_BYTES = 72;
+const API_KEY = 58;
+const USAGE_PLAN = 60;
+const FAULT_KIND = 62;
+const DETAIL_BYTES = 64;
+const HEAD_BYTES = 68;
 
 const IS_REQUEST_HALF = 1;
 const IS_CALLER_GONE = 2;
@@ -51,6 +49,8 @@ const NONE = 0xffff;
 /** Of a path and of a URL, which are kept of every request. */
 const TEXT_CHARS_MAX = 512;
 const FAULT_TEXT_CHARS_MAX = 512;
+/** Of a method and of a principal. */
+const NAME_CHARS_MAX = 128;
 
 /** Where requests of one route, or of a stage without a route, belong. Holds no snapshot: those of yesterday's deployments may go. */
 export interface Place {
@@ -76,6 +76,9 @@ export class Facts {
     const { upstreamRequest, upstreamAnswer, fault, authorizer } = x;
     let text = `${x.requestId}\n${x.sourceIp}\n${cut(x.path)}`;
     if (upstreamRequest !== null) text += `\n${cut(plainUrl(upstreamRequest.url))}`;
+    // A caller's own text is copied, never held: a short piece of a string keeps all of it in memory.
+    if (authorizer !== null || x.httpMethod !== place.httpMethod)
+      text += `${upstreamRequest === null ? '\n' : ''}\n${name(x.httpMethod)}\n${authorizer === null ? '' : name(authorizer.principalId)}`;
     const faultText = fault === null ? null : Buffer.from(faultTextOf(x, redaction!), 'utf8');
     const faultBytes = faultText === null ? 0 : faultText.length;
     const textEnd = HEAD_BYTES + text.length;
@@ -103,10 +106,8 @@ export class Facts {
     view.setUint8(start + AUTHORIZER_SOURCE, x.authorizerSource);
     view.setUint8(start + FLAGS, (x.isRequestHalf ? IS_REQUEST_HALF : 0) | (x.isCallerGone ? IS_CALLER_GONE : 0));
     view.setUint16(start + PLACE, page.indexOf(place));
-    view.setUint16(start + METHOD, x.httpMethod === place.httpMethod ? NONE : page.indexOf(x.httpMethod));
     view.setUint16(start + API_KEY, x.apiKey === null ? NONE : page.indexOf(x.apiKey.apiKeyId));
     view.setUint16(start + USAGE_PLAN, x.usagePlan === null ? NONE : page.indexOf(x.usagePlan.settings.usagePlanId));
-    view.setUint16(start + PRINCIPAL, authorizer === null ? NONE : page.indexOf(authorizer.principalId));
     view.setUint16(start + FAULT_KIND, fault === null ? NONE : page.indexOf(fault));
     view.setUint32(start + DETAIL_BYTES, detailBytes);
     bytes.write(text, start + HEAD_BYTES, 'latin1');
@@ -153,6 +154,9 @@ export class Facts {
 /** What does not fit a byte string in latin1 is a caller's odd byte anyway; nothing is longer than its share. */
 const cut = (text: string): string => (text.length <= TEXT_CHARS_MAX ? text : text.slice(0, TEXT_CHARS_MAX));
 
+/** Characters that are no byte are not kept. */
+const name = (text: string): string => text.slice(0, NAME_CHARS_MAX).replaceAll(/[^\x20-\xff]/g, '?');
+
 /** Without query and credentials. */
 function plainUrl(url: string): string {
   const mark = url.indexOf('?');
@@ -191,7 +195,9 @@ function read(page: RingPage, start: number): Explanation {
   };
   const textEnd = start + HEAD_BYTES + view.getUint16(start + TEXT_BYTES);
   const faultEnd = textEnd + view.getUint16(start + FAULT_BYTES);
-  const [requestId = '', sourceIp = '', path = '', url = ''] = bytes.toString('latin1', start + HEAD_BYTES, textEnd).split('\n');
+  const [requestId = '', sourceIp = '', path = '', url = '', httpMethod = '', principalId = ''] = bytes
+    .toString('latin1', start + HEAD_BYTES, textEnd)
+    .split('\n');
   const place = thing<Place>(PLACE)!;
   const kind = thing<FaultKind>(FAULT_KIND);
   const [message, doing, cause] =
@@ -224,13 +230,13 @@ function read(page: RingPage, start: number): Explanation {
       httpMethod: place.httpMethod,
     },
     request: {
-      httpMethod: thing<string>(METHOD) ?? place.httpMethod,
+      httpMethod: httpMethod === '' ? place.httpMethod : httpMethod,
       path,
       sourceIp,
       bodyBytes: orNull(view.getFloat32(start + REQUEST_BYTES)),
     },
     caller: {
-      principalId: thing<string>(PRINCIPAL),
+      principalId: principalId === '' ? null : principalId,
       authorizer: authorizerSource === AUTHORIZER_KEPT ? 'kept' : authorizerSource === AUTHORIZER_ASKED ? 'asked' : null,
       authorizerLatencyMs: view.getFloat32(start + AUTHORIZER_LATENCY),
       apiKeyId: thing<string>(API_KEY),

@@ -180,6 +180,26 @@ test('nobody else is told: another tenant, another id, and after its time', asyn
   expect(explain.explain(TENANT, ID)).toBeNull();
 });
 
+test.each([
+  ['PURGE', null, 'PURGE', null],
+  ['GET', 'ann', 'GET', 'ann'],
+  ['GET', `li\u010a${'x'.repeat(60_000)}`, 'GET', `li?${'x'.repeat(125)}`],
+])('method and principal are told with and without a backend: %s %s', async (httpMethod, principalId, method, principal) => {
+  const authorizer = principalId === null ? null : ({ principalId, context: new Map() } as never);
+  for (const url of [null, 'http://u:p@backend/x']) {
+    const explain = memory();
+    const upstreamRequest = url === null ? null : ({ url } as never);
+    const integrationLatencyMs = url === null ? -1 : 1;
+    await serve(explain, { over: { httpMethod, authorizer, upstreamRequest, integrationLatencyMs } });
+    const told = explain.explain(TENANT, ID)!;
+    expect([told.request.httpMethod, told.caller.principalId, told.upstream?.url]).toEqual([
+      method,
+      principal,
+      url === null ? undefined : 'http://backend/x',
+    ]);
+  }
+});
+
 test('of requests with one id the newest is told', async () => {
   const explain = memory();
   await serve(explain, { over: { path: '/first' } });
