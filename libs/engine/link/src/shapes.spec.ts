@@ -35,6 +35,7 @@ const SERVICE = {
 } as const;
 const STAGE = stageSnapshot({
   payloadBytesMax: 1,
+  cacheGigabytes: 0.5,
   accountThrottle: { ratePerSecond: 1, burst: 2 },
   binaryMediaTypes: ['a/b'],
   stageVariables: { a: 'b' },
@@ -42,7 +43,16 @@ const STAGE = stageSnapshot({
   routes: [
     routeSnapshot({ throttle: { ratePerSecond: 1, burst: 2 } }),
     routeSnapshot({ path: '/a', integration: PROXY, authorization: { type: 'REFUSE', reason: 'r' } }),
-    routeSnapshot({ path: '/b', integration: FUNCTION_PROXY }),
+    routeSnapshot({
+      path: '/b',
+      integration: FUNCTION_PROXY,
+      caching: {
+        namespace: 'n',
+        keyParameters: ['method.request.path.id'],
+        ttlSeconds: 1,
+        invalidation: 'SUCCEED_WITHOUT_RESPONSE_HEADER',
+      },
+    }),
     routeSnapshot({ path: '/c', integration: { type: 'REFUSE', reason: 'r' } }),
     routeSnapshot({ path: '/d', integration: { type: 'CONVERT', contentHandling: 'CONVERT_TO_TEXT', integration: PROXY } }),
     routeSnapshot({
