@@ -7,6 +7,7 @@ import {
   headerText,
   isHeaderToken,
   lastHeader,
+  setHeader,
   type RawHeaders,
   type RouteSettings,
   type Step,
@@ -29,7 +30,7 @@ export function mapFunctionResponse({ stage }: RouteSettings): Step {
       body = bytes;
     } else body = Buffer.from(reply.body, 'utf8');
     if (lastHeader(reply.headers, 'content-type') === null) reply.headers.push('Content-Type', 'application/json');
-    reply.headers.push('X-Amzn-Trace-Id', x.traceId);
+    setHeader(reply.headers, 'X-Amzn-Trace-Id', x.traceId);
     x.status = reply.status;
     x.responseHeaders = reply.headers;
     x.responseBody = body;

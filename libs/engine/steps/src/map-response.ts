@@ -133,7 +133,7 @@ function respond(
   }
   x.status = response.status;
   if (x.responseOverrides !== null) override(x, headers, x.responseOverrides);
-  if (hasBackend) headers.push('X-Amzn-Trace-Id', x.traceId);
+  if (hasBackend) setHeader(headers, 'X-Amzn-Trace-Id', x.traceId);
   x.responseHeaders = headers;
   if (conversion === DECODE) {
     x.responseBody = converted(rendered ?? (answer.body as Buffer), DECODE);

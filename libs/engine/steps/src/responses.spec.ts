@@ -55,7 +55,7 @@ const RESPONSE_HEADERS = [
   ['Via', D, P],
   ['Warn', P, P],
   ['WWW-Authenticate', R, R],
-  ['x-amzn-requestid', R, P],
+  ['x-amzn-requestid', R, R], // mapped: not recorded; the gateway's own is there as well
   ['X-Custom', P, P],
 ] as const;
 
