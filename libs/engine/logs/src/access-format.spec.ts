@@ -8,10 +8,14 @@ import { compileAccessFormat } from './index.js';
 
 type Changes = Record<string, unknown>;
 
-function exchange({ integrationType, authorizer, invalidBody, ...changes }: Changes = {}): Exchange {
+function exchange({ integrationType, streamIdleMs, authorizer, invalidBody, ...changes }: Changes = {}): Exchange {
   const x = new Exchange();
   const snapshot = stageSnapshot();
-  const integration = { ...snapshot.routes[0]!.integration, ...(integrationType !== undefined && { type: integrationType }) };
+  const own = {
+    ...(integrationType !== undefined && { type: integrationType }),
+    ...(streamIdleMs !== undefined && { streamIdleMs }),
+  };
+  const integration = { ...snapshot.routes[0]!.integration, ...own };
   const settings = { ...routeSnapshot({ path: '/pets/{id}' }), integration };
   return Object.assign(x, {
     requestId: 'r-1',

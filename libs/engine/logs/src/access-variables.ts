@@ -24,8 +24,15 @@ const backendRequestId: LogVariable = ({ upstreamAnswer }) => {
 };
 const isFunction = ({ route }: Exchange): boolean => {
   const type = route?.settings.integration.type;
-  return type === 'AWS_PROXY' || type === 'AS_ROLE';
+  return type === 'AWS_PROXY' || type === 'AWS_PROXY_STREAM' || type === 'AS_ROLE';
 };
+
+/** Whatever stands around the integration. */
+function isStreamed({ route }: Exchange): boolean {
+  let integration = route?.settings.integration;
+  while (integration !== undefined && 'integration' in integration) integration = integration.integration;
+  return integration !== undefined && 'streamIdleMs' in integration;
+}
 
 /** A request ends in at most one phase; those before it went well, those behind it did not take place. */
 type Phase = 'authenticate' | 'authorizer' | 'authorize';
@@ -67,7 +74,8 @@ const LOG_VARIABLES: ReadonlyMap<string, LogVariable> = new Map<string, LogVaria
   ['integration.status', (x, latencyMs) => (isFunction(x) && x.fault === null ? String(x.status) : backendStatus(x, latencyMs))],
   ['integrationErrorMessage', integrationError],
   ['integration.error', integrationError],
-  ['integration.responseTransferMode', (x) => (x.integrationLatencyMs < 0 ? null : 'BUFFERED')],
+  ['integration.responseTransferMode', (x) => (x.integrationLatencyMs < 0 ? null : isStreamed(x) ? 'STREAM' : 'BUFFERED')],
+  ['integration.timeToAllHeaders', (x, latencyMs) => (isStreamed(x) ? integrationLatency(x, latencyMs) : null)],
   ['authenticate.error', phaseError('authenticate')],
   ['authenticate.status', phaseStatus('authenticate', () => false)],
   ['authorizer.error', phaseError('authorizer')],
@@ -83,7 +91,6 @@ const LOG_VARIABLES: ReadonlyMap<string, LogVariable> = new Map<string, LogVaria
     'waf.error',
     'waf.latency',
     'waf.status',
-    'integration.timeToAllHeaders',
     'integration.timeToFirstContent',
     'customDomain.routingRuleIdMatched',
     'endpointType',
