@@ -77,7 +77,7 @@ const LOG_VARIABLES: ReadonlyMap<string, LogVariable> = new Map<string, LogVaria
   ['integration.responseTransferMode', (x) => (x.integrationLatencyMs < 0 ? null : isStreamed(x) ? 'STREAM' : 'BUFFERED')],
   ['integration.timeToAllHeaders', (x, latencyMs) => (isStreamed(x) ? integrationLatency(x, latencyMs) : null)],
   ['authenticate.error', phaseError('authenticate')],
-  ['authenticate.status', phaseStatus('authenticate', () => false)],
+  ['authenticate.status', phaseStatus('authenticate', (x) => x.accessKey !== null)],
   ['authorizer.error', phaseError('authorizer')],
   ['authorizer.status', phaseStatus('authorizer', hasAuthorizer)],
   ['authorizer.integrationStatus', (x) => (x.authorizer !== null && x.authorizer.claims === null ? '200' : null)],

@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import type { StageSnapshot } from '@gatehouse/contracts';
 import type { Exchange, JournalEvent, RequestJournal } from '@gatehouse/engine-exchange';
 import { failureText } from './failure-text.js';
-import { isSecretHeader, masked } from './redaction.js';
+import { isSecretHeader, isSecretParameter, masked, maskedPairs } from './redaction.js';
 
 type EventOf<T extends JournalEvent['type']> = Extract<JournalEvent, { type: T }>;
 
@@ -24,6 +24,7 @@ export interface ExecutionLogOptions {
 
 export class ExecutionLog {
   private readonly hidden = new Map<string, string>();
+  private readonly hiddenInUris = new Map<string, string>();
 
   constructor(private readonly options: ExecutionLogOptions) {}
 
@@ -42,7 +43,7 @@ export class ExecutionLog {
     atMs = this.options.nowMs(),
   ): void {
     this.add(`Method request path: ${mapText(request.pathParameters)}`, atMs);
-    this.add(`Method request query string: ${mapText(request.query)}`, atMs);
+    this.add(`Method request query string: ${mapText(maskedPairs(request.query, isSecretParameter))}`, atMs);
     this.add(`Method request headers: ${headersText(request.headers)}`, atMs);
     this.addBody('Method request body before transformations', body, atMs);
   }
@@ -65,7 +66,9 @@ export class ExecutionLog {
     }
   }
 
-  private addCall({ headers, body }: EventOf<'CALLED'>, uri: string, atMs: number): void {
+  private addCall({ headers, body }: EventOf<'CALLED'>, url: string, atMs: number): void {
+    let uri = url;
+    for (const [secret, shown] of this.hiddenInUris) uri = uri.replaceAll(secret, () => shown);
     this.add(`Endpoint request URI: ${uri}`, atMs);
     this.add(`Endpoint request headers: ${headersText(headers)}`, atMs);
     this.addBody('Endpoint request body after transformations', body, atMs);
@@ -79,9 +82,12 @@ export class ExecutionLog {
     this.addBody('Endpoint response body before transformations', body, atMs);
   }
 
-  /** What a caller shows as its own: from here on, bodies that are JSON have it masked. */
+  /** What a caller shows as its own: from here on, addresses, and bodies that are JSON, have it masked. */
   hide(secrets: readonly string[]): void {
-    for (const secret of secrets) this.hidden.set(JSON.stringify(secret), JSON.stringify(masked(secret)));
+    for (const secret of secrets) {
+      this.hidden.set(JSON.stringify(secret), JSON.stringify(masked(secret)));
+      if (secret !== '') this.hiddenInUris.set(encodeURIComponent(secret.toWellFormed()), masked(secret));
+    }
   }
 
   addBody(what: string, body: Uint8Array | null, atMs = this.options.nowMs()): void {
@@ -110,8 +116,7 @@ function mapText(pairs: readonly string[]): string {
 }
 
 function headersText(headers: readonly string[]): string {
-  const shown = headers.map((text, i) => (i % 2 === 1 && isSecretHeader(headers[i - 1]!) ? masked(text) : text));
-  return cut(mapText(shown), HEADER_CHARS_MAX);
+  return cut(mapText(maskedPairs(headers, isSecretHeader)), HEADER_CHARS_MAX);
 }
 
 const cut = (text: string, chars: number): string => (text.length <= chars ? text : `${text.slice(0, chars)} [TRUNCATED]`);

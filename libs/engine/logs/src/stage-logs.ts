@@ -7,7 +7,7 @@ import { compileAccessFormat } from './access-format.js';
 import { oneLine } from './escaping.js';
 import { ExecutionLog, shownUriOf } from './execution-log.js';
 import type { LogGroups } from './log-groups.js';
-import { secretsIn } from './redaction.js';
+import { isSecretParameter, secretsIn } from './redaction.js';
 
 /** The execution log of a route, and what the route must keep for it. */
 export interface RouteLog {
@@ -53,7 +53,11 @@ export class StageLogs {
         nowMs: () => this.clock.nowMs(),
         hasBodies: logging.hasDataTrace,
       });
-      log.hide([...secretsIn(x.requestHeaders), ...(x.apiKeyValue === null ? [] : [x.apiKeyValue])]);
+      log.hide([
+        ...secretsIn(x.requestHeaders),
+        ...secretsIn(x.query, isSecretParameter),
+        ...(x.apiKeyValue === null ? [] : [x.apiKeyValue]),
+      ]);
       writeExecution(log, x, shownUri);
     };
     // Of a request that went wrong, the fault alone is told; what led there is traced on demand.
