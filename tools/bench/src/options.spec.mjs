@@ -6,7 +6,7 @@ import { SCENARIOS } from './scenarios/index.mjs';
 test('without options everything is measured in three rounds of three seconds, and the result is kept', () => {
   expect(readOptions(['proxy'])).toEqual({
     help: false,
-    scenarios: ['get', 'post', 'stream', 'tls', 'h2', 'half-load', 'idle', 'workers'],
+    scenarios: ['get', 'post', 'stream', 'tls', 'h2', 'half-load', 'idle', 'workers', 'explain', 'explain-keyed'],
     only: undefined,
     seconds: 3,
     rounds: 3,
