@@ -1,4 +1,6 @@
 /** Cached responses of a stage, from the management API to a node in a process of its own, with callers and a backend on real sockets. */
+import { once } from 'node:events';
+import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { ScriptedUpstream, startRedis } from '@gatehouse/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -86,6 +88,29 @@ describe('a stage with a cache', () => {
     expect(bodyOf(await api.ask('/pets/1'))).not.toBe(bodyOf(await api.ask('/pets/2')));
     const post = { httpMethod: 'POST', body: 'x' };
     expect(bodyOf(await api.ask('/pets', post))).not.toBe(bodyOf(await api.ask('/pets', post)));
+  });
+
+  test('answers callers of HTTP/2 as well', async () => {
+    upstream.does(({ response }) => void response.setHeader('X-From', 'backend').end(`${++number}`));
+    const first = await api.ask('/pets');
+    const session = connectHttp2(`http://127.0.0.1:${api.node.port}`);
+    try {
+      const stream = session.request({
+        ':path': `/_aws/execute-api/${api.restApiId}/prod/pets`,
+        ':authority': `127.0.0.1:${api.node.port}`,
+      });
+      const [head] = (await once(stream, 'response')) as [Record<string, string | number>];
+      const chunks = await stream.toArray();
+      const body = Buffer.concat(chunks as Buffer[]).toString();
+      expect([head[':status'], head['x-from'], head['content-length'], body]).toEqual([
+        200,
+        'backend',
+        String(body.length),
+        bodyOf(first),
+      ]);
+    } finally {
+      session.destroy();
+    }
   });
 
   test('is empty after a flush', async () => {
