@@ -17,7 +17,7 @@ import { ManualClock } from '@gatehouse/kernel';
 import { beforeEach, expect, test } from 'vitest';
 import { placeTenant } from './placement.js';
 import { publishServiceAccess } from './publish-service-access.js';
-import { publishStage, unpublishApi, unpublishStage } from './publish.js';
+import { diagnoseStage, publishStage, unpublishApi, unpublishStage } from './publish.js';
 import { oneMethodDefinition } from './testing/definition.js';
 
 const TENANT = tenantId('111111111111');
@@ -133,6 +133,17 @@ test('the last stage that uses it takes it along, and others leave the roles of 
   expect(Object.keys((await sentTo('inner'))!.roles)).toEqual(['path/pets']);
   await transact((tx) => unpublishStage(tx, 'two', 'dev'));
   expect(await sentTo('inner')).toBe(null);
+});
+
+test('a stage says which of its integrations have a role without credentials, and how to give it some', async () => {
+  await publish(stageOf('two'));
+  const diagnose = () => transact((tx) => diagnoseStage(tx, stageOf('two')));
+  const message = 'role path/pets has no credentials: PUT /admin/v1/roles/path%2Fpets gives it some; requests are refused';
+  expect(await diagnose()).toEqual([
+    { severity: 'warning', path: expect.stringContaining('integration.credentials') as string, message },
+  ]);
+  await giveRole('path/pets');
+  expect(await diagnose()).toEqual([]);
 });
 
 test('publishing the same stage again changes nothing of it', async () => {

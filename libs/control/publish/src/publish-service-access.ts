@@ -6,6 +6,7 @@
  * One entry, present while a stage has an integration with a service. It holds secrets, so it goes where those stages go and nowhere else
  * (ADR 0009).
  */
+import type { Diagnostic } from '@gatehouse/compiler';
 import type { IntegrationSnapshot, ServiceAccessEntry, StageSnapshot } from '@gatehouse/contracts';
 import { poolsField, withUser, type ServiceAccess, type TenantRepositories } from '@gatehouse/domain';
 import { canonicalJson } from '@gatehouse/kernel';
@@ -26,6 +27,23 @@ function roleOf(integration: IntegrationSnapshot): string | null {
   if (integration.type === 'VELOCITY' || integration.type === 'CONVERT' || integration.type === 'CONNECT')
     return roleOf(integration.integration);
   return null;
+}
+
+/** Integrations with services whose role has no credentials: their requests fail, and nodes alone would say so. */
+export async function diagnoseRoles(tx: TenantRepositories, { routes }: StageSnapshot): Promise<readonly Diagnostic[]> {
+  const signed = routes.flatMap(({ path, httpMethod, integration }) => {
+    const role = roleOf(integration);
+    return role === null ? [] : [{ path: `${path} ${httpMethod} integration.credentials`, role }];
+  });
+  if (signed.length === 0) return [];
+  const { roles } = await tx.serviceAccess.read();
+  return signed
+    .filter(({ role }) => !Object.hasOwn(roles, role))
+    .map(({ path, role }) => ({
+      severity: 'warning',
+      path,
+      message: `role ${role} has no credentials: PUT /admin/v1/roles/${encodeURIComponent(role)} gives it some; requests are refused`,
+    }));
 }
 
 /**

@@ -45,7 +45,7 @@ import {
 import { canonicalJson, systemClock } from '@gatehouse/kernel';
 import { accessKeysFor, signedStageInline } from './publish-access-keys.js';
 import { clientCertificatesOf, putClientCertificate } from './publish-client-certificates.js';
-import { rolesOf, serviceAccessFor } from './publish-service-access.js';
+import { diagnoseRoles, rolesOf, serviceAccessFor } from './publish-service-access.js';
 import { poolOfApi, poolsOfFunctions, poolsOfPlan, poolsOfPlans } from './placement.js';
 import { apiKeyEntry, functionEntry, usagePlanEntry } from './entries.js';
 
@@ -96,7 +96,8 @@ async function canaryOf(tx: TenantRepositories, stage: Stage): Promise<StageInpu
 
 /** What its owner should know of a stage as it is deployed: settings without effect, routes that refuse every request, and why. */
 export async function diagnoseStage(tx: TenantRepositories, stage: Stage): Promise<readonly Diagnostic[]> {
-  return (await compile(tx, stage)).diagnostics;
+  const { snapshot, diagnostics } = await compile(tx, stage);
+  return [...diagnostics, ...(await diagnoseRoles(tx, snapshot))];
 }
 
 /** What the caller of `publishStage` has at hand, so that it is not read again. */
