@@ -10,7 +10,7 @@
  *   plan     for all: buckets of q tokens, which fill in w seconds; r are there, and t seconds later it is full again
  *
  * What is left is what this process knows: see docs/limits.md. Buckets that callers share (of a stage's method, of the account) are nobody's to
- * plan with, and not told. Texts that repeat are made once; a request makes one more string.
+ * plan with, and not told. The first field is made once for a plan.
  */
 import type { ThrottleSettings, UsagePlanEntry } from '@gatehouse/contracts';
 import { quotaPeriod, type PeriodBounds } from '@gatehouse/engine-limits';
@@ -18,14 +18,6 @@ import { quotaPeriod, type PeriodBounds } from '@gatehouse/engine-limits';
 type Quota = NonNullable<UsagePlanEntry['quota']>;
 
 const SECOND_MS = 1_000;
-
-export type BucketName = 'method' | 'plan';
-
-/** One limit as the two fields show it. */
-interface Shown {
-  readonly policy: string;
-  readonly state: string;
-}
 
 const known = {
   DAY: null as PeriodBounds | null,
@@ -40,59 +32,58 @@ export function periodNow(period: Quota['period'], nowMs: number): PeriodBounds 
   return (known[period] = quotaPeriod(period, nowMs));
 }
 
-const quotaPolicies = new WeakMap<Quota, { readonly bounds: PeriodBounds; readonly text: string }>();
-
-function quotaPolicy(quota: Quota, bounds: PeriodBounds): string {
-  let made = quotaPolicies.get(quota);
-  if (made === undefined || made.bounds !== bounds) {
-    made = { bounds, text: `"quota";q=${quota.limit};w=${(bounds.endMs - bounds.startMs) / SECOND_MS}` };
-    quotaPolicies.set(quota, made);
-  }
-  return made.text;
+/** What the first field says under a plan, for its latest method and period. */
+interface Policy {
+  readonly method: ThrottleSettings | null;
+  readonly bounds: PeriodBounds | null;
+  readonly line: string;
 }
 
-/** `left` is -1 when nobody knows. */
-export function shownQuota(quota: Quota, left: number, nowMs: number): Shown | null {
-  if (left < 0) return null;
-  const bounds = periodNow(quota.period, nowMs);
-  const state = `"quota";r=${left};t=${Math.ceil((bounds.endMs - nowMs) / SECOND_MS)}`;
-  return { policy: quotaPolicy(quota, bounds), state };
+const policies = new WeakMap<UsagePlanEntry, Policy>();
+
+function policyLine(plan: UsagePlanEntry, method: ThrottleSettings | null, bounds: PeriodBounds | null): string {
+  const made = policies.get(plan);
+  if (made !== undefined && made.method === method && made.bounds === bounds) return made.line;
+  const shown = [
+    ...(bounds === null ? [] : [`"quota";q=${plan.quota!.limit};w=${(bounds.endMs - bounds.startMs) / SECOND_MS}`]),
+    ...(isLimit(method) ? [bucketPolicy('method', method)] : []),
+    ...(isLimit(plan.throttle) ? [bucketPolicy('plan', plan.throttle)] : []),
+  ];
+  const line = shown.length === 0 ? '' : `RateLimit-Policy: ${shown.join(', ')}\r\nRateLimit: `;
+  policies.set(plan, { method, bounds, line });
+  return line;
 }
 
-const bucketPolicies: Readonly<Record<BucketName, WeakMap<ThrottleSettings, string>>> = {
-  method: new WeakMap(),
-  plan: new WeakMap(),
-};
-
-function bucketPolicy(name: BucketName, throttle: ThrottleSettings): string {
-  let made = bucketPolicies[name].get(throttle);
-  if (made === undefined) {
-    const window = throttle.ratePerSecond > 0 ? `;w=${Math.max(1, Math.ceil(throttle.burst / throttle.ratePerSecond))}` : '';
-    made = `"${name}";q=${Math.floor(throttle.burst)}${window}`;
-    bucketPolicies[name].set(throttle, made);
-  }
-  return made;
+function bucketPolicy(name: string, { ratePerSecond, burst }: ThrottleSettings): string {
+  const window = ratePerSecond > 0 ? `;w=${Math.max(1, Math.ceil(burst / ratePerSecond))}` : '';
+  return `"${name}";q=${Math.floor(burst)}${window}`;
 }
 
-/** `null` for a throttle that limits nothing. */
-export function shownBucket(name: BucketName, throttle: ThrottleSettings, left: number): Shown | null {
-  const { ratePerSecond, burst } = throttle;
-  if (ratePerSecond < 0 || burst < 0) return null;
-  const time = ratePerSecond > 0 ? `;t=${Math.ceil(Math.max(0, burst - left) / ratePerSecond)}` : '';
-  return { policy: bucketPolicy(name, throttle), state: `"${name}";r=${Math.floor(Math.min(left, burst))}${time}` };
+function isLimit(throttle: ThrottleSettings | null): throttle is ThrottleSettings {
+  return throttle !== null && throttle.ratePerSecond >= 0 && throttle.burst >= 0;
+}
+
+function bucketState(start: string, { ratePerSecond, burst }: ThrottleSettings, left: number): string {
+  const state = start + Math.floor(left < burst ? left : burst);
+  return ratePerSecond > 0 ? `${state};t=${Math.ceil(Math.max(0, burst - left) / ratePerSecond)}` : state;
+}
+
+/** What is left of each limit. A quota's is -1 when nobody knows; of limits that are not there it does not count. */
+export interface Left {
+  readonly quota: number;
+  readonly method: number;
+  readonly plan: number;
 }
 
 /** Lines of a head; empty when there is nothing to show. */
-export function limitLines(quota: Shown | null, method: Shown | null, plan: Shown | null): string {
-  let policies = '';
-  let states = '';
-  for (const shown of [quota, method, plan]) {
-    if (shown === null) continue;
-    const comma = policies === '' ? '' : ', ';
-    policies += comma + shown.policy;
-    states += comma + shown.state;
-  }
-  return policies === '' ? '' : `RateLimit-Policy: ${policies}\r\nRateLimit: ${states}\r\n`;
+export function limitLines(plan: UsagePlanEntry, method: ThrottleSettings | null, left: Left, nowMs: number): string {
+  const bounds = plan.quota === null || left.quota < 0 ? null : periodNow(plan.quota.period, nowMs);
+  const policy = policyLine(plan, method, bounds);
+  if (policy === '') return '';
+  let state = bounds === null ? '' : `"quota";r=${left.quota};t=${Math.ceil((bounds.endMs - nowMs) / SECOND_MS)}`;
+  if (isLimit(method)) state += bucketState(state === '' ? '"method";r=' : ', "method";r=', method, left.method);
+  if (isLimit(plan.throttle)) state += bucketState(state === '' ? '"plan";r=' : ', "plan";r=', plan.throttle, left.plan);
+  return `${policy}${state}\r\n`;
 }
 
 /** Until a bucket without a whole token has one, at most; -1 for one that never will. */

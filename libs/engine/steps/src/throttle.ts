@@ -18,7 +18,7 @@ import {
   type UsageJournal,
 } from '@gatehouse/engine-limits';
 import type { Clock } from '@gatehouse/kernel';
-import { limitLines, msToNextToken, periodNow, shownBucket, shownQuota } from './limit-headers.js';
+import { limitLines, msToNextToken, periodNow } from './limit-headers.js';
 
 export interface Limits {
   readonly buckets: Pick<BucketRegistry, 'bucket'>;
@@ -99,11 +99,12 @@ class RouteThrottle {
     if (quota === null && plan === null && method === null) return verdict;
     const nowMs = this.limits.clock.nowMs();
     const tickMs = this.tickMs();
-    x.limitLines = limitLines(
-      quota === null ? null : shownQuota(quota, this.limits.quotas.left?.(settings, apiKeyId, nowMs) ?? -1, nowMs),
-      method === null ? null : shownBucket('method', method, this.left(this.planMethodBucket(x), method, mode, tickMs)),
-      plan === null ? null : shownBucket('plan', plan, this.left(planBucket(x), plan, mode, tickMs)),
-    );
+    const left = {
+      quota: quota === null ? -1 : (this.limits.quotas.left?.(settings, apiKeyId, nowMs) ?? -1),
+      method: method === null ? 0 : this.left(this.planMethodBucket(x), method, mode, tickMs),
+      plan: plan === null ? 0 : this.left(planBucket(x), plan, mode, tickMs),
+    };
+    x.limitLines = limitLines(settings, method, left, nowMs);
     return verdict;
   }
 
