@@ -193,3 +193,12 @@ test('header lines are cut at 998 characters', async () => {
   const line = events.find(({ message }) => message.includes('Method request headers'))!.message;
   expect([line.startsWith('(r-1) Method request headers: {a=bbb'), line.endsWith('b [TRUNCATED]')]).toEqual([true, true]);
 });
+
+test('a compressed body is shown by its length', async () => {
+  const route = routeSnapshot({ integration: HTTP_PROXY, logging: { ...INFO, hasDataTrace: true } });
+  const { events } = await run(route, { path: '/' }, { headers: ['Content-Encoding', 'gzip'], body: '\u001f\u008b\u0008' });
+  expect(events.map(({ message }) => message).filter((message) => message.includes('response body'))).toEqual([
+    '(r-1) Endpoint response body before transformations: [4 bytes, gzip]',
+    '(r-1) Method response body after transformations: [4 bytes, gzip]',
+  ]);
+});

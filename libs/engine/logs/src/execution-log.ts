@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { StageSnapshot } from '@gatehouse/contracts';
-import type { Exchange, JournalEvent, RequestJournal } from '@gatehouse/engine-exchange';
+import { lastHeader, type Exchange, type JournalEvent, type RequestJournal } from '@gatehouse/engine-exchange';
 import { failureText } from './failure-text.js';
 import { isSecretHeader, isSecretParameter, masked, maskedPairs } from './redaction.js';
 
@@ -51,8 +51,9 @@ export class ExecutionLog {
   /** What became of it. */
   addEnd(x: Exchange, body: Uint8Array | null): void {
     if (x.fault === null) {
-      this.addBody('Method response body after transformations', body);
-      this.add(`Method response headers: ${headersText([...(x.responseBlock?.fields ?? []), ...x.responseHeaders])}`);
+      const headers = [...(x.responseBlock?.fields ?? []), ...x.responseHeaders];
+      this.addCoded('Method response body after transformations', body, headers);
+      this.add(`Method response headers: ${headersText(headers)}`);
       this.add('Successfully completed execution');
     } else this.add(failureText(x, x.fault));
     this.add(`Method completed with status: ${x.status}`);
@@ -79,7 +80,7 @@ export class ExecutionLog {
     if (target === 'authorizer') return this.addBody('Authorizer result body before parsing', body, atMs);
     this.add(`Received response. Status: ${status}, Integration latency: ${Math.round(latencyMs)} ms`, atMs);
     this.add(`Endpoint response headers: ${headersText(headers)}`, atMs);
-    this.addBody('Endpoint response body before transformations', body, atMs);
+    this.addCoded('Endpoint response body before transformations', body, headers, atMs);
   }
 
   /** What a caller shows as its own: from here on, addresses, and bodies that are JSON, have it masked. */
@@ -88,6 +89,13 @@ export class ExecutionLog {
       this.hidden.set(JSON.stringify(secret), JSON.stringify(masked(secret)));
       if (secret !== '') this.hiddenInUris.set(encodeURIComponent(secret.toWellFormed()), masked(secret));
     }
+  }
+
+  /** A compressed body says nothing to a reader. */
+  private addCoded(what: string, body: Uint8Array | null, headers: readonly string[], atMs?: number): void {
+    const coding = lastHeader(headers, 'content-encoding');
+    const isPlain = body === null || body.length === 0 || coding === null || coding === 'identity';
+    this.addBody(what, isPlain ? body : Buffer.from(`[${body.length} bytes, ${coding}]`), atMs);
   }
 
   addBody(what: string, body: Uint8Array | null, atMs = this.options.nowMs()): void {
