@@ -1,6 +1,7 @@
 import {
   Exchange,
   FAULT,
+  HeaderBlock,
   runProgram,
   STREAM_BODY,
   type Program,
@@ -280,7 +281,6 @@ describe('an answer', () => {
   });
 
   test('leaves the headers alone that other answers share', async () => {
-    const { HeaderBlock } = await import('@gatehouse/engine-exchange');
     const x = new Exchange();
     const block = new HeaderBlock(['ETag', '"abc"', 'Content-Type', 'text/plain']);
     x.requestHeaders = ['Accept-Encoding', 'gzip'];
