@@ -94,17 +94,19 @@ function reportOf({ epoch, sequence, counts }: UsageBatch, samples: readonly Met
     epoch,
     sequence,
     usage: counts.map((usage) => ({ ...usage, count: BigInt(usage.count) })),
-    metrics: samples.map(({ startSeconds, count, errors4xx, errors5xx, cacheHits, cacheMisses, latency, integrationLatency, ...labels }) => ({
-      ...labels,
-      minute: BigInt(startSeconds),
-      count: BigInt(count),
-      errors4xx: BigInt(errors4xx),
-      errors5xx: BigInt(errors5xx),
-      cacheHits: BigInt(cacheHits),
-      cacheMisses: BigInt(cacheMisses),
-      latency: histogramOf(latency),
-      integrationLatency: histogramOf(integrationLatency),
-    })),
+    metrics: samples.map(
+      ({ startSeconds, count, errors4xx, errors5xx, cacheHits, cacheMisses, latency, integrationLatency, ...labels }) => ({
+        ...labels,
+        minute: BigInt(startSeconds),
+        count: BigInt(count),
+        errors4xx: BigInt(errors4xx),
+        errors5xx: BigInt(errors5xx),
+        cacheHits: BigInt(cacheHits),
+        cacheMisses: BigInt(cacheMisses),
+        latency: histogramOf(latency),
+        integrationLatency: histogramOf(integrationLatency),
+      }),
+    ),
   };
 }
 

@@ -60,7 +60,9 @@ export function readOptions(args) {
   if (values.help) return { help: true };
   const problems = [];
   if (positionals.length !== 1 || positionals[0] !== 'proxy') {
-    problems.push(`Which benchmark? There are proxy, scale, rollout, scrape, management and steps; got "${positionals.join(' ')}"`);
+    problems.push(
+      `Which benchmark? There are proxy, scale, rollout, scrape, management and steps; got "${positionals.join(' ')}"`,
+    );
   }
   const whole = (name, max) => {
     const value = Number(values[name]);

@@ -1667,7 +1667,13 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
           cacheMisses: 5,
           latency: { buckets: { 3: 1, 7: 1 }, count: 2, sumMs: 5, maxMs: 2 },
         };
-        const double = { count: 4, errors4xx: 2, cacheHits: 6, cacheMisses: 10, latency: { buckets: { 3: 2, 7: 2 }, count: 4, sumMs: 10, maxMs: 2 } };
+        const double = {
+          count: 4,
+          errors4xx: 2,
+          cacheHits: 6,
+          cacheMisses: 10,
+          latency: { buckets: { 3: 2, 7: 2 }, count: 4, sumMs: 10, maxMs: 2 },
+        };
         expect(await query('MINUTE', { toSeconds: day + 3600 })).toMatchObject([single, { ...double, startSeconds: day + 60 }]);
         expect(await query('MINUTE', { httpMethod: 'PUT' })).toHaveLength(1);
         expect(await query('MINUTE', { stage: 'prod' })).toEqual([]);
