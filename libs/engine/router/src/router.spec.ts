@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { buildRouter, type RouteKey } from './router.js';
+import { buildRouter, type RouteKey, type Router } from './router.js';
 
 interface Case {
   readonly title: string;
@@ -221,4 +221,60 @@ test('backtracking visits each resource once, however many ways lead to a dead e
   const router = buildRouter(routes);
   expect(router.match('GET', '/a'.repeat(levels) + '/end', [])).toBe(2 ** levels - 1);
   expect(router.match('GET', '/a'.repeat(levels) + '/other', [])).toBe(-1);
+});
+
+/** A path that counts how often a lookup looks at it. The router takes it for a text. */
+class WatchedPath {
+  steps = 0;
+  constructor(private readonly text: string) {}
+
+  get length(): number {
+    return this.text.length;
+  }
+  charCodeAt(index: number): number {
+    this.steps++;
+    return this.text.charCodeAt(index);
+  }
+  indexOf(text: string, from: number): number {
+    this.steps++;
+    return this.text.indexOf(text, from);
+  }
+  slice(start: number, end: number): string {
+    return this.text.slice(start, end);
+  }
+}
+
+function stepsOf(router: Router, path: string, expected: number): number {
+  const watched = new WatchedPath(path);
+  expect(router.match('GET', watched as unknown as string, []), path).toBe(expected);
+  return watched.steps;
+}
+
+test('among 100,000 routes with a common prefix a lookup looks at each character a few times, found or not', () => {
+  const prefix = '/a/a/a/a/a/a/a/a';
+  const count = 100_000;
+  const routes: RouteKey[] = Array.from({ length: count }, (_, i) => ({
+    httpMethod: 'GET',
+    path: `${prefix}/item${String(i).padStart(6, '0')}/end`,
+  }));
+  // Beside each segment of the prefix a variable one: dead ends to come back from.
+  for (let depth = 1; depth <= 8; depth++)
+    routes.push({ httpMethod: 'GET', path: `${'/a'.repeat(depth - 1)}/{v}${'/a'.repeat(8 - depth)}/dead` });
+  routes.push({ httpMethod: 'GET', path: '/{rest+}' });
+  const router = buildRouter(routes);
+  const greedy = routes.length - 1;
+  const children = Math.ceil(Math.log2(count));
+  for (const [path, expected] of [
+    [`${prefix}/item000000/end`, 0],
+    [`${prefix}/item099999/end`, count - 1],
+    [`${prefix}/item050000/end/`, 50_000],
+    [`${prefix}/item050000/none`, greedy],
+    [`${prefix}/item999999/end`, greedy],
+    [`${prefix}/dead`, count + 7], // the latest variable: compared from the left
+    [`/b${'/a'.repeat(7)}/dead`, count],
+    [`${'/a'.repeat(500)}`, greedy],
+  ] as const) {
+    const segment = 'item000000'.length * children; // a search among 100,000, each of which may differ in its last character
+    expect(stepsOf(router, path, expected), path).toBeLessThan(segment + 9 * 9 * 3 + path.length);
+  }
 });

@@ -85,6 +85,73 @@ test('what was decided holds across deployments, but not for other settings, ano
   expect(await ask(stageWith({}, { tenant: '999999999999' }))).toBe(5);
 });
 
+test('one kept decision is judged for each method and path by itself', async () => {
+  allow('*/GET/pets', { Effect: 'Allow', Action: '*', Resource: '*/POST/toys' });
+  const ask = step(stageWith());
+  const outcomes: string[] = [];
+  for (const [httpMethod, path] of [
+    ['GET', '/pets'],
+    ['POST', '/pets'],
+    ['GET', '/toys'],
+    ['POST', '/toys'],
+    ['GET', '/pets'],
+  ] as const) {
+    const x = Object.assign(request('t', path), { httpMethod });
+    outcomes.push(`${httpMethod} ${path} ${(await ask(x)) === CONTINUE ? 'in' : x.fault!.name}`);
+  }
+  expect([count, outcomes]).toEqual([
+    1,
+    ['GET /pets in', 'POST /pets ACCESS_DENIED', 'GET /toys ACCESS_DENIED', 'POST /toys in', 'GET /pets in'],
+  ]);
+});
+
+/** Fault 42: whoever asked with one of these and was let in has said nothing about the others. */
+test('the same values in another tenant, API, stage, authorizer, function, source or order are another question', async () => {
+  const header = (name: string) => `method.request.header.${name}`;
+  const from = (...sources: readonly string[]) => ({ type: 'REQUEST', identitySources: sources.map(header) }) as const;
+  const two = ['A', 'B'];
+  type Setup = readonly [
+    headers: readonly string[],
+    over?: Partial<FunctionAuthorizerSnapshot>,
+    stage?: Partial<StageSnapshot>,
+    authorizerId?: string,
+  ];
+  const setups: readonly Setup[] = [
+    [['A', 't', 'B', 'u'], from(...two)],
+    [['A', 'u', 'B', 't'], from(...two)],
+    [['A', 't', 'B', 'u'], from('B', 'A')],
+    [['A', 't', 'C', 'u'], from('A', 'C')],
+    [['A', 'tu', 'B', ' '], from(...two)],
+    [['A', 't', 'B', 'u'], { ...from(...two), functionArn: `${AUTHORIZER.functionArn}2` }],
+    [['A', 't'], from('A')],
+    [['A', 't'], { identitySources: [header('A')] }],
+    [['A', '["t","u"]'], from('A')],
+    [['A', 't'], { ...from('A'), account: '999999999999' }],
+    [['A', 't'], from('A'), { tenant: '999999999999' }],
+    [['A', 't'], from('A'), { apiId: 'api-of-another' }],
+    [['A', 't'], from('A'), { stage: 'other' }],
+    [['A', 't'], from('A'), {}, 'a2'],
+  ];
+  const ask = async ([requestHeaders, over, stage, authorizerId = 'a1']: Setup) => {
+    const snapshot = stageWith(over, stage);
+    const authorizers = { [authorizerId]: snapshot.authorizers!['a1']! };
+    const own = routeSnapshot({ path: '/{proxy+}', authorization: { type: 'FUNCTION', authorizerId } });
+    const settings = { stage: { ...snapshot, authorizers, routes: [own] }, route: own };
+    const x = Object.assign(request(''), { requestHeaders });
+    const verdict = await authorize({ functions, http: functions, limits: { clock: systemClock } })(settings)!(x);
+    return verdict === CONTINUE ? 'in' : 'out';
+  };
+  for (const setup of setups) {
+    allow('*');
+    expect(await ask(setup)).toBe('in');
+  }
+  expect(count).toBe(setups.length);
+  // All are kept, each for itself: nobody is kept out by what the function says now, and nobody new let in.
+  allow('nothing');
+  for (const setup of setups) expect(await ask(setup)).toBe('in');
+  expect(count).toBe(setups.length);
+});
+
 test('a failure is not kept', async () => {
   const ask = step(stageWith());
   reply = { failure: 'NETWORK', cause: null };

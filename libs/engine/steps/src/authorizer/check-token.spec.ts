@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto';
+import { Readable } from 'node:stream';
 import type { UserPoolAuthorizerSnapshot } from '@gatehouse/contracts';
 import { CONTINUE, contextVariable, Exchange, FAULT, type Connector } from '@gatehouse/engine-exchange';
 import { systemClock } from '@gatehouse/kernel';
@@ -29,12 +30,14 @@ const CLAIMS = {
 };
 
 let count: number;
+let urls: string[];
 let keys: readonly object[];
 let isUp: boolean;
 let discovery: object;
 const http: Connector = {
   call: async ({ url }) => {
     count++;
+    urls.push(url);
     if (!isUp) return { failure: 'NETWORK', cause: null };
     const document = url.endsWith('/openid-configuration') ? discovery : { keys };
     return { status: 200, headers: [], body: Buffer.from(JSON.stringify(document)) };
@@ -43,6 +46,7 @@ const http: Connector = {
 beforeEach(() => {
   apiNumber++;
   count = 0;
+  urls = [];
   isUp = true;
   keys = [
     jwk(rsa.publicKey, 'k1'),
@@ -124,6 +128,19 @@ describe('a token', () => {
     expect(await outcomeOf(token())).toBe(outcome);
   });
 
+  test.each(['../../../etc/passwd', "k1' OR '1'='1", 'https://evil.example/keys', 'k1\0', '__proto__', 'constructor', ''])(
+    'whose key is named %j asks the issuer for its keys and nobody for anything else',
+    async (kid) => {
+      expect(await outcomeOf(tokenOf({}, { kid }))).toBe('401 Unauthorized');
+      expect(urls).toEqual([`${ISSUER}/.well-known/openid-configuration`, 'https://issuer.example/keys']);
+    },
+  );
+
+  test('of 100 KB is not read, and the issuer not asked', async () => {
+    expect(await outcomeOf(tokenOf({ padding: 'x'.repeat(100_000) }))).toBe('401 Unauthorized');
+    expect(count).toBe(0);
+  });
+
   test.each<[string, object, readonly string[], string]>([
     ['with a scope of the method gives access', { token_use: 'access', scope: 'x read' }, ['read', 'write'], 'known'],
     ['with other scopes does not', { token_use: 'access', scope: 'reader' }, ['read'], '401 Unauthorized'],
@@ -157,6 +174,33 @@ describe('keys', () => {
   test('that cannot be read let nobody in', async () => {
     isUp = false;
     expect(await outcomeOf(tokenOf())).toBe('500 null');
+  });
+
+  test('of 5 MB are not read to their end, and let nobody in', async () => {
+    const document = Buffer.from(JSON.stringify({ keys: [jwk(rsa.publicKey, 'k1')], padding: 'x'.repeat(5_000_000) }));
+    let taken = 0;
+    const body = new Readable({
+      read() {
+        this.push(document.subarray(taken, (taken += 16 * 1024)));
+      },
+    });
+    const large: Connector = {
+      call: async (request, caller) =>
+        request.url.endsWith('/keys') ? { status: 200, headers: [], body } : http.call(request, caller),
+    };
+    expect(await new IssuerKeys(ISSUER, 't', large).find('k1')).toBe('UNKNOWN');
+    expect(body.destroyed).toBe(true);
+    expect(taken).toBeLessThan(500_000);
+  });
+
+  test('that are known stay when those that follow are too many bytes', async () => {
+    let nowMs = 0;
+    const known = new IssuerKeys(ISSUER, 't', http, () => nowMs);
+    expect(await known.find('k1')).toMatchObject({ keyId: 'k1' });
+    keys = [...keys, { padding: 'x'.repeat(5_000_000) }];
+    nowMs += 3 * 60 * 60 * 1000;
+    expect(await known.find('k9')).toBeNull();
+    expect(known.find('k1')).toMatchObject({ keyId: 'k1' });
   });
 
   test.each([
