@@ -1,9 +1,8 @@
 /** Streamed responses through three real processes: caller, node, function runner. */
-import type { FunctionEntry } from '@gatehouse/contracts';
 import { deploymentOperations } from '@gatehouse/control-deployments';
 import { importOperations } from '@gatehouse/control-rest-apis';
 import { InMemoryStore } from '@gatehouse/domain';
-import { canonicalJson, randomIds, sha256Hex, systemClock } from '@gatehouse/kernel';
+import { randomIds, systemClock } from '@gatehouse/kernel';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, get, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -11,9 +10,9 @@ import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import yazl from 'yazl';
 import { startControlPlane, TENANT, testFolder } from './harness.js';
 import { readiness, startProcess } from './node-process.js';
+import { functionArn, publishFunction } from './published-functions.js';
 import { startRunnerProcess } from './runner-process.js';
 
 const CONTEXT = {
@@ -21,7 +20,6 @@ const CONTEXT = {
   requestId: 'request',
   headers: {},
 };
-const FUNCTION = `arn:aws:lambda:us-east-1:${TENANT}:function:fn`;
 const CODE = `exports.handler = awslambda.streamifyResponse(async (event, stream) => {
   const { mode } = event.queryStringParameters;
   if (mode === 'early') throw new Error('no');
@@ -29,6 +27,7 @@ const CODE = `exports.handler = awslambda.streamifyResponse(async (event, stream
   const http = awslambda.HttpResponseStream.from(stream, { statusCode: 206, headers: { 'Content-Type': 'text/plain' }, cookies: ['a=1'] });
   http.write('one;');
   if (mode === 'late') throw new Error('no');
+  for (let n = 0; mode === 'long' && n < 25; n++) { await new Promise((resolve) => setTimeout(resolve, 20)); http.write('more;'); }
   await new Promise((resolve) => setTimeout(resolve, 150));
   http.write('two;'); http.end(); });`;
 
@@ -37,37 +36,6 @@ beforeEach(async () => {
   scope = await testFolder();
 });
 afterEach(() => scope.close());
-
-async function publishFunction(store: InMemoryStore): Promise<void> {
-  const zip = new yazl.ZipFile();
-  zip.addBuffer(Buffer.from(CODE), 'index.js', { mtime: new Date(2026, 0, 1) });
-  zip.end();
-  const bytes = await buffer(zip.outputStream);
-  const permission = { statementId: 's', principal: 'apigateway.amazonaws.com', action: 'lambda:InvokeFunction' };
-  const entry: FunctionEntry = {
-    tenant: TENANT,
-    region: 'us-east-1',
-    functionName: 'fn',
-    version: '$LATEST',
-    runtime: 'nodejs22.x',
-    handler: 'index.handler',
-    timeoutMs: 10_000,
-    memoryMb: 256,
-    environment: {},
-    aliases: [],
-    weightedAliases: {},
-    reservedConcurrency: null,
-    codeSha256: Buffer.from(sha256Hex(bytes), 'hex').toString('base64'),
-    permissions: [{ ...permission, sourceArn: null, sourceAccount: null, qualifier: '' }],
-  };
-  await store.tenants.transact(TENANT, async (tx) =>
-    tx.manifest.put('FUNCTION', `${TENANT}:fn:$LATEST`, {
-      digest: await tx.blobs.put(bytes),
-      blobBytes: bytes.length,
-      inline: canonicalJson(entry),
-    }),
-  );
-}
 
 const method = (verb: string, integration: object) => ({
   [verb]: {
@@ -80,7 +48,7 @@ test('a function and a backend stream to the caller; what fails late is cut, wha
   const store = new InMemoryStore();
   const control = await startControlPlane(store);
   scope.cleanUps.push(() => control.stop());
-  await publishFunction(store);
+  await publishFunction(store, 'fn', CODE);
   const pending: ServerResponse[] = [];
   const backend = createServer((_request, response) => {
     response.setHeader('content-type', 'image/png');
@@ -92,7 +60,7 @@ test('a function and a backend stream to the caller; what fails late is cut, wha
   const { port } = backend.address() as AddressInfo;
 
   const dependencies = { store: store.tenants, clock: systemClock, ids: randomIds, waiter: control.server };
-  const uri = `arn:aws:apigateway:us-east-1:lambda:path/2021-11-15/functions/${FUNCTION}/response-streaming-invocations`;
+  const uri = `arn:aws:apigateway:us-east-1:lambda:path/2021-11-15/functions/${functionArn('fn')}/response-streaming-invocations`;
   const document = {
     openapi: '3.0.1',
     info: { title: 'streams', version: '1' },
@@ -151,11 +119,18 @@ test('a function and a backend stream to the caller; what fails late is cut, wha
   const hungUp = once(pending[1]!, 'close');
   left.destroy();
   await hungUp;
+
+  // So is one that leaves a function; it goes on and answers the next one.
+  const abandoned = await ask('/fn?mode=long');
+  await first(abandoned);
+  abandoned.destroy();
+  expect(await rest(await ask('/fn?mode=whole'))).toBe('one;two;');
+
   const log = path.join(scope.folder, 'node-access.log');
   const statuses = (): number[] =>
     readFileSync(log, 'utf8')
       .trimEnd()
       .split('\n')
       .map((line) => (JSON.parse(line) as { status: number }).status);
-  await vi.waitFor(() => expect(statuses()).toEqual([206, 206, 502, 500, 200, 200]));
+  await vi.waitFor(() => expect(statuses()).toEqual([206, 206, 502, 500, 200, 200, 206, 206]));
 }, 60_000);

@@ -1,6 +1,7 @@
 import type { RouteSnapshot } from '@gatehouse/contracts';
 import {
   Exchange,
+  FunctionError,
   runProgram,
   type Connector,
   type FailureReason,
@@ -30,6 +31,8 @@ interface Answer {
   readonly headers?: readonly string[];
   readonly body?: string;
   readonly failure?: FailureReason;
+  /** What a function threw. */
+  readonly thrown?: object;
 }
 
 interface Event {
@@ -40,10 +43,12 @@ interface Event {
 
 /** Answers with streams, and functions with all at once, as the connectors of a node do. */
 function backend(answer: Answer, isFunction = false): Connector {
-  const { failure, status = 200, headers = [], body = '' } = answer;
+  const { failure, thrown, status = 200, headers = [], body = '' } = answer;
   const bodyOf = () => (isFunction ? Buffer.from(body) : Readable.from([Buffer.from(body)]));
   const outcome = (): UpstreamAnswer | UpstreamFailure =>
-    failure === undefined ? { status, headers, body: bodyOf() } : { failure, cause: null };
+    failure === undefined
+      ? { status, headers, body: bodyOf() }
+      : { failure, cause: thrown === undefined ? null : new FunctionError('Unhandled', Buffer.from(JSON.stringify(thrown))) };
   return { call: () => Promise.resolve(outcome()) };
 }
 

@@ -1,5 +1,5 @@
 /** Why a request failed, for its API's owner. */
-import { InvalidBody, mediaType, type Exchange, type FaultKind } from '@gatehouse/engine-exchange';
+import { FunctionError, InvalidBody, mediaType, type Exchange, type FaultKind } from '@gatehouse/engine-exchange';
 import { FAULTS, type FaultName } from '@gatehouse/engine-faults';
 
 /** Data-plane reference §3.13 and §4.4; where AWS's text is not known, what the node knows. */
@@ -29,4 +29,8 @@ export function failureText(x: Exchange, fault: FaultKind): string {
   return `Execution failed due to ${x.faultMessage ?? fault.name}: ${reason}`;
 }
 
-const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
+/** What the function said is its owner's to read, and the owner reads this log. */
+function reasonOf(cause: unknown): string {
+  const said = cause instanceof FunctionError ? cause.errorMessage : null;
+  return said ?? (cause instanceof Error ? cause.message : String(cause));
+}
