@@ -36,6 +36,10 @@ class Simulation {
   private journals: { atMs: number; readonly deliver: () => Promise<unknown> }[] = [];
   lossRate = 0;
   admitted = 0;
+  /** By the day on the clock of the node that admitted. */
+  readonly admittedOn = new Map<string, number>();
+  /** Milliseconds by which the clock of a node is ahead; by its index. */
+  readonly aheadMs: number[] = [];
   epochCount = 0;
   workerKills = 0;
 
@@ -47,9 +51,10 @@ class Simulation {
     planeCount = 1,
     /** Worker processes of each node; 1: no supervisor. */
     readonly workerCount = 1,
+    period: 'DAY' | 'MONTH' = 'MONTH',
   ) {
     const limits = { mode, fallback: mode === 'STRICT' ? 'CLOSED' : 'OPEN' } as const;
-    this.plan = { usagePlanId: 'plan', quota: { limit, offset: 0, period: 'MONTH' }, limits };
+    this.plan = { usagePlanId: 'plan', quota: { limit, offset: 0, period }, limits };
     this.clock.advance(START_MS - this.clock.nowMs());
     for (let count = 0; count < planeCount; count++) this.planes.push(this.newPlane());
   }
@@ -77,9 +82,11 @@ class Simulation {
     // Workers whose supervisor was killed answer what they took.
     const orphans = node.earlier.find(({ isOrphaned }) => isOrphaned);
     const serving = orphans !== undefined && this.random() < 0.3 ? orphans : node;
-    if (serving.ledger.spend(this.plan, 'key', this.clock.nowMs()) !== 'ALLOW') return;
+    const nowMs = this.nodeNowMs(index);
+    if (serving.ledger.spend(this.plan, 'key', nowMs) !== 'ALLOW') return;
     if (serving.workers === null) serving.unreported++;
     this.admitted++;
+    this.admittedOn.set(utcDay(nowMs), (this.admittedOn.get(utcDay(nowMs)) ?? 0) + 1);
   }
 
   killWorker(index: number): void {
@@ -87,14 +94,18 @@ class Simulation {
     this.workerKills++;
   }
 
+  nodeNowMs(index: number): number {
+    return this.clock.nowMs() + (this.aheadMs[index] ?? 0);
+  }
+
   tick(): void {
-    for (const node of this.nodes) node.ledger.tick(this.clock.nowMs());
+    for (const [index, node] of this.nodes.entries()) node.ledger.tick(this.nodeNowMs(index));
   }
 
   /** Closes the node's journal file and sends it, twice if the wire likes to. */
   report(index: number, delayMs = 0): void {
     const node = this.nodes[index]!;
-    if (node.workers !== null) node.unreported += node.workers.takeUnreported(utcDay(this.clock.nowMs()));
+    if (node.workers !== null) node.unreported += node.workers.takeUnreported(utcDay(this.nodeNowMs(index)));
     this.sendBatch(node, index, delayMs);
   }
 
@@ -103,7 +114,7 @@ class Simulation {
     const count = node.unreported;
     node.unreported = 0;
     const { nodeId, epoch } = node;
-    const usage = { usagePlanId: 'plan', apiKeyId: 'key', day: utcDay(this.clock.nowMs()), count };
+    const usage = { usagePlanId: 'plan', apiKeyId: 'key', day: utcDay(this.nodeNowMs(index)), count };
     const batch = { nodeId, epoch, sequence: ++node.sequence, usage: [{ ...usage, tenant: TENANT }], metrics: [] };
     node.underway.add(batch.sequence);
     const deliver = async () => {
@@ -383,3 +394,55 @@ test('a key that two nodes share is not cut off while part of its quota is left'
   expect(simulation.admitted).toBeGreaterThanOrEqual(100);
   expect(simulation.admitted).toBeLessThanOrEqual(100 + 2 * provisionalAllowance(100));
 });
+
+/** Fault 44. Each node reports before its day ends, as its journal does, which holds no two days in one count. */
+for (const mode of ['FAST', 'STRICT'] as const) {
+  test(`${mode}: with a node five minutes ahead and one five behind, each day has one budget, and nobody is shut out of it`, async () => {
+    const [limit, minuteMs] = [200, 60_000];
+    const simulation = new Simulation(seeded(44), limit, 3, mode, 1, 1, 'DAY');
+    simulation.aheadMs.push(5 * minuteMs, 0, -5 * minuteMs);
+    await simulation.open();
+    const days = simulation.aheadMs.map((_, index) => utcDay(simulation.nodeNowMs(index)));
+    simulation.clock.advance(Date.UTC(2026, 0, 5, 23, 50) - simulation.clock.nowMs());
+    for (let step = 0; step < 20 * 60; step++) {
+      for (const index of [0, 1, 2]) {
+        if (utcDay(simulation.nodeNowMs(index) + 1_000) !== days[index]) {
+          simulation.report(index);
+          days[index] = utcDay(simulation.nodeNowMs(index) + 1_000);
+        } else simulation.request(index);
+      }
+      if (step % 5 === 0) for (const index of [0, 1, 2]) simulation.report(index);
+      simulation.clock.advance(1_000);
+      simulation.tick();
+      await simulation.drain();
+    }
+    const over = mode === 'STRICT' ? 0 : 3 * provisionalAllowance(limit);
+    expect([...simulation.admittedOn.keys()]).toEqual(['2026-01-05', '2026-01-06']);
+    for (const [day, admitted] of simulation.admittedOn) {
+      expect(admitted, day).toBeGreaterThanOrEqual(limit);
+      expect(admitted, day).toBeLessThanOrEqual(limit + over);
+    }
+  });
+  test(`${mode}: what a node ahead spends of the new day is not taken from the old one`, async () => {
+    const [limit, minuteMs] = [200, 60_000];
+    const simulation = new Simulation(seeded(45), limit, 2, mode, 1, 1, 'DAY');
+    simulation.aheadMs.push(5 * minuteMs, -5 * minuteMs);
+    await simulation.open();
+    simulation.clock.advance(Date.UTC(2026, 0, 5, 23, 56) - simulation.clock.nowMs());
+    for (let step = 0; step < 8 * 60; step++) {
+      for (let count = 0; count < 3; count++) simulation.request(0);
+      if (step % 5 === 0) {
+        const before = simulation.admitted;
+        simulation.request(1);
+        await simulation.drain();
+        if (simulation.admitted === before) simulation.request(1); // it waited for a lease
+      }
+      for (const index of [0, 1]) simulation.report(index);
+      simulation.clock.advance(1_000);
+      simulation.tick();
+      await simulation.drain();
+    }
+    expect(simulation.admittedOn.get('2026-01-06')).toBeGreaterThanOrEqual(limit);
+    expect(simulation.admittedOn.get('2026-01-05')).toBe((8 * 60) / 5);
+  });
+}

@@ -65,7 +65,6 @@ export interface QuotaGrantsOptions {
 const SHARE_MIN = 10;
 const DAY_MS = 86_400_000;
 const FIRST_DAY = '0001-01-01';
-const LAST_DAY = '9999-12-31';
 /** Tries when other control planes write the same page; then the node keeps what it has and asks again. */
 const WRITES_MAX = 4;
 /** A node that was not heard of for so long does not share; its heartbeats come every 10 s. */
@@ -125,6 +124,7 @@ export class QuotaGrants {
     const quota = tenant === null ? null : await metering.quotaOf(tenant, usagePlanId, apiKeyId, periodStart);
     if (tenant === null || quota === null) return null;
     const used = (start: string, end: string) => metering.usedInPeriod(tenant, usagePlanId, apiKeyId, start, end);
+    const lastDay = periodEnd(quota.period, periodStart);
     // The offset holds in the key's initial period: the first one in which it was used.
     const isInitial = quota.offset > 0 && (await used(FIRST_DAY, utcDay(startMs - DAY_MS))) === 0;
     return {
@@ -142,9 +142,10 @@ export class QuotaGrants {
       wanted: Number(request.wanted),
       startMs,
       // A day more than the period: clocks differ, and a last batch may come late.
-      endsAtMs: dayStartMs(periodEnd(quota.period, periodStart))! + 2 * DAY_MS,
+      endsAtMs: dayStartMs(lastDay)! + 2 * DAY_MS,
       page: { usagePlanId, apiKeyId, periodStart },
-      used: () => used(periodStart, LAST_DAY),
+      // And no day behind it: a node whose clock is ahead counts there already.
+      used: () => used(periodStart, lastDay),
     };
   }
 
