@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { InMemoryStore, utcDay } from '@gatehouse/domain';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { startControlPlane, TENANT, testFolder, type TestControlPlane } from './harness.js';
+import { startControlPlane, TENANT, testFolder, unpublish, type TestControlPlane } from './harness.js';
 import {
   call,
   KEY,
@@ -78,6 +78,35 @@ test('killed with kill -9 and started again without a control plane, a node serv
   control = await startControlPlane(store, { port });
   await eventually(async () => expect(await used()).toBe(8));
 });
+
+/** Fault 43. */
+for (const [what, change] of [
+  ['a key that is disabled', () => publishNodeKey(store, null, {}, { enabled: false })],
+  ['a key that is removed', () => unpublish(store, 'API_KEY', 'key1')],
+  ['the key of a plan that is removed', () => unpublish(store, 'USAGE_PLAN', 'plan1')],
+] as const) {
+  test(`${what} is refused by every node once that is acknowledged, though the control plane dies then, and the nodes, too`, async () => {
+    await publishStage('hello');
+    await publishKey();
+    const names = ['one', 'two'];
+    const nodes = await Promise.all(names.map(startProcess));
+    const answers = (from: readonly NodeProcess[]) =>
+      Promise.all(from.map(async (node) => (await call(node, '/keyed', { 'x-api-key': KEY }))[0]));
+    await Promise.all(nodes.map(ready));
+    expect(await answers(nodes)).toEqual([200, 200]);
+
+    const revision = await change();
+    expect(await control.server.waitUntilLive(revision, 10_000)).toEqual({ live: true, waitingFor: [] });
+    expect(await answers(nodes)).toEqual([403, 403]);
+    await control.stop();
+    expect(await answers(nodes)).toEqual([403, 403]);
+    for (const { child } of nodes) child.kill('SIGKILL');
+    await Promise.all(nodes.map(({ exited }) => exited));
+    const again = await Promise.all(names.map(startProcess));
+    await Promise.all(again.map(ready));
+    expect(await answers(again)).toEqual([403, 403]);
+  });
+}
 
 test('a node without a manifest is alive and not ready, and says what it waits for', async () => {
   await control.stop();

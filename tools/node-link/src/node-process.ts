@@ -2,7 +2,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
-import type { StageSnapshot, UsagePlanEntry } from '@gatehouse/contracts';
+import type { ApiKeyEntry, StageSnapshot, UsagePlanEntry } from '@gatehouse/contracts';
 import type { InMemoryStore } from '@gatehouse/domain';
 import { canonicalJson, sha256Hex } from '@gatehouse/kernel';
 import { publishBlob, publishInline, TENANT, TOKEN, type testFolder } from './harness.js';
@@ -92,13 +92,21 @@ const snapshot = (text: string): StageSnapshot => {
 export const publishStage = (store: InMemoryStore, text: string) =>
   publishBlob(store, 'abc123/dev', canonicalJson(snapshot(text)));
 
-/** A key of a plan that covers the stage. */
+/** A key of a plan that covers the stage. Resolves with the revision. */
 export async function publishKey(
   store: InMemoryStore,
   quota: UsagePlanEntry['quota'] = null,
   own: Partial<Pick<UsagePlanEntry, 'throttle' | 'limits'>> = {},
-): Promise<void> {
-  const key = { apiKeyId: 'key1', tenant: TENANT, valueDigest: sha256Hex(KEY), enabled: true, usagePlanIds: ['plan1'] };
+  ownOfKey: Partial<Pick<ApiKeyEntry, 'enabled'>> = {},
+): Promise<number> {
+  const key = {
+    apiKeyId: 'key1',
+    tenant: TENANT,
+    valueDigest: sha256Hex(KEY),
+    enabled: true,
+    usagePlanIds: ['plan1'],
+    ...ownOfKey,
+  };
   const plan = {
     usagePlanId: 'plan1',
     tenant: TENANT,
@@ -107,8 +115,9 @@ export async function publishKey(
     apiStages: [{ apiId: 'abc123', stage: 'dev', methodThrottles: {} }],
     ...own,
   };
-  await publishInline(store, 'API_KEY', 'key1', canonicalJson(key));
-  await publishInline(store, 'USAGE_PLAN', 'plan1', canonicalJson(plan));
+  // What is published already keeps its revision.
+  const ofKey = await publishInline(store, 'API_KEY', 'key1', canonicalJson(key));
+  return Math.max(ofKey, await publishInline(store, 'USAGE_PLAN', 'plan1', canonicalJson(plan)));
 }
 
 export const call = async ({ port }: NodeProcess, resource: string, headers: Record<string, string> = {}) => {
