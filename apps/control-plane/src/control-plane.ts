@@ -2,6 +2,7 @@ import { HttpFunctionInvoker } from '@gatehouse/control-functions';
 import { createReportSink, LeaseOffice, startMaintenance } from '@gatehouse/control-metering';
 import { createNodeAdmin, FleetExplainer, NodeLinkServer, SealSigner, type NodeLinkCounts } from '@gatehouse/control-nodes';
 import { refreshAccessKeys } from '@gatehouse/control-publish';
+import { Sessions } from '@gatehouse/control-tenants';
 import { Authenticator, AwsEndpoint } from '@gatehouse/control-wire';
 import type { Store } from '@gatehouse/domain';
 import { randomIds, type Clock } from '@gatehouse/kernel';
@@ -75,6 +76,7 @@ export async function startControlPlane(config: Config, { clock, log }: { clock:
   const endpoint = new AwsEndpoint({
     tables: operationTables({ store: store.tenants, clock, ids: randomIds, waiter: nodes, testInvoker: nodes, invoker }),
     authenticator,
+    sessions: new Sessions(store.tenants, randomIds, clock),
     clock,
     onBug: ({ error, caller, ...where }) => log.error({ err: error, tenant: caller?.tenant, ...where }, 'operation failed'),
   });

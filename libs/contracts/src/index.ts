@@ -21,6 +21,7 @@ export {
   LINKED_SNAPSHOT_FORMATS,
   SNAPSHOT_FORMAT,
   type AccessKeyEntry,
+  type AccessKeySession,
   type AccessLogSnapshot,
   type ApiKeyEntry,
   type AuthorizerSnapshot,

@@ -576,6 +576,19 @@ export interface AccessKeyEntry {
   readonly policy: string | null;
   /** `{yyyymmdd}/{region}` to the SigV4 signing key of that day and region for `execute-api`, in base64. */
   readonly signingKeys: Readonly<Record<string, string>>;
+  /** Absent for a long-lived key. A node that does not know of sessions finds no signing keys, and refuses. */
+  readonly session?: AccessKeySession;
+}
+
+/** What makes an access key a temporary one. */
+export interface AccessKeySession {
+  /** SHA-256 of the session token, in hex. */
+  readonly tokenDigest: string;
+  readonly expiresAtMs: number;
+  /** Id of the access key that it was asked for with; the session is refused while that one is not there. */
+  readonly madeBy: string;
+  /** In place of those of the key, which are none. */
+  readonly signingKeys: Readonly<Record<string, string>>;
 }
 
 /** Inline content of a FUNCTION manifest entry; its digest names the code package (zip). */

@@ -18,7 +18,15 @@ export { accountPatchRules } from './tenancy/account-patch.js';
 export { changeLogDestinations } from './tenancy/log-destinations.js';
 export { checkTags } from './tenancy/tags.js';
 export { ADMINISTRATOR_DOCUMENT, type IdentityPolicy } from './tenancy/identity-policy.js';
-export { tenantId, type Caller, type Credential, type Tenant, type TenantId } from './tenancy/tenant.js';
+export {
+  tenantId,
+  type Caller,
+  type Credential,
+  type Session,
+  type SessionTerms,
+  type Tenant,
+  type TenantId,
+} from './tenancy/tenant.js';
 export {
   checkPool,
   DEFAULT_POOL,

@@ -20,6 +20,12 @@ interface CredentialRow {
   readonly calls_only: boolean;
 }
 
+interface SessionRow extends CredentialRow {
+  readonly token_digest: string;
+  readonly expires_at_ms: string;
+  readonly made_by: string;
+}
+
 export const sealedPlace = (accessKeyId: string) => `secret of credential ${accessKeyId}`;
 
 export class PrismaDirectory implements TenantDirectory {
@@ -69,21 +75,41 @@ export class PrismaDirectory implements TenantDirectory {
       values: [columnText(accessKeyId)],
     });
     const [found] = rows;
+    return found === undefined ? this.session(accessKeyId) : this.credentialOf(accessKeyId, found);
+  }
+
+  async tenantsOfEndedSessions(beforeMs: number): Promise<TenantId[]> {
+    const { rows } = await this.pool.query<{ tenant_id: string }>({
+      text: 'SELECT DISTINCT tenant_id FROM sessions WHERE expires_at_ms < $1 ORDER BY tenant_id',
+      values: [beforeMs],
+    });
+    return rows.map(({ tenant_id: id }) => id as TenantId);
+  }
+
+  private async session(accessKeyId: string): Promise<Credential | null> {
+    const { rows } = await this.pool.query<SessionRow>({
+      name: 'gatehouse_session',
+      text:
+        'SELECT k.tenant_id, s.sealed_secret, k.principal_arn, k.enabled, k.calls_only, s.token_digest, s.expires_at_ms, s.made_by ' +
+        'FROM sessions s JOIN credentials k ON k.access_key_id = s.made_by WHERE s.access_key_id = $1',
+      values: [columnText(accessKeyId)],
+    });
+    const [found] = rows;
     if (found === undefined) return null;
-    const {
-      tenant_id: tenantId,
-      sealed_secret: sealedSecret,
-      principal_arn: principalArn,
-      enabled,
-      calls_only: callsOnly,
-    } = found;
+    return {
+      ...this.credentialOf(accessKeyId, found),
+      session: { tokenDigest: found.token_digest, expiresAtMs: Number(found.expires_at_ms), madeBy: found.made_by },
+    };
+  }
+
+  private credentialOf(accessKeyId: string, row: CredentialRow): Credential {
     return {
       accessKeyId,
-      tenant: tenantId as TenantId,
-      secret: this.sealer.open(sealedSecret, sealedPlace(accessKeyId)),
-      principalArn,
-      enabled,
-      ...(callsOnly && { callsOnly }),
+      tenant: row.tenant_id as TenantId,
+      secret: this.sealer.open(row.sealed_secret, sealedPlace(accessKeyId)),
+      principalArn: row.principal_arn,
+      enabled: row.enabled,
+      ...(row.calls_only && { callsOnly: true }),
     };
   }
 }

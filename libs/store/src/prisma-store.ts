@@ -10,7 +10,7 @@ import { PostgresMeteringLog } from './metering-log.js';
 import { PostgresNodes } from './nodes.js';
 import { PLANES_CHANNEL, PostgresPlaneChannel } from './plane-channel.js';
 import { PostgresLeaseBook } from './postgres-lease-book.js';
-import { PrismaAccessKeys, PrismaIdentityPolicies } from './repositories/access-keys.js';
+import { PrismaAccessKeys, PrismaIdentityPolicies, PrismaSessions } from './repositories/access-keys.js';
 import { PrismaAccount } from './repositories/account.js';
 import { PrismaClientCertificates, PrismaVpcLinks } from './repositories/backend-access.js';
 import { PrismaDeployments, PrismaStageHistory, PrismaStages } from './repositories/deployments.js';
@@ -143,6 +143,7 @@ class PrismaStore implements Store {
       tenant,
       account: new PrismaAccount(scope),
       accessKeys: new PrismaAccessKeys(scope),
+      sessions: new PrismaSessions(scope),
       identityPolicies: new PrismaIdentityPolicies(scope),
       restApis: new PrismaRestApis(scope),
       resources: new PrismaResources(scope),

@@ -6,7 +6,7 @@ import { Exchange } from '@gatehouse/engine-exchange';
 import { BUILT_IN_FAULTS, FAULTS, linkFaults } from '@gatehouse/engine-faults';
 import { GATEWAY_RESPONSE_TYPES } from '@gatehouse/domain';
 import { usagePlanOperations } from '@gatehouse/control-usage-plans';
-import { canonicalJson, randomIds, systemClock } from '@gatehouse/kernel';
+import { canonicalJson, randomIds, sha256Hex, systemClock } from '@gatehouse/kernel';
 import { ScriptedUpstream } from '@gatehouse/testkit';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { publishInline, TENANT, testFolder } from './harness.js';
@@ -38,7 +38,13 @@ type ResponseType = Extract<
 >;
 
 type Trigger =
-  | { readonly path: string; readonly call?: Call; readonly answer: [status: number, body: string] }
+  | {
+      readonly path: string;
+      readonly call?: Call;
+      /** Access key id of a signature that is wrong. */
+      readonly signedWith?: string;
+      readonly answer: [status: number, body: string];
+    }
   | { readonly absent: string };
 
 const MESSAGE = (text: string): string => `{"message":"${text}"}`;
@@ -72,12 +78,18 @@ const TRIGGERS: Record<ResponseType, Trigger> = {
   },
   DEFAULT_4XX: { path: '/mapped', call: json('{broken'), answer: [400, MESSAGE('Invalid JSON in request body')] },
   DEFAULT_5XX: { path: '/forbidden-header', answer: [500, INTERNAL] },
-  EXPIRED_TOKEN: { absent: 'keys with session tokens are not handed out' },
+  EXPIRED_TOKEN: {
+    path: '/signed',
+    signedWith: 'ASIAIOSFODNN7EXAMPLE',
+    call: { headers: { 'x-amz-security-token': 'of the session' } },
+    answer: [403, MESSAGE('The security token included in the request is expired')],
+  },
   INTEGRATION_FAILURE: { path: '/hung-up', answer: [504, MESSAGE('Network error communicating with endpoint')] },
   INTEGRATION_TIMEOUT: { path: '/silent', answer: [504, MESSAGE('Endpoint request timed out')] },
   INVALID_API_KEY: { path: '/keyed', answer: [403, MESSAGE('Forbidden')] },
   INVALID_SIGNATURE: {
     path: '/signed',
+    signedWith: 'AKIAIOSFODNN7EXAMPLE',
     answer: [403, expect.stringContaining('The request signature we calculated does not match') as string],
   },
   MISSING_AUTHENTICATION_TOKEN: { path: '/no/such/path', answer: [403, MESSAGE('Missing Authentication Token')] },
@@ -234,6 +246,13 @@ beforeAll(async () => {
   const day = new Date().toISOString().slice(0, 10).replaceAll('-', '');
   const signingKeys = { [`${day}/us-east-1`]: Buffer.alloc(32).toString('base64') };
   await publishInline(store, 'ACCESS_KEY', key.accessKeyId, canonicalJson({ ...key, signingKeys }));
+  const ended = { tokenDigest: sha256Hex('of the session'), expiresAtMs: Date.now(), madeBy: key.accessKeyId, signingKeys };
+  await publishInline(
+    store,
+    'ACCESS_KEY',
+    'ASIAIOSFODNN7EXAMPLE',
+    canonicalJson({ ...key, accessKeyId: 'ASIAIOSFODNN7EXAMPLE', signingKeys: {}, session: ended }),
+  );
 
   await api.merge({
     'x-amazon-apigateway-gateway-responses': CUSTOMISED,
@@ -262,14 +281,14 @@ afterAll(() => scope.close());
 async function provoke(stage: string, type: ResponseType, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
   const trigger = TRIGGERS[type];
   if ('absent' in trigger) throw new Error(trigger.absent);
-  const own = type === 'INVALID_SIGNATURE' ? wrongSignature() : {};
+  const own = trigger.signedWith === undefined ? {} : wrongSignature(trigger.signedWith);
   const call = { ...trigger.call, headers: { ...trigger.call?.headers, ...own, ...headers } };
   return ask(api.node.port, `/_aws/execute-api/${api.restApiId}/${stage}${trigger.path}`, call);
 }
 
-function wrongSignature(): Record<string, string> {
+function wrongSignature(accessKeyId: string): Record<string, string> {
   const date = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '');
-  const scopeText = `AKIAIOSFODNN7EXAMPLE/${date.slice(0, 8)}/us-east-1/execute-api/aws4_request`;
+  const scopeText = `${accessKeyId}/${date.slice(0, 8)}/us-east-1/execute-api/aws4_request`;
   return {
     'x-amz-date': date,
     authorization: `AWS4-HMAC-SHA256 Credential=${scopeText}, SignedHeaders=host;x-amz-date, Signature=${'0'.repeat(64)}`,

@@ -111,8 +111,8 @@ describe('one endpoint', () => {
 
   test('refuses what else STS has, in the words of STS', async () => {
     const { sts } = await house.tenant();
-    expect(await refusalOf(sts.getSessionToken({}))).toBe(
-      '400 InvalidAction: The action GetSessionToken is not valid for this endpoint.',
+    expect(await refusalOf(sts.getAccessKeyInfo({ AccessKeyId: 'AKIAIOSFODNN7EXAMPLE' }))).toBe(
+      '400 InvalidAction: The action GetAccessKeyInfo is not valid for this endpoint.',
     );
   });
 

@@ -18,4 +18,4 @@ export {
 } from './publish.js';
 export { diagnoseDomainNames, publishCertificate, publishDomainName, unpublishDomainName } from './publish-domain-names.js';
 export { publishServiceAccess } from './publish-service-access.js';
-export { publishAccessKeys, refreshAccessKeys, unpublishAccessKey } from './publish-access-keys.js';
+export { publishAccessKeys, publishSession, refreshAccessKeys, unpublishAccessKey } from './publish-access-keys.js';

@@ -6,20 +6,22 @@ import {
   tenantId,
   type Credential,
   type Deployment,
+  type Session,
   type Stage,
   type TenantRepositories,
 } from '@gatehouse/domain';
 import { sampleRestApi } from '@gatehouse/domain/samples';
 import { ManualClock, Secret } from '@gatehouse/kernel';
 import { deriveSigningKey } from '@gatehouse/sigv4';
-import { beforeEach, expect, test } from 'vitest';
-import { publishAccessKeys, refreshAccessKeys, unpublishAccessKey } from './publish-access-keys.js';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { publishAccessKeys, publishSession, refreshAccessKeys, unpublishAccessKey } from './publish-access-keys.js';
 import { publishStage, unpublishStage } from './publish.js';
 import { oneMethodDefinition } from './testing/definition.js';
 
 const TENANT = tenantId('111111111111');
 const NOW = Date.UTC(2026, 10, 21, 9);
 const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
 const SECRET = 'very secret';
 const ANN = `arn:aws:iam::${TENANT}:user/ann`;
 const api = sampleRestApi();
@@ -124,4 +126,70 @@ test('a tenant without callers is left without keys on nodes, within a day', asy
   await transact((tx) => unpublishStage(tx, api.id, 'dev'));
   expect(await refreshAccessKeys(store, NOW + DAY_MS)).toBe(1);
   expect(await published()).toEqual([]);
+});
+
+describe('a session', () => {
+  const expiresAtMs = NOW + DAY_MS / 2;
+  const session: Session = {
+    accessKeyId: 'ASIA1',
+    tenant: TENANT,
+    secret: new Secret('of the session'),
+    tokenDigest: 'a'.repeat(64),
+    expiresAtMs,
+    madeBy: 'AKIA1',
+  };
+  const make = () =>
+    transact(async (tx) => {
+      await tx.sessions.insert(session);
+      await publishSession(tx, session, keyOf('AKIA1'));
+    });
+  const ids = async () => (await published()).map(({ accessKeyId }) => accessKeyId).sort();
+
+  test('is published alone, with signing keys where older nodes see none, and is the same among all', async () => {
+    await publish(stageOf(signed));
+    await make();
+    const entry = (await published()).find(({ accessKeyId }) => accessKeyId === 'ASIA1')!;
+    expect(entry).toMatchObject({ userId: 'AKIA1', principalArn: ANN, policy: '{"Statement":[]}', signingKeys: {} });
+    expect(entry.session).toMatchObject({ tokenDigest: session.tokenDigest, expiresAtMs, madeBy: 'AKIA1' });
+    expect(Object.keys(entry.session!.signingKeys)).toEqual(['20261120', '20261121'].map((date) => `${date}/${api.region}`));
+    const key = deriveSigningKey('of the session', '20261121', api.region, 'execute-api').toString('base64');
+    expect(entry.session!.signingKeys[`20261121/${api.region}`]).toBe(key);
+    const { revision } = (await store.manifest.all(['ACCESS_KEY'])).find(({ id }) => id === 'ASIA1')!;
+    await transact((tx) => publishAccessKeys(tx, NOW));
+    expect((await store.manifest.all(['ACCESS_KEY'])).find(({ id }) => id === 'ASIA1')!.revision).toBe(revision);
+  });
+
+  test('without callers is not published, and comes with the first stage that is signed for', async () => {
+    await make();
+    expect(await ids()).toEqual([]);
+    await publish(stageOf(signed));
+    expect(await ids()).toEqual(['AKIA1', 'ASIA1']);
+  });
+
+  test('is withdrawn with its key', async () => {
+    await publish(stageOf(signed));
+    await make();
+    await transact(async (tx) => {
+      await tx.accessKeys.replace(keyOf('AKIA1', false));
+      await publishAccessKeys(tx, NOW);
+    });
+    expect(await ids()).toEqual([]);
+  });
+
+  test('is removed an hour after its end, from nodes and the store, and not before', async () => {
+    await publish(stageOf(signed));
+    await make();
+    expect(await refreshAccessKeys(store, expiresAtMs + HOUR_MS)).toBe(0);
+    expect(await refreshAccessKeys(store, expiresAtMs + HOUR_MS + 1)).toBe(1);
+    expect(await ids()).toEqual(['AKIA1']);
+    expect(await transact((tx) => tx.sessions.count())).toBe(0);
+  });
+
+  test('whose row is gone is withdrawn from nodes all the same', async () => {
+    await publish(stageOf(signed));
+    await make();
+    await transact((tx) => tx.sessions.remove('ASIA1'));
+    await refreshAccessKeys(store, expiresAtMs + HOUR_MS + 1);
+    expect(await ids()).toEqual(['AKIA1']);
+  });
 });

@@ -3,6 +3,8 @@
  *
  *   ACCESS_KEY  {accessKeyId}   its principal, the principal's identity policy, and signing keys
  *
+ * Sessions are access keys with an end, whose signing keys lie beside the digest of their token: a node that knows of no sessions finds none.
+ *
  * Only enabled keys of tenants that have callers: a stage with AWS_IAM, or a policy of a principal that calls APIs of others. The stage says so in
  * its entry (`signedStageInline`), so that its tenant's other entries need not be read. Nodes get keys of days and regions, never the
  * secret (ADR 0011); `refreshAccessKeys` sees to the days to come.
@@ -14,11 +16,12 @@ import {
   type EntryContent,
   type IdentityPolicy,
   type ManifestEntry,
+  type Session,
   type Store,
   type TenantId,
   type TenantRepositories,
 } from '@gatehouse/domain';
-import { canonicalJson } from '@gatehouse/kernel';
+import { canonicalJson, type Secret } from '@gatehouse/kernel';
 import { deriveSigningKey } from '@gatehouse/sigv4';
 import { poolsOfFunctions } from './placement.js';
 
@@ -29,6 +32,11 @@ const DAYS_BEFORE = 7;
 /** How long nodes go on without a control plane. */
 const DAYS_AHEAD = 7;
 const PAGE_LIMIT = 1_000;
+/** The longest that STS makes. */
+const SESSION_MS_MAX = 129_600_000;
+const HOUR_MS = 3_600_000;
+/** So long after its end nodes know a session and say that it has expired; after that, it never was. */
+const ENDED_KEPT_MS = HOUR_MS;
 
 /** Inline part of a STAGE entry whose nodes check signatures. */
 interface SignedStage {
@@ -62,6 +70,15 @@ export async function publishAccessKeys(tx: TenantRepositories, nowMs: number): 
   await put();
 }
 
+/** Tells nodes of a new session, and of nothing else. The caller has locked the placement. */
+export async function publishSession(tx: TenantRepositories, session: Session, key: Credential): Promise<void> {
+  const regions = await callerRegions(tx);
+  if (regions.length === 0) return;
+  const policy = await tx.identityPolicies.find(key.principalArn);
+  const pools = poolsField(await poolsOfFunctions(tx));
+  await tx.manifest.put('ACCESS_KEY', session.accessKeyId, contentOf(sessionEntry(session, key, policy, regions), pools));
+}
+
 /** Takes a key that is no more from the nodes. */
 export async function unpublishAccessKey(tx: TenantRepositories, accessKeyId: string): Promise<void> {
   const present = await tx.manifest.find('ACCESS_KEY', accessKeyId);
@@ -79,13 +96,16 @@ async function readAccessKeys(tx: TenantRepositories, regions: readonly string[]
   const keys = await tx.accessKeys.all();
   const policies = new Map((await tx.identityPolicies.all()).map((policy) => [policy.principalArn, policy]));
   const pools = poolsField(await poolsOfFunctions(tx));
+  const sessions = Map.groupBy(await tx.sessions.all(), ({ madeBy }) => madeBy);
   const withdrawn: string[] = [];
   const served = new Map<string, EntryContent>();
   for (const key of keys) {
-    if (!key.enabled || regions.length === 0) withdrawn.push(key.accessKeyId);
+    const own = sessions.get(key.accessKeyId) ?? [];
+    if (!key.enabled || regions.length === 0) withdrawn.push(key.accessKeyId, ...own.map(({ accessKeyId }) => accessKeyId));
     else {
-      const inline = canonicalJson(accessKeyEntry(key, policies.get(key.principalArn) ?? null, regions, nowMs));
-      served.set(key.accessKeyId, { digest: null, blobBytes: 0, inline, ...pools });
+      const policy = policies.get(key.principalArn) ?? null;
+      served.set(key.accessKeyId, contentOf(accessKeyEntry(key, policy, regions, nowMs), pools));
+      for (const session of own) served.set(session.accessKeyId, contentOf(sessionEntry(session, key, policy, regions), pools));
     }
   }
   return async () => {
@@ -100,45 +120,100 @@ function accessKeyEntry(
   regions: readonly string[],
   nowMs: number,
 ): AccessKeyEntry {
-  const signingKeys: Record<string, string> = {};
-  for (let day = -DAYS_BEFORE; day <= DAYS_AHEAD; day++) {
-    const date = dateText(nowMs + day * DAY_MS);
-    for (const region of regions)
-      signingKeys[`${date}/${region}`] = deriveSigningKey(secret.reveal(), date, region, SERVICE).toString('base64');
-  }
   return {
     accessKeyId,
     tenant,
     principalArn,
-    // As GetCallerIdentity says it: IAM's own unique ids are not ours to make.
-    userId: principalArn.endsWith(':root') ? tenant : accessKeyId,
+    userId: userIdOf({ principalArn, tenant, accessKeyId }),
     policy: policy?.document ?? null,
-    signingKeys,
+    signingKeys: signingKeysOf(secret, nowMs - DAYS_BEFORE * DAY_MS, nowMs + DAYS_AHEAD * DAY_MS, regions),
   };
+}
+
+/** All its days at once, so it need not be sent again. */
+function sessionEntry(
+  { accessKeyId, secret, tokenDigest, expiresAtMs, madeBy }: Session,
+  key: Credential,
+  policy: IdentityPolicy | null,
+  regions: readonly string[],
+): AccessKeyEntry {
+  const { tenant, principalArn } = key;
+  const signingKeys = signingKeysOf(secret, expiresAtMs - SESSION_MS_MAX - HOUR_MS, expiresAtMs, regions);
+  return {
+    accessKeyId,
+    tenant,
+    principalArn,
+    userId: userIdOf(key),
+    policy: policy?.document ?? null,
+    signingKeys: {},
+    session: { tokenDigest, expiresAtMs, madeBy, signingKeys },
+  };
+}
+
+const contentOf = (entry: AccessKeyEntry, pools: Pick<EntryContent, 'pools'>): EntryContent => ({
+  digest: null,
+  blobBytes: 0,
+  inline: canonicalJson(entry),
+  ...pools,
+});
+
+/** As GetCallerIdentity says it: IAM's own unique ids are not ours to make. */
+const userIdOf = ({ principalArn, tenant, accessKeyId }: Pick<Credential, 'principalArn' | 'tenant' | 'accessKeyId'>): string =>
+  principalArn.endsWith(':root') ? tenant : accessKeyId;
+
+/** Of the days that these two lie in, and of all between. */
+function signingKeysOf(secret: Secret, firstMs: number, lastMs: number, regions: readonly string[]): Record<string, string> {
+  const keys: Record<string, string> = {};
+  for (let ms = firstMs - (firstMs % DAY_MS); ms <= lastMs; ms += DAY_MS) {
+    const date = dateText(ms);
+    for (const region of regions)
+      keys[`${date}/${region}`] = deriveSigningKey(secret.reveal(), date, region, SERVICE).toString('base64');
+  }
+  return keys;
 }
 
 /** `yyyymmdd`. */
 const dateText = (ms: number): string => new Date(ms).toISOString().slice(0, 10).replaceAll('-', '');
 
 /**
- * Gives nodes the keys of the day that lies `DAYS_AHEAD` from now, and withdraws those of tenants that have no callers any more. Safe to run
- * twice, and at any time; what is up to date is not touched. Returns how many tenants were seen to.
+ * Gives nodes the keys of the day that lies `DAYS_AHEAD` from now, and withdraws those of tenants that have no callers any more, and sessions that
+ * ended. Safe to run twice, and at any time; what is up to date is not touched. Returns how many tenants were seen to.
  */
-export async function refreshAccessKeys(store: Pick<Store, 'manifest' | 'tenants'>, nowMs: number): Promise<number> {
+export async function refreshAccessKeys(
+  store: Pick<Store, 'directory' | 'manifest' | 'tenants'>,
+  nowMs: number,
+): Promise<number> {
   const lastDate = dateText(nowMs + DAYS_AHEAD * DAY_MS);
-  const due = new Set<TenantId>();
+  const endedBeforeMs = nowMs - ENDED_KEPT_MS;
+  /** With the entries of sessions that ended. */
+  const due = new Map<TenantId, string[]>();
+  for (const tenant of await store.directory.tenantsOfEndedSessions(endedBeforeMs)) due.set(tenant, []);
   let after = 0;
   for (;;) {
     const entries: readonly ManifestEntry[] = await store.manifest.page(['ACCESS_KEY'], after, PAGE_LIMIT);
-    for (const { tenant, content } of entries) if (!content!.inline.includes(`"${lastDate}/`)) due.add(tenant);
+    for (const { tenant, id, content } of entries) {
+      if (content!.inline.includes(`"${lastDate}/`)) continue;
+      const { session } = JSON.parse(content!.inline) as AccessKeyEntry;
+      if (session !== undefined && session.expiresAtMs >= endedBeforeMs) continue;
+      const ended = due.get(tenant) ?? [];
+      due.set(tenant, session === undefined ? ended : [...ended, id]);
+    }
     if (entries.length < PAGE_LIMIT) break;
     after = entries.at(-1)!.revision;
   }
-  for (const tenant of due) {
+  for (const [tenant, ended] of due) {
     await store.tenants.transact(tenant, async (tx) => {
       await tx.placement.lock();
+      await removeEndedSessions(tx, endedBeforeMs);
+      for (const id of ended) await unpublishAccessKey(tx, id);
       await publishAccessKeys(tx, nowMs);
     });
   }
   return due.size;
+}
+
+async function removeEndedSessions(tx: TenantRepositories, endedBeforeMs: number): Promise<void> {
+  const ended = (await tx.sessions.all()).filter(({ expiresAtMs }) => expiresAtMs < endedBeforeMs);
+  for (const { accessKeyId } of ended) await unpublishAccessKey(tx, accessKeyId);
+  await tx.sessions.removeAll(ended.map(({ accessKeyId }) => accessKeyId));
 }

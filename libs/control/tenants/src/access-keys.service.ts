@@ -65,7 +65,7 @@ export class AccessKeys {
   }
 
   /** The caller's own key stays: who locks himself out has nobody to ask. */
-  enable({ tenant, accessKeyId: own }: Caller, accessKeyId: string, enabled: boolean): Promise<AccessKeyReport> {
+  enable({ tenant, ...own }: Caller, accessKeyId: string, enabled: boolean): Promise<AccessKeyReport> {
     if (!enabled) refuseOwn(own, accessKeyId);
     return this.change(tenant, async (tx) => {
       const key = await tx.accessKeys.lock(accessKeyId);
@@ -76,11 +76,13 @@ export class AccessKeys {
     });
   }
 
-  remove({ tenant, accessKeyId: own }: Caller, accessKeyId: string): Promise<void> {
+  remove({ tenant, ...own }: Caller, accessKeyId: string): Promise<void> {
     refuseOwn(own, accessKeyId);
     return this.store.transact(tenant, async (tx) => {
       await tx.placement.lock();
+      const sessions = (await tx.sessions.all()).filter(({ madeBy }) => madeBy === accessKeyId);
       if (!(await tx.accessKeys.remove(accessKeyId))) throw noKey(accessKeyId);
+      for (const session of sessions) await unpublishAccessKey(tx, session.accessKeyId);
       await unpublishAccessKey(tx, accessKeyId);
     });
   }
@@ -167,8 +169,8 @@ function checkedDocument(policy: unknown): string {
   return document;
 }
 
-function refuseOwn(own: string, accessKeyId: string): void {
-  if (own === accessKeyId)
+function refuseOwn({ accessKeyId: own, madeBy = own }: Pick<Caller, 'accessKeyId' | 'madeBy'>, accessKeyId: string): void {
+  if (madeBy === accessKeyId)
     throw new ApiError('ConflictException', 409, 'The access key signs this very request: change it with another one.');
 }
 

@@ -32,21 +32,28 @@ export class Authenticator {
 
   /** Throws ApiError 403 in AWS's words. `services` are the names the credential scope may carry. */
   async authenticate(request: WireRequest, services: readonly string[]): Promise<Caller> {
+    const { caller, callsOnly } = await this.identify(request, services);
+    if (callsOnly)
+      throw new ApiError(
+        'AccessDeniedException',
+        403,
+        `User: ${caller.principalArn} may not manage APIs: the access key is one for calls alone`,
+      );
+    return caller;
+  }
+
+  /** For what everybody may ask who has a key, also one for calls alone. */
+  async identify(request: WireRequest, services: readonly string[]): Promise<{ caller: Caller; callsOnly: boolean }> {
     const result = readClaim(request);
     if ('fault' in result) throw refusal(result.fault);
     const { claim } = result;
     const credential = await this.directory.credential(claim.accessKeyId);
-    const owner = credential && { secret: credential.secret, enabled: credential.enabled, session: null };
+    const owner = credential && { ...credential, session: credential.session ?? null };
     const fault = this.verifier.verify(request, claim, owner, { services, isValidRegion: this.isValidRegion });
     if (fault !== null) throw refusal(fault);
-    const { tenant, accessKeyId, principalArn, callsOnly } = credential!;
-    if (callsOnly === true)
-      throw new ApiError(
-        'AccessDeniedException',
-        403,
-        `User: ${principalArn} may not manage APIs: the access key is one for calls alone`,
-      );
-    return { tenant, accessKeyId, principalArn, region: claim.region };
+    const { tenant, accessKeyId, principalArn, session, callsOnly = false } = credential!;
+    const madeBy = session && { madeBy: session.madeBy };
+    return { caller: { tenant, accessKeyId, principalArn, ...madeBy, region: claim.region }, callsOnly };
   }
 }
 

@@ -19,11 +19,13 @@ import {
   type Handlers,
   type OperationContext,
   type OperationTables,
+  type SessionSource,
   type WireRequest,
   type WireResponse,
 } from './index.js';
 
 const ACCOUNT = '123456789012';
+const SESSION = { accessKeyId: 'ASIA1', secretAccessKey: 's3', sessionToken: 'token', expiresAtMs: Date.UTC(2026, 10, 22) };
 const ARN = `arn:aws:iam::${ACCOUNT}:user/admin`;
 const KEY_ID = 'AKIAIOSFODNN7EXAMPLE';
 const REQUEST_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -33,6 +35,7 @@ let bugs: EndpointBug[];
 let calls: { context: OperationContext; input: unknown }[];
 let endpoint: AwsEndpoint;
 let authenticator: Authenticator;
+const sessions: SessionSource = { create: async () => SESSION };
 
 const api = { id: 'a1b2c3d4e5', name: 'pets', createdDate: new Date(Date.UTC(2026, 10, 20)) };
 
@@ -71,7 +74,7 @@ beforeEach(async () => {
     { accessKeyId: KEY_ID, tenant, secret, principalArn: ARN, enabled: true },
   ]);
   authenticator = new Authenticator({ directory, clock, regions: 'any' });
-  endpoint = new AwsEndpoint({ tables: tables(), authenticator, clock, onBug: (bug) => bugs.push(bug) });
+  endpoint = new AwsEndpoint({ tables: tables(), authenticator, sessions, clock, onBug: (bug) => bugs.push(bug) });
 });
 
 /** What clients sent and got, newest last. */
@@ -237,7 +240,7 @@ describe('an operation without a handler is a modelled refusal that names it', (
       ...others,
       ApiGateway: { ...whole, GetAccount: undefined, GetAcount: whole.GetAccount },
     } as unknown as OperationTables;
-    expect(() => new AwsEndpoint({ tables: broken, authenticator, clock, onBug: () => undefined })).toThrow(
+    expect(() => new AwsEndpoint({ tables: broken, authenticator, sessions, clock, onBug: () => undefined })).toThrow(
       'Operation tables:\n  ApiGateway.GetAccount has no handler\n  ApiGateway.GetAcount is no operation',
     );
   });

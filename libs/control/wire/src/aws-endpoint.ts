@@ -1,5 +1,5 @@
 /**
- * One HTTP endpoint for API Gateway v1 and v2, Lambda's function API and STS GetCallerIdentity.
+ * One HTTP endpoint for API Gateway v1 and v2, Lambda's function API, and GetCallerIdentity and GetSessionToken of STS.
  *
  *   route -> size -> signature -> decode -> handler -> encode
  *                \_________ any refusal __________/-> error, rendered here and nowhere else
@@ -28,7 +28,7 @@ import type { Authenticator, WireRequest } from './authenticator.js';
 import { bodyLimitBytes, bodyTooLarge } from './body-limits.js';
 import { OperationNotAvailable } from './not-yet.js';
 import { checkedTables, SERVED, type AnyHandler, type OperationTables } from './operation-tables.js';
-import { callerIdentity, readAction, STS_SIGNING_NAME, stsError } from './sts.js';
+import { answerSts, readParameters, STS_SIGNING_NAME, stsError, type SessionSource } from './sts.js';
 
 /** Something that should not have happened while answering; for the log. */
 export interface EndpointBug {
@@ -42,6 +42,7 @@ export interface EndpointBug {
 export interface AwsEndpointDependencies {
   readonly tables: OperationTables;
   readonly authenticator: Authenticator;
+  readonly sessions: SessionSource;
   readonly clock: Clock;
   readonly onBug: (bug: EndpointBug) => void;
 }
@@ -58,13 +59,15 @@ export class AwsEndpoint {
   private readonly router = new OperationRouter(SERVED);
   private readonly tables: ReadonlyMap<string, ReadonlyMap<string, AnyHandler>>;
   private readonly authenticator: Authenticator;
+  private readonly sessions: SessionSource;
   private readonly clock: Clock;
   private readonly onBug: (bug: EndpointBug) => void;
 
   /** Throws when the tables do not fit the models. */
-  constructor({ tables, authenticator, clock, onBug }: AwsEndpointDependencies) {
+  constructor({ tables, authenticator, sessions, clock, onBug }: AwsEndpointDependencies) {
     this.tables = checkedTables(tables);
     this.authenticator = authenticator;
+    this.sessions = sessions;
     this.clock = clock;
     this.onBug = onBug;
   }
@@ -105,8 +108,8 @@ export class AwsEndpoint {
 
   private async respond(request: WireRequest, progress: Progress): Promise<WireResponse> {
     const { query, segments } = targetOf(request.rawUrl);
-    const action = segments.length === 0 ? readAction(query, request.headers, request.body) : null;
-    if (action !== null) return this.respondSts(action, request, progress);
+    const asked = segments.length === 0 ? readParameters(query, request.headers, request.body) : null;
+    if (asked?.has('Action') === true) return this.respondSts(asked, request, progress);
 
     const match = this.router.match(request.method, segments, query);
     progress.match = match;
@@ -126,12 +129,11 @@ export class AwsEndpoint {
     return encodeOutput(service, operation, output);
   }
 
-  private async respondSts(action: string, request: WireRequest, progress: Progress): Promise<WireResponse> {
+  private async respondSts(asked: ReadonlyMap<string, string>, request: WireRequest, progress: Progress): Promise<WireResponse> {
     progress.isSts = true;
-    const caller = await this.authenticator.authenticate(request, [STS_SIGNING_NAME]);
+    const { caller } = await this.authenticator.identify(request, [STS_SIGNING_NAME]);
     progress.caller = caller;
-    if (action === 'GetCallerIdentity') return callerIdentity(caller, progress.requestId);
-    throw new ApiError('InvalidAction', 400, `The action ${action} is not valid for this endpoint.`);
+    return answerSts(asked, caller, this.sessions, progress.requestId);
   }
 
   private refuse(error: unknown, progress: Progress): WireResponse {

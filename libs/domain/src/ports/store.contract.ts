@@ -20,7 +20,7 @@ import { DEFAULT_ACCOUNT_SETTINGS } from '../tenancy/account.js';
 import { NO_SERVICE_ACCESS, withRole, withService, withUser } from '../service-access/service-access.js';
 import { AWS_QUOTAS, type OwnQuotas } from '../tenancy/quotas.js';
 import type { IdentityPolicy } from '../tenancy/identity-policy.js';
-import { tenantId, type Credential, type TenantId } from '../tenancy/tenant.js';
+import { tenantId, type Credential, type Session, type TenantId } from '../tenancy/tenant.js';
 import type { ApiKey, UsagePlan, UsagePlanKey } from '../usage-plans/usage-plan.js';
 import {
   DuplicateKey,
@@ -1747,6 +1747,46 @@ export function storeContract(name: string, makeStore: (clock: ManualClock) => P
         expect(await tx.identityPolicies.find(policyOf(id).principalArn)).toMatchObject({ document: '{}', region: 'us-east-1' });
         expect(await tx.identityPolicies.remove(policyOf(id).principalArn)).toBe(true);
       });
+    });
+
+    test('sessions are found while their key is there, as that key is, and go with it', async () => {
+      const [id, other] = [newTenant(), newTenant()];
+      const principalArn = `arn:aws:iam::${id}:user/ann`;
+      const key = {
+        accessKeyId: `AKIA${id}AAAA`,
+        tenant: id,
+        secret: new Secret('one'),
+        principalArn,
+        enabled: true,
+        callsOnly: true,
+      };
+      const terms = { tokenDigest: 'a'.repeat(64), expiresAtMs: START_MS + 1_000, madeBy: key.accessKeyId };
+      const session: Session = { accessKeyId: `ASIA${id}AAAA`, tenant: id, secret: new Secret('two'), ...terms };
+      const later = { ...session, accessKeyId: `ASIA${id}BBBB`, expiresAtMs: START_MS + 2_000 };
+      await store.directory.create({ id, name: 'one', createdAtMs: START_MS }, [key]);
+      await store.directory.create({ id: other, name: 'two', createdAtMs: START_MS }, []);
+      await store.tenants.transact(id, async (tx) => {
+        await tx.sessions.insert(later);
+        await tx.sessions.insert(session);
+        expect(revealed(await tx.sessions.all())).toEqual(revealed([session, later]));
+        expect(await tx.sessions.count()).toBe(2);
+      });
+      const found = () => store.directory.credential(session.accessKeyId);
+      const { accessKeyId, secret } = session;
+      expect(revealed(await found())).toEqual(revealed({ ...key, accessKeyId, secret, session: terms }));
+      await store.tenants.transact(other, async (tx) => {
+        expect([await tx.sessions.all(), await tx.sessions.count()], "another tenant's").toEqual([[], 0]);
+        expect(await tx.sessions.remove(accessKeyId)).toBe(false);
+      });
+      const endedBefore = async (ms: number) => (await store.directory.tenantsOfEndedSessions(ms)).includes(id);
+      expect([await endedBefore(session.expiresAtMs), await endedBefore(session.expiresAtMs + 1)]).toEqual([false, true]);
+      await store.tenants.transact(id, (tx) => tx.accessKeys.replace({ ...key, enabled: false }));
+      expect((await found())!.enabled).toBe(false);
+      await store.tenants.transact(id, (tx) => tx.sessions.remove(accessKeyId));
+      expect(await found()).toBeNull();
+      await store.tenants.transact(id, (tx) => tx.accessKeys.remove(key.accessKeyId));
+      expect(await store.directory.credential(later.accessKeyId)).toBeNull();
+      expect(await store.tenants.transact(id, (tx) => tx.sessions.count())).toBe(0);
     });
 
     test('inline parts of a kind are told once each, without removed and empty ones, as the transaction sees them', async () => {

@@ -9,7 +9,7 @@ import type { AccountSettings } from '../tenancy/account.js';
 import type { ServiceAccess } from '../service-access/service-access.js';
 import type { OwnQuotas, Quotas } from '../tenancy/quotas.js';
 import type { IdentityPolicy } from '../tenancy/identity-policy.js';
-import type { Credential, Tenant, TenantId } from '../tenancy/tenant.js';
+import type { Credential, Session, Tenant, TenantId } from '../tenancy/tenant.js';
 import type { Method, Resource, RestApi } from '../rest-apis/rest-api.js';
 import type { ApiPart } from '../api-parts/api-part.js';
 import type { Authorizer } from '../api-parts/authorizer.js';
@@ -177,6 +177,12 @@ export interface AccessKeyRepository extends Repository<string, Credential> {
   all(): Promise<Credential[]>;
   // `insert` throws DuplicateKey for an id that any tenant has.
 }
+/** By access key id. A session goes with the key that it was made with; `TenantDirectory.credential` finds those that are there. */
+export interface SessionRepository extends Repository<string, Session> {
+  /** By id. */
+  all(): Promise<Session[]>;
+  count(): Promise<number>;
+}
 /** By the ARN of the principal. */
 export interface IdentityPolicyRepository extends Repository<string, IdentityPolicy> {
   /** By ARN. */
@@ -318,6 +324,7 @@ export interface TenantRepositories {
   readonly tenant: TenantId;
   readonly account: AccountRepository;
   readonly accessKeys: AccessKeyRepository;
+  readonly sessions: SessionRepository;
   readonly identityPolicies: IdentityPolicyRepository;
   readonly restApis: RestApiRepository;
   readonly resources: ResourceRepository;
@@ -367,6 +374,8 @@ export interface TenantDirectory {
   list(): Promise<Tenant[]>;
   find(id: TenantId): Promise<Tenant | null>;
   credential(accessKeyId: string): Promise<Credential | null>;
+  /** Those who have sessions that ended before. */
+  tenantsOfEndedSessions(beforeMs: number): Promise<TenantId[]>;
 }
 
 /** The publisher's view over all tenants. */

@@ -15,9 +15,9 @@ export interface Tenant {
   readonly createdAtMs: number;
 }
 
-/** A long-lived access key of a tenant. */
+/** An access key of a tenant. */
 export interface Credential {
-  /** `AKIA` and 16 upper-case alphanumerics. */
+  /** `AKIA`, of a session `ASIA`, and 16 upper-case alphanumerics. */
   readonly accessKeyId: string;
   readonly tenant: TenantId;
   readonly secret: Secret;
@@ -26,6 +26,25 @@ export interface Credential {
   readonly enabled: boolean;
   /** It signs requests to APIs and opens nothing of the management; absent: it may do both. */
   readonly callsOnly?: boolean;
+  /** Absent for a long-lived key. */
+  readonly session?: SessionTerms;
+}
+
+/** What temporary credentials have beyond a key and its secret. */
+export interface SessionTerms {
+  /** SHA-256 of the session token, in hex. */
+  readonly tokenDigest: string;
+  readonly expiresAtMs: number;
+  /** Id of the access key that asked for it: the principal's, and what the session ends with. */
+  readonly madeBy: string;
+}
+
+/** Temporary credentials of whoever has the key `madeBy`. */
+export interface Session extends SessionTerms {
+  /** `ASIA` and 16 upper-case alphanumerics. */
+  readonly accessKeyId: string;
+  readonly tenant: TenantId;
+  readonly secret: Secret;
 }
 
 /** Who calls the management API, after its signature was verified. */
@@ -33,6 +52,8 @@ export interface Caller {
   readonly tenant: TenantId;
   readonly accessKeyId: string;
   readonly principalArn: string;
+  /** Of temporary credentials: the access key they were made with. */
+  readonly madeBy?: string;
   /** Region of the credential scope; stands in the ARNs and URLs of the answer. */
   readonly region: string;
 }

@@ -66,6 +66,7 @@ export { PolicyDenial } from './policy-denial.js';
 export { CONTINUE, FAULT, PENDING, RESPOND, type Verdict } from './verdict.js';
 export type {
   AccessKeyView,
+  SessionView,
   DomainNameView,
   LinkedRoute,
   LinkedStage,

@@ -26,8 +26,19 @@ export interface AccessKeyView {
   readonly userId: string;
   /** JSON text of what the principal may do; `null` for none. */
   readonly policy: string | null;
+  /** `null` for a long-lived key. */
+  readonly session: SessionView | null;
   /** What SigV4 signs with on that day (`yyyymmdd`) in that region for `execute-api`; `null` when it is not at hand. */
   signingKey(date: string, region: string): Uint8Array | null;
+}
+
+/** What a request that is signed with temporary credentials has to show. */
+export interface SessionView {
+  /** SHA-256 in hex. */
+  readonly tokenDigest: string;
+  readonly expiresAtMs: number;
+  /** Id of the access key without which the session is not there, either. */
+  readonly madeBy: string;
 }
 
 /** How a tenant's integrations reach AWS services. */

@@ -1,7 +1,7 @@
 /** Access keys of a World: whose signature a request carries. */
 import { Buffer } from 'node:buffer';
-import type { AccessKeyEntry } from '@gatehouse/contracts';
-import type { AccessKeyView } from '@gatehouse/engine-exchange';
+import type { AccessKeyEntry, AccessKeySession } from '@gatehouse/contracts';
+import type { AccessKeyView, SessionView } from '@gatehouse/engine-exchange';
 
 /** A key as it was published; another object may be another principal, or have another policy. */
 export class LinkedAccessKey implements AccessKeyView {
@@ -10,16 +10,18 @@ export class LinkedAccessKey implements AccessKeyView {
   readonly principalArn: string;
   readonly userId: string;
   readonly policy: string | null;
+  readonly session: SessionView | null;
   /** Private: whoever prints the key prints none of them. */
   readonly #signingKeys: Readonly<Record<string, string>>;
 
-  constructor({ accessKeyId, tenant, principalArn, userId, policy, signingKeys }: AccessKeyEntry) {
+  constructor({ accessKeyId, tenant, principalArn, userId, policy, signingKeys, session }: AccessKeyEntry) {
     this.accessKeyId = accessKeyId;
     this.tenant = tenant;
     this.principalArn = principalArn;
     this.userId = userId;
     this.policy = policy;
-    this.#signingKeys = signingKeys;
+    this.session = session === undefined ? null : termsOf(session);
+    this.#signingKeys = session?.signingKeys ?? signingKeys;
   }
 
   signingKey(date: string, region: string): Uint8Array | null {
@@ -27,3 +29,5 @@ export class LinkedAccessKey implements AccessKeyView {
     return Object.hasOwn(this.#signingKeys, scope) ? Buffer.from(this.#signingKeys[scope]!, 'base64') : null;
   }
 }
+
+const termsOf = ({ tokenDigest, expiresAtMs, madeBy }: AccessKeySession): SessionView => ({ tokenDigest, expiresAtMs, madeBy });

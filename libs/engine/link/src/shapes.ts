@@ -294,4 +294,5 @@ export const checkAccessKey: Check = record({
   userId: text,
   policy: orNull(text),
   signingKeys: texts,
+  session: optional(record({ tokenDigest: sha256, expiresAtMs: number, madeBy: text, signingKeys: texts })),
 });

@@ -2,7 +2,7 @@
  * The signer of the AWS SDK is the oracle: what it signs must hold, and no longer once anything was changed.
  */
 import { createHash, createHmac } from 'node:crypto';
-import { ManualClock, Secret } from '@gatehouse/kernel';
+import { ManualClock, Secret, sha256Hex } from '@gatehouse/kernel';
 import { SignatureV4 } from '@smithy/signature-v4';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -139,7 +139,9 @@ const options: fc.Arbitrary<SigningOptions> = fc.record(
   { requiredKeys: [] },
 );
 const ownerOf = ({ sessionToken }: SigningOptions): SigningCredential =>
-  sessionToken === undefined ? credential : { ...credential, session: { token: new Secret(sessionToken), expiresAtMs: NOW + 1 } };
+  sessionToken === undefined
+    ? credential
+    : { ...credential, session: { tokenDigest: sha256Hex(sessionToken), expiresAtMs: NOW + 1 } };
 
 describe('against the signer of the AWS SDK', () => {
   test('everything it signs is accepted', () =>
@@ -198,11 +200,11 @@ describe('the caller', () => {
     ['sends a token for a long-lived key', 'token', null, UNKNOWN],
   ])('%s', async (_, sent, expected, message) => {
     const request = await signed(plain, sent === undefined ? {} : { sessionToken: sent });
-    const session = expected === null ? null : { token: new Secret(expected), expiresAtMs: NOW + 1 };
+    const session = expected === null ? null : { tokenDigest: sha256Hex(expected), expiresAtMs: NOW + 1 };
     expect(verdict(request, { credential: { ...credential, session } })).toBe(message);
   });
   test('with an expired session is told so', async () => {
-    const owner = { ...credential, session: { token: new Secret('token'), expiresAtMs: NOW } };
+    const owner = { ...credential, session: { tokenDigest: sha256Hex('token'), expiresAtMs: NOW } };
     expect(verdict(await signed(plain, { sessionToken: 'token' }), { credential: owner })).toBe(
       'ExpiredTokenException: The security token included in the request is expired',
     );

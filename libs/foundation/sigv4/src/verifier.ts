@@ -1,5 +1,5 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
-import type { Clock, Secret } from '@gatehouse/kernel';
+import { sha256Hex, type Clock, type Secret } from '@gatehouse/kernel';
 import { LRUCache } from 'lru-cache';
 import { canonicalHeaders, canonicalPath, canonicalQuery } from './canonical.js';
 import { basicIso, type SignatureClaim, type SignedRequest } from './claim.js';
@@ -15,8 +15,8 @@ export interface DerivedKeys {
 export interface SigningCredential {
   readonly secret: Secret | DerivedKeys;
   readonly enabled: boolean;
-  /** Of temporary credentials; `null` for long-lived ones. */
-  readonly session: { readonly token: Secret; readonly expiresAtMs: number } | null;
+  /** Of temporary credentials, with the SHA-256 of their token in hex; `null` for long-lived ones. */
+  readonly session: { readonly tokenDigest: string; readonly expiresAtMs: number } | null;
 }
 
 /** What a signature must be scoped to. */
@@ -84,7 +84,7 @@ export class SignatureVerifier {
   private checkCredential(claim: SignatureClaim, credential: SigningCredential | null): SignatureFault | null {
     if (credential === null || !credential.enabled) return unknownClient;
     if (credential.session === null) return claim.sessionToken === null ? null : unknownClient;
-    if (claim.sessionToken === null || !isSameText(claim.sessionToken, credential.session.token.reveal())) return unknownClient;
+    if (claim.sessionToken === null || !isTokenOf(credential.session, claim.sessionToken)) return unknownClient;
     return this.clock.nowMs() >= credential.session.expiresAtMs ? expiredToken : null;
   }
 
@@ -187,6 +187,9 @@ function signatureOf(request: Omit<SignedRequest, 'body'>, claim: SignatureClaim
 function hmac(key: string | Uint8Array, text: string): Buffer {
   return createHmac('sha256', key).update(text).digest();
 }
+
+const isTokenOf = ({ tokenDigest }: { readonly tokenDigest: string }, token: string): boolean =>
+  isSameText(sha256Hex(token), tokenDigest);
 
 /** In time that does not tell how much of it was right. */
 function isSameText(a: string, b: string): boolean {

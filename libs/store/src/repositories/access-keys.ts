@@ -1,4 +1,12 @@
-import type { AccessKeyRepository, Credential, IdentityPolicy, IdentityPolicyRepository, TenantId } from '@gatehouse/domain';
+import type {
+  AccessKeyRepository,
+  Credential,
+  IdentityPolicy,
+  IdentityPolicyRepository,
+  Session,
+  SessionRepository,
+  TenantId,
+} from '@gatehouse/domain';
 import { columnText } from '../column-text.js';
 import type * as rows from '../gen/client.js';
 import { sealedPlace } from '../directory.js';
@@ -31,6 +39,39 @@ export class PrismaAccessKeys extends PrismaRepository<string, Credential, rows.
   }
   all() {
     return this.list({}, { accessKeyId: 'asc' });
+  }
+}
+
+export class PrismaSessions extends PrismaRepository<string, Session, rows.Session> implements SessionRepository {
+  constructor(scope: TransactionScope) {
+    super(scope, {
+      entity: 'session',
+      rows: (tx) => tx.session,
+      table: 'sessions',
+      keyColumns: ['access_key_id'],
+      keyOf: (session) => session.accessKeyId,
+      where: (accessKeyId) => ({ accessKeyId: columnText(accessKeyId) }),
+      toRow: ({ accessKeyId, secret, tokenDigest, expiresAtMs, madeBy }) => ({
+        sealedSecret: scope.sealer.seal(secret, sealedPlace(accessKeyId)),
+        tokenDigest,
+        expiresAtMs,
+        madeBy: columnText(madeBy),
+      }),
+      toEntity: ({ accessKeyId, tenantId, sealedSecret, tokenDigest, expiresAtMs, madeBy }) => ({
+        accessKeyId,
+        tenant: tenantId as TenantId,
+        secret: scope.sealer.open(sealedSecret, sealedPlace(accessKeyId)),
+        tokenDigest,
+        expiresAtMs: Number(expiresAtMs),
+        madeBy,
+      }),
+    });
+  }
+  all() {
+    return this.list({}, { accessKeyId: 'asc' });
+  }
+  async count() {
+    return (await this.rows()).count({ where: this.owned({}) });
   }
 }
 

@@ -24,6 +24,7 @@ import {
   InMemoryFunctionStatements,
   InMemoryFunctionVersions,
   InMemoryIdentityPolicies,
+  InMemorySessions,
   InMemoryMethods,
   InMemoryPlacement,
   InMemoryServiceAccess,
@@ -82,13 +83,14 @@ export class InMemoryStore implements Store {
     const tables = open(this.#tables.get(tenant) ?? emptyTables());
     const manifest = new InMemoryManifest(this.manifest, tenant, tables);
     const blobs = new InMemoryBlobs(this.manifest);
-    const elsewhere = (table: 'restApis' | 'usagePlans' | 'domainNames' | 'accessKeys') => (id: string) =>
+    const elsewhere = (table: 'restApis' | 'usagePlans' | 'domainNames' | 'accessKeys' | 'sessions') => (id: string) =>
       [...this.#tables].some(([other, { [table]: rows }]) => other !== tenant && rows.has(keyText(id)));
     try {
       const result = await work({
         tenant,
         account: new InMemoryAccount(tables),
         accessKeys: new InMemoryAccessKeys(tables, elsewhere('accessKeys')),
+        sessions: new InMemorySessions(tables, elsewhere('sessions')),
         identityPolicies: new InMemoryIdentityPolicies(tables),
         restApis: new InMemoryRestApis(tables, elsewhere('restApis')),
         resources: new InMemoryResources(tables),
@@ -170,6 +172,18 @@ class InMemoryDirectory implements TenantDirectory {
       const found = accessKeys.get(keyText(accessKeyId));
       if (found !== undefined) return copyOf(found);
     }
+    for (const { accessKeys, sessions } of this.tables.values()) {
+      const session = sessions.get(keyText(accessKeyId));
+      if (session === undefined) continue;
+      const { secret, tokenDigest, expiresAtMs, madeBy } = copyOf(session);
+      const owner = copyOf(accessKeys.get(keyText(madeBy))!);
+      return { ...owner, accessKeyId, secret, session: { tokenDigest, expiresAtMs, madeBy } };
+    }
     return null;
+  }
+
+  async tenantsOfEndedSessions(beforeMs: number): Promise<TenantId[]> {
+    const hasEnded = ({ sessions }: Tables) => [...sessions.values()].some(({ expiresAtMs }) => expiresAtMs < beforeMs);
+    return [...this.tables].flatMap(([tenant, tables]) => (hasEnded(tables) ? [tenant] : [])).sort(compareText);
   }
 }

@@ -32,6 +32,7 @@ import {
   type FunctionRepository,
   type FunctionStatementRepository,
   type IdentityPolicyRepository,
+  type SessionRepository,
   type FunctionVersionRepository,
   type MethodRepository,
   type PageRequest,
@@ -49,7 +50,7 @@ import {
 } from '../store.js';
 import { certificateIdsOf } from '../../domain-names/domain-name.js';
 import type { IdentityPolicy } from '../../tenancy/identity-policy.js';
-import type { Credential } from '../../tenancy/tenant.js';
+import type { Credential, Session } from '../../tenancy/tenant.js';
 import { NO_SERVICE_ACCESS, type ServiceAccess } from '../../service-access/service-access.js';
 import { withDefaults, type OwnQuotas } from '../../tenancy/quotas.js';
 import { ageText, copyOf, keyText, pageOf, Rows, sortedBy } from './rows.js';
@@ -58,6 +59,7 @@ import { ageText, copyOf, keyText, pageOf, Rows, sortedBy } from './rows.js';
 export interface Tables {
   account: Map<string, AccountSettings>;
   accessKeys: Map<string, Credential>;
+  sessions: Map<string, Session>;
   identityPolicies: Map<string, IdentityPolicy>;
   placement: Map<string, string>;
   quotas: Map<string, OwnQuotas>;
@@ -89,6 +91,7 @@ export function emptyTables(): Tables {
   return {
     account: new Map(),
     accessKeys: new Map(),
+    sessions: new Map(),
     identityPolicies: new Map(),
     placement: new Map(),
     quotas: new Map(),
@@ -741,6 +744,34 @@ export class InMemoryAccessKeys extends InMemoryRepository<string, Credential> i
   }
   protected override checkUnique({ accessKeyId }: Credential) {
     if (this.isTakenElsewhere(accessKeyId)) throw new DuplicateKey('credential');
+  }
+  protected override removeDependents({ accessKeyId }: Credential) {
+    this.tables.sessions.deleteWhere(({ madeBy }) => madeBy === accessKeyId);
+  }
+}
+export class InMemorySessions extends InMemoryRepository<string, Session> implements SessionRepository {
+  constructor(
+    tables: OpenTables,
+    private readonly isTakenElsewhere: (accessKeyId: string) => boolean,
+  ) {
+    super(tables, tables.sessions, {
+      entity: 'session',
+      keyOf: (session) => session.accessKeyId,
+      text: keyText,
+      parent: ({ madeBy }) => tables.accessKeys.get(keyText(madeBy)),
+    });
+  }
+  async all() {
+    return sortedBy(
+      this.rows.where(() => true),
+      (session) => session.accessKeyId,
+    ).map(copyOf);
+  }
+  async count() {
+    return this.rows.where(() => true).length;
+  }
+  protected override checkUnique({ accessKeyId }: Session) {
+    if (this.isTakenElsewhere(accessKeyId)) throw new DuplicateKey('session');
   }
 }
 export class InMemoryIdentityPolicies extends InMemoryRepository<string, IdentityPolicy> implements IdentityPolicyRepository {

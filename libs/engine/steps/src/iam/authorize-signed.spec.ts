@@ -1,6 +1,6 @@
 // What AWS answers to signatures that hold, and to those that do not (data-plane reference §1.4; fault 41 of the fault list).
 import { CONTINUE, contextVariable, FAULT, lastHeader, type AccessKeyView, type Exchange } from '@gatehouse/engine-exchange';
-import { ManualClock } from '@gatehouse/kernel';
+import { ManualClock, sha256Hex } from '@gatehouse/kernel';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
@@ -267,6 +267,39 @@ describe('who signed may call by policy', () => {
     await verdictOf(x);
     expect(x.accessKey).toBeNull();
   });
+});
+
+describe('a session', () => {
+  const token = 'the token';
+  const terms = { tokenDigest: sha256Hex(token), expiresAtMs: NOW + 1, madeBy: 'AKIAIOSFODNN7EXAMPLE' };
+  const ID = 'ASIAIOSFODNN7EXAMPLE';
+  const sendAs = async (
+    signing: Signing,
+    over: Partial<AccessKeyView> = {},
+    madeBy: AccessKeyView | null = ann(),
+  ): Promise<string> => {
+    const x = exchangeOf(await signedRequest({ accessKeyId: ID, ...signing }), stage, madeBy);
+    const { world } = x;
+    const session = ann({ accessKeyId: ID, session: terms, ...over });
+    x.world = { ...world!, accessKey: (id) => (id === ID ? session : world!.accessKey(id)) };
+    return verdictOf(x);
+  };
+  test.each([
+    ['in headers', { sessionToken: token }],
+    ['in a query', { sessionToken: token, presignedForSeconds: 60 }],
+  ])('with its token %s is admitted', async (_, signing) => expect(await sendAs(signing)).toBe('admitted'));
+  test.each([
+    ['without its token', {}],
+    ['without its token in a query', { presignedForSeconds: 60 }],
+    ['with the token of another', { sessionToken: 'other' }],
+    ['with the token of another in a query', { sessionToken: 'other', presignedForSeconds: 60 }],
+  ])('%s is invalid', async (_, signing) => expect(await sendAs(signing)).toBe(UNKNOWN));
+  test('has expired at its end', async () =>
+    expect(await sendAs({ sessionToken: token }, { session: { ...terms, expiresAtMs: NOW } })).toBe(
+      'ExpiredTokenException: The security token included in the request is expired',
+    ));
+  test('is nobody without the key that it was made with', async () =>
+    expect(await sendAs({ sessionToken: token }, {}, null)).toBe(UNKNOWN));
 });
 
 describe('invalidating the cache', () => {

@@ -20,6 +20,7 @@ import {
   type FaultKind,
   type RequestBody,
   type Verdict,
+  type WorldView,
 } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import type { Clock } from '@gatehouse/kernel';
@@ -70,7 +71,7 @@ export function checkSignature(stage: StageSnapshot, clock: Clock): (x: Exchange
     const read = readClaim(request);
     if ('fault' in read) return refuse(x, read.fault);
     const { claim } = read;
-    const key = x.world!.accessKey(claim.accessKeyId);
+    const key = keyOf(x.world!, claim.accessKeyId);
     const credential = key === null ? null : credentialOf(key);
     const fault = verifier.checkClaim(request, claim, credential, policy);
     if (fault !== null) return refuse(x, fault);
@@ -98,8 +99,15 @@ function refuse(x: Exchange, { type, message }: SignatureFault): Verdict {
 const credentialOf = (key: AccessKeyView): SigningCredential => ({
   secret: { of: (date, region, service) => (service === SERVICE ? key.signingKey(date, region) : null) },
   enabled: true,
-  session: null,
+  session: key.session,
 });
+
+/** A session is there as long as the key that it was made with. */
+function keyOf(world: WorldView, accessKeyId: string): AccessKeyView | null {
+  const key = world.accessKey(accessKeyId);
+  const isLeft = key !== null && key.session !== null && world.accessKey(key.session.madeBy) === null;
+  return isLeft ? null : key;
+}
 
 const hashOf = (body: Buffer): string => createHash('sha256').update(body).digest('hex');
 

@@ -4,7 +4,7 @@
  */
 import type { ServiceAccessEntry, ServiceIntegrationSnapshot } from '@gatehouse/contracts';
 import { CONTINUE, Exchange, lastHeader, type RawHeaders, type ServiceAccessView } from '@gatehouse/engine-exchange';
-import { ManualClock, Secret } from '@gatehouse/kernel';
+import { ManualClock, Secret, sha256Hex } from '@gatehouse/kernel';
 import { readClaim, SignatureVerifier } from '@gatehouse/sigv4';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { CloudWatchClient, PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
@@ -106,7 +106,7 @@ function sentOf(x: Exchange, service: string, region = 'eu-west-1'): Sent {
   const result = readClaim(received);
   if ('fault' in result) throw new Error(result.fault.message);
   const token = byName['x-amz-security-token'];
-  const session = token === undefined ? null : { token: new Secret(token), expiresAtMs: NOW + 1 };
+  const session = token === undefined ? null : { tokenDigest: sha256Hex(token), expiresAtMs: NOW + 1 };
   const credential = { secret: new Secret(SECRET), enabled: true, session };
   const policy = { services: [service], isValidRegion: (name: string) => name === region };
   // The verifier is that of services that encode a path once more; S3 does not, and its paths here need no encoding.

@@ -40,6 +40,7 @@ export function accessKey(over: Partial<AccessKeyView> = {}): AccessKeyView {
     principalArn: 'arn:aws:iam::123456789012:user/ann',
     userId: ACCESS_KEY_ID,
     policy: null,
+    session: null,
     signingKey: (date, region) => {
       const ageMs = NOW - Date.parse(`${date.slice(0, 4)}-${date.slice(4, 6)}-${date.slice(6)}T00:00:00Z`);
       return ageMs < 0 || ageMs > 8 * DAY_MS ? null : deriveSigningKey(SECRET, date, region, 'execute-api');
