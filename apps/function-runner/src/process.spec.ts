@@ -23,17 +23,23 @@ let controlPlane: FakeControlPlane;
 const started: ChildProcess[] = [];
 
 beforeAll(async () => {
-  // One file beside dist/main.js, so that the specs run what is in src whether or not it was built.
+  // Beside dist/main.js, so that the specs run what is in src whether or not it was built; the thread it starts is a file of its own.
   await build({
     configFile: false,
     logLevel: 'error',
     root: PROJECT,
     ssr: { noExternal: [/^@gatehouse\//], resolve: { conditions: ['@gatehouse/source'] } },
     build: {
-      ssr: 'src/main.ts',
+      ssr: true,
       outDir: path.dirname(MAIN),
       emptyOutDir: false, // other projects' specs run what was built there
-      rolldownOptions: { output: { entryFileNames: path.basename(MAIN) } },
+      rolldownOptions: {
+        input: {
+          [path.basename(MAIN, '.mjs')]: 'src/main.ts',
+          'disk.worker': '../../libs/engine/control-link/src/disk.worker.ts',
+        },
+        output: { entryFileNames: '[name].mjs' },
+      },
     },
   });
 });
