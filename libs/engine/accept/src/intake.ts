@@ -18,6 +18,7 @@ import {
 } from '@gatehouse/engine-exchange';
 import { BUILT_IN_FAULTS, FAULTS } from '@gatehouse/engine-faults';
 import type { WorldKeeper } from '@gatehouse/engine-link';
+import { incompleteAuthorization } from '@gatehouse/sigv4';
 import { writeAmznTrace, type Tracing } from '@gatehouse/telemetry';
 import { renderBug } from './finish.js';
 import { Randomness } from './randomness.js';
@@ -151,8 +152,20 @@ function startInStage(x: Exchange, target: Target, stage: LinkedStage | string, 
   x.stage = stage;
   x.route = stage.match(x);
   if (keeper !== null) openJournal(x, keeper);
-  if (x.route === null) return refused(x, FAULTS.MISSING_AUTHENTICATION_TOKEN, 'looking for a route', x.stage.faults);
+  if (x.route === null) return refuseUnrouted(x, x.stage);
   return startProgram(x.route.program, x);
+}
+
+/** Where no method is, somebody who signed is told what somebody is who did not; other tokens are taken for broken signatures (reference §1.4). */
+function refuseUnrouted(x: Exchange, { faults }: LinkedStage): true {
+  const doing = 'looking for a route';
+  const authorization = lastHeader(x.requestHeaders, 'authorization') ?? '';
+  const date = lastHeader(x.requestHeaders, 'x-amz-date') ?? lastHeader(x.requestHeaders, 'date') ?? undefined;
+  const fault = authorization === '' ? null : incompleteAuthorization(authorization, date);
+  if (fault === null) return refused(x, FAULTS.MISSING_AUTHENTICATION_TOKEN, doing, faults);
+  x.fail(FAULTS.INCOMPLETE_SIGNATURE, null, doing, fault.message);
+  faults.render(x);
+  return true;
 }
 
 function openJournal(x: Exchange, keeper: JournalKeeper): void {

@@ -65,6 +65,7 @@ const BUILT_IN: Record<FaultName, [status: number, errorType: string, body: stri
     'IncompleteSignatureException',
     `{"message":"Authorization header requires 'Credential' parameter."}`,
   ],
+  METHOD_ARN_TOO_LONG: [414, 'BadRequestException', '{"message":"Request URI too long"}'],
   INVALID_JSON_BODY: [400, 'BadRequestException', '{"message":"Invalid JSON in request body"}'],
   MALFORMED_PATH_VALUE: [400, 'BadRequestException', '{"message":"Bad Request"}'],
   FORBIDDEN_HEADER_MAPPING: [500, 'InternalServerErrorException', '{"message":"Internal server error"}'],

@@ -98,6 +98,8 @@ const SPECS = {
     "Authorization header requires 'Credential' parameter.",
     'caller',
   ),
+  /** Of a method that somebody is authorized for. The type in the header is ours: none is on record. */
+  METHOD_ARN_TOO_LONG: fault('DEFAULT_4XX', 414, 'BadRequestException', 'Request URI too long', 'caller'),
   INVALID_JSON_BODY: fault('DEFAULT_4XX', 400, 'BadRequestException', 'Invalid JSON in request body', 'caller'),
   MALFORMED_PATH_VALUE: fault('DEFAULT_4XX', 400, 'BadRequestException', 'Bad Request', 'caller'),
   FORBIDDEN_HEADER_MAPPING: fault('DEFAULT_5XX', 500, 'InternalServerErrorException', INTERNAL, 'owner'),

@@ -214,6 +214,37 @@ for (const [what, path, options, status, errorType, body] of [
     'MissingAuthenticationTokenException',
     '{"message":"Missing Authentication Token"}',
   ],
+  [
+    'an unknown path with a token',
+    '/dev/nothing',
+    { headers: ['Authorization', 'Bearer abc'] },
+    403,
+    'IncompleteSignatureException',
+    `{"message":"Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. Authorization header requires 'SignedHeaders' parameter. Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header."}`,
+  ],
+  [
+    'an unknown path with half a signature',
+    '/dev/nothing',
+    { headers: ['Authorization', 'AWS4-HMAC-SHA256 Credential=a, SignedHeaders=host', 'X-Amz-Date', '20261120T101112Z'] },
+    403,
+    'IncompleteSignatureException',
+    `{"message":"Authorization header requires 'Signature' parameter."}`,
+  ],
+  [
+    'an unknown path that is signed',
+    '/dev/nothing',
+    {
+      headers: [
+        'Authorization',
+        'AWS4-HMAC-SHA256 Credential=a, SignedHeaders=host, Signature=b',
+        'Date',
+        'Fri, 20 Nov 2026 10:11:12 GMT',
+      ],
+    },
+    403,
+    'MissingAuthenticationTokenException',
+    '{"message":"Missing Authentication Token"}',
+  ],
   ['a path that walks up', '/dev/%2e%2e/x', {}, 400, 'BadRequestException', '{"message":"Bad Request"}'],
   [
     'a body beyond 10 MiB',

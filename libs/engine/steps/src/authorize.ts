@@ -1,10 +1,11 @@
-import type { FunctionAuthorization, RouteAuthorization } from '@gatehouse/contracts';
+import type { FunctionAuthorization, RouteAuthorization, UserPoolAuthorization } from '@gatehouse/contracts';
 import { LinkRefusal, type Connector, type RouteSettings, type Step, type StepFactory } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import { askAuthorizer, checkToken } from './authorizer/index.js';
 import {
   authorizeSigned,
   inTurn,
+  limitMethodArn,
   needAllow,
   resourcePolicyOf,
   throughEndpoint,
@@ -45,13 +46,11 @@ function compile(
       return (x) => x.fail(FAULTS.ACCESS_DENIED, null, doing);
     }
     case 'FUNCTION':
-      return askFunction(settings, authorization, connectors, policy);
+      return limitMethodArn(stage, askFunction(settings, authorization, connectors, policy));
     case 'USER_POOLS':
-      return policy === null
-        ? checkToken(settings, authorization, connectors.http)
-        : inTurn(checkToken(settings, authorization, connectors.http), needAllow(stage, policy));
+      return limitMethodArn(stage, checkPoolToken(settings, authorization, connectors, policy));
     case 'IAM':
-      return authorizeSigned(settings, connectors.limits.clock, policy?.policy ?? null);
+      return limitMethodArn(stage, authorizeSigned(settings, connectors.limits.clock, policy?.policy ?? null));
     case 'VALIDATE':
       return compile(authorization.authorization, settings, connectors, policy); // `validate-request` does the rest
     case 'PRIVATE': {
@@ -63,6 +62,16 @@ function compile(
     default:
       throw new LinkRefusal(`authorization ${JSON.stringify(authorization)} is not known to this node`);
   }
+}
+
+function checkPoolToken(
+  settings: RouteSettings,
+  authorization: UserPoolAuthorization,
+  { http }: AuthorizerConnectors,
+  policy: LinkedPolicy | null,
+): Step {
+  const check = checkToken(settings, authorization, http);
+  return policy === null ? check : inTurn(check, needAllow(settings.stage, policy));
 }
 
 function askFunction(

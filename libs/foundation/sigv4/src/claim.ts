@@ -57,6 +57,17 @@ export function readClaim(request: Omit<SignedRequest, 'body'>): ClaimResult {
   return readHeader(request, authorization, rawPath, parameters);
 }
 
+/** What an Authorization header lacks that nobody can have been signed by it; `null` when it lacks nothing. */
+export function incompleteAuthorization(authorization: string, dateText: string | undefined): SignatureFault | null {
+  const parts = authorizationParts(authorization);
+  const missing = ['Credential', 'Signature', 'SignedHeaders']
+    .filter((name) => !parts.has(name))
+    .map((name) => `Authorization header requires '${name}' parameter.`);
+  if (dateText === undefined)
+    missing.push("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.");
+  return missing.length === 0 ? null : incomplete(missing.join(' '));
+}
+
 function readHeader(
   request: Omit<SignedRequest, 'body'>,
   authorization: string,
@@ -65,13 +76,8 @@ function readHeader(
 ): ClaimResult {
   const parts = authorizationParts(authorization);
   const dateText = request.headers['x-amz-date'] ?? request.headers['date'];
-  const missing = ['Credential', 'Signature', 'SignedHeaders']
-    .filter((name) => !parts.has(name))
-    .map((name) => `Authorization header requires '${name}' parameter.`);
-  if (dateText === undefined) {
-    missing.push("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.");
-  }
-  if (missing.length > 0) return { fault: incomplete(missing.join(' ')) };
+  const fault = incompleteAuthorization(authorization, dateText);
+  if (fault !== null) return { fault };
   const isAmzDate = request.headers['x-amz-date'] !== undefined;
   const result = assemble({
     credential: parts.get('Credential')!,

@@ -1,5 +1,6 @@
 import type { StageSnapshot } from '@gatehouse/contracts';
-import type { Exchange } from '@gatehouse/engine-exchange';
+import type { Exchange, Step } from '@gatehouse/engine-exchange';
+import { FAULTS } from '@gatehouse/engine-faults';
 
 /** `arn:aws:execute-api:{region}:{account}:{api}`: what stands before stage, verb and path. */
 export const apiArnOf = ({ region, tenant, apiId }: StageSnapshot): string => `arn:aws:execute-api:${region}:${tenant}:${apiId}`;
@@ -8,6 +9,19 @@ export const apiArnOf = ({ region, tenant, apiId }: StageSnapshot): string => `a
 export function methodArnOf(stage: StageSnapshot): (x: Exchange) => string {
   const stageArn = `${apiArnOf(stage)}/${stage.stage}`;
   return (x) => `${stageArn}/${x.httpMethod}/${withoutSlashes(x.resourcePath)}`;
+}
+
+/** Bytes; a path has one for each character. */
+const METHOD_ARN_MAX = 1_600;
+/** Region, account, API, stage (128 at most) and verb take less than the rest. */
+const PATH_SURELY_SHORT = 1_000;
+
+/** Ahead of whoever authorizes: no policy names an ARN that is longer (data-plane reference §1.4). */
+export function limitMethodArn(stage: StageSnapshot, authorize: Step): Step {
+  const methodArn = methodArnOf(stage);
+  // What stands before a path is never this long, so of most paths no ARN is made.
+  const isTooLong = (x: Exchange): boolean => x.resourcePath.length > PATH_SURELY_SHORT && methodArn(x).length > METHOD_ARN_MAX;
+  return (x) => (isTooLong(x) ? x.fail(FAULTS.METHOD_ARN_TOO_LONG, null, 'making the ARN of the method') : authorize(x));
 }
 
 /** No regular expression: a path of slashes alone would take it long. */
