@@ -30,6 +30,7 @@ const OPERATORS: Readonly<Record<string, Values>> = {
       connectionsPerAddressMax: 1_000_000,
       snapshotKey: '0123456789'.repeat(6) + '0123',
       labels: { pool: 'eu', region: '2' },
+      vpcEndpoints: [{ vpceId: 'vpce-1a', vpcId: 'vpc-2b', networks: ['10.0.0.0/8'] }],
       service: { type: 'NodePort', annotations: { 'example.com/idle': '60' } },
       disk: { size: '1Ti', storageClassName: 'fast' },
       autoscaling: { enabled: true, minReplicas: 2, maxReplicas: 40, targetCPUUtilizationPercentage: 75 },
@@ -287,6 +288,11 @@ describe.skipIf(!isThere)('the chart', () => {
     ['with a value it does not know', { secretName: 's', dataPlan: {} }, /dataPlan/],
     ['with an image tag that is a number', { secretName: 's', image: { registry: 'x', tag: 1.2 } }, /tag/],
     ['with a label that no node takes', { secretName: 's', dataPlane: { labels: { pool: 'a"b' } } }, /dataPlane\/labels\/pool/],
+    [
+      'with a VPC endpoint without networks',
+      { secretName: 's', dataPlane: { vpcEndpoints: [{ vpceId: 'vpce-1a', vpcId: 'vpc-2b', networks: [] }] } },
+      /dataPlane\/vpcEndpoints\/0\/networks/,
+    ],
     ['with a variable that is none of OpenTelemetry', { secretName: 's', openTelemetry: { NODE_OPTIONS: 'x' } }, /NODE_OPTIONS/],
   ])('refuses to be rendered %s, and says why', (_case, values, why) => expect(() => render(binary, values)).toThrow(why));
   test.each(['a.b', '1st', 'x'.repeat(37)])('refuses the release name %s, of which no service can be made', (release) => {
@@ -298,8 +304,15 @@ describe.skipIf(!isThere)('the chart', () => {
     expect(notes).toContain('{api}.execute-api.apis.example');
     expect(notes).toContain('helm test gw --namespace apis');
   });
-  test('gives nodes the labels and siblings they are told', () => {
-    const values = { secretName: 's', dataPlane: { labels: { pool: 'eu', region: 'eu-west-1' }, snapshotKey: 'ab'.repeat(32) } };
+  test('gives nodes the labels, siblings and VPC endpoints they are told', () => {
+    const vpcEndpoints = [
+      { vpceId: 'vpce-1a', vpcId: 'vpc-2b', networks: ['10.0.0.0/16', 'fd00::/8'] },
+      { vpceId: 'vpce-3c', vpcId: 'vpc-4d', networks: ['192.168.7.7/32'] },
+    ];
+    const values = {
+      secretName: 's',
+      dataPlane: { labels: { pool: 'eu', region: 'eu-west-1' }, snapshotKey: 'ab'.repeat(32), vpcEndpoints },
+    };
     const nodes = render(binary, values).find(
       ({ metadata, kind }) => kind === 'StatefulSet' && metadata.name === 'gw-data-plane',
     ) as Workload;
@@ -307,6 +320,7 @@ describe.skipIf(!isThere)('the chart', () => {
     expect(env.get('GATEHOUSE_NODE_LABELS')).toBe('pool=eu,region=eu-west-1');
     expect(env.get('GATEHOUSE_SIBLINGS')).toBe('http://gw-siblings:8081');
     expect(env.get('GATEHOUSE_SNAPSHOT_KEY')).toBe('ab'.repeat(32));
+    expect(env.get('GATEHOUSE_VPC_ENDPOINTS')).toBe('vpce-1a@vpc-2b=10.0.0.0/16+fd00::/8,vpce-3c@vpc-4d=192.168.7.7/32');
   });
 });
 

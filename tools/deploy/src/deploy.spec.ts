@@ -169,6 +169,8 @@ describe('the chart', () => {
     [{ dataPlan: {} }],
     [{ dataPlane: { replicas: 0 } }],
     [{ dataPlane: { snapshotKey: 'abc' } }],
+    [{ dataPlane: { vpcEndpoints: [{ vpceId: 'vpce-1', vpcId: 'vpc-1', networks: ['10.0.0.0'] }] } }],
+    [{ dataPlane: { vpcEndpoints: [{ vpceId: 'vpce-1', vpcId: 'vpc-1,vpce-2', networks: ['10.0.0.0/8'] }] } }],
     [{ openTelemetry: { PATH: '/' } }],
   ])('refuses %o', (wrong) => expect(isValid({ ...values, ...wrong })).toBe(false));
   test.each(templates)('%s closes what it opens', (_name, text) => {
