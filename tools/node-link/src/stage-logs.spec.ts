@@ -127,7 +127,12 @@ test('a method writes what happened to each request, bodies included when they a
   await vi.waitFor(() => expect(linesOf(file).some((line) => line.includes(requestId))).toBe(true), 5_000);
   const texts = linesOf(file).filter((line) => line.includes(`(${requestId}) `));
   const shown = texts.map((line) => line.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z \([^)]*\) /, '').replace(/(headers: \{).*/, '$1…'));
+  const apiStage = `${id}/prod`;
   expect(shown).toEqual([
+    expect.stringMatching(/^Extended Request Id: .+=$/),
+    `Verifying Usage Plan for request: ${requestId}. API Key:  API Stage: ${apiStage}`,
+    "API Key  authorized because method 'GET /pets' does not require API Key. Request will not contribute to throttle or quota limits",
+    `Usage Plan check succeeded for API Key  and API Stage ${apiStage}`,
     `Starting execution for request: ${requestId}`,
     'HTTP Method: GET, Resource Path: /pets',
     'Method request path: {}',

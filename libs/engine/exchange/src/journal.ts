@@ -25,6 +25,8 @@ export type JournalEvent =
     }
   /** It was not at hand when the request was received. */
   | { readonly type: 'BODY_READ'; readonly body: Buffer }
+  /** Whom an authorizer is asked about: a secret of the caller's. */
+  | { readonly type: 'IDENTIFIED'; readonly authorizerId: string; readonly identity: readonly string[] }
   /** What was decided about the caller. */
   | {
       readonly type: 'AUTHORIZED';

@@ -50,10 +50,12 @@ function detailOf(
   const headers = [...(x.responseBlock?.fields ?? []), ...x.responseHeaders];
   return {
     because,
-    events: entries.map(({ atMs, event }) => ({
-      afterMs: Math.max(0, Math.round(atMs - x.receivedAtMs)),
-      ...shown(event, redaction, text),
-    })),
+    events: entries
+      .filter(({ event }) => event.type !== 'IDENTIFIED') // what was decided about it says enough
+      .map(({ atMs, event }) => ({
+        afterMs: Math.max(0, Math.round(atMs - x.receivedAtMs)),
+        ...shown(event, redaction, text),
+      })),
     denial: faultCause instanceof PolicyDenial ? denialOf(faultCause, redaction) : null,
     template: faultCause instanceof TemplateFailure ? templateOf(faultCause, text) : null,
     invalidBody: faultCause instanceof InvalidBody ? redaction.text(faultCause.message) : null,

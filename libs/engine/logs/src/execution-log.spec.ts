@@ -1,4 +1,4 @@
-import type { RouteSnapshot } from '@gatehouse/contracts';
+import type { RouteSnapshot, StageSnapshot, UsagePlanEntry } from '@gatehouse/contracts';
 import {
   Exchange,
   FunctionError,
@@ -7,9 +7,10 @@ import {
   type FailureReason,
   type UpstreamAnswer,
   type UpstreamFailure,
+  type WorldView,
 } from '@gatehouse/engine-exchange';
 import { linkStage, type LinkBindings } from '@gatehouse/engine-link';
-import { ManualClock } from '@gatehouse/kernel';
+import { ManualClock, sha256Hex } from '@gatehouse/kernel';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -54,8 +55,43 @@ function backend(answer: Answer, isFunction = false): Connector {
 
 const clock = new ManualClock(Date.UTC(2026, 0, 1));
 
+interface Setting {
+  readonly isCanary?: boolean;
+  /** What a function answers that authorizes. */
+  readonly authorizer?: Answer;
+  readonly stage?: Partial<StageSnapshot>;
+  readonly plan?: Partial<UsagePlanEntry>;
+  readonly limits?: { readonly quota?: 'DENY'; readonly tokens?: 0 };
+}
+
+const KEY = 'a-key-of-40-characters-0123456789-abcdef';
+
+/** One key in one plan. */
+function worldWith(over: Partial<UsagePlanEntry>): WorldView {
+  const tenant = stageSnapshot().tenant;
+  const apiStages = [{ apiId: 'abc123defg', stage: 'dev', methodThrottles: {} }];
+  const settings: UsagePlanEntry = { usagePlanId: 'plan1', tenant, throttle: null, quota: null, apiStages, ...over };
+  const throttlesOf = (apiId: string, stage: string) =>
+    settings.apiStages.find((entry) => entry.apiId === apiId && entry.stage === stage)?.methodThrottles;
+  return {
+    revision: 1,
+    accessKey: () => null,
+    serviceAccess: () => null,
+    apiKey: (_, valueDigest) =>
+      valueDigest === sha256Hex(KEY) ? { apiKeyId: 'key1', tenant, valueDigest, enabled: true, usagePlanIds: ['plan1'] } : null,
+    usagePlan: () => ({
+      settings,
+      methodThrottles: (apiId, stage) => {
+        const throttles = throttlesOf(apiId, stage);
+        return throttles === undefined ? null : new Map(Object.entries(throttles));
+      },
+    }),
+  };
+}
+
 /** Runs one request through a linked stage, and says which lines its log groups have and whether a journal was kept. */
-async function run(route: RouteSnapshot, request: Request, answer: Answer = {}, isCanary = false) {
+async function run(route: RouteSnapshot, request: Request, answer: Answer = {}, setting: Setting = {}) {
+  const { isCanary = false, authorizer = answer, stage: own = {}, plan = {}, limits = {} } = setting;
   const lines: string[] = [];
   const groups = new LogGroups({
     place: { kind: 'LINES', write: (line) => void lines.push(line) },
@@ -63,13 +99,18 @@ async function run(route: RouteSnapshot, request: Request, answer: Answer = {}, 
     counters: { delivered: { add: () => undefined }, dropped: { add: () => expect.unreachable('a line was dropped') } },
     onFileFailure: () => expect.unreachable(),
   });
-  const never = (): never => expect.unreachable('nobody asks limits');
+  const bucket: never = { tryTake: () => limits.tokens !== 0 } as never;
   const connector = backend(answer);
   const bindings: LinkBindings = {
-    limits: { buckets: { bucket: never }, quotas: { spend: never }, usage: { count: never }, clock },
+    limits: {
+      buckets: { bucket: () => bucket },
+      quotas: { spend: () => limits.quota ?? 'ALLOW' },
+      usage: { count: () => undefined },
+      clock,
+    },
     http: connector,
     insecureHttp: connector,
-    functions: backend(answer, true),
+    functions: backend(authorizer, true),
     metrics: { series: () => ({ record: () => undefined }) },
     logs: new StageLogs(groups, clock),
     random: () => 0,
@@ -77,6 +118,8 @@ async function run(route: RouteSnapshot, request: Request, answer: Answer = {}, 
   const snapshot = stageSnapshot({
     routes: [route],
     executionLog: EXECUTION_LOG,
+    limitHeaders: false,
+    ...own,
     ...(isCanary && { canary: { percentTraffic: 100, useStageCache: true, members: {}, absent: [], routes: [0] } }),
   });
   const { stage, refusedRoutes } = linkStage(snapshot, 'digest', bindings);
@@ -84,6 +127,7 @@ async function run(route: RouteSnapshot, request: Request, answer: Answer = {}, 
   const { httpMethod = 'GET', query = '', headers = [], body } = request;
   const x = Object.assign(new Exchange(), {
     requestId: 'r-1',
+    extendedRequestId: 'e-1=',
     receivedAtMs: clock.nowMs(),
     httpMethod,
     path: `/dev${request.path}`,
@@ -95,6 +139,7 @@ async function run(route: RouteSnapshot, request: Request, answer: Answer = {}, 
     forwardedPort: '443',
     forwardedProto: 'https',
     stage,
+    world: worldWith(plan),
     ...(body !== undefined && {
       requestBody: { declaredBytes: null, atHand: null, open: () => Readable.from([Buffer.from(body)]) },
     }),
@@ -141,7 +186,10 @@ describe.each(cases)(`${FILE}:$line $title`, ({ given, lines }) => {
   test('lines', async () => {
     const route = routeSnapshot({ logging: INFO, ...(JSON.parse(given['route']!) as Partial<RouteSnapshot>) });
     const request = JSON.parse(given['request']!) as Request;
-    const { events } = await run(route, request, JSON.parse(given['answer'] ?? '{}') as Answer);
+    const read = (name: string): unknown => JSON.parse(given[name] ?? '{}');
+    const setting = { stage: read('stage'), plan: read('plan'), limits: read('limits') } as Setting;
+    const authorizer = given['authorizer'] === undefined ? {} : { authorizer: read('authorizer') as Answer };
+    const { events } = await run(route, request, read('answer') as Answer, { ...setting, ...authorizer });
     expect(events.map(({ message }) => message.replace(/latency: \d+ ms/, 'latency: 0 ms'))).toEqual(lines);
     for (const { logGroup } of events) expect(logGroup).toBe('API-Gateway-Execution-Logs_abc123defg/dev');
   });
@@ -175,7 +223,7 @@ test('only bodies that are traced are held', async () => {
 });
 
 test('a canary has a log group of its own', async () => {
-  const { events } = await run(routeSnapshot({ logging: INFO }), { path: '/' }, {}, true);
+  const { events } = await run(routeSnapshot({ logging: INFO }), { path: '/' }, {}, { isCanary: true });
   expect(new Set(events.map(({ logGroup }) => logGroup))).toEqual(new Set(['API-Gateway-Execution-Logs_abc123defg/dev/Canary']));
 });
 

@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { StageSnapshot } from '@gatehouse/contracts';
-import { lastHeader, type Exchange, type JournalEvent, type RequestJournal } from '@gatehouse/engine-exchange';
+import { lastHeader, type CallTarget, type Exchange, type JournalEvent, type RequestJournal } from '@gatehouse/engine-exchange';
 import { failureText } from './failure-text.js';
 import { isSecretHeader, isSecretParameter, masked, maskedPairs } from './redaction.js';
 
@@ -50,24 +50,33 @@ export class ExecutionLog {
 
   /** What became of it. */
   addEnd(x: Exchange, body: Uint8Array | null): void {
+    this.addOutcome(x, body);
+    this.addStatus(x);
+  }
+
+  protected addOutcome(x: Exchange, body: Uint8Array | null): void {
     if (x.fault === null) {
       const headers = [...(x.responseBlock?.fields ?? []), ...x.responseHeaders];
       this.addCoded('Method response body after transformations', body, headers);
       this.add(`Method response headers: ${headersText(headers)}`);
       this.add('Successfully completed execution');
     } else this.add(failureText(x, x.fault));
-    this.add(`Method completed with status: ${x.status}`);
   }
 
-  /** What a journal tells of calls; `shownUri` gives an address as AWS shows it. */
-  addCalls(journal: RequestJournal, shownUri: (url: string) => string): void {
+  protected addStatus({ status }: Exchange): void {
+    this.add(`Method completed with status: ${status}`);
+  }
+
+  /** What a journal tells of calls, of one kind or all; `shownUri` gives an address as AWS shows it. */
+  addCalls(journal: RequestJournal, shownUri: (url: string) => string, target?: CallTarget): void {
     for (const { atMs, event } of journal.entries) {
+      if (target !== undefined && 'target' in event && event.target !== target) continue;
       if (event.type === 'CALLED') this.addCall(event, shownUri(event.url), atMs);
       else if (event.type === 'ANSWERED') this.addAnswer(event, atMs);
     }
   }
 
-  private addCall({ headers, body }: EventOf<'CALLED'>, url: string, atMs: number): void {
+  protected addCall({ headers, body }: EventOf<'CALLED'>, url: string, atMs: number): void {
     let uri = url;
     for (const [secret, shown] of this.hiddenInUris) uri = uri.replaceAll(secret, () => shown);
     this.add(`Endpoint request URI: ${uri}`, atMs);
@@ -76,7 +85,7 @@ export class ExecutionLog {
     this.add(`Sending request to ${uri}`, atMs);
   }
 
-  private addAnswer({ target, status, latencyMs, headers, body }: EventOf<'ANSWERED'>, atMs: number): void {
+  protected addAnswer({ target, status, latencyMs, headers, body }: EventOf<'ANSWERED'>, atMs: number): void {
     if (target === 'authorizer') return this.addBody('Authorizer result body before parsing', body, atMs);
     this.add(`Received response. Status: ${status}, Integration latency: ${Math.round(latencyMs)} ms`, atMs);
     this.add(`Endpoint response headers: ${headersText(headers)}`, atMs);
@@ -123,7 +132,7 @@ function mapText(pairs: readonly string[]): string {
   return `{${[...values].map(([name, list]) => `${name}=${list.join(',')}`).join(', ')}}`;
 }
 
-function headersText(headers: readonly string[]): string {
+export function headersText(headers: readonly string[]): string {
   return cut(mapText(maskedPairs(headers, isSecretHeader)), HEADER_CHARS_MAX);
 }
 

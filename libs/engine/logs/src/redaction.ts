@@ -17,7 +17,7 @@ export const secretsIn = (pairs: readonly string[], isSecret = isSecretHeader): 
   pairs.filter((_, i) => i % 2 === 1 && isSecret(pairs[i - 1]!));
 
 /** A short value would be shown whole by its last characters: then none are. */
+export const showsNothing = (value: string): boolean => value.length <= 2 * SHOWN_CHARS;
+
 export const masked = (value: string): string =>
-  value.length <= 2 * SHOWN_CHARS
-    ? '*'.repeat(value.length)
-    : `${'*'.repeat(value.length - SHOWN_CHARS)}${value.slice(-SHOWN_CHARS)}`;
+  showsNothing(value) ? '*'.repeat(value.length) : `${'*'.repeat(value.length - SHOWN_CHARS)}${value.slice(-SHOWN_CHARS)}`;

@@ -5,9 +5,9 @@ import type { Exchange, StageLog } from '@gatehouse/engine-exchange';
 import type { Clock } from '@gatehouse/kernel';
 import { compileAccessFormat } from './access-format.js';
 import { oneLine } from './escaping.js';
-import { ExecutionLog, shownUriOf } from './execution-log.js';
+import { shownUriOf, type ExecutionLogOptions } from './execution-log.js';
 import type { LogGroups } from './log-groups.js';
-import { isSecretParameter, secretsIn } from './redaction.js';
+import { StageExecutionLog } from './stage-execution-log.js';
 
 /** The execution log of a route, and what the route must keep for it. */
 export interface RouteLog {
@@ -48,34 +48,16 @@ export class StageLogs {
     const shownUri = shownUriOf(stage);
     const write = (x: Exchange): void => {
       if (!isInfo && x.fault === null) return;
-      const log = new ExecutionLog({
+      const options: ExecutionLogOptions = {
         write: (text, atMs) => group.write(atMs, eventText(x.requestId, text)),
         nowMs: () => this.clock.nowMs(),
         hasBodies: logging.hasDataTrace,
-      });
-      log.hide([
-        ...secretsIn(x.requestHeaders),
-        ...secretsIn(x.query, isSecretParameter),
-        ...(x.apiKeyValue === null ? [] : [x.apiKeyValue]),
-      ]);
-      writeExecution(log, x, shownUri);
+      };
+      new StageExecutionLog(options, x, shownUri).write();
     };
     // Of a request that went wrong, the fault alone is told; what led there is traced on demand.
     return { write, needsJournal: isInfo || logging.hasDataTrace, needsBodies: logging.hasDataTrace };
   }
-}
-
-/** When the request is over. Without a journal, how it ended is all there is. */
-function writeExecution(log: ExecutionLog, x: Exchange, shownUri: (url: string) => string): void {
-  if (x.journal !== null) {
-    const { entries } = x.journal;
-    log.add(`Starting execution for request: ${x.requestId}`, x.receivedAtMs);
-    log.add(`HTTP Method: ${x.httpMethod}, Resource Path: ${x.resourcePath}`, x.receivedAtMs);
-    const received = entries.find(({ event }) => event.type === 'RECEIVED')?.event;
-    if (received?.type === 'RECEIVED') log.addRequest(received, received.body ?? x.bufferedBody, x.receivedAtMs);
-    log.addCalls(x.journal, shownUri);
-  }
-  log.addEnd(x, Buffer.isBuffer(x.responseBody) ? x.responseBody : null);
 }
 
 /** One event is one line; what would end it is escaped. */

@@ -191,11 +191,15 @@ test('a journal tells what was asked, what came back, what was decided, and when
   const kept = Object.assign(request('t'), { journal: new RequestJournal(new ManualClock(5)) });
   await ask(kept);
   expect(asked.journal.entries.map(({ event }) => event)).toMatchObject([
+    { type: 'IDENTIFIED', authorizerId: 'a1', identity: ['t'] },
     { type: 'CALLED', target: 'authorizer', url: AUTHORIZER.functionArn },
     { type: 'ANSWERED', target: 'authorizer', status: 200 },
     { type: 'AUTHORIZED', authorizerId: 'a1', source: 'ASKED', principalId: 'me', isAllowed: true, reason: '' },
   ]);
-  expect(kept.journal.entries.map(({ event }) => event)).toMatchObject([{ type: 'AUTHORIZED', source: 'KEPT' }]);
+  expect(kept.journal.entries.map(({ event }) => event)).toMatchObject([
+    { type: 'IDENTIFIED' },
+    { type: 'AUTHORIZED', source: 'KEPT' },
+  ]);
   expect([asked.authorizerSource, kept.authorizerSource]).toEqual([AUTHORIZER_ASKED, AUTHORIZER_KEPT]);
 });
 

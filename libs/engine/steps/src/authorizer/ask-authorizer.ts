@@ -53,6 +53,7 @@ export function askAuthorizer(
   return (x) => {
     const identity = authorizer.identify(x);
     if (identity === null) return x.fail(FAULTS.UNAUTHORIZED, null, 'looking for what identifies the caller');
+    x.journal?.note({ type: 'IDENTIFIED', authorizerId, identity });
     const key = authorizer.keyOf(identity);
     const known = key === null ? null : decisions.find(key, performance.now());
     return known === null ? ask(x, identity, key) : judge(x, authorizer, resourcePolicy, known, 'KEPT');

@@ -49,6 +49,7 @@ export function checkToken({ stage }: RouteSettings, { authorizerId, scopes }: U
   return (x) => {
     const token = authorizer.identify(x);
     if (token === null) return x.fail(FAULTS.UNAUTHORIZED, null, 'looking for a token');
+    x.journal?.note({ type: 'IDENTIFIED', authorizerId, identity: [token] });
     const key = ttlMs === 0 ? null : sha256Hex(scope + token);
     const known = key === null ? null : decisions.find(key, performance.now());
     if (known === null || x.receivedAtMs >= known.expiresAtMs) return check(x, token, key);
