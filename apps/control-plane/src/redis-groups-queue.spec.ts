@@ -55,7 +55,7 @@ for (const [place, start] of [
           for (let count = 0; count < 2; count++) workers.push(await startWorker(group.url, ran));
           await Promise.all(Array.from({ length: 10 }, (_, i) => workers[i % 2]!.run('clean-leases')));
           await expect.poll(byHandCount, FAILOVER).toBe(10);
-          await expect.poll(() => client.zcard(SCHEDULES), FAILOVER).toBe(4);
+          await expect.poll(() => client.zcard(SCHEDULES), FAILOVER).toBe(5);
           expect(ran.length, 'each job once').toBe(new Set(ran).size);
 
           const server = await serverOfQueue(group.servers);
@@ -64,7 +64,7 @@ for (const [place, start] of [
           else server.pause();
           await Promise.all(workers.map((worker) => worker.run('clean-leases')));
           await expect.poll(byHandCount, FAILOVER).toBeGreaterThanOrEqual(12);
-          expect(await client.zcard(SCHEDULES)).toBe(4);
+          expect(await client.zcard(SCHEDULES)).toBe(5);
         } finally {
           client.disconnect();
           await Promise.all(workers.map((worker) => worker.close()));
@@ -81,7 +81,7 @@ for (const [place, start] of [
     const client = openClient(group.url);
     try {
       await Promise.all(group.processes.map((server) => server.restart()));
-      await expect.poll(() => client.zcard(SCHEDULES), FAILOVER).toBe(4);
+      await expect.poll(() => client.zcard(SCHEDULES), FAILOVER).toBe(5);
     } finally {
       client.disconnect();
       await worker.close();

@@ -28,7 +28,7 @@ test(
     try {
       await workers[0]!.run('clean-leases');
       await vi.waitFor(() => expect(clean).toHaveBeenCalled(), { timeout: 15_000 });
-      await vi.waitFor(async () => expect(await client.zcard('{gatehouse}:gatehouse-maintenance:repeat')).toBe(4), {
+      await vi.waitFor(async () => expect(await client.zcard('{gatehouse}:gatehouse-maintenance:repeat')).toBe(5), {
         timeout: 15_000,
       });
     } finally {
@@ -52,7 +52,7 @@ test('a Redis that refuses writes at the start gets the schedules when it takes 
   try {
     await vi.waitFor(() => expect(refusals).toContain('maintenance could not be scheduled'), { timeout: 15_000 });
     await askRedis(port, 'CONFIG SET maxmemory 0');
-    await vi.waitFor(async () => expect(await askRedis(port, 'ZCARD {gatehouse}:gatehouse-maintenance:repeat')).toBe(':4'), {
+    await vi.waitFor(async () => expect(await askRedis(port, 'ZCARD {gatehouse}:gatehouse-maintenance:repeat')).toBe(':5'), {
       timeout: 20_000,
     });
   } finally {

@@ -42,6 +42,8 @@ exports.handler = async (event) => {
   };
 };`;
 
+const FOREIGN_ROLE = 'arn:aws:iam::999999999999:role/r';
+
 let house: ControlPlaneHouse<ControlPlane>;
 let scope: Awaited<ReturnType<typeof testFolder>>;
 let tenant: TestTenant;
@@ -253,12 +255,12 @@ describe('a REQUEST authorizer', () => {
     });
   });
 
-  test('with a role to invoke its function is not asked, and the log says why', async () => {
-    const authorizerId = await create({ type: 'REQUEST', authorizerCredentials: `arn:aws:iam::${tenant.account}:role/r` });
+  test('with a role of another account is not asked, and the log says why', async () => {
+    const authorizerId = await create({ type: 'REQUEST', authorizerCredentials: FOREIGN_ROLE });
     const { clientStatus, log } = await run({ authorizerId, headers: { Auth: 'allow' } });
     expect(clientStatus).toBe(401);
     expect(linesOf(log!).at(-1)).toBe(
-      'Execution failed due to configuration error: invoking a function with a role is not served',
+      `Execution failed due to configuration error: authorizerCredentials: role ${FOREIGN_ROLE} belongs to another account`,
     );
   });
 });
@@ -523,7 +525,7 @@ describe('in front of a route', () => {
   });
 
   test('a route whose authorizer cannot be asked stays closed', async () => {
-    const guard = await guarded({ authorizerCredentials: `arn:aws:iam::${tenant.account}:role/r` });
+    const guard = await guarded({ authorizerCredentials: FOREIGN_ROLE });
     await mock(await guard.route('pets', 'GET'), SHOWN);
     await guard.deploy();
     expect((await guard.call('/pets', auth('allow'))).status).toBe(403);
