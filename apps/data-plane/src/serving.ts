@@ -109,7 +109,7 @@ export class Serving {
       'Of lines of log groups that wait for their sinks',
       () => this.logGroups.waitingChars,
     );
-    const logs = new StageLogs(this.logGroups, clock);
+    const logs = new StageLogs(this.logGroups, clock, config.explainRedact);
     this.responses = openResponseCache(config, metrics, options.sharedResponses ?? null);
     this.keeper = new WorldKeeper({
       bindings: {

@@ -204,7 +204,7 @@ describe('a request', () => {
       half: 'request',
       name: 'application/json',
       input: '{"password":"[redacted]","name":"Rex"}',
-      output: '{"statusCode":200}',
+      output: '{"statusCode": 200}',
     });
     expect(JSON.stringify(detail)).not.toContain('p4ssword');
   });

@@ -13,8 +13,8 @@ import {
   type JournalEntry,
   type JournalEvent,
 } from '@gatehouse/engine-exchange';
+import { Redaction, type SecretNames } from '@gatehouse/kernel';
 import { ManualTime } from './manual-time.js';
-import { Redaction, type SecretNames } from './redaction.js';
 
 /** A page has room for it and for the facts. */
 export const DETAIL_BYTES_MAX = 24 * 1024;

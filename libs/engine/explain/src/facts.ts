@@ -14,7 +14,7 @@ import {
   type LinkedStage,
   type StepNames,
 } from '@gatehouse/engine-exchange';
-import type { Redaction } from './redaction.js';
+import type { Redaction } from '@gatehouse/kernel';
 import type { RequestRing, RingPage, RingShelf } from './request-ring.js';
 
 const RECORD_BYTES = 0;

@@ -5,10 +5,9 @@
  */
 import type { Explanation } from '@gatehouse/contracts';
 import { RequestJournal, type Exchange } from '@gatehouse/engine-exchange';
-import type { Clock } from '@gatehouse/kernel';
+import { type Clock, SecretNames } from '@gatehouse/kernel';
 import { DETAIL_BYTES_MAX, encodeDetail, redactionOf } from './detail.js';
 import { Facts } from './facts.js';
-import { SecretNames } from './redaction.js';
 import { RequestRing } from './request-ring.js';
 
 export interface ExplainOptions {

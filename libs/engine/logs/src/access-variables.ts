@@ -3,7 +3,7 @@
  * engine/exchange's. What a node cannot know is known by name and reads as `null`, which is printed as `-`.
  */
 import { contextVariable, lastHeader, type Exchange } from '@gatehouse/engine-exchange';
-import { masked } from './redaction.js';
+import { masked } from './masked.js';
 
 /** `latencyMs`: to the end of the answer. */
 export type LogVariable = (x: Exchange, latencyMs: number) => string | null;

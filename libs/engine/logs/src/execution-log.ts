@@ -5,14 +5,18 @@
 import { Buffer } from 'node:buffer';
 import type { StageSnapshot } from '@gatehouse/contracts';
 import { lastHeader, type CallTarget, type Exchange, type JournalEvent, type RequestJournal } from '@gatehouse/engine-exchange';
+import { Redaction, SecretNames } from '@gatehouse/kernel';
 import { failureText } from './failure-text.js';
-import { isSecretHeader, isSecretParameter, masked, maskedPairs } from './redaction.js';
+import { masked } from './masked.js';
 
 type EventOf<T extends JournalEvent['type']> = Extract<JournalEvent, { type: T }>;
 
 const HEADER_CHARS_MAX = 998;
 /** Ours: a body may have 10 MB, and nobody reads that in a log. */
-const BODY_CHARS_MAX = 64 * 1024;
+const BODY_BYTES_MAX = 64 * 1024;
+const TRUNCATED = ' [TRUNCATED]';
+const EMPTY = Buffer.alloc(0);
+const NAMES = new SecretNames();
 
 export interface ExecutionLogOptions {
   /** Milliseconds since the Unix epoch. */
@@ -20,13 +24,16 @@ export interface ExecutionLogOptions {
   nowMs(): number;
   /** Whether bodies are shown. */
   readonly hasBodies: boolean;
+  /** Ours alone, where nobody names others. */
+  readonly secretNames?: SecretNames;
 }
 
 export class ExecutionLog {
-  private readonly hidden = new Map<string, string>();
-  private readonly hiddenInUris = new Map<string, string>();
+  private readonly redaction: Redaction;
 
-  constructor(private readonly options: ExecutionLogOptions) {}
+  constructor(private readonly options: ExecutionLogOptions) {
+    this.redaction = new Redaction(options.secretNames ?? NAMES, masked);
+  }
 
   add(text: string, atMs = this.options.nowMs()): void {
     this.options.write(text, atMs);
@@ -43,8 +50,8 @@ export class ExecutionLog {
     atMs = this.options.nowMs(),
   ): void {
     this.add(`Method request path: ${mapText(request.pathParameters)}`, atMs);
-    this.add(`Method request query string: ${mapText(maskedPairs(request.query, isSecretParameter))}`, atMs);
-    this.add(`Method request headers: ${headersText(request.headers)}`, atMs);
+    this.add(`Method request query string: ${mapText(this.redaction.query(request.query))}`, atMs);
+    this.add(`Method request headers: ${this.headersText(request.headers)}`, atMs);
     this.addBody('Method request body before transformations', body, atMs);
   }
 
@@ -58,7 +65,7 @@ export class ExecutionLog {
     if (x.fault === null) {
       const headers = [...(x.responseBlock?.fields ?? []), ...x.responseHeaders];
       this.addCoded('Method response body after transformations', body, headers);
-      this.add(`Method response headers: ${headersText(headers)}`);
+      this.add(`Method response headers: ${this.headersText(headers)}`);
       this.add('Successfully completed execution');
     } else this.add(failureText(x, x.fault));
   }
@@ -77,10 +84,9 @@ export class ExecutionLog {
   }
 
   protected addCall({ headers, body }: EventOf<'CALLED'>, url: string, atMs: number): void {
-    let uri = url;
-    for (const [secret, shown] of this.hiddenInUris) uri = uri.replaceAll(secret, () => shown);
+    const uri = this.redaction.url(url);
     this.add(`Endpoint request URI: ${uri}`, atMs);
-    this.add(`Endpoint request headers: ${headersText(headers)}`, atMs);
+    this.add(`Endpoint request headers: ${this.headersText(headers)}`, atMs);
     this.addBody('Endpoint request body after transformations', body, atMs);
     this.add(`Sending request to ${uri}`, atMs);
   }
@@ -88,16 +94,22 @@ export class ExecutionLog {
   protected addAnswer({ target, status, latencyMs, headers, body }: EventOf<'ANSWERED'>, atMs: number): void {
     if (target === 'authorizer') return this.addBody('Authorizer result body before parsing', body, atMs);
     this.add(`Received response. Status: ${status}, Integration latency: ${Math.round(latencyMs)} ms`, atMs);
-    this.add(`Endpoint response headers: ${headersText(headers)}`, atMs);
+    this.add(`Endpoint response headers: ${this.headersText(headers)}`, atMs);
     this.addCoded('Endpoint response body before transformations', body, headers, atMs);
   }
 
-  /** What a caller shows as its own: from here on, addresses, and bodies that are JSON, have it masked. */
+  /** What a caller shows as its own: from here on it is masked wherever it stands. To be told before anything is shown. */
+  learn({ requestHeaders, query }: Pick<Exchange, 'requestHeaders' | 'query'>): void {
+    this.redaction.learn(requestHeaders, query);
+  }
+
   hide(secrets: readonly string[]): void {
-    for (const secret of secrets) {
-      this.hidden.set(JSON.stringify(secret), JSON.stringify(masked(secret)));
-      if (secret !== '') this.hiddenInUris.set(encodeURIComponent(secret.toWellFormed()), masked(secret));
-    }
+    for (const secret of secrets) this.redaction.hide(secret);
+  }
+
+  protected headersText(headers: readonly string[]): string {
+    const text = mapText(this.redaction.headers(headers));
+    return text.length <= HEADER_CHARS_MAX ? text : `${text.slice(0, HEADER_CHARS_MAX)}${TRUNCATED}`;
   }
 
   /** A compressed body says nothing to a reader. */
@@ -109,9 +121,9 @@ export class ExecutionLog {
 
   addBody(what: string, body: Uint8Array | null, atMs = this.options.nowMs()): void {
     if (!this.options.hasBodies) return;
-    let text = body === null ? '' : Buffer.from(body).toString('utf8');
-    for (const [secret, shown] of this.hidden) text = text.replaceAll(secret, () => shown);
-    this.add(`${what}: ${cut(text, BODY_CHARS_MAX)}`, atMs);
+    const bytes = Buffer.from(body ?? EMPTY);
+    const text = this.redaction.shown(bytes, BODY_BYTES_MAX);
+    this.add(`${what}: ${text}${bytes.length > BODY_BYTES_MAX ? TRUNCATED : ''}`, atMs);
   }
 }
 
@@ -131,9 +143,3 @@ function mapText(pairs: readonly string[]): string {
   }
   return `{${[...values].map(([name, list]) => `${name}=${list.join(',')}`).join(', ')}}`;
 }
-
-export function headersText(headers: readonly string[]): string {
-  return cut(mapText(maskedPairs(headers, isSecretHeader)), HEADER_CHARS_MAX);
-}
-
-const cut = (text: string, chars: number): string => (text.length <= chars ? text : `${text.slice(0, chars)} [TRUNCATED]`);

@@ -1,5 +1,5 @@
 import { lastHeader, type Exchange } from '@gatehouse/engine-exchange';
-import { masked } from './redaction.js';
+import { masked } from './masked.js';
 
 /** Of whatever key the caller came with, if any. */
 export function shownKey({ apiKeyValue, authorizer, stage, requestHeaders }: Exchange): string {

@@ -6,8 +6,8 @@
 import { Buffer } from 'node:buffer';
 import type { Exchange, FaultKind, JournalEntry, RequestJournal } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
-import { ExecutionLog, headersText, type ExecutionLogOptions } from './execution-log.js';
-import { isSecretParameter, masked, secretsIn, showsNothing } from './redaction.js';
+import { ExecutionLog, type ExecutionLogOptions } from './execution-log.js';
+import { masked, showsNothing } from './masked.js';
 import { shownKey } from './shown-key.js';
 
 /** Where a request may end before it is executed: with who calls, or with what its key may do. */
@@ -34,12 +34,8 @@ export class StageExecutionLog extends ExecutionLog {
     private readonly shownUri: (url: string) => string,
   ) {
     super(options);
-    const { requestHeaders, query, apiKeyValue } = x;
-    this.hide([
-      ...secretsIn(requestHeaders),
-      ...secretsIn(query, isSecretParameter),
-      ...(apiKeyValue === null ? [] : [apiKeyValue]),
-    ]);
+    this.learn(x);
+    if (x.apiKeyValue !== null) this.hide([x.apiKeyValue]);
   }
 
   /** Without a journal, how the request ended is all there is. */
@@ -116,6 +112,6 @@ export class StageExecutionLog extends ExecutionLog {
   private addGatewayResponse({ responseType }: FaultKind, body: Uint8Array | null): void {
     this.add(`Gateway response type: ${responseType} with status code: ${this.x.status}`);
     this.addBody('Gateway response body', body);
-    this.add(`Gateway response headers: ${headersText(this.x.responseHeaders)}`);
+    this.add(`Gateway response headers: ${this.headersText(this.x.responseHeaders)}`);
   }
 }

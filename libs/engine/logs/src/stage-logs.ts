@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer';
 import type { RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
 import type { Exchange, StageLog } from '@gatehouse/engine-exchange';
-import type { Clock } from '@gatehouse/kernel';
+import { SecretNames, type Clock } from '@gatehouse/kernel';
 import { compileAccessFormat } from './access-format.js';
 import { oneLine } from './escaping.js';
 import { shownUriOf, type ExecutionLogOptions } from './execution-log.js';
@@ -24,9 +24,13 @@ const TRUNCATED = ' [TRUNCATED]';
 const CANARY_SUFFIX = '/Canary';
 
 export class StageLogs {
+  private readonly namesOfStages = new WeakMap<StageSnapshot, SecretNames>();
+
   constructor(
     private readonly groups: LogGroups,
     private readonly clock: Clock,
+    /** Names of secrets beside ours: those of the operator. */
+    private readonly secretNames: readonly string[] = [],
   ) {}
 
   accessLog({ tenant, accessLog }: StageSnapshot): StageLog | null {
@@ -46,17 +50,29 @@ export class StageLogs {
     if (group === null) return null;
     const isInfo = logging.level === 'INFO';
     const shownUri = shownUriOf(stage);
+    const secretNames = this.namesOf(stage);
     const write = (x: Exchange): void => {
       if (!isInfo && x.fault === null) return;
       const options: ExecutionLogOptions = {
         write: (text, atMs) => group.write(atMs, eventText(x.requestId, text)),
         nowMs: () => this.clock.nowMs(),
         hasBodies: logging.hasDataTrace,
+        secretNames,
       };
       new StageExecutionLog(options, x, shownUri).write();
     };
     // Of a request that went wrong, the fault alone is told; what led there is traced on demand.
     return { write, needsJournal: isInfo || logging.hasDataTrace, needsBodies: logging.hasDataTrace };
+  }
+
+  /** The routes of a stage share them. */
+  private namesOf(stage: StageSnapshot): SecretNames {
+    let names = this.namesOfStages.get(stage);
+    if (names === undefined) {
+      names = new SecretNames([...this.secretNames, ...(stage.explain?.secretNames ?? [])]);
+      this.namesOfStages.set(stage, names);
+    }
+    return names;
   }
 }
 

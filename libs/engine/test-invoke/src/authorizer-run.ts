@@ -6,7 +6,7 @@ import { Buffer } from 'node:buffer';
 import type { StageSnapshot } from '@gatehouse/contracts';
 import { LinkRefusal, type Exchange, type FaultKind } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
-import { masked, secretsIn, type ExecutionLog } from '@gatehouse/engine-logs';
+import { masked, type ExecutionLog } from '@gatehouse/engine-logs';
 import {
   FunctionAuthorizer,
   UserPoolAuthorizer,
@@ -48,7 +48,8 @@ export async function runAuthorizer(
   const identity = authorizer.identify(x);
   if (identity === null) return unauthorized(x, log);
   log.add(`Incoming identity: ${identity.map(masked).join(', ')}`);
-  log.hide([...identity, ...secretsIn(x.requestHeaders)]);
+  log.hide(identity);
+  log.learn(x);
   const outcome = await authorizer.ask(x, ROUTE, identity);
   log.addCalls(x.journal!, shownUri);
   return answered(outcome, x, log);

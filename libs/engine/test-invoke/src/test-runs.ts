@@ -132,6 +132,7 @@ export class TestRuns {
     x.route = routeFor(x, stage, snapshot);
     const { paramNames, program } = x.route;
     const pathParameters = paramNames.flatMap((name, i) => [name, x.params[i]!]);
+    log.learn(x);
     log.addRequest({ pathParameters, query: x.query, headers: x.requestHeaders }, request.body);
     await runProgram(program, x);
     log.addCalls(x.journal!, shownUriOf(snapshot));

@@ -75,9 +75,17 @@ export class SecretNames {
 }
 
 export class Redaction {
-  private readonly values: string[] = [];
+  /** What a secret looks like wherever it may stand, and what is shown in its place. */
+  private readonly values: { readonly form: string; readonly shown: string }[] = [];
 
-  constructor(private readonly names: SecretNames) {}
+  /** Members of JSON that were hidden by their names. */
+  private namedCount = 0;
+
+  /** `show` says what is shown of a secret: nothing, unless it lets something through. */
+  constructor(
+    private readonly names: SecretNames,
+    private readonly show: (secret: string) => string = () => HIDDEN,
+  ) {}
 
   /** What secret headers and parameters of the request hold; to be told before anything is shown. */
   learn(headers: readonly string[], query: readonly string[]): void {
@@ -95,19 +103,20 @@ export class Redaction {
   hide(value: string | null): void {
     if (value === null || value.length < VALUE_CHARS_MIN || this.values.length >= VALUES_MAX) return;
     const forms = [value, JSON.stringify(value).slice(1, -1), encodeURIComponent(value.toWellFormed())];
-    for (const form of new Set(forms)) this.values.push(form);
+    const shown = this.show(value);
+    for (const form of new Set(forms)) this.values.push({ form, shown });
   }
 
   /** Name, value, name, value, ... */
   headers(headers: readonly string[]): string[] {
     return headers.map((text, i) =>
-      i % 2 === 0 ? text : this.names.has(headers[i - 1]!) ? HIDDEN : cutText(this.withoutValues(text), 1_024),
+      i % 2 === 0 ? text : this.names.has(headers[i - 1]!) ? this.show(text) : cutText(this.withoutValues(text), 1_024),
     );
   }
 
   query(query: readonly string[]): string[] {
     return query.map((text, i) =>
-      i % 2 === 0 ? text : this.names.hasParameter(query[i - 1]!) ? HIDDEN : cutText(this.withoutValues(text), 1_024),
+      i % 2 === 0 ? text : this.names.hasParameter(query[i - 1]!) ? this.show(text) : cutText(this.withoutValues(text), 1_024),
     );
   }
 
@@ -121,9 +130,13 @@ export class Redaction {
   /** A body, or what a template printed; cut. */
   text(body: Buffer | string): string {
     const bytes = typeof body === 'string' ? Buffer.from(body, 'utf8') : body;
+    return cutText(this.shown(bytes, TEXT_BYTES_MAX), TEXT_BYTES_MAX, bytes.length);
+  }
+
+  /** The same as it was written, unless something had to be hidden; what is no JSON, up to so many bytes. */
+  shown(bytes: Buffer, bytesMax: number): string {
     const json = bytes.length <= JSON_BYTES_MAX ? this.json(bytes) : null;
-    const text = json ?? this.withoutNamed(bytes.subarray(0, TEXT_BYTES_MAX).toString('utf8'));
-    return cutText(this.withoutValues(text), TEXT_BYTES_MAX, bytes.length);
+    return this.withoutValues(json ?? this.withoutNamed(bytes.subarray(0, bytesMax).toString('utf8')));
   }
 
   /** Any value that came from JSON. */
@@ -131,8 +144,16 @@ export class Redaction {
     if (typeof value === 'string') return this.withoutValues(value);
     if (Array.isArray(value)) return value.map((item) => this.value(item));
     if (typeof value !== 'object' || value === null) return value;
-    const members = Object.entries(value).map(([name, member]) => [name, this.names.has(name) ? HIDDEN : this.value(member)]);
+    const members = Object.entries(value).map(([name, member]) => [
+      name,
+      this.names.has(name) ? this.member(member) : this.value(member),
+    ]);
     return Object.fromEntries(members) as unknown;
+  }
+
+  private member(secret: unknown): string {
+    this.namedCount++;
+    return this.show(typeof secret === 'string' ? secret : JSON.stringify(secret));
   }
 
   /** `null`: it is no JSON, or nested too deeply to walk through. */
@@ -140,7 +161,10 @@ export class Redaction {
     const [first] = bytes;
     if (first !== 0x7b && first !== 0x5b && first !== 0x20 && first !== 0x0a) return null; // { [ and blanks
     try {
-      return JSON.stringify(this.value(JSON.parse(bytes.toString('utf8'))));
+      const text = bytes.toString('utf8');
+      const before = this.namedCount;
+      const shown = this.value(JSON.parse(text));
+      return this.namedCount === before ? text : JSON.stringify(shown);
     } catch {
       return null;
     }
@@ -153,7 +177,9 @@ export class Redaction {
       .map((part) => {
         const equals = part.indexOf('=');
         const name = equals === -1 ? part : part.slice(0, equals);
-        return equals !== -1 && this.names.hasParameter(decoded(name)) ? `${name}=${HIDDEN}` : part;
+        return equals !== -1 && this.names.hasParameter(decoded(name))
+          ? `${name}=${this.show(decoded(part.slice(equals + 1)))}`
+          : part;
       })
       .join('&');
   }
@@ -171,7 +197,7 @@ export class Redaction {
       const value = between.lastIndex;
       const end = endOfValue(text, value);
       if (end === value) continue; // as in `</password><`
-      shown += text.slice(from, value) + HIDDEN;
+      shown += text.slice(from, value) + this.show(text.slice(value, end));
       from = end;
       name.lastIndex = end;
     }
@@ -179,7 +205,7 @@ export class Redaction {
   }
 
   private withoutValues(text: string): string {
-    for (const value of this.values) text = text.replaceAll(value, () => HIDDEN);
+    for (const { form, shown } of this.values) text = text.replaceAll(form, () => shown);
     return text;
   }
 }
