@@ -92,7 +92,14 @@ export async function createStepsApis({ client, management, upstreamUrl, issuerA
       ['/accessLogSettings/destinationArn', `arn:aws:logs:us-east-1:${account}:log-group:bench`],
     ]),
   );
-  await addStage('traced', patch([['/*/*/logging/loglevel', 'INFO']]));
+  await addStage(
+    'traced',
+    patch([
+      ['/*/*/logging/loglevel', 'INFO'],
+      ['/*/*/throttling/rateLimit', '1000000'],
+      ['/*/*/throttling/burstLimit', '1000000'],
+    ]),
+  );
   await addStage('canary', (stageName) =>
     client.send(new CreateDeploymentCommand({ restApiId, stageName, canarySettings: { percentTraffic: 10 } })),
   );
