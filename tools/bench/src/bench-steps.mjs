@@ -52,7 +52,7 @@ const OPTIONS = {
 
 export const stepsHelp = () => `npm run bench -- steps [options]
 
-What each step of a request costs: CPU time of one node per request, as a ratio to the plain proxy. About six minutes; needs Linux, two cores,
+What each step of a request costs: CPU time of one node per request, as a ratio to the plain proxy. About eight minutes; needs Linux, two cores,
 taskset, wrk and openssl. Measures what is built in dist.
 
 Options:

@@ -102,7 +102,7 @@ export const ITEM_ANSWER = JSON.parse(ITEM);
 
 const answersAnything = { 200: { description: 'what the upstream says', content: {} } };
 
-/** `functionUris`: of the authorizer's and the integration's functions, as API Gateway calls them. */
+/** `authorizerUri`, `functionUri`: of the functions, as API Gateway calls them. */
 export function stepsDocument({ upstreamUrl, authorizerUri, functionUri, issuerArn }) {
   const proxy = (path, more) => ({
     type: 'http_proxy',

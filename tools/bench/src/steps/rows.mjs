@@ -1,5 +1,4 @@
 // What is measured, each with the plain proxy it is compared to. `most`: the bar, as a ratio of CPU time per request.
-import { ITEM } from '../bodies.mjs';
 import { ITEM_ANSWER, MAPPED_ANSWER, ORDER, PET, PET_ANSWER } from './document.mjs';
 
 const POST = { body: ORDER, contentType: 'application/json', plain: 'plain-post' };
@@ -86,4 +85,4 @@ export const ROWS = [
 ];
 
 /** Of the call of a local function that is warm: its answer is the upstream's. */
-export const FUNCTION_ROW = { name: 'function', title: 'local function', path: '/function', expected: JSON.parse(ITEM) };
+export const FUNCTION_ROW = { name: 'function', title: 'local function', path: '/function', expected: ITEM_ANSWER };
