@@ -462,3 +462,63 @@ test('a book that is back is told what this epoch holds', () => {
     { usagePlanId: 'plan', apiKeyId: 'key', periodStart: '2026-01-01', wanted: 0, counted: 1, held: 40, reported: 0 },
   ]);
 });
+
+describe('leases can be had again, and no answer has come yet', () => {
+  const open = { ...plan(500), limits: { mode: 'FAST', fallback: 'OPEN' } as const };
+
+  for (const [what, lose, back] of [
+    ['a control plane that is back', (ledger: QuotaLedger) => ledger.disconnected(), (ledger: QuotaLedger) => ledger.connected()],
+    [
+      'a book that is back',
+      (ledger: QuotaLedger) => ledger.bookState({ fastAvailable: false, strictAvailable: true }),
+      (ledger: QuotaLedger) => ledger.bookState({ fastAvailable: true, strictAvailable: true }),
+    ],
+  ] as const) {
+    test(`${what}: the fallback holds until an answer decides, then the answer does`, () => {
+      const { ledger, questions } = ledgerWithQuestions();
+      allowed(ledger, open, 1, NOON_MS);
+      ledger.granted(answer(20));
+      lose(ledger);
+      expect(allowed(ledger, open, 100, NOON_MS), 'by the fallback').toBe(100);
+      back(ledger);
+      expect(allowed(ledger, open, 100, NOON_MS)).toBe(100);
+      ledger.granted(answer(20)); // to what it said it holds
+      expect(allowed(ledger, open, 100, NOON_MS)).toBe(100);
+      expect(questions.at(-1)?.wanted, 'it asks').toBeGreaterThan(0);
+      ledger.granted(answer(310));
+      expect(allowed(ledger, open, 100, NOON_MS), '9 of the grant and the provisional allowance of 10').toBe(19);
+    });
+  }
+
+  test('it never counts beyond the limit of the plan, and nothing more when nothing is left', () => {
+    for (const [granted, count] of [
+      [null, 500],
+      [answer(20, true), 101],
+    ] as const) {
+      const { ledger } = ledgerWithQuestions();
+      ledger.disconnected();
+      const before = allowed(ledger, open, 101, NOON_MS);
+      ledger.connected();
+      if (granted !== null) ledger.granted(granted);
+      expect(before + allowed(ledger, open, 1_000, NOON_MS)).toBe(count);
+    }
+  });
+
+  test('a key that the fallback let count nothing beyond its allowance has its allowance, and no more', () => {
+    const { ledger } = ledgerWithQuestions();
+    ledger.disconnected();
+    const before = allowed(ledger, open, 10, NOON_MS);
+    ledger.connected();
+    expect([before, allowed(ledger, open, 100, NOON_MS)]).toEqual([10, 0]);
+  });
+
+  test('a closed plan has what its lease and its allowance cover', () => {
+    const closed = { ...plan(500), limits: { mode: 'FAST', fallback: 'CLOSED' } as const };
+    const { ledger } = ledgerWithQuestions();
+    allowed(ledger, closed, 1, NOON_MS);
+    ledger.granted(answer(20));
+    ledger.disconnected();
+    ledger.connected();
+    expect(allowed(ledger, closed, 100, NOON_MS)).toBe(29);
+  });
+});

@@ -13,7 +13,9 @@
  * What such a key does not use for GIVE_BACK_MS goes back, so that the last requests of a quota do not lie on an idle node.
  *
  * "No lease can be had": not connected, or the control plane said that a book is lost, or (STRICT) a request waited in vain. It
- * is known beforehand: after that nobody waits to find out.
+ * is known beforehand: after that nobody waits to find out. For a FAST key that the fallback let count beyond its allowance it ends
+ * with the first answer that gives more or says that nothing is left, not with the connection: a control plane that has just come
+ * back may take long to answer.
  *
  * One of several ledgers on a node (`provisional` is given) is answered by QuotaShares. It counts up to what it was answered and no
  * further: lent or lost is that one's to know, as is what a plan's fallback allows the node. It still knows the state of the node, to say
@@ -123,6 +125,8 @@ class PeriodAccount {
   isUnanswered = false;
   /** The node's own fallback answered. */
   isAlone = false;
+  /** The fallback let it count beyond its allowance, and no answer since then decided anything. */
+  isAwaited = false;
   generation = 0;
   countedAtTick = -1;
 
@@ -216,7 +220,10 @@ export class QuotaLedger {
     if ((this.isConnected || this.isPart) && isQuestionDue(period, nowMs, limits))
       this.ask(plan.usagePlanId, apiKeyId, account, nowMs);
     if (!isAllowed && limits.mode === 'STRICT' && this.mayWait(account, period)) return 'WAIT';
-    if (isFallback) this.onFallback(limits.fallback);
+    if (isFallback) {
+      this.onFallback(limits.fallback);
+      if (isAllowed && period.counted > period.allowedTotal + this.provisional(quota.limit)) period.isAwaited = true;
+    }
     return isAllowed ? 'ALLOW' : 'DENY';
   }
 
@@ -242,6 +249,7 @@ export class QuotaLedger {
     period.answerDue = false;
     period.isUnanswered = false;
     period.isAlone = answer.isUnanswered ?? false;
+    if (answer.exhausted || answer.allowedTotal > period.counted) period.isAwaited = false;
     if (account.limits.mode === 'STRICT') {
       const { usagePlanId, apiKeyId } = answer;
       if (answer.allowedTotal > period.counted) this.strictHolders.set(account, { usagePlanId, apiKeyId });
@@ -390,7 +398,7 @@ export class QuotaLedger {
     if (!this.isConnected) return true;
     if (mode === 'STRICT') return !this.books.strictAvailable || period.isUnanswered || period.isAlone;
     // Plans and sums are where the strict book is: without it no quota is granted.
-    return !this.books.fastAvailable || !this.books.strictAvailable;
+    return !this.books.fastAvailable || !this.books.strictAvailable || period.isAwaited;
   }
 
   /** An answer is on its way that may allow one more. */

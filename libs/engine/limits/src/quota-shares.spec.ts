@@ -190,6 +190,26 @@ describe('over the workers of a node', () => {
     expect(node.questions).toEqual([]);
   });
 
+  test('with a control plane that is back and has not answered yet it goes on so; the answer then holds', () => {
+    const node = new Node(500, 2);
+    const call = (count: number): number => {
+      const before = node.admitted;
+      for (let index = 0; index < count; index++) {
+        node.call(1 + (index % 2));
+        node.deliverAll();
+        node.nowMs += 20;
+      }
+      return node.admitted - before;
+    };
+    expect(call(200)).toBe(200);
+    node.shares.connected();
+    expect(call(100), 'no answer yet').toBe(100);
+    expect(node.questions.at(-1)?.wanted, 'it asks').toBeGreaterThan(0);
+    node.grant(420);
+    expect(call(400), 'the grant and one provisional allowance').toBeLessThanOrEqual(120 + provisionalAllowance(500));
+    expect(node.admitted).toBeGreaterThanOrEqual(420);
+  });
+
   test('workers killed again and again cost one provisional part each and lose nothing of the quota', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 5 }), fc.nat(20)), { minLength: 100, maxLength: 400 }), (steps) => {

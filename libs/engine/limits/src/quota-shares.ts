@@ -108,6 +108,8 @@ interface Account {
   answerDue: boolean;
   /** Requests waited for the control plane in vain. */
   isUnanswered: boolean;
+  /** As QuotaLedger's. */
+  isAwaited: boolean;
   hasDeadline: boolean;
   lentAtTick: number;
 }
@@ -196,6 +198,7 @@ export class QuotaShares {
     account.exhausted = answer.exhausted;
     account.answerDue = false;
     account.isUnanswered = false;
+    if (answer.exhausted || answer.allowedTotal > this.lent(account)) account.isAwaited = false;
     this.progress(account);
   }
 
@@ -300,6 +303,7 @@ export class QuotaShares {
       if (give < 1) continue;
       share.limit = Math.max(this.limitOf(account, share), share.counted) + give;
       share.covered = this.isLost(account) ? share.covered + Math.min(give, Math.max(0, account.granted - lent)) : share.limit;
+      if (lent + give > account.granted + provisionalAllowance(account.quota.limit)) account.isAwaited = true; // only the fallback does
       this.answer(account, worker, share, !isStrict(account) && account.exhausted);
     }
   }
@@ -357,7 +361,9 @@ export class QuotaShares {
   /** No lease can be had. */
   private isLost(account: Account): boolean {
     const { fastAvailable, strictAvailable } = this.books;
-    return !this.isConnected || !strictAvailable || (isStrict(account) ? account.isUnanswered : !fastAvailable);
+    return (
+      !this.isConnected || !strictAvailable || (isStrict(account) ? account.isUnanswered : !fastAvailable || account.isAwaited)
+    );
   }
 
   private ceiling(account: Account): number {
@@ -404,6 +410,7 @@ export class QuotaShares {
         askedAtMs: -1,
         answerDue: false,
         isUnanswered: false,
+        isAwaited: false,
         hasDeadline: false,
         lentAtTick: -1,
       };
