@@ -63,10 +63,12 @@ export const checkBody: StepFactory = (settings) => {
 };
 
 function checked(x: Parameters<Step>[0], schema: JsonSchema): ReturnType<Step> {
+  const body = x.bufferedBody!;
   let value: unknown = {};
-  if (x.bufferedBody!.length > 0) {
+  if (body.length > 0) {
+    if (schema.isSurelyValid(body)) return CONTINUE;
     try {
-      value = JSON.parse(x.bufferedBody!.toString('utf8'));
+      value = JSON.parse(body.toString('utf8'));
     } catch {
       return x.fail(FAULTS.BAD_REQUEST_BODY, NOT_JSON, 'validating the body');
     }

@@ -7,10 +7,12 @@
  *
  * Not here: `$ref` to the draft's own meta-schema.
  */
+import type { Buffer } from 'node:buffer';
 import { WorkLimitExceeded } from '../regex/index.js';
 import { References, type DocumentSource } from './references.js';
 import { MESSAGES_MAX, TooDeep, type Run, type Subschema } from './rule.js';
 import { SchemaCompiler } from './schema-compiler.js';
+import { TextJudge } from './text-judge.js';
 
 export interface JsonSchemaSettings {
   /** Where the schema is: relative references start from there. */
@@ -37,6 +39,19 @@ export class JsonSchema {
   isValid(value: unknown): boolean {
     try {
       return this.root.holds(value, newRun(WORK_MAX));
+    } catch (error) {
+      if (isBound(error)) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Of a body as it came, in UTF-8. True when it is JSON and valid; false says nothing, then `JSON.parse` and `isValid` know. It costs less
+   * than half of those two, and leaves no garbage.
+   */
+  isSurelyValid(body: Buffer): boolean {
+    try {
+      return new TextJudge(body, newRun(WORK_MAX)).isSurelyValid(this.root);
     } catch (error) {
       if (isBound(error)) return false;
       throw error;

@@ -1,5 +1,5 @@
 /** What a schema's keywords become, and what one validation carries along. */
-import { WorkLimitExceeded, type WorkBudget } from '../regex/index.js';
+import { WorkLimitExceeded, type Regex, type WorkBudget } from '../regex/index.js';
 
 /** One validation. Its `left` is what bounds the work of all keywords together. */
 export interface Run extends WorkBudget {
@@ -95,6 +95,36 @@ function typeName(value: unknown): string {
   return 'object';
 }
 
+/** The keywords that can be told from a text without making values of it. Where one is missing its setting says yes to everything. */
+export interface SimpleKeywords {
+  /** Whether one of the next four is there. */
+  readonly limitsTexts: boolean;
+  readonly minLength: number;
+  readonly maxLength: number;
+  readonly pattern: Regex | null;
+  /** `enum` of nothing but texts, in UTF-8; then nothing but a text is valid. */
+  readonly texts: readonly Uint8Array[] | null;
+  readonly minimum: number;
+  readonly maximum: number;
+  readonly isMinimumExclusive: boolean;
+  readonly isMaximumExclusive: boolean;
+  readonly minItems: number;
+  readonly maxItems: number;
+  readonly items: Subschema | null;
+  readonly members: SimpleMembers;
+}
+
+export interface SimpleMembers {
+  /** In UTF-8. Those that are required stand first. */
+  readonly names: readonly Uint8Array[];
+  /** Of the names; `null` for whatever may stand there. */
+  readonly schemas: readonly (Subschema | null)[];
+  /** How many of the names are required: at most 30. */
+  readonly requiredBits: number;
+  /** Of other names. */
+  readonly additional: Subschema | false | null;
+}
+
 const NO_RULES: readonly never[] = [];
 
 /**
@@ -110,6 +140,8 @@ export class Subschema {
   anything: readonly Rule[] = NO_RULES;
   /** Schemas that the same value must be held against: a circle of them would never end. */
   sameValue: readonly Subschema[] = [];
+  /** For `TextJudge`; `null` where there are other keywords. */
+  simple: SimpleKeywords | null = null;
 
   holds(value: unknown, run: Run): boolean {
     if (--run.left < 0) throw new WorkLimitExceeded();

@@ -5,12 +5,13 @@
 import { Regex, RegexError } from '../regex/index.js';
 import { canonicalText } from './json-equality.js';
 import { escaped, isObject, References, type Place } from './references.js';
-import { ANY_TYPE, DEPTH_MAX, Subschema, TYPES, type JsonObject, type Rule } from './rule.js';
+import { ANY_TYPE, DEPTH_MAX, Subschema, TYPES, type JsonObject, type Rule, type SimpleKeywords } from './rule.js';
 import { SchemaError } from './schema-error.js';
 import { arrayRules, itemsRule } from './array-keywords.js';
 import { combinationRules, enumRule } from './general-keywords.js';
 import { numberRules } from './number-keywords.js';
 import { dependenciesRule, objectRules, propertiesRule, type PatternSchema } from './object-keywords.js';
+import { simpleKeywords } from './simple-keywords.js';
 import { formatRule, patternRule, stringRules } from './string-keywords.js';
 
 /** Of one pattern. */
@@ -87,6 +88,34 @@ export class SchemaCompiler {
     compiled.anything = this.#anything(reader, sameValue);
     compiled.sameValue = sameValue;
     this.#map(reader, 'definitions');
+    compiled.simple = this.#simple(reader);
+  }
+
+  /** All keywords were read before, so what is asked for here is there, and compiled. */
+  #simple(reader: SchemaReader): SimpleKeywords | null {
+    const { schema } = reader;
+    const { items } = schema;
+    const format = reader.text('format');
+    const pattern = reader.text('pattern');
+    return simpleKeywords({
+      schema,
+      hasFormat: format !== null && formatRule(format) !== null,
+      minLength: reader.count('minLength'),
+      maxLength: reader.count('maxLength'),
+      pattern: pattern === null ? null : this.#pattern(pattern, reader.pointer),
+      values: reader.enumeration(),
+      minimum: reader.number('minimum'),
+      maximum: reader.number('maximum'),
+      isMinimumExclusive: reader.exclusive('exclusiveMinimum', 'minimum'),
+      isMaximumExclusive: reader.exclusive('exclusiveMaximum', 'maximum'),
+      minItems: reader.count('minItems'),
+      maxItems: reader.count('maxItems'),
+      isUnique: reader.flag('uniqueItems') ?? false,
+      items: items === undefined || Array.isArray(items) ? null : this.#schema(reader.child('items')),
+      required: reader.names('required') ?? [],
+      properties: this.#map(reader, 'properties'),
+      additional: this.#schemaOrFlag(reader, 'additionalProperties'),
+    });
   }
 
   #types(compiled: Subschema, reader: SchemaReader): void {

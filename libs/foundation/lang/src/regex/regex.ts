@@ -116,6 +116,21 @@ export class Regex {
     return (state.isMatchAtEnd ??= this.#isMatchAtEnd(state));
   }
 
+  /** The same for a text of ASCII characters alone, as bytes. */
+  testAscii(bytes: Uint8Array, from: number, to: number, budget: WorkBudget | null = null): boolean {
+    let state = (this.#start ??= this.#remember(this.matchesWhole || !this.#floats ? [0] : [], START_OF_TEXT));
+    const asciiClasses = this.#asciiClasses;
+    for (let i = from; i < to; i++) {
+      const code = bytes[i]!;
+      const classIndex = asciiClasses[code]!;
+      const next = state.next[classIndex] ?? this.#step(state, code, classIndex, budget);
+      if (next === ACCEPTED) return true;
+      if (next === DEAD) return false;
+      state = next;
+    }
+    return (state.isMatchAtEnd ??= this.#isMatchAtEnd(state));
+  }
+
   #step(state: State, codePoint: number, classIndex: number, budget: WorkBudget | null): State {
     const isWord = this.#looksAtWords && holds(WORD, codePoint);
     if (budget !== null) budget.left -= this.#classStarts.length >> 2; // a new state is as long as there are classes
