@@ -1,7 +1,6 @@
 /** VPC endpoints of a node: names for networks that callers come from, as its operator gives them. */
-import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import type { VpcEndpointView } from '@gatehouse/engine-exchange';
-import type { Setting } from '@gatehouse/kernel';
+import { networkTest, parseNetwork, type Network, type Setting } from '@gatehouse/kernel';
 
 export interface VpcEndpointSettings extends VpcEndpointView {
   /** CIDR blocks. */
@@ -31,22 +30,13 @@ function readEndpoint(text: string): VpcEndpointSettings {
 /** The endpoint of an address; the first that has it. `null` for none. */
 export function addressTest(endpoints: readonly VpcEndpointSettings[]): (address: string) => VpcEndpointView | null {
   const ranges = endpoints.map(({ vpceId, vpcId, networks }) => {
-    const range = new BlockList();
-    for (const network of networks) addNetwork(range, network);
-    return { range, endpoint: Object.freeze({ vpceId, vpcId }) };
+    return { hasAddress: networkTest(networks.map(readNetwork)), endpoint: Object.freeze({ vpceId, vpcId }) };
   });
-  return (address) => {
-    const family = isIPv4(address) ? 'ipv4' : isIPv6(address) ? 'ipv6' : null;
-    if (family === null) return null;
-    return ranges.find(({ range }) => range.check(address, family))?.endpoint ?? null;
-  };
+  return (address) => ranges.find(({ hasAddress }) => hasAddress(address))?.endpoint ?? null;
 }
 
-function addNetwork(range: BlockList, network: string): void {
-  const [address = '', bits = '', more] = network.split('/');
-  const family = isIPv4(address) ? 'ipv4' : isIPv6(address) && !address.includes('%') ? 'ipv6' : null;
-  const bitsMax = family === 'ipv4' ? 32 : 128;
-  if (family === null || more !== undefined || !/^\d{1,3}$/.test(bits) || Number(bits) > bitsMax)
-    throw new Error(`expected a network like 10.0.0.0/16, got "${network}"`);
-  range.addSubnet(address, Number(bits), family);
+function readNetwork(text: string): Network {
+  const network = text.includes('/') ? parseNetwork(text) : null;
+  if (network === null) throw new Error(`expected a network like 10.0.0.0/16, got "${text}"`);
+  return network;
 }

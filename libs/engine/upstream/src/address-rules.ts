@@ -4,6 +4,7 @@
  */
 import { lookup as dnsLookup } from 'node:dns';
 import { BlockList, isIP, isIPv6, type LookupFunction } from 'node:net';
+import { parseNetwork } from '@gatehouse/kernel';
 
 export type AddressRange = 'loopback' | 'private' | 'link-local';
 export type AllowedRange = AddressRange | `${string}/${number}`;
@@ -114,13 +115,10 @@ function addRange(list: BlockList, range: AddressRange): void {
 
 /** A single address is a subnet of its full length. Operators write these: a mistake is theirs to see, at the start. */
 function addSubnet(list: BlockList, subnet: string): void {
-  const [address = '', prefix] = subnet.split('/');
-  const bits = isIPv6(address) ? 128 : 32;
-  const length = prefix === undefined ? bits : Number(prefix || NaN);
-  if (isIP(address) === 0 || !(Number.isInteger(length) && length >= 0 && length <= bits)) {
+  const network = parseNetwork(subnet);
+  if (network === null)
     throw new RangeError(`Invalid address or subnet "${subnet}": expected 10.1.2.3, 10.1.0.0/16 or fd00:1::/32`);
-  }
-  list.addSubnet(address, length, familyOf(address));
+  list.addSubnet(network.address, network.bits, network.family);
 }
 
 /** A list of IPv4 ranges also covers `::ffff:a.b.c.d`. */

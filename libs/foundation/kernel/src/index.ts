@@ -15,6 +15,7 @@ export {
 } from './config.js';
 export { digitsOfValue, readWhole, valueOfDigits, writeWhole } from './digits.js';
 export { randomIds, SequentialIds, type IdSource } from './ids.js';
+export { networkTest, parseNetwork, type Network } from './network.js';
 export { HIDDEN, Redaction, SecretNames } from './redaction.js';
 export { Secret } from './secret.js';
 export { SET_DIGEST_BUCKETS, SetDigest } from './set-digest.js';

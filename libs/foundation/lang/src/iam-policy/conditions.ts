@@ -6,7 +6,7 @@
  *   ForAllValues:                     each value of the request must hold
  *   ForAnyValue:                      one of them must
  */
-import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { networkTest, parseNetwork } from '@gatehouse/kernel';
 import { PolicyError } from './policy-error.js';
 import { TextPattern, type KeyValues } from './wildcard.js';
 
@@ -62,14 +62,9 @@ const comparisons = {
 };
 
 const address: MatcherFactory = (wanted) => {
-  const [ip = '', bits, more] = wanted.split('/');
-  const family = isIPv4(ip) ? 'ipv4' : isIPv6(ip) && !ip.includes('%') ? 'ipv6' : null;
-  const bitsMax = family === 'ipv4' ? 32 : 128;
-  const prefix = bits === undefined ? bitsMax : /^\d{1,3}$/.test(bits) ? Number(bits) : NaN;
-  if (family === null || more !== undefined || !(prefix <= bitsMax)) throw new PolicyError(`"${wanted}" is no IP address range`);
-  const range = new BlockList();
-  range.addSubnet(ip, prefix, family);
-  return (value) => (isIPv4(value) ? range.check(value, 'ipv4') : isIPv6(value) && range.check(value, 'ipv6'));
+  const network = parseNetwork(wanted);
+  if (network === null) throw new PolicyError(`"${wanted}" is no IP address range`);
+  return networkTest([network]);
 };
 
 const boolean: MatcherFactory = (wanted) => {
