@@ -11,7 +11,6 @@ import {
   type ThrottleSettings,
 } from '@gatehouse/contracts';
 import {
-  LIMIT_HEADERS_TAG,
   type AccountSettings,
   type GatewayResponse,
   type Method,
@@ -29,6 +28,7 @@ import { compileExplain } from './explain.js';
 import { compileIntegration, type VpcLinks } from './integration.js';
 import { compileLogging, compileLogs } from './logs.js';
 import { policyProblem, resourcePolicyOf } from './resource-policy.js';
+import { compileTags, stageTagsOf } from './stage-tags.js';
 import { ValidationCompiler } from './validation.js';
 
 export interface StageInput {
@@ -60,6 +60,8 @@ interface Guards {
   readonly hasPolicy: boolean;
   /** Callers come through VPC endpoints alone. */
   readonly isPrivate: boolean;
+  /** The stage turns callers of some networks away. */
+  readonly isFiltered: boolean;
 }
 
 /** The throttle of all methods of a stage; see control-plane reference §3.3. */
@@ -88,7 +90,8 @@ function compileDeployment(input: StageInput): CompiledStage {
   const { definition, stage } = input;
   const { api } = definition;
   const diagnostics = new Diagnostics();
-  const refusal = refusalOfAll(input, diagnostics);
+  const tags = stageTagsOf(stage);
+  const refusal = refusalOfAll(input, tags.problem, diagnostics);
   warnOfNoEffect(input, diagnostics);
   const resources = new Map(definition.resources.map((resource) => [resource.id, resource]));
   const guards: Guards = {
@@ -96,6 +99,7 @@ function compileDeployment(input: StageInput): CompiledStage {
     authorizers: new AuthorizerCompiler(definition, stage.variables ?? {}, input.tenant),
     hasPolicy: resourcePolicyOf(api) !== null,
     isPrivate: api.endpointConfiguration.types.includes('PRIVATE'),
+    isFiltered: tags.said.blockedNetworks.length > 0,
   };
   const routes: RouteSnapshot[] = [];
   for (const method of definition.methods) {
@@ -137,7 +141,7 @@ function compileDeployment(input: StageInput): CompiledStage {
       ...(input.payloadBytesMax !== undefined && { payloadBytesMax: input.payloadBytesMax }),
       ...compileLogs(input, routes),
       ...(explain !== undefined && { explain }),
-      ...(stage.tags[LIMIT_HEADERS_TAG] === 'off' && { limitHeaders: false }),
+      ...compileTags(tags.said, guards.isPrivate, refusal === null),
       ...(api.minimumCompressionSize !== null && { minimumCompressionSize: api.minimumCompressionSize }),
       ...(routes.some(({ caching }) => caching !== undefined) && { cacheGigabytes: Number(stage.cacheClusterSize ?? '0.5') }),
     },
@@ -218,7 +222,8 @@ function compileAuthorization(path: string, method: Method, guards: Guards, diag
   const { validation } = compiled;
   const judged: RouteAuthorization = guards.hasPolicy ? { type: 'RESOURCE_POLICY', authorization: admission } : admission;
   const placed: RouteAuthorization = guards.isPrivate ? { type: 'PRIVATE', authorization: judged } : judged;
-  return validation === null ? placed : { type: 'VALIDATE', validation, authorization: placed };
+  const filtered: RouteAuthorization = guards.isFiltered ? { type: 'FILTERED', authorization: placed } : placed;
+  return validation === null ? filtered : { type: 'VALIDATE', validation, authorization: filtered };
 }
 
 /** Who is let in. */
@@ -240,7 +245,11 @@ function compileAdmission(
 }
 
 /** Why no route of the stage may be served; `null` when there is no such reason. */
-function refusalOfAll({ definition: { api }, stage }: StageInput, diagnostics: Diagnostics): string | null {
+function refusalOfAll(
+  { definition: { api }, stage }: StageInput,
+  tagProblem: string | null,
+  diagnostics: Diagnostics,
+): string | null {
   const reasons: string[] = [];
   const refuse = (path: string, reason: string): void => {
     diagnostics.warning(path, `${reason}; all requests are refused`);
@@ -248,6 +257,7 @@ function refusalOfAll({ definition: { api }, stage }: StageInput, diagnostics: D
   };
   const problem = policyProblem(api);
   if (problem !== null) refuse('api.policy', `the resource policy is not understood: ${problem}`);
+  if (tagProblem !== null) refuse('stage.tags', tagProblem);
   if (stage.webAclArn !== null) refuse('stage.webAclArn', 'web ACLs are not served');
   return reasons[0] ?? null;
 }

@@ -57,6 +57,16 @@ export interface StageSnapshot {
   /** Absent: callers are told of their limits (docs/limits.md). A node of an earlier release tells nobody. */
   readonly limitHeaders?: false;
   /**
+   * Networks and addresses whose callers get WAF_FILTERED before anything else is looked at. Absent: none. Every route of such a stage has the
+   * authorization FILTERED, so that a node which does not know of it serves none.
+   */
+  readonly blockedNetworks?: readonly string[];
+  /**
+   * Whoever asks for what is not there, and may call the API at all, gets RESOURCE_NOT_FOUND: `resourcePolicy` admits him, and of a private API
+   * he comes through a VPC endpoint. Absent: MISSING_AUTHENTICATION_TOKEN, as from a node of an earlier release in any case.
+   */
+  readonly notFound?: { readonly isPrivate: boolean };
+  /**
    * Answers of so many bytes and more are compressed for callers who ask for it. Absent: none is. Without it the same answers come as they
    * are, so a node of an earlier release may ignore it.
    */
@@ -166,6 +176,7 @@ export type RouteAuthorization =
   | SignedAuthorization
   | PolicyAuthorization
   | PrivateAuthorization
+  | FilteredAuthorization
   | ValidatedAuthorization;
 
 /** Admits what one of the stage's `authorizers` admits. */
@@ -199,6 +210,12 @@ export interface PolicyAuthorization {
 /** Admits what `authorization` admits of callers that come through a VPC endpoint; nobody when the stage has no `resourcePolicy`. */
 export interface PrivateAuthorization {
   readonly type: 'PRIVATE';
+  readonly authorization: RouteAuthorization;
+}
+
+/** Admits what `authorization` admits of callers that the stage's `blockedNetworks` left over. */
+export interface FilteredAuthorization {
+  readonly type: 'FILTERED';
   readonly authorization: RouteAuthorization;
 }
 

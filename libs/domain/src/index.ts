@@ -190,20 +190,14 @@ export {
   type CanaryRequest,
   type StageSettings,
 } from './deployments/stage.js';
+export { isPublishedChange, readStageTags, type StageTags } from './deployments/stage-tags.js';
 export { deploymentPatchRules } from './deployments/deployment-patch.js';
 export { diffDefinitions, unitsOf, type Concern, type DefinitionChange } from './deployments/diff.js';
 export { previousDeployment, type StageCause, type StageHistoryEntry } from './deployments/stage-history.js';
 export { patchStage } from './deployments/stage-patch.js';
 export type { ApiKey, PlannedStage, QuotaPeriod, ThrottleLimits, UsagePlan, UsagePlanKey } from './usage-plans/usage-plan.js';
 export { API_KEY_VALUE_CHARS, checkApiKeyDescription, checkApiKeyName, checkApiKeyValue } from './usage-plans/api-key.js';
-export {
-  LIMIT_FALLBACK_TAG,
-  LIMIT_HEADERS_TAG,
-  LIMIT_MODE_TAG,
-  readLimitHeaders,
-  readLimitSettings,
-  type LimitSettings,
-} from './usage-plans/limit-settings.js';
+export { LIMIT_FALLBACK_TAG, LIMIT_MODE_TAG, readLimitSettings, type LimitSettings } from './usage-plans/limit-settings.js';
 export { apiKeyPatchRules } from './usage-plans/api-key-patch.js';
 export { daysBetween, dayStartMs, periodEnd, periodStart, utcDay } from './usage-plans/quota.js';
 export { usagePatchRules } from './usage-plans/usage-patch.js';

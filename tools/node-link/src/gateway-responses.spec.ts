@@ -1,14 +1,14 @@
 /**
  * Every type of gateway response provoked through a real node, as it is and as its owner wants it (data-plane reference §1.5). A type is in
- * `TRIGGERS` or this does not compile; one that no request can cause here says why, and shows its mapping by the responder alone.
+ * `TRIGGERS` or this does not compile.
  */
-import { Exchange } from '@gatehouse/engine-exchange';
-import { BUILT_IN_FAULTS, FAULTS, linkFaults } from '@gatehouse/engine-faults';
+import { FAULTS } from '@gatehouse/engine-faults';
 import { GATEWAY_RESPONSE_TYPES } from '@gatehouse/domain';
+import { tenantOperations } from '@gatehouse/control-tenants';
 import { usagePlanOperations } from '@gatehouse/control-usage-plans';
 import { canonicalJson, randomIds, sha256Hex, systemClock } from '@gatehouse/kernel';
 import { ScriptedUpstream } from '@gatehouse/testkit';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { publishInline, TENANT, testFolder } from './harness.js';
 import { ask, CONTEXT, serveApi, type Answer, type Call, type ServedApi } from './imported-api.js';
 
@@ -37,21 +37,20 @@ type ResponseType = Extract<
   | 'WAF_FILTERED'
 >;
 
-type Trigger =
-  | {
-      readonly path: string;
-      readonly call?: Call;
-      /** Access key id of a signature that is wrong. */
-      readonly signedWith?: string;
-      readonly answer: [status: number, body: string];
-    }
-  | { readonly absent: string };
+interface Trigger {
+  readonly path: string;
+  readonly call?: Call;
+  /** Access key id of a signature that is wrong. */
+  readonly signedWith?: string;
+  readonly answer: [status: number, body: string];
+}
 
 const MESSAGE = (text: string): string => `{"message":"${text}"}`;
 const INTERNAL = MESSAGE('Internal server error');
 const json = (body: string): Call => ({ httpMethod: 'POST', headers: { 'content-type': 'application/json' }, body });
 const FUNCTION = 'arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/arn:aws:lambda:us-east-1:111122223333:function';
 const USED_UP = 'u'.repeat(40);
+const BLOCKED = '127.0.0.9';
 
 const TRIGGERS: Record<ResponseType, Trigger> = {
   ACCESS_DENIED: {
@@ -92,14 +91,14 @@ const TRIGGERS: Record<ResponseType, Trigger> = {
     signedWith: 'AKIAIOSFODNN7EXAMPLE',
     answer: [403, expect.stringContaining('The request signature we calculated does not match') as string],
   },
-  MISSING_AUTHENTICATION_TOKEN: { path: '/no/such/path', answer: [403, MESSAGE('Missing Authentication Token')] },
+  MISSING_AUTHENTICATION_TOKEN: { path: '/signed', answer: [403, MESSAGE('Missing Authentication Token')] },
   QUOTA_EXCEEDED: { path: '/keyed', call: { headers: { 'x-api-key': USED_UP } }, answer: [429, MESSAGE('Limit Exceeded')] },
   REQUEST_TOO_LARGE: {
     path: '/checked?shop=1',
     call: { httpMethod: 'POST', body: Buffer.alloc(10 * 1024 * 1024 + 1) },
     answer: [413, MESSAGE('HTTP content length exceeded 10485760 bytes.')],
   },
-  RESOURCE_NOT_FOUND: { absent: 'a path without a method is MISSING_AUTHENTICATION_TOKEN, before anybody is asked' },
+  RESOURCE_NOT_FOUND: { path: '/no/such/path', answer: [404, MESSAGE('Not Found')] },
   THROTTLED: { path: '/throttled', answer: [429, MESSAGE('Too Many Requests')] },
   UNAUTHORIZED: { path: '/asked', answer: [401, MESSAGE('Unauthorized')] },
   UNSUPPORTED_MEDIA_TYPE: {
@@ -107,7 +106,7 @@ const TRIGGERS: Record<ResponseType, Trigger> = {
     call: { httpMethod: 'POST', headers: { 'content-type': 'text/plain' }, body: 'x' },
     answer: [415, MESSAGE('Unsupported Media Type')],
   },
-  WAF_FILTERED: { absent: 'stages with a web ACL are refused' },
+  WAF_FILTERED: { path: '/throttled', call: { localAddress: BLOCKED }, answer: [403, MESSAGE('Forbidden')] },
 };
 
 const responses = { responses: { '200': { description: 'ok' } } };
@@ -266,6 +265,7 @@ beforeAll(async () => {
   const plan = await plans.CreateUsagePlan(CONTEXT, { name: 'gold', apiStages, quota: { limit: 1, period: 'DAY' } });
   const caller = await plans.CreateApiKey(CONTEXT, { name: 'caller', value: USED_UP, enabled: true });
   await plans.CreateUsagePlanKey(CONTEXT, { usagePlanId: plan.id!, keyId: caller.id!, keyType: 'API_KEY' });
+  const { TagResource } = tenantOperations({ store: store.tenants });
   for (const stageName of ['prod', 'custom']) {
     const patchOperations = ['rateLimit', 'burstLimit'].map((limit) => ({
       op: 'replace' as const,
@@ -273,6 +273,11 @@ beforeAll(async () => {
       value: '0',
     }));
     await deployments.UpdateStage(CONTEXT, { restApiId, stageName, patchOperations });
+    const resourceArn = `arn:aws:apigateway:us-east-1::/restapis/${restApiId}/stages/${stageName}`;
+    await TagResource(CONTEXT, {
+      resourceArn,
+      tags: { 'gatehouse:blocked-networks': `203.0.113.0/24 ${BLOCKED}`, 'gatehouse:unknown-paths': 'not-found' },
+    });
   }
   await vi.waitFor(async () => expect((await provoke('prod', 'QUOTA_EXCEEDED')).status).toBe(429), { timeout: 10_000 });
 }, 60_000);
@@ -280,7 +285,6 @@ afterAll(() => scope.close());
 
 async function provoke(stage: string, type: ResponseType, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
   const trigger = TRIGGERS[type];
-  if ('absent' in trigger) throw new Error(trigger.absent);
   const own = trigger.signedWith === undefined ? {} : wrongSignature(trigger.signedWith);
   const call = { ...trigger.call, headers: { ...trigger.call?.headers, ...own, ...headers } };
   return ask(api.node.port, `/_aws/execute-api/${api.restApiId}/${stage}${trigger.path}`, call);
@@ -298,15 +302,14 @@ function wrongSignature(accessKeyId: string): Record<string, string> {
 test('no type is forgotten', () => expect(Object.keys(TRIGGERS).sort()).toEqual([...GATEWAY_RESPONSE_TYPES].sort()));
 
 const all = Object.entries(TRIGGERS) as [ResponseType, Trigger][];
-const provoked = all.flatMap(([type, trigger]) => ('absent' in trigger ? [] : [[type, trigger] as const]));
 
-test.each(provoked)('%s as it is', async (type, { answer }) => {
+test.each(all)('%s as it is', async (type, { answer }) => {
   const { status, body, headers } = await provoke('prod', type);
   expect([status, String(body)]).toEqual(answer);
   expect(headers).toMatchObject({ 'content-type': 'application/json', 'x-amzn-errortype': FAULTS[type].errorType });
 });
 
-test.each(provoked.filter(([type]) => type !== 'REQUEST_TOO_LARGE'))('%s as its owner wants it', async (type, { answer }) => {
+test.each(all.filter(([type]) => type !== 'REQUEST_TOO_LARGE'))('%s as its owner wants it', async (type, { answer }) => {
   const { status, body, headers } = await provoke('custom', type, { 'x-asked': 'by header' });
   expect(status).toBe(type.startsWith('DEFAULT') ? answer[0] : 418);
   expect(headers).toMatchObject({
@@ -326,28 +329,3 @@ test('REQUEST_TOO_LARGE cannot be customised', async () => {
   const { status, headers } = await provoke('custom', 'REQUEST_TOO_LARGE');
   expect([status, headers['x-type']]).toEqual([413, undefined]);
 });
-
-describe.each(all.flatMap(([type, trigger]) => ('absent' in trigger ? ([[type, trigger.absent]] as const) : [])))(
-  '%s (%s)',
-  (type) => {
-    test('has its default, and maps as the others do', () => {
-      const x = new Exchange();
-      x.requestId = 'r1';
-      x.fail(FAULTS[type]);
-      BUILT_IN_FAULTS.render(x);
-      expect([x.status, String(x.responseBody)]).toEqual([
-        FAULTS[type].status,
-        `{"message":${JSON.stringify(FAULTS[type].message)}}`,
-      ]);
-      const { responseParameters, responseTemplates } = CUSTOMISED[type]!;
-      const headers = Object.fromEntries(Object.entries(responseParameters).map(([name, value]) => [name.slice(23), value]));
-      const entry = { responseType: type, statusCode: 418, headers, templates: responseTemplates };
-      linkFaults({ gatewayResponses: [entry], stageVariables: { colour: 'blue' } }).render(x);
-      expect([x.status, JSON.parse(String(x.responseBody))]).toEqual([
-        418,
-        { type, message: FAULTS[type].message, colour: 'blue' },
-      ]);
-      expect(x.responseHeaders).toEqual(expect.arrayContaining(['X-Type', type, 'X-Request', 'r1', 'X-Colour', 'blue']));
-    });
-  },
-);

@@ -25,6 +25,8 @@ export interface Call {
   readonly httpMethod?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Buffer;
+  /** Where the caller comes from. */
+  readonly localAddress?: string;
 }
 
 export interface ServedApi {
@@ -72,9 +74,14 @@ export async function serveApi(
   };
 }
 
-export function ask(port: number, path: string, { httpMethod = 'GET', headers = {}, body }: Call = {}): Promise<Answer> {
+export function ask(
+  port: number,
+  path: string,
+  { httpMethod = 'GET', headers = {}, body, localAddress = '127.0.0.1' }: Call = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const request = httpRequest({ host: '127.0.0.1', port, path, method: httpMethod, headers, agent: false }, (response) => {
+    const settings = { host: '127.0.0.1', port, path, method: httpMethod, headers, agent: false as const, localAddress };
+    const request = httpRequest(settings, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('end', () => resolve({ status: response.statusCode!, headers: response.headers, body: Buffer.concat(chunks) }));

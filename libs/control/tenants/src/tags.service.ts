@@ -2,11 +2,11 @@ import { placeTenant, publishStage, publishUsagePlan } from '@gatehouse/control-
 import {
   badRequest,
   checkTags,
-  LIMIT_HEADERS_TAG,
+  isPublishedChange,
   notFound,
   POOL_TAG,
-  readLimitHeaders,
   readLimitSettings,
+  readStageTags,
   unknownClientCertificate,
   unknownDomainName,
   unknownVpcLink,
@@ -18,8 +18,8 @@ import {
   type TextMap,
 } from '@gatehouse/domain';
 
-/** Tags of whatever an ARN names. They live on the resource itself; those that say how a usage plan's limits hold, and whether a stage's
- * callers are told of them, reach the nodes. */
+/** Tags of whatever an ARN names. They live on the resource itself; those that say how a usage plan's limits hold, and what a stage's
+ * callers are told and whom it turns away, reach the nodes. */
 export class Tags {
   constructor(private readonly store: TenantStore) {}
 
@@ -118,9 +118,9 @@ async function openStage(tx: TenantRepositories, apiId: string, stageName: strin
     tags: stage.tags,
     write: async (tags) => {
       const changed: Stage = { ...stage, tags };
-      readLimitHeaders(tags);
+      readStageTags(tags);
       await tx.stages.replace(changed);
-      if (tags[LIMIT_HEADERS_TAG] !== stage.tags[LIMIT_HEADERS_TAG]) await publishStage(tx, changed);
+      if (isPublishedChange(stage.tags, tags)) await publishStage(tx, changed);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { badRequest } from '../errors.js';
 import { checkTags } from '../tenancy/tags.js';
-import { readLimitHeaders } from '../usage-plans/limit-settings.js';
 import type { TextMap } from '../rest-apis/rest-api.js';
+import { readStageTags } from './stage-tags.js';
 import type { CacheEpochs, CanarySettings, Stage } from './deployment.js';
 import { AWS_QUOTAS, quotaNote, type Quotas } from '../tenancy/quotas.js';
 
@@ -38,7 +38,7 @@ export function newStage(
 ): Stage {
   if (!/^[A-Za-z0-9_-]{1,128}$/.test(stageName))
     throw badRequest('Stage name only allows a-zA-Z0-9_- and at most 128 characters');
-  readLimitHeaders(settings.tags ?? {});
+  readStageTags(settings.tags ?? {});
   const stage: Stage = {
     apiId,
     stageName,

@@ -7,6 +7,15 @@ const TAGS_MAX = 50;
 const KEY_CHARS_MAX = 128;
 const VALUE_CHARS_MAX = 256;
 
+/** What a tag with a few values says; `absent` without it. Throws BadRequest for a value that means nothing. */
+export function choiceOfTag<V>(tags: TextMap, tag: string, values: Readonly<Record<string, V>>, absent: V): V {
+  if (!Object.hasOwn(tags, tag)) return absent;
+  const text = tags[tag]!;
+  if (!Object.hasOwn(values, text))
+    throw badRequest(`Invalid value of tag "${tag}": expected one of ${Object.keys(values).join(', ')}, got "${text}"`);
+  return values[text]!;
+}
+
 /** Throws unless these may be all the tags of one resource; returns them. */
 export function checkTags(tags: TextMap): TextMap {
   const entries = Object.entries(tags);

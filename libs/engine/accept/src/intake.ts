@@ -6,6 +6,7 @@
  *                               here
  */
 import {
+  CONTINUE,
   lastHeader,
   noteReceived,
   startProgram,
@@ -150,15 +151,26 @@ function startInStage(x: Exchange, target: Target, stage: LinkedStage | string, 
   if (target.region !== null && target.region !== region)
     return refused(x, FAULTS.UNKNOWN_HOST, 'looking for an API of the region');
   x.stage = stage;
+  if (stage.isBlocked != null && stage.isBlocked(x.sourceIp)) return refuseBlocked(x, stage, keeper);
   x.route = stage.match(x);
   if (keeper !== null) openJournal(x, keeper);
   if (x.route === null) return refuseUnrouted(x, x.stage);
   return startProgram(x.route.program, x);
 }
 
+function refuseBlocked(x: Exchange, { faults }: LinkedStage, keeper: JournalKeeper | null): true {
+  if (keeper !== null) openJournal(x, keeper);
+  return refused(x, FAULTS.WAF_FILTERED, 'filtering by the network of the caller', faults);
+}
+
 /** Where no method is, somebody who signed is told what somebody is who did not; other tokens are taken for broken signatures (reference §1.4). */
-function refuseUnrouted(x: Exchange, { faults }: LinkedStage): true {
+function refuseUnrouted(x: Exchange, { faults, admitUnrouted }: LinkedStage): true {
   const doing = 'looking for a route';
+  if (admitUnrouted != null) {
+    if (admitUnrouted(x) === CONTINUE) return refused(x, FAULTS.RESOURCE_NOT_FOUND, doing, faults);
+    faults.render(x);
+    return true;
+  }
   const authorization = lastHeader(x.requestHeaders, 'authorization') ?? '';
   const date = lastHeader(x.requestHeaders, 'x-amz-date') ?? lastHeader(x.requestHeaders, 'date') ?? undefined;
   const fault = authorization === '' ? null : incompleteAuthorization(authorization, date);

@@ -53,8 +53,11 @@ const VARIABLES: ReadonlyMap<string, ContextVariable> = new Map<string, ContextV
   ['error.responseType', (x) => x.fault?.responseType ?? null],
   ['error.validationErrorString', (x) => (x.faultCause instanceof InvalidBody ? x.faultCause.escapedMessage : null)],
   ['status', (x) => (x.status === 0 ? null : String(x.status))],
-  ...[
+  [
     'wafResponseCode',
+    (x) => (x.stage?.isBlocked == null ? null : x.fault?.responseType === 'WAF_FILTERED' ? 'WAF_BLOCK' : 'WAF_ALLOW'),
+  ],
+  ...[
     'webaclArn',
     'identity.cognitoAuthenticationProvider',
     'identity.cognitoAuthenticationType',

@@ -9,6 +9,7 @@ import type {
 import type { Secret } from '@gatehouse/kernel';
 import type { Exchange } from './exchange.js';
 import type { FaultResponder, Program } from './program.js';
+import type { Verdict } from './verdict.js';
 
 /** A usage plan as the request path asks it. */
 export interface UsagePlanView {
@@ -115,6 +116,13 @@ export interface LinkedStage {
   readonly isCanary: boolean | null;
   /** What a share of the stage's requests is served by: `match` chooses it and puts it into `x.stage`. */
   readonly canary: LinkedStage | null;
+  /** Whether callers of an address are turned away; `null`, or absent: nobody is. */
+  readonly isBlocked?: ((sourceIp: string) => boolean) | null;
+  /**
+   * Of a request that has no route: CONTINUE, or a fault; whom it admits is told that nothing is there. `null`, or absent: nobody is
+   * told that.
+   */
+  readonly admitUnrouted?: ((x: Exchange) => Verdict) | null;
   /** For faults of a request that has no route. */
   readonly faults: FaultResponder;
   /** For requests that have no route. */

@@ -29,6 +29,7 @@ import { FAULTS, linkFaults } from '@gatehouse/engine-faults';
 import type { ResponseCache, RouteCache } from '@gatehouse/engine-response-cache';
 import { buildRouter, type Router } from '@gatehouse/engine-router';
 import {
+  admitUnrouted,
   answeringErrors,
   authorize,
   bodyOfFunction,
@@ -56,7 +57,7 @@ import {
   throttle,
   type Limits,
 } from '@gatehouse/engine-steps';
-import { unreachable } from '@gatehouse/kernel';
+import { networkTest, parseNetwork, unreachable } from '@gatehouse/kernel';
 import { snapshotOfCanary } from './canary.js';
 
 /** Labels of what is counted; `*` where a request has no route. */
@@ -218,8 +219,23 @@ function* linkDeployment(
     return index === -1 ? null : routes[index]!;
   };
   const accessLog = bindings.logs?.accessLog(snapshot) ?? null;
-  const linked = { digest, snapshot, isCanary, canary: null, faults, metrics: metricsOf('*', '*'), accessLog, match };
+  const linked = {
+    digest,
+    snapshot,
+    isCanary,
+    canary: null,
+    isBlocked: blockTest(snapshot),
+    admitUnrouted: admitUnrouted(snapshot, bindings.vpcEndpoints),
+    faults,
+    metrics: metricsOf('*', '*'),
+    accessLog,
+    match,
+  };
   return { stage: Object.freeze(linked), refusedRoutes };
+}
+
+function blockTest({ blockedNetworks = [] }: StageSnapshot): ((sourceIp: string) => boolean) | null {
+  return blockedNetworks.length === 0 ? null : networkTest(blockedNetworks.map((text) => parseNetwork(text)!));
 }
 
 function buildRouterFor(snapshot: StageSnapshot): Router {

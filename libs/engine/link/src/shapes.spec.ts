@@ -35,6 +35,8 @@ const SERVICE = {
 } as const;
 const STAGE = stageSnapshot({
   payloadBytesMax: 1,
+  blockedNetworks: ['10.0.0.0/8'],
+  notFound: { isPrivate: true },
   cacheGigabytes: 0.5,
   accountThrottle: { ratePerSecond: 1, burst: 2 },
   binaryMediaTypes: ['a/b'],
@@ -53,6 +55,7 @@ const STAGE = stageSnapshot({
         invalidation: 'SUCCEED_WITHOUT_RESPONSE_HEADER',
       },
     }),
+    routeSnapshot({ path: '/i', authorization: { type: 'FILTERED', authorization: { type: 'IAM' } } }),
     routeSnapshot({ path: '/c', integration: { type: 'REFUSE', reason: 'r' } }),
     routeSnapshot({ path: '/d', integration: { type: 'CONVERT', contentHandling: 'CONVERT_TO_TEXT', integration: PROXY } }),
     routeSnapshot({

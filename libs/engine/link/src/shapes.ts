@@ -4,6 +4,7 @@
  */
 import type { StageSnapshot } from '@gatehouse/contracts';
 import { LinkRefusal } from '@gatehouse/engine-exchange';
+import { parseNetwork } from '@gatehouse/kernel';
 import { snapshotOfCanary } from './canary.js';
 
 export type Check = (value: unknown, where: string) => void;
@@ -136,6 +137,7 @@ const authorization: Check = (value, where) =>
     IAM: () => undefined,
     RESOURCE_POLICY: record({ authorization }),
     PRIVATE: record({ authorization }),
+    FILTERED: record({ authorization }),
     VALIDATE: record({
       validation: record({ requiredParameters: list(text), bodyModels: orNull(mapOf(orNull(text))) }),
       authorization,
@@ -228,6 +230,8 @@ const checkDeployment: Check = record({
   minimumCompressionSize: optional(number),
   cacheGigabytes: optional(positive),
   limitHeaders: optional(claim('false', (value) => value === false)),
+  blockedNetworks: optional(list(claim('a network', (value) => typeof value === 'string' && parseNetwork(value) !== null))),
+  notFound: optional(record({ isPrivate: flag })),
 });
 
 const checkCanary: Check = record({

@@ -35,8 +35,9 @@ function isStreamed({ route }: Exchange): boolean {
 }
 
 /** A request ends in at most one phase; those before it went well, those behind it did not take place. */
-type Phase = 'authenticate' | 'authorizer' | 'authorize';
+type Phase = 'waf' | 'authenticate' | 'authorizer' | 'authorize';
 const PHASE_OF: Readonly<Record<string, Phase>> = {
+  WAF_FILTERED: 'waf',
   INVALID_SIGNATURE: 'authenticate',
   EXPIRED_TOKEN: 'authenticate',
   MISSING_AUTHENTICATION_TOKEN: 'authenticate',
@@ -76,6 +77,8 @@ const LOG_VARIABLES: ReadonlyMap<string, LogVariable> = new Map<string, LogVaria
   ['integration.error', integrationError],
   ['integration.responseTransferMode', (x) => (x.integrationLatencyMs < 0 ? null : isStreamed(x) ? 'STREAM' : 'BUFFERED')],
   ['integration.timeToAllHeaders', (x, latencyMs) => (isStreamed(x) ? integrationLatency(x, latencyMs) : null)],
+  ['waf.error', phaseError('waf')],
+  ['waf.status', phaseStatus('waf', (x) => x.stage?.isBlocked != null)],
   ['authenticate.error', phaseError('authenticate')],
   ['authenticate.status', phaseStatus('authenticate', (x) => x.accessKey !== null)],
   ['authorizer.error', phaseError('authorizer')],
@@ -88,9 +91,7 @@ const LOG_VARIABLES: ReadonlyMap<string, LogVariable> = new Map<string, LogVaria
     'authenticate.latency',
     'authorize.latency',
     'authorizer.requestId',
-    'waf.error',
     'waf.latency',
-    'waf.status',
     'integration.timeToFirstContent',
     'customDomain.routingRuleIdMatched',
     'endpointType',

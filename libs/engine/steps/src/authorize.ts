@@ -1,5 +1,14 @@
-import type { FunctionAuthorization, RouteAuthorization, UserPoolAuthorization } from '@gatehouse/contracts';
-import { LinkRefusal, type Connector, type RouteSettings, type Step, type StepFactory } from '@gatehouse/engine-exchange';
+import type { FunctionAuthorization, RouteAuthorization, StageSnapshot, UserPoolAuthorization } from '@gatehouse/contracts';
+import {
+  CONTINUE,
+  LinkRefusal,
+  type Connector,
+  type Exchange,
+  type RouteSettings,
+  type Step,
+  type StepFactory,
+  type Verdict,
+} from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import { askAuthorizer, checkToken } from './authorizer/index.js';
 import {
@@ -57,11 +66,20 @@ function compile(
       const { vpcEndpoints = () => null } = connectors;
       return throughEndpoint(stage, vpcEndpoints, compile(authorization.authorization, settings, connectors, policy));
     }
+    case 'FILTERED':
+      return compile(authorization.authorization, settings, connectors, policy); // the listener turns away whom the stage blocks
     case 'RESOURCE_POLICY':
       return compile(authorization.authorization, settings, connectors, resourcePolicyOf(stage));
     default:
       throw new LinkRefusal(`authorization ${JSON.stringify(authorization)} is not known to this node`);
   }
+}
+
+/** What a stage asks of those who ask for nothing that is there. `null`: it tells nobody that nothing is there. Throws LinkRefusal. */
+export function admitUnrouted(stage: StageSnapshot, vpcEndpoints: VpcEndpoints = () => null): ((x: Exchange) => Verdict) | null {
+  if (stage.notFound === undefined) return null;
+  const judge = stage.resourcePolicy === undefined ? (): Verdict => CONTINUE : needAllow(stage, resourcePolicyOf(stage));
+  return stage.notFound.isPrivate ? throughEndpoint(stage, vpcEndpoints, judge) : judge;
 }
 
 function checkPoolToken(

@@ -1,4 +1,4 @@
-export { authorize, type AuthorizerConnectors } from './authorize.js';
+export { admitUnrouted, authorize, type AuthorizerConnectors } from './authorize.js';
 export {
   decide,
   UserPoolAuthorizer,

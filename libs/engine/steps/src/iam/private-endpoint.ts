@@ -3,7 +3,7 @@
  * from, and only as far as a resource policy allows. Whoever comes another way learns nothing of the API.
  */
 import type { StageSnapshot } from '@gatehouse/contracts';
-import { CONTINUE, type Exchange, type Step, type VpcEndpointView } from '@gatehouse/engine-exchange';
+import { CONTINUE, type Exchange, type Step, type Verdict, type VpcEndpointView } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import { NO_MATCH } from '@gatehouse/lang';
 import { refuseCaller } from './authorize-signed.js';
@@ -16,7 +16,11 @@ export type VpcEndpoints = (sourceIp: string) => VpcEndpointView | null;
 const NAMED_ENDPOINT = /^[a-z0-9]+-(vpce-[a-z0-9]+)\.execute-api(?:\.|$)/;
 
 /** `step` is what the route asks for besides; `null` for nothing. */
-export function throughEndpoint(stage: StageSnapshot, endpoints: VpcEndpoints, step: Step | null): Step {
+export function throughEndpoint<V extends ReturnType<Step>>(
+  stage: StageSnapshot,
+  endpoints: VpcEndpoints,
+  step: ((x: Exchange) => V) | null,
+): (x: Exchange) => V | Verdict {
   const methodArn = methodArnOf(stage);
   const hasPolicy = stage.resourcePolicy !== undefined;
   return (x: Exchange) => {
