@@ -16,7 +16,8 @@ import {
 } from '@gatehouse/engine-exchange';
 import { ManualClock, systemClock } from '@gatehouse/kernel';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
-import { beforeEach, expect, test } from 'vitest';
+import { performance } from 'node:perf_hooks';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { authorize } from '../index.js';
 
 const AUTHORIZER: FunctionAuthorizerSnapshot = {
@@ -40,6 +41,8 @@ beforeEach(() => {
   count = 0;
   allow('*');
 });
+
+afterEach(() => void vi.restoreAllMocks());
 
 function allow(resource: string, ...more: readonly object[]): void {
   const Statement = [{ Effect: 'Allow', Action: 'execute-api:Invoke', Resource: resource }, ...more];
@@ -83,6 +86,52 @@ test('what was decided holds across deployments, but not for other settings, ano
   expect(await ask(stageWith({}, { cacheEpochs: { responses: 0, authorizers: 1 } }))).toBe(3);
   expect(await ask(stageWith({}, { stage: 'other' }))).toBe(4);
   expect(await ask(stageWith({}, { tenant: '999999999999' }))).toBe(5);
+});
+
+test('a caller who comes often is known to its own authorizer, stage and tenant alone, and not behind a flush', async () => {
+  const authorizers = { a1: AUTHORIZER, a2: AUTHORIZER };
+  const setups: readonly (readonly [authorizerId: string, stage: Partial<StageSnapshot>])[] = [
+    ['a1', {}],
+    ['a2', {}],
+    ['a1', { stage: 'other' }],
+    ['a1', { tenant: '999999999999' }],
+    ['a1', { cacheEpochs: { responses: 0, authorizers: 1 } }],
+  ];
+  const one = stageWith({}, { authorizers });
+  for (const [i, [authorizerId, over]] of setups.entries()) {
+    const own = routeSnapshot({ path: '/{proxy+}', authorization: { type: 'FUNCTION', authorizerId } });
+    const settings = { stage: i < 2 ? one : { ...one, ...over }, route: own };
+    const ask = authorize({ functions, http: functions, limits: { clock: systemClock } })(settings)!;
+    for (let time = 0; time < 3; time++) expect(await ask(request('t'))).toBe(CONTINUE);
+    expect(count, authorizerId).toBe(i + 1);
+  }
+});
+
+test('a caller who comes often is asked about again when the time of its decision is over', async () => {
+  vi.spyOn(performance, 'now').mockReturnValue(1_000);
+  const ask = step(stageWith());
+  for (let time = 0; time < 3; time++) await ask(request('t'));
+  vi.spyOn(performance, 'now').mockReturnValue(300_999);
+  await ask(request('t'));
+  expect(count).toBe(1);
+  vi.spyOn(performance, 'now').mockReturnValue(301_000);
+  await ask(request('t'));
+  expect(count).toBe(2);
+});
+
+test('two values are another identity than the same characters parted elsewhere, however often they come', async () => {
+  const identitySources = ['A', 'B'].map((name) => `method.request.header.${name}`);
+  const ask = step(stageWith({ type: 'REQUEST', identitySources }));
+  const from = (a: string, b: string) => Object.assign(request(''), { requestHeaders: ['A', a, 'B', b] });
+  for (let time = 0; time < 3; time++) await ask(from('t', '1:u'));
+  for (const [a, b] of [
+    ['t1:u', ''],
+    ['t1:', 'u'],
+    ['t', '1:'],
+    ['t1', ':u'],
+  ] as const)
+    await ask(from(a, b));
+  expect(count).toBe(4); // the first of them lacks a value
 });
 
 test('one kept decision is judged for each method and path by itself', async () => {

@@ -19,12 +19,17 @@ import { FAULTS } from '@gatehouse/engine-faults';
 import { ALLOWED, DENIED, type Policy } from '@gatehouse/lang';
 import { decide, denialOf, type AuthorizerAnswer } from './authorizer-answer.js';
 import { eitherAllows, evaluate } from '../iam/index.js';
-import { Decisions } from './decisions.js';
+import { AuthorizerMemories, AuthorizerMemory } from './authorizer-memory.js';
 import { FunctionAuthorizer } from './function-authorizer.js';
 import { settingsOf } from './settings.js';
 
 /** Of all routes of this process. */
-const decisions = new Decisions<AuthorizerAnswer>();
+const memories = new AuthorizerMemories<AuthorizerAnswer>();
+
+interface Linked {
+  readonly authorizer: FunctionAuthorizer;
+  readonly memory: AuthorizerMemory<AuthorizerAnswer>;
+}
 
 /** `resourcePolicy` of the API decides together with the answer; `null` for none. Throws LinkRefusal. */
 export function askAuthorizer(
@@ -33,8 +38,8 @@ export function askAuthorizer(
   functions: Connector,
   resourcePolicy: Policy | null,
 ): Step {
-  const authorizer = authorizerOf(stage, authorizerId, functions);
-  const ask = async (x: Exchange, identity: readonly string[], key: string | null): Promise<Verdict> => {
+  const { authorizer, memory } = linkedOf(stage, authorizerId, functions);
+  const ask = async (x: Exchange, identity: readonly string[], shown: string | null): Promise<Verdict> => {
     const startedAtMs = performance.now();
     const outcome = await authorizer.ask(x, route, identity);
     if (x.isCallerGone) return x.fail(FAULTS.CALLER_LEFT, null, 'asking the authorizer');
@@ -45,18 +50,20 @@ export function askAuthorizer(
       case 'FAILED':
         return x.fail(outcome.fault, outcome.cause, 'asking the authorizer');
       case 'ANSWERED':
-        if (key !== null) decisions.keep(key, outcome.answer, nowMs + authorizer.ttlMs);
+        if (shown !== null) memory.keep(shown, shown, outcome.answer, nowMs);
         x.authorizerLatencyMs = Math.round(nowMs - startedAtMs);
         return judge(x, authorizer, resourcePolicy, outcome.answer, 'ASKED');
     }
   };
   return (x) => {
+    const shown = memory.keeps ? authorizer.shown(x) : null;
+    const known = shown === null ? null : knownTo(memory, shown);
+    // Whoever is known has shown all that is asked for, in a form that may be asked about.
+    if (known !== null && x.journal === null) return judge(x, authorizer, resourcePolicy, known, 'KEPT');
     const identity = authorizer.identify(x);
     if (identity === null) return x.fail(FAULTS.UNAUTHORIZED, null, 'looking for what identifies the caller');
     x.journal?.note({ type: 'IDENTIFIED', authorizerId, identity });
-    const key = authorizer.keyOf(identity);
-    const known = key === null ? null : decisions.find(key, performance.now());
-    return known === null ? ask(x, identity, key) : judge(x, authorizer, resourcePolicy, known, 'KEPT');
+    return known === null ? ask(x, identity, shown) : judge(x, authorizer, resourcePolicy, known, 'KEPT');
   };
 }
 
@@ -85,10 +92,15 @@ function judge(
   return x.fail(FAULTS.ACCESS_DENIED, denialOf(answer, x, methodArn, decision), "judging by the authorizer's policy", message);
 }
 
-/** The routes of a stage share them; they live as long as the snapshot. */
-const linked = new WeakMap<StageSnapshot, Map<string, FunctionAuthorizer>>();
+function knownTo(memory: AuthorizerMemory<AuthorizerAnswer>, shown: string): AuthorizerAnswer | null {
+  const nowMs = performance.now();
+  return memory.recall(shown, nowMs) ?? memory.find(shown, shown, nowMs);
+}
 
-function authorizerOf(stage: StageSnapshot, authorizerId: string, functions: Connector): FunctionAuthorizer {
+/** The routes of a stage share them; they live as long as the snapshot. */
+const linked = new WeakMap<StageSnapshot, Map<string, Linked>>();
+
+function linkedOf(stage: StageSnapshot, authorizerId: string, functions: Connector): Linked {
   let authorizers = linked.get(stage);
   if (authorizers === undefined) linked.set(stage, (authorizers = new Map()));
   const known = authorizers.get(authorizerId);
@@ -96,6 +108,7 @@ function authorizerOf(stage: StageSnapshot, authorizerId: string, functions: Con
   const settings = settingsOf(stage, authorizerId);
   if (settings.type === 'USER_POOLS') throw new LinkRefusal(`authorizer ${authorizerId} is no function`);
   const authorizer = new FunctionAuthorizer({ authorizerId, settings, stage, functions });
-  authorizers.set(authorizerId, authorizer);
-  return authorizer;
+  const made = { authorizer, memory: new AuthorizerMemory(memories, authorizer.scope, authorizer.ttlMs) };
+  authorizers.set(authorizerId, made);
+  return made;
 }

@@ -66,7 +66,10 @@ function tokenOf(claims: object = {}, header: object = {}, key: KeyObject = rsa.
 
 /** Keys are known for the process, by tenant: each test has one of its own. */
 let apiNumber = 0;
-function step(over: Partial<UserPoolAuthorizerSnapshot> = {}, scopes: readonly string[] = []) {
+const step = (over: Partial<UserPoolAuthorizerSnapshot> = {}, scopes: readonly string[] = []) => steps(over, scopes)[0]!;
+
+/** Of routes of one stage, one for each of the lists of scopes. */
+function steps(over: Partial<UserPoolAuthorizerSnapshot>, ...scopesOf: readonly (readonly string[])[]) {
   const settings: UserPoolAuthorizerSnapshot = {
     type: 'USER_POOLS',
     issuers: [ISSUER],
@@ -75,11 +78,13 @@ function step(over: Partial<UserPoolAuthorizerSnapshot> = {}, scopes: readonly s
     ttlSeconds: 300,
     ...over,
   };
-  const route = routeSnapshot({ authorization: { type: 'USER_POOLS', authorizerId: 'a1', scopes } });
   const tenant = String(100_000_000_000 + apiNumber);
-  const stage = stageSnapshot({ tenant, authorizers: { a1: settings }, routes: [route] });
+  const stage = stageSnapshot({ tenant, authorizers: { a1: settings } });
   const functions = { call: () => Promise.reject(new Error('a function was called')) };
-  return authorize({ functions, http, limits: { clock: systemClock } })({ stage, route })!;
+  return scopesOf.map((scopes) => {
+    const route = routeSnapshot({ authorization: { type: 'USER_POOLS', authorizerId: 'a1', scopes } });
+    return authorize({ functions, http, limits: { clock: systemClock } })({ stage, route })!;
+  });
 }
 const request = (token: string | null, nowMs = NOW_MS): Exchange =>
   Object.assign(new Exchange(), { receivedAtMs: nowMs, requestHeaders: token === null ? [] : ['authorization', token] });
@@ -168,6 +173,28 @@ test('a token that was checked is known at once, until it expires', async () => 
   const late = request(token, NOW_MS + 60_000);
   expect(await ask(late)).toBe(FAULT);
   expect(late.faultMessage).toBe('The incoming token has expired');
+});
+
+test('a token that comes often is known to routes with the same scopes alone', async () => {
+  const token = tokenOf({ token_use: 'access', scope: 'read' });
+  const [readers, writers] = steps({}, ['read'], ['write']);
+  for (let time = 0; time < 3; time++) expect(await readers!(request(token))).toBe(CONTINUE);
+  expect(await outcomeOf(token, writers!)).toBe('401 Unauthorized');
+});
+
+test('a token that comes often is refused once it has expired, and known again with the word before it or without', async () => {
+  const ask = step();
+  const token = tokenOf();
+  for (let time = 0; time < 3; time++) await ask(request(`Bearer ${token}`));
+  expect(ask(request(`bearer  ${token}`)), 'at once').toBe(CONTINUE);
+  const late = request(`Bearer ${token}`, NOW_MS + 60_000);
+  expect(await ask(late)).toBe(FAULT);
+  expect(late.faultMessage).toBe('The incoming token has expired');
+});
+
+test('what is no token stays none, however often it comes', async () => {
+  const ask = step();
+  for (let time = 0; time < 3; time++) for (const shown of ['Bearer ', 'a.b.c']) expect(await ask(request(shown))).toBe(FAULT);
 });
 
 describe('keys', () => {

@@ -1,6 +1,6 @@
 /** The step of a route with user pools. A token that was checked is not checked again for as long as the authorizer says. */
 import { performance } from 'node:perf_hooks';
-import type { UserPoolAuthorization } from '@gatehouse/contracts';
+import type { StageSnapshot, UserPoolAuthorization } from '@gatehouse/contracts';
 import {
   AUTHORIZER_ASKED,
   AUTHORIZER_KEPT,
@@ -14,23 +14,19 @@ import {
 } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import { sha256Hex } from '@gatehouse/kernel';
-import { Decisions } from './decisions.js';
+import { AuthorizerMemories, AuthorizerMemory } from './authorizer-memory.js';
 import { settingsOf } from './settings.js';
 import { UserPoolAuthorizer, type KnownCaller } from './user-pool-authorizer.js';
 
 /** Of all routes of this process. */
-const decisions = new Decisions<KnownCaller>();
+const memories = new AuthorizerMemories<KnownCaller>();
+const NO_TOKEN = 'looking for a token';
 const EXPIRED = 'The incoming token has expired';
 
 /** Throws LinkRefusal. */
 export function checkToken({ stage }: RouteSettings, { authorizerId, scopes }: UserPoolAuthorization, http: Connector): Step {
-  const settings = settingsOf(stage, authorizerId);
-  if (settings.type !== 'USER_POOLS') throw new LinkRefusal(`authorizer ${authorizerId} is no user pool`);
-  const authorizer = new UserPoolAuthorizer(settings, stage, http);
-  const ttlMs = settings.ttlSeconds * 1000;
-  const epoch = stage.cacheEpochs?.authorizers ?? 0;
-  const scope = sha256Hex(JSON.stringify([stage.tenant, stage.apiId, stage.stage, epoch, authorizerId, settings, scopes]));
-  const check = async (x: Exchange, token: string, key: string | null): Promise<Verdict> => {
+  const { authorizer, memory } = linkedOf(stage, authorizerId, scopes, http);
+  const check = async (x: Exchange, token: string, shown: string): Promise<Verdict> => {
     const outcome = await authorizer.check(token, scopes, x.receivedAtMs);
     if (x.isCallerGone) return x.fail(FAULTS.CALLER_LEFT, null, 'checking the token');
     switch (outcome.kind) {
@@ -41,21 +37,53 @@ export function checkToken({ stage }: RouteSettings, { authorizerId, scopes }: U
       case 'FAILED':
         return x.fail(FAULTS.AUTHORIZER_FAILURE, null, `checking the token: ${outcome.reason}`);
       case 'KNOWN':
-        if (key !== null) decisions.keep(key, outcome.caller, performance.now() + ttlMs);
+        memory.keep(token, shown, outcome.caller, performance.now());
         accept(x, authorizerId, outcome.caller, 'ASKED');
         return CONTINUE;
     }
   };
   return (x) => {
-    const token = authorizer.identify(x);
-    if (token === null) return x.fail(FAULTS.UNAUTHORIZED, null, 'looking for a token');
+    const shown = authorizer.shown(x);
+    if (shown === null) return x.fail(FAULTS.UNAUTHORIZED, null, NO_TOKEN);
+    const recent = x.journal === null ? memory.recall(shown, performance.now()) : null;
+    if (recent !== null && x.receivedAtMs < recent.expiresAtMs) {
+      accept(x, authorizerId, recent, 'KEPT');
+      return CONTINUE;
+    }
+    const token = authorizer.tokenIn(shown);
+    if (token === null) return x.fail(FAULTS.UNAUTHORIZED, null, NO_TOKEN);
     x.journal?.note({ type: 'IDENTIFIED', authorizerId, identity: [token] });
-    const key = ttlMs === 0 ? null : sha256Hex(scope + token);
-    const known = key === null ? null : decisions.find(key, performance.now());
-    if (known === null || x.receivedAtMs >= known.expiresAtMs) return check(x, token, key);
+    const known = memory.find(token, shown, performance.now());
+    if (known === null || x.receivedAtMs >= known.expiresAtMs) return check(x, token, shown);
     accept(x, authorizerId, known, 'KEPT');
     return CONTINUE;
   };
+}
+
+interface Linked {
+  readonly authorizer: UserPoolAuthorizer;
+  readonly memory: AuthorizerMemory<KnownCaller>;
+}
+
+/** The routes of a stage share them; they live as long as the snapshot. By authorizer and scopes: a token that one method takes, another may not. */
+const linked = new WeakMap<StageSnapshot, Map<string, Linked>>();
+
+function linkedOf(stage: StageSnapshot, authorizerId: string, scopes: readonly string[], http: Connector): Linked {
+  let authorizers = linked.get(stage);
+  if (authorizers === undefined) linked.set(stage, (authorizers = new Map()));
+  const name = JSON.stringify([authorizerId, scopes]);
+  const known = authorizers.get(name);
+  if (known !== undefined) return known;
+  const settings = settingsOf(stage, authorizerId);
+  if (settings.type !== 'USER_POOLS') throw new LinkRefusal(`authorizer ${authorizerId} is no user pool`);
+  const epoch = stage.cacheEpochs?.authorizers ?? 0;
+  const scope = sha256Hex(JSON.stringify([stage.tenant, stage.apiId, stage.stage, epoch, authorizerId, settings, scopes]));
+  const made = {
+    authorizer: new UserPoolAuthorizer(settings, stage, http),
+    memory: new AuthorizerMemory(memories, scope, settings.ttlSeconds * 1_000),
+  };
+  authorizers.set(name, made);
+  return made;
 }
 
 function accept(x: Exchange, authorizerId: string, caller: KnownCaller, source: 'KEPT' | 'ASKED'): void {

@@ -1,17 +1,25 @@
 /**
- * Answers of Lambda authorizers, and callers that user pools vouch for, that may still be used (data-plane reference §6.4), of all routes of this process. Bounded by count and
- * by the bytes they came in; what was used least lately goes first. Callers' tokens are here by digest alone.
+ * Answers of Lambda authorizers, and callers that user pools vouch for, that may still be used (data-plane reference §6.4), of all routes of
+ * this process. Bounded by count and by the bytes they came in. Callers' tokens are here by digest alone.
+ *
+ * What goes when there is no room is CLOCK's choice: a use sets a mark and moves nothing, and the oldest without a mark goes.
  */
 const COUNT_MAX = 8_192;
 const BYTES_MAX = 8 * 1024 * 1024;
+/** Marks that one eviction may clear: it takes the next one then, so that no request pays for a walk through all of them. */
+const MARKS_CLEARED_MAX = 64;
 
-interface Kept<T> {
-  readonly answer: T;
-  readonly expiresAtMs: number;
+export class Kept<T> {
+  wasUsed = false;
+
+  constructor(
+    readonly answer: T,
+    readonly expiresAtMs: number,
+  ) {}
 }
 
 export class Decisions<T extends { readonly bytes: number }> {
-  /** In the order of use. */
+  /** The next to be looked at for eviction comes first. */
   private readonly kept = new Map<string, Kept<T>>();
   private bytes = 0;
 
@@ -22,31 +30,40 @@ export class Decisions<T extends { readonly bytes: number }> {
   }
 
   /** `nowMs` on any clock that does not go back; `keep` takes the same. */
-  find(key: string, nowMs: number): T | null {
+  find(key: string, nowMs: number): Kept<T> | null {
     const kept = this.kept.get(key);
     if (kept === undefined) return null;
-    this.kept.delete(key);
     if (nowMs >= kept.expiresAtMs) {
-      this.bytes -= kept.answer.bytes;
+      this.drop(key, kept);
       return null;
     }
-    this.kept.set(key, kept);
-    return kept.answer;
+    kept.wasUsed = true;
+    return kept;
   }
 
   keep(key: string, answer: T, expiresAtMs: number): void {
-    this.drop(key);
-    this.kept.set(key, { answer, expiresAtMs });
+    const known = this.kept.get(key);
+    if (known !== undefined) this.drop(key, known);
+    if (answer.bytes > this.limits.bytesMax) return;
+    while (this.kept.size >= this.limits.countMax || this.bytes + answer.bytes > this.limits.bytesMax) this.evict();
+    this.kept.set(key, new Kept(answer, expiresAtMs));
     this.bytes += answer.bytes;
-    for (const oldest of this.kept.keys()) {
-      if (this.kept.size <= this.limits.countMax && this.bytes <= this.limits.bytesMax) return;
-      this.drop(oldest);
+  }
+
+  private evict(): void {
+    let cleared = 0;
+    for (const [key, kept] of this.kept) {
+      if (!kept.wasUsed || cleared++ === MARKS_CLEARED_MAX) {
+        this.drop(key, kept);
+        return;
+      }
+      kept.wasUsed = false;
+      this.kept.delete(key);
+      this.kept.set(key, kept);
     }
   }
 
-  private drop(key: string): void {
-    const kept = this.kept.get(key);
-    if (kept === undefined) return;
+  private drop(key: string, kept: Kept<T>): void {
     this.kept.delete(key);
     this.bytes -= kept.answer.bytes;
   }

@@ -19,7 +19,6 @@ import {
   type Exchange,
   type FailureReason,
   type FaultKind,
-  type Source,
   type UpstreamFailure,
   type UpstreamRequest,
 } from '@gatehouse/engine-exchange';
@@ -29,7 +28,7 @@ import type { SelectionPattern } from '@gatehouse/lang';
 import { apiArnOf, methodArnOf } from '../iam/index.js';
 import { compileDescription, type EventRoute } from '../function-event.js';
 import { invokeHeaders } from '../function-caller.js';
-import { compilePattern, identitySource } from './identity.js';
+import { compilePattern, identitySource, type IdentitySource } from './identity.js';
 import { AuthorizerAnswerError, readAnswer, type AuthorizerAnswer } from './authorizer-answer.js';
 
 export type AuthorizerOutcome =
@@ -52,14 +51,14 @@ const ANSWER_BYTES_MAX = 6 * 1024 * 1024;
 const UNAUTHORIZED = 'Unauthorized';
 
 export class FunctionAuthorizer {
-  private readonly sources: readonly Source[];
+  private readonly sources: readonly IdentitySource[];
   private readonly pattern: SelectionPattern | null;
   private readonly invokeHeaders: readonly string[];
   private readonly apiArn: string;
   /** What a policy has to allow. */
   readonly methodArn: (x: Exchange) => string;
-  /** Stands before the identity in the name of a decision; another one after a flush, and for other settings. */
-  private readonly scope: string;
+  /** Another one after a flush, and for other settings: no two have the same decisions. */
+  readonly scope: string;
   readonly ttlMs: number;
   readonly authorizerId: string;
 
@@ -83,16 +82,24 @@ export class FunctionAuthorizer {
   identify(x: Exchange): readonly string[] | null {
     const values: string[] = [];
     for (const source of this.sources) {
-      const value = source(x).at(-1);
-      if ((value === undefined || value === '') && this.needsAll) return null;
+      const value = source(x);
+      if (value === null && this.needsAll) return null;
       values.push(value ?? '');
     }
     return this.pattern === null || this.pattern.matches(values[0] ?? '') ? values : null;
   }
 
-  /** What a decision for this identity is kept under; `null` when it is not kept. */
-  keyOf(identity: readonly string[]): string | null {
-    return this.ttlMs === 0 || identity.length === 0 ? null : sha256Hex(this.scope + JSON.stringify(identity));
+  /** All of it as one text, that two callers have in common only when they show the same; `null` when something is missing, or nothing is asked for. */
+  shown(x: Exchange): string | null {
+    const { sources } = this;
+    if (sources.length === 1) return sources[0]!(x);
+    let shown = '';
+    for (const source of sources) {
+      const value = source(x);
+      if (value === null) return null;
+      shown += `${value.length}:${value}`;
+    }
+    return shown === '' ? null : shown;
   }
 
   /** A request whose decisions are not kept is the function's to judge, whatever it lacks. */

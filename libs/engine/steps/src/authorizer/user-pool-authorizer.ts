@@ -5,9 +5,9 @@
  *   with scopes      an access token that has one of them
  */
 import type { StageSnapshot, UserPoolAuthorizerSnapshot } from '@gatehouse/contracts';
-import { LinkRefusal, type AuthorizedCaller, type Connector, type Exchange, type Source } from '@gatehouse/engine-exchange';
+import { LinkRefusal, type AuthorizedCaller, type Connector, type Exchange } from '@gatehouse/engine-exchange';
 import type { SelectionPattern } from '@gatehouse/lang';
-import { compilePattern, identitySource } from './identity.js';
+import { compilePattern, identitySource, type IdentitySource } from './identity.js';
 import { keysOf } from './issuer-keys.js';
 import { isSignedBy, readToken, type Claims } from './json-web-token.js';
 
@@ -31,7 +31,8 @@ const SKEW_MS = 60_000;
 const TOKEN_CHARS_MAX = 16 * 1024;
 
 export class UserPoolAuthorizer {
-  private readonly source: Source;
+  /** What the caller shows, a token or not; `null` for nothing. */
+  readonly shown: IdentitySource;
   private readonly pattern: SelectionPattern | null;
 
   /** Throws LinkRefusal. */
@@ -41,17 +42,20 @@ export class UserPoolAuthorizer {
     private readonly http: Connector,
   ) {
     if (settings.issuers.length === 0) throw new LinkRefusal('a user pool authorizer without an issuer');
-    this.source = identitySource(settings.identitySource, stage);
+    this.shown = identitySource(settings.identitySource, stage);
     this.pattern = settings.validationExpression === null ? null : compilePattern(settings.validationExpression);
   }
 
   /** The token, without what stands before it; `null` when the caller shows none. */
   identify(x: Exchange): string | null {
-    const value =
-      this.source(x)
-        .at(-1)
-        ?.replace(/^Bearer +/i, '') ?? '';
-    return value === '' || value.length > TOKEN_CHARS_MAX ? null : value;
+    const shown = this.shown(x);
+    return shown === null ? null : this.tokenIn(shown);
+  }
+
+  /** As `identify`, of what `shown` returned. */
+  tokenIn(shown: string): string | null {
+    const token = shown.replace(/^Bearer +/i, '');
+    return token === '' || token.length > TOKEN_CHARS_MAX ? null : token;
   }
 
   /** `scopes` of the route, `nowMs` since the Unix epoch. */
