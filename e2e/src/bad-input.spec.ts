@@ -1,5 +1,5 @@
-import { createHash, createHmac } from 'node:crypto';
 import http from 'node:http';
+import { NodeSha256 } from '@gatehouse/testkit';
 import { SignatureV4 } from '@smithy/signature-v4';
 import { APIGatewayClient, CreateRestApiCommand, GetRestApisCommand } from '@aws-sdk/client-api-gateway';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
@@ -58,28 +58,6 @@ async function send(
     request.on('error', reject);
     request.end(body);
   });
-}
-
-/** The hash @smithy/signature-v4 wants: keyed for HMAC, plain otherwise. */
-class NodeSha256 {
-  private readonly chunks: Buffer[] = [];
-  constructor(private readonly key?: string | ArrayBuffer | ArrayBufferView) {}
-  update(data: string | ArrayBuffer | ArrayBufferView): void {
-    this.chunks.push(toBuffer(data));
-  }
-  async digest(): Promise<Uint8Array> {
-    const hash = this.key === undefined ? createHash('sha256') : createHmac('sha256', toBuffer(this.key));
-    return hash.update(Buffer.concat(this.chunks)).digest();
-  }
-  reset(): void {
-    this.chunks.length = 0;
-  }
-}
-
-function toBuffer(data: string | ArrayBuffer | ArrayBufferView): Buffer {
-  if (typeof data === 'string') return Buffer.from(data);
-  if (ArrayBuffer.isView(data)) return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  return Buffer.from(data);
 }
 
 const tenMegabytes = JSON.stringify({ name: 'x'.repeat(10 * 1024 * 1024) });

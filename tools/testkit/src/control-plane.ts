@@ -3,7 +3,7 @@
  * signed requests that no AWS client would send.
  */
 import { buffer } from 'node:stream/consumers';
-import { createHash, createHmac, randomBytes, type Hash, type Hmac } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { APIGateway } from '@aws-sdk/client-api-gateway';
 import { Lambda } from '@aws-sdk/client-lambda';
 import { STS } from '@aws-sdk/client-sts';
@@ -12,6 +12,7 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import pg from 'pg';
 import { ZipFile } from 'yazl';
 import { callOnce, type CallerResponse } from './caller.js';
+import { NodeSha256 } from './node-sha256.js';
 import { startPostgres } from './postgres.js';
 import { recordCalls } from './recorded-calls.js';
 
@@ -173,28 +174,6 @@ export async function sendSigned(port: number, credentials: TestCredentials, req
     headers: Object.entries(headers).flat(),
     ...(body !== undefined && { body }),
   });
-}
-
-/** The shape `@smithy/signature-v4` wants of a hash. */
-class NodeSha256 {
-  private readonly hash: Hash | Hmac;
-  constructor(secret?: string | ArrayBuffer | ArrayBufferView) {
-    this.hash = secret === undefined ? createHash('sha256') : createHmac('sha256', toBytes(secret));
-  }
-  update(data: string | ArrayBuffer | ArrayBufferView): void {
-    this.hash.update(toBytes(data));
-  }
-  async digest(): Promise<Uint8Array> {
-    return this.hash.digest();
-  }
-  reset(): void {
-    throw new Error('one hash, one digest');
-  }
-}
-
-function toBytes(data: string | ArrayBuffer | ArrayBufferView): Uint8Array {
-  if (typeof data === 'string') return Buffer.from(data);
-  return ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data);
 }
 
 /** What an answer of an AWS client holds, without what the client adds to it. */

@@ -37,6 +37,7 @@ export {
 export { ScriptedUpstream, type UpstreamCall } from './upstream.js';
 export { RawUpstream, type RawScript, type RawUpstreamCall, type RawUpstreamOptions } from './raw-upstream.js';
 export { ReleaseFilter } from './release-filter.js';
+export { NodeSha256 } from './node-sha256.js';
 export { routeSnapshot, stageSnapshot } from './snapshots.js';
 export {
   answered,

@@ -1,8 +1,8 @@
 /**
  * The signer of the AWS SDK is the oracle: what it signs must hold, and no longer once anything was changed.
  */
-import { createHash, createHmac } from 'node:crypto';
 import { ManualClock, Secret, sha256Hex } from '@gatehouse/kernel';
+import { NodeSha256 } from '@gatehouse/testkit';
 import { SignatureV4 } from '@smithy/signature-v4';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -14,25 +14,6 @@ const ACCESS_KEY_ID = 'AKIAIOSFODNN7EXAMPLE';
 const HOST = 'localhost:7080';
 const credential: SigningCredential = { secret: new Secret(SECRET), enabled: true, session: null };
 const policy: ScopePolicy = { services: ['apigateway'], isValidRegion: (region) => region === 'eu-west-1' };
-
-class Sha256 {
-  private readonly hash;
-  constructor(secret?: ArrayBuffer | ArrayBufferView | string) {
-    this.hash = secret === undefined ? createHash('sha256') : createHmac('sha256', bytesOf(secret));
-  }
-  update(bytes: Uint8Array): void {
-    this.hash.update(bytes);
-  }
-  digest(): Promise<Uint8Array> {
-    return Promise.resolve(this.hash.digest());
-  }
-  reset(): void {}
-}
-
-function bytesOf(data: ArrayBuffer | ArrayBufferView | string): Uint8Array | string {
-  if (typeof data === 'string') return data;
-  return data instanceof ArrayBuffer ? new Uint8Array(data) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-}
 
 interface Unsigned {
   readonly method: string;
@@ -57,7 +38,7 @@ async function signed(unsigned: Unsigned, options: SigningOptions = {}): Promise
   const signer = new SignatureV4({
     service: options.service ?? 'apigateway',
     region: options.region ?? 'eu-west-1',
-    sha256: Sha256,
+    sha256: NodeSha256,
     applyChecksum: options.statesPayloadHash ?? true,
     credentials: {
       accessKeyId: ACCESS_KEY_ID,

@@ -1,23 +1,10 @@
 // A signature as the AWS SDK makes it.
-import { createHash, createHmac } from 'node:crypto';
+import { NodeSha256 } from '@gatehouse/testkit';
 import { SignatureV4 } from '@smithy/signature-v4';
-
-class Sha256 {
-  #hash;
-  constructor(secret) {
-    this.#hash = secret === undefined ? createHash('sha256') : createHmac('sha256', secret);
-  }
-  update(data) {
-    this.#hash.update(data);
-  }
-  async digest() {
-    return new Uint8Array(this.#hash.digest());
-  }
-}
 
 /** The headers of a GET, those of its signature among them. `management`: region and credentials of the caller. */
 export async function signedHeaders(url, { Host, ...headers }, { credentials, region }) {
-  const signer = new SignatureV4({ service: 'execute-api', region, credentials, sha256: Sha256 });
+  const signer = new SignatureV4({ service: 'execute-api', region, credentials, sha256: NodeSha256 });
   const request = {
     method: 'GET',
     protocol: 'http:',
