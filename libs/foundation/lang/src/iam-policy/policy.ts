@@ -98,10 +98,12 @@ function compileStatement(members: Members, hasVariables: boolean, { kind, apiAr
   if (effect !== 'Allow' && effect !== 'Deny') throw new PolicyError('Effect is neither Allow nor Deny');
   if (sid !== undefined && typeof sid !== 'string') throw new PolicyError('Sid is no text');
   const concerns = compileCallers(members, kind);
-  const actions = compileTexts(members, 'Action', (text) => {
-    if (text !== '*' && !/^[A-Za-z0-9-]+:[A-Za-z0-9*?]+$/.test(text)) throw new PolicyError(`invalid action "${text}"`);
-    return new TextPattern(text, { ignoresCase: true, hasWildcards: true, hasVariables: false });
-  });
+  const actions = rememberingLast(
+    compileTexts(members, 'Action', (text) => {
+      if (text !== '*' && !/^[A-Za-z0-9-]+:[A-Za-z0-9*?]+$/.test(text)) throw new PolicyError(`invalid action "${text}"`);
+      return new TextPattern(text, { ignoresCase: true, hasWildcards: true, hasVariables: false });
+    }),
+  );
   const resources = compileTexts(members, 'Resource', (text) => {
     const resource = apiArn !== undefined && text.startsWith('execute-api:/') ? apiArn + text.slice('execute-api:'.length) : text;
     return new TextPattern(resource, { ignoresCase: false, hasWildcards: true, hasVariables });
@@ -133,12 +135,20 @@ function compileCallers(
   return (caller) => !excepted(caller);
 }
 
+type TextTest = (text: string, values: KeyValues) => boolean;
+
+/** For a test that goes by the text alone: whoever asks policies asks for one action, request after request. */
+function rememberingLast(test: TextTest): TextTest {
+  let last: string | null = null;
+  let outcome = false;
+  return (text, values) => {
+    if (text !== last) [last, outcome] = [text, test(text, values)];
+    return outcome;
+  };
+}
+
 /** `name` or its opposite, `Not...`: exactly one of them. */
-function compileTexts(
-  members: Members,
-  name: 'Action' | 'Resource',
-  compile: (text: string) => TextPattern,
-): (text: string, values: KeyValues) => boolean {
+function compileTexts(members: Members, name: 'Action' | 'Resource', compile: (text: string) => TextPattern): TextTest {
   const own = members[name];
   const opposite = members[`Not${name}`];
   if ((own === undefined) === (opposite === undefined)) throw new PolicyError(`exactly one of ${name} and Not${name} is needed`);
@@ -149,7 +159,10 @@ function compileTexts(
     if (typeof text !== 'string' || text === '') throw new PolicyError(`${name} is no text`);
     return compile(text);
   });
-  const isOneOf = (text: string, values: KeyValues): boolean => patterns.some((pattern) => pattern.matches(text, values));
+  const isOneOf: TextTest = (text, values) => {
+    for (const pattern of patterns) if (pattern.matches(text, values)) return true;
+    return false;
+  };
   if (own !== undefined) return isOneOf;
   // What cannot be said to be excepted is not let in by that; it is kept out by it.
   const isDeny = members['Effect'] === 'Deny';
@@ -157,7 +170,8 @@ function compileTexts(
 }
 
 function all(conditions: readonly Condition[], values: KeyValues): boolean {
-  return conditions.every((holds) => holds(values));
+  for (const holds of conditions) if (!holds(values)) return false;
+  return true;
 }
 
 function readObject(value: unknown, what: string): Members {

@@ -29,6 +29,8 @@ export class TextPattern {
   private readonly pieces: readonly Piece[];
   /** When there are no variables. */
   private readonly fixed: readonly Token[] | null;
+  /** The same as texts between `*`, when there is no `?` in it either. */
+  private readonly parts: readonly string[] | null;
 
   constructor(
     text: string,
@@ -38,6 +40,7 @@ export class TextPattern {
     this.fixed = this.pieces.every((piece) => piece.kind === 'tokens')
       ? this.pieces.flatMap((piece) => (piece.kind === 'tokens' ? piece.tokens : []))
       : null;
+    this.parts = this.fixed === null ? null : partsOf(this.fixed);
   }
 
   /** Whether every variable has a value: without, nothing matches, and nothing can be said to be something else. */
@@ -47,8 +50,10 @@ export class TextPattern {
 
   /** False when a variable has no value. */
   matches(text: string, values: KeyValues): boolean {
+    const given = this.settings.ignoresCase ? text.toLowerCase() : text;
+    if (this.parts !== null) return matchParts(this.parts, given);
     const tokens = this.fixed ?? this.#filled(values);
-    return tokens !== null && matchTokens(tokens, this.settings.ignoresCase ? text.toLowerCase() : text);
+    return tokens !== null && matchTokens(tokens, given);
   }
 
   #filled(values: KeyValues): readonly Token[] | null {
@@ -94,6 +99,31 @@ function readPieces(text: string, { ignoresCase, hasVariables, hasWildcards }: P
 function readVariable(text: string): Piece {
   const match = WITH_FALLBACK.exec(text);
   return { kind: 'variable', key: (match?.[1] ?? text).trim().toLowerCase(), fallback: match?.[2] ?? null };
+}
+
+function partsOf(tokens: readonly Token[]): string[] | null {
+  const parts = [''];
+  for (const token of tokens) {
+    if (token === ANY_ONE) return null;
+    if (token === ANY_MANY) parts.push('');
+    else parts[parts.length - 1] += token;
+  }
+  return parts;
+}
+
+/** Each part where it stands first behind the one before: pattern length times text length at most. */
+function matchParts(parts: readonly string[], text: string): boolean {
+  const first = parts[0]!;
+  const last = parts.length - 1;
+  if (last === 0) return text === first;
+  if (!text.startsWith(first)) return false;
+  let at = first.length;
+  for (let i = 1; i < last; i++) {
+    const found = text.indexOf(parts[i]!, at);
+    if (found === -1) return false;
+    at = found + parts[i]!.length;
+  }
+  return text.length - at >= parts[last]!.length && text.endsWith(parts[last]!);
 }
 
 /** Goes back to the last `*` only: pattern length times text length at most. */
