@@ -19,7 +19,11 @@ const stage = {
   snapshot: { tenant: '123456789012', apiId: 'abc123defg', stage: 'prod', deploymentId: 'dep123' },
 } as unknown as NonNullable<Exchange['stage']>;
 const route = {
-  settings: { path: '/pets/{id}', httpMethod: 'GET' },
+  settings: {
+    path: '/pets/{id}',
+    httpMethod: 'GET',
+    integration: { type: 'HTTP_PROXY', uri: 'http://backend.example:8080/pets/{id}' },
+  },
   paramNames: [],
   program: { stepNames },
 } as unknown as NonNullable<Exchange['route']>;

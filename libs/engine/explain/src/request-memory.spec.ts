@@ -15,6 +15,7 @@ import {
   type LinkedStage,
   type Step,
 } from '@gatehouse/engine-exchange';
+import type { IntegrationSnapshot } from '@gatehouse/contracts';
 import { ManualClock } from '@gatehouse/kernel';
 import { routeSnapshot, stageSnapshot } from '@gatehouse/testkit';
 import { beforeEach, expect, test } from 'vitest';
@@ -59,12 +60,13 @@ interface Given {
   readonly request?: readonly Step[];
   readonly response?: readonly Step[];
   readonly over?: Partial<Exchange>;
+  readonly integration?: IntegrationSnapshot;
 }
 
 /** A request through steps, as a listener serves it. */
 async function serve(
   explain: RequestMemory,
-  { stage: of = stage(), request = [go, go], response = [go], over = {} }: Given = {},
+  { stage: of = stage(), request = [go, go], response = [go], over = {}, integration }: Given = {},
 ) {
   const x = new Exchange();
   x.requestId = ID;
@@ -85,7 +87,8 @@ async function serve(
     bugFault: DENIED,
     stepNames,
   };
-  x.route = { settings: routeSnapshot({ path: '/pets/{id}' }), paramNames: [], program, metrics };
+  const settings = routeSnapshot({ path: '/pets/{id}', ...(integration !== undefined && { integration }) });
+  x.route = { settings, paramNames: [], program, metrics };
   x.journal = explain.open(x);
   if (x.journal !== null) noteReceived(x.journal, x);
   await runProgram(program, x);
@@ -322,4 +325,54 @@ test('a request that found no route tells its stage; one of nobody is not kept',
   });
   record(explain, Object.assign(new Exchange(), { requestId: ID.replace('1', '9') }));
   expect(explain.explain(TENANT, ID.replace('1', '9'))).toBeNull();
+});
+
+test('requests of many tenants whose text waits to be written together are each told whole, and only to their own', async () => {
+  const explain = memory();
+  const idOf = (i: number) => `${String(i).padStart(8, '0')}${ID.slice(8)}`;
+  const tenantOf = (i: number) => `12345678900${i % 3}`;
+  const fail: Step = (x) => x.fail(DENIED, null, 'judging');
+  for (let i = 0; i < 50; i++) {
+    const over = { requestId: idOf(i), path: `/dev/pets/${i}` };
+    await serve(explain, { stage: stage({ tenant: tenantOf(i) }), request: i % 7 === 6 ? [fail] : [go], over });
+  }
+  for (let i = 0; i < 50; i++) {
+    const told = explain.explain(tenantOf(i), idOf(i));
+    expect([told?.request.path, told?.fault?.doing]).toEqual([`/dev/pets/${i}`, i % 7 === 6 ? 'judging' : undefined]);
+    expect(explain.explain(tenantOf(i + 1), idOf(i))).toBeNull();
+  }
+});
+
+test("a backend's URL that its owner wrote is told as one that a caller filled in is, without query and credentials", async () => {
+  const explain = memory();
+  const uri = 'http://user:pw@backend.example/pets?fixed=1';
+  const calls = (url: string): Step => {
+    const upstreamRequest = {
+      httpMethod: 'GET',
+      url,
+      tenant: TENANT,
+      traceId: '',
+      block: null,
+      headers: [],
+      body: null,
+      timeoutMs: 1,
+    };
+    return (x) => {
+      x.upstreamRequest = upstreamRequest;
+      x.integrationLatencyMs = 1;
+      return CONTINUE;
+    };
+  };
+  const integration = {
+    type: 'HTTP_PROXY',
+    uri,
+    httpMethod: 'GET',
+    timeoutMs: 1,
+    requestParameters: {},
+    insecureSkipVerification: false,
+  } as const;
+  for (const url of [uri, `${uri}&of=caller`]) {
+    await serve(explain, { request: [calls(url)], integration });
+    expect(explain.explain(TENANT, ID)!.upstream!.url).toBe('http://backend.example/pets');
+  }
 });

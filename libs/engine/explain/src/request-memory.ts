@@ -63,7 +63,7 @@ export class RequestMemory {
   readonly keep = (x: Exchange, latencyMs: number): void => {
     if (x.stage === null) return; // nobody's: nobody could ask
     const isFault = x.fault !== null;
-    const isSampled = x.journal instanceof SampledJournal;
+    const isSampled = x.journal !== null && x.journal instanceof SampledJournal;
     const redaction = isFault || isSampled ? redactionOf(x, this.namesOf(x.stage.snapshot)) : null;
     const isWhole = redaction !== null && (isSampled || this.faults.take());
     const detail = isWhole ? encodeDetail(x, isFault ? 'fault' : 'sampled', redaction) : null;

@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { RequestRing, type RingOptions } from './request-ring.js';
+import { HEAD_BYTES, RequestRing, type RingOptions } from './request-ring.js';
 
-const OPTIONS: RingOptions = { pageBytes: 64, pagesMax: 4, keepMs: 1_000 };
+/** Room for four records. */
+const PAGE_BYTES = 4 * (HEAD_BYTES + 16);
+const OPTIONS: RingOptions = { pageBytes: PAGE_BYTES, pagesMax: 4, keepMs: 1_000 };
 
-/** Records of 16 bytes, named by the number in their first four. */
+/** Records of a head, which begins with their name, and 16 bytes of text. */
 class Written {
   readonly ring: RequestRing;
   private last = 0;
@@ -16,7 +18,7 @@ class Written {
   write(tenant: string, nowMs = this.last): number {
     const page = this.ring.reserve(this.ring.shelfOf(tenant), 16, nowMs)!;
     const id = ++this.last;
-    page.view.setUint32(page.usedBytes, id);
+    page.uint16[page.headAt(page.headCount++) >> 1] = id;
     page.usedBytes += 16;
     page.newestAtMs = nowMs;
     return id;
@@ -25,8 +27,7 @@ class Written {
   /** Newest first. */
   idsOf(tenant: string, nowMs = this.last): number[] {
     return this.ring.pagesOf(tenant, nowMs).flatMap((page) => {
-      const ids: number[] = [];
-      for (let start = 0; start < page.usedBytes; start += 16) ids.push(page.view.getUint32(start));
+      const ids = Array.from({ length: page.headCount }, (_, i) => page.uint16[page.headAt(i) >> 1]!);
       return ids.reverse();
     });
   }
@@ -42,7 +43,7 @@ test('an idle ring has no memory, and a full one what it may have', () => {
   const written = new Written();
   expect(written.ring.bytes).toBe(0);
   for (let i = 0; i < 100; i++) written.write('a');
-  expect(written.ring.bytes).toBe(4 * 64);
+  expect(written.ring.bytes).toBe(4 * PAGE_BYTES);
 });
 
 test('a busy tenant takes nothing from one that holds less than its share', () => {
@@ -68,6 +69,7 @@ test('a shelf that was forgotten while somebody held it serves its tenant again'
   expect(held.isForgotten).toBe(true);
   const page = written.ring.reserve(held, 16, 5)!;
   page.usedBytes += 16;
+  page.headCount++;
   page.newestAtMs = 5;
   expect(written.ring.pagesOf('a', 5)).toEqual([page]);
 });
@@ -83,18 +85,18 @@ test('what is too old is not found, and its page goes first', () => {
 
 test('a record longer than a page is refused', () => {
   const { ring } = new Written();
-  expect(ring.reserve(ring.shelfOf('a'), 65, 0)).toBeNull();
+  expect(ring.reserve(ring.shelfOf('a'), PAGE_BYTES - HEAD_BYTES + 1, 0)).toBeNull();
 });
 
 test('whatever comes, the bound holds, each tenant has its newest without a gap, and its share is its own', () => {
-  const options = { pageBytes: 64, pagesMax: 6, keepMs: 1e9 };
+  const options = { pageBytes: PAGE_BYTES, pagesMax: 6, keepMs: 1e9 };
   fc.assert(
     fc.property(fc.array(fc.constantFrom('a', 'b', 'c', 'busy', 'busy', 'busy'), { maxLength: 300 }), (tenants) => {
       const written = new Written(options);
       const all = new Map<string, number[]>();
       for (const tenant of tenants) {
         all.set(tenant, [written.write(tenant), ...(all.get(tenant) ?? [])]);
-        expect(written.ring.bytes).toBeLessThanOrEqual(6 * 64);
+        expect(written.ring.bytes).toBeLessThanOrEqual(6 * PAGE_BYTES);
       }
       const sharePages = Math.floor(6 / all.size);
       for (const [tenant, ids] of all) {

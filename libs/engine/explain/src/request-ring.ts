@@ -9,7 +9,11 @@
  */
 import { Buffer } from 'node:buffer';
 
+/** Numbers of one record; a cache line. */
+export const HEAD_BYTES = 64;
+
 export interface RingOptions {
+  /** A multiple of 8. */
   readonly pageBytes: number;
   /** At least 1. With more tenants than pages, the page goes that was written to longest ago. */
   readonly pagesMax: number;
@@ -17,18 +21,46 @@ export interface RingOptions {
   readonly keepMs: number;
 }
 
+/** Text grows from the front, heads from the back: `[text, text, ...   free   ..., head 1, head 0]`. */
 export class RingPage {
   readonly bytes: Buffer;
-  readonly view: DataView;
+  // The same bytes, for heads.
+  readonly float64: Float64Array;
+  readonly float32: Float32Array;
+  readonly uint16: Uint16Array;
+  /** Of text, that which waits included. */
   usedBytes = 0;
+  headCount = 0;
   newestAtMs = 0;
+  /** Text that is not in `bytes` yet: the last of `usedBytes`. Empty: all is. */
+  waiting = '';
   /** Long-lived things that records name by number: routes, faults, ids. At most a few per record. */
   readonly things: unknown[] = [];
   private readonly thingIndexes = new Map<unknown, number>();
 
   constructor(pageBytes: number) {
-    this.bytes = Buffer.alloc(pageBytes);
-    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, pageBytes);
+    const bytes = new ArrayBuffer(pageBytes);
+    this.bytes = Buffer.from(bytes);
+    this.float64 = new Float64Array(bytes);
+    this.float32 = new Float32Array(bytes);
+    this.uint16 = new Uint16Array(bytes);
+  }
+
+  /** Between text and heads. */
+  get freeBytes(): number {
+    return this.bytes.length - this.usedBytes - this.headCount * HEAD_BYTES;
+  }
+
+  /** Where the head of that number is; the newest has `headCount - 1`. */
+  headAt(index: number): number {
+    return this.bytes.length - (index + 1) * HEAD_BYTES;
+  }
+
+  writeWaiting(): void {
+    const { waiting } = this;
+    if (waiting === '') return;
+    this.waiting = '';
+    this.bytes.write(waiting, this.usedBytes - waiting.length, 'latin1');
   }
 
   /** Its number in this page. */
@@ -41,7 +73,9 @@ export class RingPage {
 
   clear(): void {
     this.usedBytes = 0;
+    this.headCount = 0;
     this.newestAtMs = 0;
+    this.waiting = '';
     this.things.length = 0;
     this.thingIndexes.clear();
   }
@@ -72,13 +106,14 @@ export class RequestRing {
     return shelf;
   }
 
-  /** The page for a record of `length` bytes, to be written at its `usedBytes`; `null` for one that fits into no page. */
-  reserve(shelf: RingShelf, length: number, nowMs: number): RingPage | null {
+  /** The page for a record with a head and so much text; `null` for one that fits into no page. */
+  reserve(shelf: RingShelf, textBytes: number, nowMs: number): RingPage | null {
     const { pageBytes } = this.options;
     const { pages } = shelf;
+    const length = HEAD_BYTES + textBytes;
     if (pages.length > 0) {
       const last = pages[pages.length - 1]!;
-      if (last.usedBytes + length <= pageBytes) return last;
+      if (last.freeBytes >= length) return last;
     }
     if (length > pageBytes) return null;
     const page = this.freePage(nowMs);
