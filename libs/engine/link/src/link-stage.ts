@@ -5,7 +5,6 @@
  * What is wrong with one route makes that route answer 500; what is wrong with the whole stage (two routes that cannot be told
  * apart, a gateway response nobody understands) throws LinkRefusal.
  */
-import { setImmediate } from 'node:timers/promises';
 import type { IntegrationSnapshot, RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
 import {
   LinkRefusal,
@@ -59,6 +58,7 @@ import {
 } from '@gatehouse/engine-steps';
 import { networkTest, parseNetwork, unreachable } from '@gatehouse/kernel';
 import { snapshotOfCanary } from './canary.js';
+import type { Turns } from './turns.js';
 
 /** Labels of what is counted; `*` where a request has no route. */
 export interface MetricLabels {
@@ -104,18 +104,41 @@ interface RouteLog {
   readonly needsBodies: boolean;
 }
 
-export interface LinkResult {
-  readonly stage: LinkedStage;
-  /** Routes that answer 500, and why: for logs and the stage's owner. */
-  readonly refusedRoutes: readonly { readonly route: string; readonly reason: string }[];
+/** A route that answers 500, and why: for logs and the stage's owner. */
+export interface RefusedRoute {
+  readonly route: string;
+  readonly reason: string;
 }
 
-/** How long requests wait for a part of a large stage to be linked. */
-const TURN_MS = 0.5;
+export interface LinkResult {
+  readonly stage: LinkedStage;
+  /** Of the routes that were linked, which are all unless a former stage is given. */
+  readonly refusedRoutes: readonly RefusedRoute[];
+  readonly routing: Routing;
+}
 
-/** Throws LinkRefusal. */
+/** What a stage hands on to the one that replaces it. */
+export interface Routing {
+  readonly router: Router;
+  readonly routes: readonly RouteSnapshot[];
+  /** Routes that were asked for, canary's included. */
+  readonly used: ReadonlySet<RouteSnapshot>;
+}
+
+export interface LinkTurns {
+  readonly turns: Turns;
+  /**
+   * Of the stage that is replaced, or `null`. A route object that this one has too was linked once, so it is linked again at its first request,
+   * unless it is in use.
+   */
+  readonly former: Routing | null;
+  /** A route that turned out not to be linkable at its first request. */
+  readonly onRefusedLater: (refused: RefusedRoute) => void;
+}
+
+/** All at once. Throws LinkRefusal. */
 export function linkStage(snapshot: StageSnapshot, digest: string, bindings: LinkBindings): LinkResult {
-  const linking = linkRouteByRoute(snapshot, digest, bindings);
+  const linking = linkRouteByRoute(snapshot, digest, bindings, null, () => undefined);
   for (;;) {
     const { done, value } = linking.next();
     if (done) return value;
@@ -123,32 +146,54 @@ export function linkStage(snapshot: StageSnapshot, digest: string, bindings: Lin
 }
 
 /** The same, in turns with the requests that are served meanwhile: hundreds of routes take several milliseconds. */
-export async function linkStageInTurns(snapshot: StageSnapshot, digest: string, bindings: LinkBindings): Promise<LinkResult> {
-  const linking = linkRouteByRoute(snapshot, digest, bindings);
-  let turnMs = performance.now();
+export async function linkStageInTurns(
+  snapshot: StageSnapshot,
+  digest: string,
+  bindings: LinkBindings,
+  { turns, former, onRefusedLater }: LinkTurns,
+): Promise<LinkResult> {
+  const linking = linkRouteByRoute(snapshot, digest, bindings, former, onRefusedLater);
   for (;;) {
     const { done, value } = linking.next();
     if (done) return value;
-    if (performance.now() - turnMs < TURN_MS) continue;
-    await setImmediate();
-    turnMs = performance.now();
+    if (turns.isOver) await turns.next();
   }
 }
 
-/** Stops after each route. */
-function* linkRouteByRoute(snapshot: StageSnapshot, digest: string, bindings: LinkBindings): Generator<void, LinkResult> {
+type OnRefused = LinkTurns['onRefusedLater'];
+
+/** Stops after each route that is linked. */
+function* linkRouteByRoute(
+  snapshot: StageSnapshot,
+  digest: string,
+  bindings: LinkBindings,
+  former: Routing | null,
+  onRefusedLater: OnRefused,
+): Generator<void, LinkResult> {
   const { canary } = snapshot;
-  if (canary === undefined) return yield* linkDeployment(snapshot, digest, bindings, null);
-  const own = yield* linkDeployment(snapshot, digest, bindings, false);
-  const other = yield* linkDeployment(snapshotOfCanary(snapshot, canary), digest, bindings, true, !canary.useStageCache);
-  return {
-    stage: Object.freeze(withCanary(own.stage, other.stage, canary.percentTraffic, bindings.random ?? Math.random)),
-    refusedRoutes: [
-      ...own.refusedRoutes,
-      ...other.refusedRoutes.map((refused) => ({ ...refused, route: `canary: ${refused.route}` })),
-    ],
-  };
+  const used = new Set<RouteSnapshot>();
+  const own = new LinkedRoutes(snapshot, bindings, canary === undefined ? null : false, former, used, onRefusedLater);
+  const known = new Set(former?.routes);
+  const refusedRoutes = yield* own.linkExcept(known, former);
+  const routing = { router: own.router, routes: snapshot.routes, used };
+  if (canary === undefined) return { stage: Object.freeze(own.stage(digest)), refusedRoutes, routing };
+  const onRefused: OnRefused = (refused) => onRefusedLater(ofCanary(refused));
+  const other = new LinkedRoutes(
+    snapshotOfCanary(snapshot, canary),
+    bindings,
+    true,
+    null,
+    used,
+    onRefused,
+    !canary.useStageCache,
+  );
+  refusedRoutes.push(...(yield* other.linkExcept(known, former)).map(ofCanary));
+  const { percentTraffic } = canary;
+  const stage = withCanary(own.stage(digest), Object.freeze(other.stage(digest)), percentTraffic, bindings.random ?? Math.random);
+  return { stage: Object.freeze(stage), refusedRoutes, routing };
 }
+
+const ofCanary = (refused: RefusedRoute): RefusedRoute => ({ ...refused, route: `canary: ${refused.route}` });
 
 /** Chooses for each request anew, as on AWS. 0 % and 100 % are exact: `random` is never 1. */
 function withCanary(own: LinkedStage, canary: LinkedStage, percent: number, random: () => number): LinkedStage {
@@ -172,79 +217,149 @@ export function labelsOf({ snapshot, isCanary }: LinkedStage): MetricLabels[] {
   return [ofStage, ...routes.map(({ path, httpMethod }) => ({ ...ofStage, resource: path, httpMethod }))];
 }
 
-function* linkDeployment(
-  snapshot: StageSnapshot,
-  digest: string,
-  bindings: LinkBindings,
-  isCanary: boolean | null,
-  isCacheApart = false,
-): Generator<void, LinkResult> {
-  const faults = linkFaults(snapshot);
-  const refusedRoutes: { route: string; reason: string }[] = [];
-  const stage = metricsStageName(snapshot, isCanary);
-  const metricsOf = (resource: string, httpMethod: string): RequestMetrics =>
-    bindings.metrics.series(
-      { tenant: snapshot.tenant, apiId: snapshot.apiId, stage, resource, httpMethod },
-      bindings.limits.clock.nowMs(),
-    );
-  const mayInvalidate = mayInvalidateCache(snapshot);
-  const router = buildRouterFor(snapshot);
-  const routes: LinkedRoute[] = [];
-  for (const [index, route] of snapshot.routes.entries()) {
-    const log = bindings.logs?.executionLog(snapshot, route, isCanary === true) ?? null;
-    const metrics = metricsOf(route.path, route.httpMethod);
+/** The routes of one deployment. One that is not linked before its stage is current is so at its first request. */
+class LinkedRoutes {
+  readonly router: Router;
+  private readonly faults: FaultResponder;
+  /** Asked for. */
+  private readonly routes: (LinkedRoute | null)[];
+  /** Linked and not asked for yet. */
+  private readonly prepared: (LinkedRoute | null)[];
+  private readonly stageName: string;
+  private readonly mayInvalidate: ReturnType<typeof mayInvalidateCache>;
+
+  constructor(
+    private readonly snapshot: StageSnapshot,
+    private readonly bindings: LinkBindings,
+    private readonly isCanary: boolean | null,
+    former: Routing | null,
+    private readonly used: Set<RouteSnapshot>,
+    private readonly onRefusedLater: OnRefused,
+    private readonly isCacheApart = false,
+  ) {
+    this.faults = linkFaults(snapshot);
+    this.stageName = metricsStageName(snapshot, isCanary);
+    this.mayInvalidate = mayInvalidateCache(snapshot);
+    this.router = routerFor(snapshot, former);
+    this.routes = new Array<LinkedRoute | null>(snapshot.routes.length).fill(null);
+    this.prepared = this.routes.slice();
+  }
+
+  /** Stops after each route. Those in `known` are left for later, unless they were used. What throws refuses the stage. */
+  *linkExcept(known: ReadonlySet<RouteSnapshot>, former: Routing | null): Generator<void, RefusedRoute[]> {
+    const refusedRoutes: RefusedRoute[] = [];
+    for (const [index, route] of this.snapshot.routes.entries()) {
+      if (known.has(route) && !former!.used.has(route)) continue;
+      this.prepared[index] = this.link(route, index, (refused) => refusedRoutes.push(refused));
+      yield;
+    }
+    return refusedRoutes;
+  }
+
+  stage(digest: string): LinkedStage {
+    const { snapshot, isCanary, faults, bindings } = this;
+    const match = (x: Exchange): LinkedRoute | null => {
+      const index = this.router.match(x.httpMethod, x.resourcePath, x.params);
+      return index === -1 ? null : (this.routes[index] ?? this.first(index));
+    };
+    const accessLog = bindings.logs?.accessLog(snapshot) ?? null;
+    return {
+      digest,
+      snapshot,
+      isCanary,
+      canary: null,
+      isBlocked: blockTest(snapshot),
+      admitUnrouted: admitUnrouted(snapshot, bindings.vpcEndpoints),
+      faults,
+      metrics: this.metricsOf('*', '*'),
+      accessLog,
+      match,
+    };
+  }
+
+  /** Of a route that nobody asked for yet. */
+  private first(index: number): LinkedRoute {
+    const route = this.snapshot.routes[index]!;
+    const linked = this.prepared[index] ?? this.linkLate(route, index);
+    this.prepared[index] = null;
+    this.routes[index] = linked;
+    this.used.add(route);
+    return linked;
+  }
+
+  /** Its stage is current: whatever is wrong with it is its own. */
+  private linkLate(route: RouteSnapshot, index: number): LinkedRoute {
+    try {
+      return this.link(route, index, this.onRefusedLater);
+    } catch (cause) {
+      const reason = (cause as Error).message;
+      this.onRefusedLater({ route: nameOf(route), reason });
+      return this.linked(route, index, refusingProgram(reason, this.faults), null);
+    }
+  }
+
+  private link(route: RouteSnapshot, index: number, onRefused: OnRefused): LinkedRoute {
+    const { snapshot, bindings, faults } = this;
+    const log = bindings.logs?.executionLog(snapshot, route, this.isCanary === true) ?? null;
+    const metrics = this.metricsOf(route.path, route.httpMethod);
     const cacheFor = (settings: RouteSettings): RouteCache | null =>
-      bindings.responses?.link(settings, metrics, isCacheApart, mayInvalidate) ?? null;
+      bindings.responses?.link(settings, metrics, this.isCacheApart, this.mayInvalidate) ?? null;
     let program: Program;
     try {
       program = linkProgram({ stage: snapshot, route }, faults, bindings, log, cacheFor);
     } catch (cause) {
       if (!(cause instanceof LinkRefusal)) throw cause;
-      refusedRoutes.push({ route: `${route.httpMethod} ${route.path}`, reason: cause.message });
+      onRefused({ route: nameOf(route), reason: cause.message });
       program = refusingProgram(cause.message, faults);
     }
-    routes.push(
-      Object.freeze({
-        settings: route,
-        paramNames: router.paramNames[index]!,
-        program,
-        metrics,
-        executionLog: log === null ? null : log.write,
-      }),
-    );
-    yield;
+    return this.linked(route, index, program, log, metrics);
   }
-  const match = (x: Exchange): LinkedRoute | null => {
-    const index = router.match(x.httpMethod, x.resourcePath, x.params);
-    return index === -1 ? null : routes[index]!;
-  };
-  const accessLog = bindings.logs?.accessLog(snapshot) ?? null;
-  const linked = {
-    digest,
-    snapshot,
-    isCanary,
-    canary: null,
-    isBlocked: blockTest(snapshot),
-    admitUnrouted: admitUnrouted(snapshot, bindings.vpcEndpoints),
-    faults,
-    metrics: metricsOf('*', '*'),
-    accessLog,
-    match,
-  };
-  return { stage: Object.freeze(linked), refusedRoutes };
+
+  private linked(
+    route: RouteSnapshot,
+    index: number,
+    program: Program,
+    log: RouteLog | null,
+    metrics = this.metricsOf(route.path, route.httpMethod),
+  ): LinkedRoute {
+    return Object.freeze({
+      settings: route,
+      paramNames: this.router.paramNames[index]!,
+      program,
+      metrics,
+      executionLog: log === null ? null : log.write,
+    });
+  }
+
+  private metricsOf(resource: string, httpMethod: string): RequestMetrics {
+    const { tenant, apiId } = this.snapshot;
+    const { metrics, limits } = this.bindings;
+    return metrics.series({ tenant, apiId, stage: this.stageName, resource, httpMethod }, limits.clock.nowMs());
+  }
 }
 
 function blockTest({ blockedNetworks = [] }: StageSnapshot): ((sourceIp: string) => boolean) | null {
   return blockedNetworks.length === 0 ? null : networkTest(blockedNetworks.map((text) => parseNetwork(text)!));
 }
 
-function buildRouterFor(snapshot: StageSnapshot): Router {
+const nameOf = ({ httpMethod, path }: RouteSnapshot): string => `${httpMethod} ${path}`;
+
+/** The former's, when the same paths and verbs are in the same order. */
+function routerFor({ routes }: StageSnapshot, former: Routing | null): Router {
+  if (
+    former !== null &&
+    former.routes.length === routes.length &&
+    former.routes.every((route, at) => hasKeyOf(route, routes[at]!))
+  )
+    return former.router;
   try {
-    return buildRouter(snapshot.routes);
+    return buildRouter(routes);
   } catch (cause) {
     throw new LinkRefusal((cause as Error).message);
   }
 }
+
+const hasKeyOf = (a: RouteSnapshot, b: RouteSnapshot): boolean => a === b || (a.path === b.path && a.httpMethod === b.httpMethod);
 
 function linkProgram(
   settings: RouteSettings,

@@ -159,7 +159,7 @@ const userPools = record({
   ttlSeconds: number,
 });
 
-const ROUTE = record({
+export const checkRoute: Check = record({
   resourceId: text,
   path: text,
   httpMethod: text,
@@ -205,7 +205,7 @@ const ROUTE = record({
 
 const logGroup = { arn: text, url: optional(text) };
 
-const checkDeployment: Check = record({
+const around = {
   tenant: text,
   region: text,
   apiId: text,
@@ -217,7 +217,6 @@ const checkDeployment: Check = record({
   binaryMediaTypes: list(text),
   disableExecuteApiEndpoint: flag,
   accountThrottle: orNull(throttle),
-  routes: list(ROUTE),
   gatewayResponses: list(record({ responseType: text, statusCode: orNull(number), headers: texts, templates: texts })),
   models: optional(texts),
   resourcePolicy: optional(text),
@@ -232,7 +231,9 @@ const checkDeployment: Check = record({
   limitHeaders: optional(claim('false', (value) => value === false)),
   blockedNetworks: optional(list(claim('a network', (value) => typeof value === 'string' && parseNetwork(value) !== null))),
   notFound: optional(record({ isPrivate: flag })),
-});
+};
+const checkAround: Check = record(around);
+const checkDeployment: Check = record({ ...around, routes: list(checkRoute) });
 
 const checkCanary: Check = record({
   percentTraffic: number,
@@ -245,11 +246,21 @@ const checkCanary: Check = record({
 /** Throws LinkRefusal that names the first member that is not as it should be. */
 export const checkStage: Check = (value, where) => {
   checkDeployment(value, where);
-  const { canary } = value as StageSnapshot;
+  checkItsCanary(value as StageSnapshot, where);
+};
+
+/** The same for a stage whose routes were checked one by one. */
+export const checkStageAround: Check = (value, where) => {
+  checkAround(value, where);
+  checkItsCanary(value as StageSnapshot, where);
+};
+
+function checkItsCanary(stage: StageSnapshot, where: string): void {
+  const { canary } = stage;
   if (canary === undefined) return;
   checkCanary(canary, `${where}.canary`);
-  checkDeployment(snapshotOfCanary(value as StageSnapshot, canary), `${where}.canary`);
-};
+  checkDeployment(snapshotOfCanary(stage, canary), `${where}.canary`);
+}
 
 export const checkUsagePlan: Check = record({
   usagePlanId: text,

@@ -1,4 +1,4 @@
-import type { ApiKeyEntry, StageSnapshot, UsagePlanEntry } from '@gatehouse/contracts';
+import type { ApiKeyEntry, RouteSnapshot, StageSnapshot, UsagePlanEntry } from '@gatehouse/contracts';
 import { Exchange, lastHeader, runProgram, type Connector, type LinkedStage } from '@gatehouse/engine-exchange';
 import { BucketRegistry, QuotaLedger } from '@gatehouse/engine-limits';
 import { canonicalJson, ManualClock, sha256Hex } from '@gatehouse/kernel';
@@ -292,6 +292,81 @@ test('a route that cannot be linked answers 500; the others of its stage serve',
     'InternalServerErrorException',
     'fine',
   ]);
+});
+
+/** A node that tells which routes were linked since it was asked last. */
+function linkingWatched(over: Partial<WorldKeeperOptions> = {}) {
+  const linked: string[] = [];
+  const metrics: LinkBindings['metrics'] = {
+    series: ({ resource }) => {
+      if (resource !== '*') linked.push(resource);
+      return { record: () => undefined };
+    },
+  };
+  const node = keeper({ bindings: { ...bindings, metrics }, ...over });
+  const take = (): string[] => linked.splice(0).sort();
+  const ask = async (path: string) => {
+    const x = new Exchange();
+    x.httpMethod = 'GET';
+    x.resourcePath = path;
+    x.stage = (await node.stage(node.current, 'abc123defg', 'dev')) as LinkedStage;
+    x.route = x.stage.match(x);
+    await runProgram(x.route!.program, x);
+    return [x.status, x.route!.settings.operationName];
+  };
+  return { node, take, ask };
+}
+
+test('of a changed stage are linked before it is served: what changed, and what is in use; the rest when it is asked for', async () => {
+  const { node, take, ask } = linkingWatched();
+  const publisher = new Publisher();
+  const [{ integration }] = revisionOf('ok').routes as [RouteSnapshot];
+  const version = (number: number, changed: string) =>
+    publisher.stage(
+      stageSnapshot({
+        stageVariables: { version: String(number) },
+        routes: ['/a', '/b', '/c', '/d'].map((path) =>
+          routeSnapshot({ path, integration, operationName: path === changed ? `op${number}` : null }),
+        ),
+      }),
+    );
+  await node.adopt(change(1, [version(1, '/none')]), publisher.source);
+  expect(take(), 'a stage that is new').toEqual(['/a', '/b', '/c', '/d']);
+  expect(await ask('/b')).toEqual([200, null]);
+  await node.adopt(change(2, [version(2, '/d')]), publisher.source);
+  expect(take(), 'changed and in use').toEqual(['/b', '/d']);
+  expect([await ask('/a'), await ask('/d'), await ask('/a')]).toEqual([
+    [200, null],
+    [200, 'op2'],
+    [200, null],
+  ]);
+  expect(take(), 'asked for').toEqual(['/a']);
+  await node.adopt(change(3, [version(3, '/d')]), publisher.source);
+  expect(take(), 'nobody asked for /b in version 2').toEqual(['/a', '/d']);
+});
+
+test('a route that cannot be linked at its first request answers 500, told once; what links is not asked twice', async () => {
+  const told: string[] = [];
+  const { node, ask } = linkingWatched({ onRefusedRoute: (_stage, route) => void told.push(route) });
+  const publisher = new Publisher();
+  const [{ integration }] = revisionOf('ok').routes as [RouteSnapshot];
+  const bad = {
+    ...integration,
+    responses: [{ statusCode: 200, selectionPattern: '(a)\\1', responseParameters: {}, responseTemplates: {} }],
+  };
+  const version = (number: string) =>
+    publisher.stage(
+      stageSnapshot({
+        stageVariables: { number },
+        routes: [routeSnapshot({ path: '/good', integration }), routeSnapshot({ path: '/bad', integration: bad as never })],
+      }),
+    );
+  await node.adopt(change(1, [version('1')]), publisher.source);
+  expect(told.splice(0)).toEqual(['GET /bad']);
+  await node.adopt(change(2, [version('2')]), publisher.source);
+  expect(told).toEqual([]);
+  expect([await ask('/bad'), await ask('/bad'), await ask('/good')].map(([status]) => status)).toEqual([500, 500, 200]);
+  expect(told).toEqual(['GET /bad']);
 });
 
 test('programs and stages are frozen', () => {

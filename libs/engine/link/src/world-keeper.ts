@@ -7,7 +7,6 @@
  * Programs are kept by digest, so a World swap keeps every unchanged one, and requests in flight keep theirs by reference.
  * Beyond `routesMax` routes the least recently used stages are forgotten and linked again when somebody asks for them.
  */
-import { setImmediate } from 'node:timers/promises';
 import {
   isClientCertificateEntryId,
   type AccessKeyEntry,
@@ -21,8 +20,9 @@ import { LinkRefusal, type LinkedStage } from '@gatehouse/engine-exchange';
 import { LinkedAccessKey } from './access-keys.js';
 import { LinkedServiceAccess } from './service-access.js';
 import { LinkedCertificate, LinkedDomainName } from './domain-names.js';
-import { labelsOf, linkStageInTurns, routeCount, type LinkBindings } from './link-stage.js';
-import { readSnapshot, type SnapshotName } from './read-snapshot.js';
+import { labelsOf, linkStageInTurns, routeCount, type LinkBindings, type RefusedRoute, type Routing } from './link-stage.js';
+import { readSnapshotInTurns, type SnapshotName } from './read-snapshot.js';
+import { RecentTexts } from './recent-texts.js';
 import {
   checkAccessKey,
   checkApiKey,
@@ -32,6 +32,7 @@ import {
   checkUsagePlan,
   type Check,
 } from './shapes.js';
+import { Turns } from './turns.js';
 import { LinkedUsagePlan, World } from './world.js';
 
 /** One published thing; the shape control-link hands over. */
@@ -88,8 +89,8 @@ export interface WorldKeeperOptions {
   readonly onDomainNames?: () => void;
 }
 
-/** How long requests wait for a part of a change that is taken over. */
-const TURN_MS = 0.5;
+/** Of stages that were read lately: their next snapshots are mostly the same text. */
+const TEXT_BYTES_MAX = 4 * 1024 * 1024;
 
 interface Kept {
   readonly name: SnapshotName;
@@ -98,6 +99,8 @@ interface Kept {
    * after it: as long as V8 collects young objects alone, one such table that got old keeps all stages that come after it.
    */
   linked: LinkedStage | null;
+  /** `null` once it is dropped. */
+  routing: Routing | null;
   readonly routeCount: number;
   /** Of `WorldKeeper.uses`. */
   lastUse: number;
@@ -118,8 +121,9 @@ export class WorldKeeper {
   /** By digest: what this node cannot link. Asked for again and again, refused at once. */
   private readonly refused = new Map<string, SnapshotName>();
   private adopting: Promise<unknown> = Promise.resolve();
-  /** Since when requests have waited for what is done here. */
-  private turnMs = 0;
+  private readonly turns = new Turns();
+  /** By digest of what is kept. */
+  private readonly texts = new RecentTexts(TEXT_BYTES_MAX);
   private readonly routesMax: number;
   private readonly eagerLinksMax: number;
 
@@ -161,7 +165,7 @@ export class WorldKeeper {
       return kept.linked!;
     }
     if (this.refused.has(name.digest)) return 'REFUSED';
-    return this.link(name).catch((cause: unknown) => {
+    return this.link(name, null).catch((cause: unknown) => {
       this.options.onRefusal?.(name, (cause as Error).message);
       return 'REFUSED';
     });
@@ -169,7 +173,7 @@ export class WorldKeeper {
 
   private async adoptNow(change: WorldChange, source: SnapshotSource): Promise<readonly WorldRefusal[]> {
     this.source = source;
-    this.turnMs = performance.now();
+    this.turns.begin();
     const before = this.world;
     const refusals: WorldRefusal[] = [];
     const edits = new Edits(before);
@@ -179,10 +183,10 @@ export class WorldKeeper {
       try {
         const name = edits.put(entry);
         if (name === null) continue;
-        const isInUse = this.kept.has(before.stages.get(entry.id)?.digest ?? '');
-        if (eagerCount++ < this.eagerLinksMax || isInUse) await this.link(name);
+        const former = this.kept.get(before.stages.get(entry.id)?.digest ?? '') ?? null;
+        if (eagerCount++ < this.eagerLinksMax || former !== null) await this.link(name, former);
         edits.stages.set(entry.id, name);
-        await this.letRequestsIn();
+        if (this.turns.isOver) await this.turns.next();
       } catch (cause) {
         refusals.push({ kind: entry.kind, id: entry.id, reason: (cause as Error).message });
       }
@@ -194,19 +198,16 @@ export class WorldKeeper {
     return refusals;
   }
 
-  private async letRequestsIn(): Promise<void> {
-    if (performance.now() - this.turnMs < TURN_MS) return;
-    await setImmediate();
-    this.turnMs = performance.now();
-  }
-
-  /** Rejects with what is wrong with the snapshot, or when its bytes cannot be had. */
-  private async link(name: SnapshotName): Promise<LinkedStage> {
+  /**
+   * Rejects with what is wrong with the snapshot, or when its bytes cannot be had. `former`: of the stage's present snapshot, which has most of its
+   * routes already.
+   */
+  private async link(name: SnapshotName, former: Kept | null): Promise<LinkedStage> {
     const present = this.kept.get(name.digest);
     if (present !== undefined) return present.linked!;
     let pending = this.linking.get(name.digest);
     if (pending === undefined) {
-      pending = this.linkNow(name);
+      pending = this.linkNow(name, former);
       this.linking.set(name.digest, pending);
       const over = (): void => void this.linking.delete(name.digest);
       pending.then(over, over);
@@ -214,15 +215,24 @@ export class WorldKeeper {
     return pending;
   }
 
-  private async linkNow(name: SnapshotName): Promise<LinkedStage> {
-    const bytes = await this.source(name.digest);
-    if (bytes === null) throw new Error(`snapshot ${name.digest} is not on this node`);
+  private async linkNow(name: SnapshotName, former: Kept | null): Promise<LinkedStage> {
+    const { digest } = name;
+    const bytes = await this.source(digest);
+    if (bytes === null) throw new Error(`snapshot ${digest} is not on this node`);
+    const { turns } = this;
+    const routing = former?.routing ?? null;
+    const text = routing === null ? null : this.texts.get(former!.name.digest);
+    const formerRead = text === null ? null : { text, routes: routing!.routes };
     try {
-      const snapshot = readSnapshot(bytes, name);
-      await this.letRequestsIn();
-      const { stage, refusedRoutes } = await linkStageInTurns(snapshot, name.digest, this.options.bindings);
-      for (const { route, reason } of refusedRoutes) this.options.onRefusedRoute?.(name, route, reason);
-      this.keep({ name, linked: stage, routeCount: routeCount(snapshot), lastUse: ++this.uses });
+      if (turns.isOver) await turns.next();
+      const { snapshot, read } = await readSnapshotInTurns(bytes, name, formerRead, turns);
+      const tell = ({ route, reason }: RefusedRoute): void => this.options.onRefusedRoute?.(name, route, reason);
+      const linking = { turns, former: routing, onRefusedLater: tell };
+      const { refusedRoutes, ...linked } = await linkStageInTurns(snapshot, digest, this.options.bindings, linking);
+      const { stage } = linked;
+      refusedRoutes.forEach(tell);
+      if (read !== null) this.texts.set(digest, read.text);
+      this.keep({ name, linked: stage, routing: linked.routing, routeCount: routeCount(snapshot), lastUse: ++this.uses });
       return stage;
     } catch (cause) {
       // Not only LinkRefusal: a snapshot that a step factory stumbles over must not take the node down.
@@ -250,9 +260,11 @@ export class WorldKeeper {
 
   private drop(entry: Kept): void {
     this.kept.delete(entry.name.digest);
+    this.texts.delete(entry.name.digest);
     this.found.clear();
     this.keptRouteCount -= entry.routeCount;
     entry.linked = null;
+    entry.routing = null;
   }
 
   /**

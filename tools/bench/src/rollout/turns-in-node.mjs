@@ -1,8 +1,7 @@
 // Loaded into a node of the benchmark (--import): how long its event loop goes without looking for requests.
 //
 // A turn is what the loop does between two looks at its sockets; a request that comes meanwhile waits for its end. Counted is the smaller of
-// two times: that in which the loop did not wait, which also grows while others have the core, and the CPU time of the process, which also
-// grows by what its other threads do.
+// two times: that in which the loop did not wait, which also grows while others have the core, and the CPU time of the thread.
 import { createHistogram, performance } from 'node:perf_hooks';
 
 const turnsUs = createHistogram({ lowest: 1, highest: 60_000_000, figures: 3 });
@@ -12,7 +11,7 @@ let busyMs = performance.eventLoopUtilization().active;
 let cpuUs = usedUs();
 
 function usedUs() {
-  const { user, system } = process.cpuUsage();
+  const { user, system } = process.threadCpuUsage();
   return user + system;
 }
 
