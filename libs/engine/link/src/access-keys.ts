@@ -13,6 +13,9 @@ export class LinkedAccessKey implements AccessKeyView {
   readonly session: SessionView | null;
   /** Private: whoever prints the key prints none of them. */
   readonly #signingKeys: Readonly<Record<string, string>>;
+  /** The one asked for last, as bytes: signatures are of today, and of one region. */
+  #scope = '';
+  #key: Buffer | null = null;
 
   constructor({ accessKeyId, tenant, principalArn, userId, policy, signingKeys, session }: AccessKeyEntry) {
     this.accessKeyId = accessKeyId;
@@ -26,7 +29,10 @@ export class LinkedAccessKey implements AccessKeyView {
 
   signingKey(date: string, region: string): Uint8Array | null {
     const scope = `${date}/${region}`;
-    return Object.hasOwn(this.#signingKeys, scope) ? Buffer.from(this.#signingKeys[scope]!, 'base64') : null;
+    if (scope === this.#scope) return this.#key;
+    if (!Object.hasOwn(this.#signingKeys, scope)) return null;
+    this.#scope = scope;
+    return (this.#key = Buffer.from(this.#signingKeys[scope]!, 'base64'));
   }
 }
 

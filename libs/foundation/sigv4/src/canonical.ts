@@ -5,6 +5,8 @@
  */
 
 const UNRESERVED = /^[A-Za-z0-9\-_.~]*$/;
+/** Without a segment that is empty or begins with a dot, and without anything to encode. */
+const IS_CANONICAL = /^(?:\/[A-Za-z0-9\-_~][A-Za-z0-9\-_.~]*)+\/?$/;
 const ESCAPE_OR_RESERVED = /%[0-9A-Fa-f]{2}|[^A-Za-z0-9\-_.~]/g;
 
 /**
@@ -12,6 +14,7 @@ const ESCAPE_OR_RESERVED = /%[0-9A-Fa-f]{2}|[^A-Za-z0-9\-_.~]/g;
  * gone: `/tags/arn%3Aaws` becomes `/tags/arn%253Aaws`.
  */
 export function canonicalPath(rawPath: string): string {
+  if (IS_CANONICAL.test(rawPath)) return rawPath;
   const segments = pathSegments(rawPath);
   if (segments.length === 0) return '/';
   const encoded = segments.map((segment) => segment.replace(/[^A-Za-z0-9\-_.~]/g, percentEncode));
@@ -47,6 +50,7 @@ export function encodedParameters(rawQuery: string): QueryParameter[] {
 
 /** Sorted by name, then value; the signature itself is left out. */
 export function canonicalQuery(parameters: readonly QueryParameter[]): string {
+  if (parameters.length === 0) return '';
   return parameters
     .filter(([name]) => name !== 'X-Amz-Signature')
     .sort(([nameA, valueA], [nameB, valueB]) => compare(nameA, nameB) || compare(valueA, valueB))
@@ -59,8 +63,17 @@ export function canonicalHeaders(
   headers: Readonly<Record<string, string | undefined>>,
   signedHeaders: readonly string[],
 ): string {
-  return signedHeaders.map((name) => `${name}:${(headers[name] ?? '').replace(/[ \t\r\n]+/g, ' ').trim()}\n`).join('');
+  let lines = '';
+  for (const name of signedHeaders) lines += `${name}:${trimmedAll(headers[name] ?? '')}\n`;
+  return lines;
 }
+
+/** Runs of white space are one blank, and none at either end. */
+function trimmedAll(value: string): string {
+  return HAS_SPACE.test(value) ? value.replace(/[ \t\r\n]+/g, ' ').trim() : value;
+}
+
+const HAS_SPACE = /[^\x21-\x7e]/;
 
 /** The same path, with nothing in it but slashes, unreserved characters and the escapes of all others. */
 export function strictPath(rawPath: string): string {

@@ -192,6 +192,14 @@ describe('the caller', () => {
   });
 });
 
+test('a signature of other characters whose low bytes are the same holds nothing', async () => {
+  const request = await signed(plain);
+  const authorization = request.headers['authorization']!.replace(/(?<=Signature=).*/, (hex) =>
+    hex.replaceAll(/./g, (char) => String.fromCharCode(char.charCodeAt(0) + 0x100)),
+  );
+  expect(verdict({ ...request, headers: { ...request.headers, authorization } })).toMatch(/^InvalidSignatureException/);
+});
+
 describe('time', () => {
   const minutes = (count: number): number => count * 60_000;
   test.each([
@@ -217,6 +225,14 @@ describe('time', () => {
       'InvalidSignatureException: Signature expired: 20261120T111112Z is now earlier than 20261120T111113Z',
     );
     expect(verdict(request, { nowMs: NOW - minutes(6) })).toMatch(/Signature not yet current/);
+  });
+  test('each request is held against its own time, whatever came before it', async () => {
+    const late = await signed(plain, { atMs: NOW - minutes(6) });
+    const onTime = await signed(plain);
+    const broken = { ...onTime, headers: { ...onTime.headers, 'x-amz-date': '20261320T101112Z' } };
+    const verdicts = [onTime, late, broken, onTime, broken, late].map((request) => verdict(request).split(':')[0]);
+    const [isLate, isBroken] = ['InvalidSignatureException', 'IncompleteSignatureException'];
+    expect(verdicts).toEqual(['accepted', isLate, isBroken, 'accepted', isBroken, isLate]);
   });
   test('a replay inside the window is accepted, as at AWS', async () => {
     const request = await signed(plain);

@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import { sha256Hex, type Clock, type Secret } from '@gatehouse/kernel';
 import { LRUCache } from 'lru-cache';
 import { canonicalHeaders, canonicalPath, canonicalQuery } from './canonical.js';
@@ -78,7 +78,7 @@ export class SignatureVerifier {
     payloadHash: string,
   ): boolean {
     const key = 'of' in secret ? secret.of(claim.date, claim.region, claim.service) : this.derivedKey(claim, secret.reveal());
-    return key !== null && isSameText(signatureOf(request, claim, payloadHash, key), claim.signature);
+    return key !== null && isSameDigest(signatureOf(request, claim, payloadHash, key), claim.signature);
   }
 
   private checkCredential(claim: SignatureClaim, credential: SigningCredential | null): SignatureFault | null {
@@ -90,25 +90,25 @@ export class SignatureVerifier {
 
   private checkTime(claim: SignatureClaim): SignatureFault | null {
     const nowMs = this.clock.nowMs();
-    const signedAt = basicIso(claim.signedAtMs);
-    const now = basicIso(nowMs);
+    const { signedAt } = claim;
     if (claim.signedAtMs > nowMs + SKEW_MS) {
-      const latest = basicIso(nowMs + SKEW_MS);
+      const [now, latest] = [basicIso(nowMs), basicIso(nowMs + SKEW_MS)];
       return invalid(`Signature not yet current: ${signedAt} is still later than ${latest} (${now} + ${SKEW_MINUTES} min.)`);
     }
     if (claim.expiresSeconds !== null) {
       const expiresAtMs = claim.signedAtMs + claim.expiresSeconds * 1000;
-      return expiresAtMs < nowMs ? invalid(`Signature expired: ${basicIso(expiresAtMs)} is now earlier than ${now}`) : null;
+      if (expiresAtMs >= nowMs) return null;
+      return invalid(`Signature expired: ${basicIso(expiresAtMs)} is now earlier than ${basicIso(nowMs)}`);
     }
     if (claim.signedAtMs < nowMs - SKEW_MS) {
-      const earliest = basicIso(nowMs - SKEW_MS);
+      const [now, earliest] = [basicIso(nowMs), basicIso(nowMs - SKEW_MS)];
       return invalid(`Signature expired: ${signedAt} is now earlier than ${earliest} (${now} - ${SKEW_MINUTES} min.)`);
     }
     return null;
   }
 
   private checkSignature(request: SignedRequest, claim: SignatureClaim, credential: SigningCredential): SignatureFault | null {
-    const bodyHash = createHash('sha256').update(request.body).digest('hex');
+    const bodyHash = sha256Hex(request.body);
     const isHeld = payloadHashes(claim, bodyHash).some((hash) => this.holds(request, claim, credential, hash));
     return isHeld ? null : wrongSignature;
   }
@@ -147,13 +147,11 @@ function checkCoverage(
   claim: SignatureClaim,
   { addedOnTheWay = [] }: ScopePolicy,
 ): SignatureFault | null {
-  const unsigned = Object.keys(request.headers).filter(
-    (name) =>
-      name.startsWith('x-amz-') &&
-      request.headers[name] !== undefined &&
-      !claim.signedHeaders.includes(name) &&
-      !addedOnTheWay.includes(name),
-  );
+  const unsigned: string[] = [];
+  for (const name of Object.keys(request.headers)) {
+    if (!name.startsWith('x-amz-') || request.headers[name] === undefined) continue;
+    if (!claim.signedHeaders.includes(name) && !addedOnTheWay.includes(name)) unsigned.push(name);
+  }
   if (unsigned.length === 0) return null;
   return invalid(`There were headers present in the request which were not signed: ${unsigned.sort().join(', ')}`);
 }
@@ -167,21 +165,12 @@ function payloadHashes(claim: SignatureClaim, bodyHash: string): readonly string
 }
 
 function signatureOf(request: Omit<SignedRequest, 'body'>, claim: SignatureClaim, payloadHash: string, key: Uint8Array): string {
-  const canonicalRequest = [
-    request.method,
-    canonicalPath(claim.rawPath),
-    canonicalQuery(claim.parameters),
-    canonicalHeaders(request.headers, claim.signedHeaders),
-    claim.signedHeaders.join(';'),
-    payloadHash,
-  ].join('\n');
-  const stringToSign = [
-    'AWS4-HMAC-SHA256',
-    basicIso(claim.signedAtMs),
-    `${claim.date}/${claim.region}/${claim.service}/aws4_request`,
-    createHash('sha256').update(canonicalRequest).digest('hex'),
-  ].join('\n');
-  return hmac(key, stringToSign).toString('hex');
+  const { rawPath, parameters, signedHeaders, signedAt, date, region, service } = claim;
+  const headers = canonicalHeaders(request.headers, signedHeaders);
+  const canonicalRequest = `${request.method}\n${canonicalPath(rawPath)}\n${canonicalQuery(parameters)}\n${headers}\n${signedHeaders.join(';')}\n${payloadHash}`;
+  const scope = `${date}/${region}/${service}/aws4_request`;
+  const stringToSign = `AWS4-HMAC-SHA256\n${signedAt}\n${scope}\n${sha256Hex(canonicalRequest)}`;
+  return createHmac('sha256', key).update(stringToSign).digest('hex');
 }
 
 function hmac(key: string | Uint8Array, text: string): Buffer {
@@ -189,11 +178,17 @@ function hmac(key: string | Uint8Array, text: string): Buffer {
 }
 
 const isTokenOf = ({ tokenDigest }: { readonly tokenDigest: string }, token: string): boolean =>
-  isSameText(sha256Hex(token), tokenDigest);
+  isSameDigest(sha256Hex(token), tokenDigest);
 
-/** In time that does not tell how much of it was right. */
-function isSameText(a: string, b: string): boolean {
-  const bytesA = Buffer.from(a);
-  const bytesB = Buffer.from(b);
-  return bytesA.length === bytesB.length && timingSafeEqual(bytesA, bytesB);
+const HEX_CHARS = 64;
+const [scratchA, scratchB] = [Buffer.alloc(HEX_CHARS), Buffer.alloc(HEX_CHARS)];
+
+/** In time that does not tell how much of it was right. `ours` is a SHA-256 in hex. */
+function isSameDigest(ours: string, given: string): boolean {
+  if (given.length !== HEX_CHARS || !HEX.test(given)) return false;
+  scratchA.write(ours, 'latin1');
+  scratchB.write(given, 'latin1');
+  return timingSafeEqual(scratchA, scratchB);
 }
+
+const HEX = /^[0-9a-f]*$/;
