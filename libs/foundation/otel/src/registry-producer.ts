@@ -17,7 +17,6 @@ import {
   inTurns,
   LATENCY_BOUNDS_MS,
   partsOf,
-  type LatencyTotals,
   type MetricsRegistry,
   type NamedValues,
   type SeriesTotals,
@@ -50,15 +49,20 @@ export class RegistryProducer implements MetricProducer {
       named.push(...part.named.map((metric) => this.named(metric, endTime)));
       for (const series of part.series) {
         const attributes = attributesOf(series);
-        requests.dataPoints.push(point(attributes, series.count));
-        errors4xx.dataPoints.push(point(attributes, series.errors4xx));
-        errors5xx.dataPoints.push(point(attributes, series.errors5xx));
-        if (series.cache !== undefined) {
-          cacheHits.dataPoints.push(point(attributes, series.cache.hits));
-          cacheMisses.dataPoints.push(point(attributes, series.cache.misses));
+        const { totals } = series;
+        requests.dataPoints.push(point(attributes, totals.count));
+        errors4xx.dataPoints.push(point(attributes, totals.errors4xx));
+        errors5xx.dataPoints.push(point(attributes, totals.errors5xx));
+        if (totals.cacheHits + totals.cacheMisses > 0) {
+          cacheHits.dataPoints.push(point(attributes, totals.cacheHits));
+          cacheMisses.dataPoints.push(point(attributes, totals.cacheMisses));
         }
-        latency.dataPoints.push(point(attributes, histogramOf(series.latency)));
-        integration.dataPoints.push(point(attributes, histogramOf(series.integrationLatency)));
+        const { latencySumMs, count, latencyBuckets, integrationLatencySumMs, integrationCount, integrationLatencyBuckets } =
+          totals;
+        latency.dataPoints.push(point(attributes, histogramOf(latencySumMs, count, latencyBuckets)));
+        integration.dataPoints.push(
+          point(attributes, histogramOf(integrationLatencySumMs, integrationCount, integrationLatencyBuckets)),
+        );
       }
     }
     const metrics = [...named, requests, errors4xx, errors5xx, cacheHits, cacheMisses, latency, integration].filter(
@@ -102,9 +106,9 @@ function attributesOf({ labels }: SeriesTotals): Attributes {
 }
 
 /** Without buckets for methods beyond the bound, as on the page. */
-function histogramOf({ sumMs, count, buckets }: LatencyTotals): Histogram {
-  if (buckets === null) return { buckets: { boundaries: [], counts: [count] }, sum: sumMs, count };
-  return { buckets: { boundaries: BOUNDARIES, counts: [...buckets] }, sum: sumMs, count };
+function histogramOf(sum: number, count: number, buckets: Float64Array | null): Histogram {
+  if (buckets === null) return { buckets: { boundaries: [], counts: [count] }, sum, count };
+  return { buckets: { boundaries: BOUNDARIES, counts: [...buckets] }, sum, count };
 }
 
 const descriptor = (name: string, description: string, unit: string) => ({

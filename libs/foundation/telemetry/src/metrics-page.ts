@@ -2,7 +2,7 @@
  * What a scrape shows, as plain data that can travel between processes. Pages of the processes of one node add up: counters,
  * histograms and sums by their labels; a gauge whose sum means nothing (`isPerProcess`) is shown for each process.
  */
-import { LATENCY_BOUNDS_MS, type MethodSeries, type MetricsRegistry, type SeriesLabels } from './metrics.js';
+import { LATENCY_BOUNDS_MS, type MetricsRegistry, type SeriesLabels, type Totals } from './metrics.js';
 
 export interface MetricsPage {
   readonly named: readonly NamedValues[];
@@ -27,20 +27,10 @@ export interface LatencyTotals {
   readonly buckets: Float64Array | null;
 }
 
-export interface CacheTotals {
-  readonly hits: number;
-  readonly misses: number;
-}
-
+/** A MethodSeries is one. */
 export interface SeriesTotals {
   readonly labels: SeriesLabels;
-  readonly count: number;
-  readonly errors4xx: number;
-  readonly errors5xx: number;
-  /** Absent where there were neither: most methods have no cache. */
-  readonly cache?: CacheTotals;
-  readonly latency: LatencyTotals;
-  readonly integrationLatency: LatencyTotals;
+  readonly totals: Totals;
 }
 
 export interface ProcessPage {
@@ -50,7 +40,7 @@ export interface ProcessPage {
 }
 
 export function pageOf(registry: MetricsRegistry): MetricsPage {
-  return { ...headOf(registry), series: registry.allSeries().map(totalsOf) };
+  return { ...headOf(registry), series: registry.allSeries().map(copyOf) };
 }
 
 /** How many series one turn of the event loop reads or writes: about a millisecond of work. */
@@ -64,7 +54,7 @@ export function* partsOf(registry: MetricsRegistry): Generator<MetricsPage> {
   const all = registry.allSeries();
   const head = headOf(registry);
   for (let i = 0; i === 0 || i < all.length; i += SERIES_PER_SLICE) {
-    const series = all.slice(i, i + SERIES_PER_SLICE).map(totalsOf);
+    const series = all.slice(i, i + SERIES_PER_SLICE).map(copyOf);
     yield i === 0 ? { ...head, series } : { named: [], latency: NO_LATENCY, series };
   }
 }
@@ -94,20 +84,8 @@ export function headOf(registry: MetricsRegistry): Omit<MetricsPage, 'series'> {
   };
 }
 
-export function totalsOf({ labels, totals }: MethodSeries): SeriesTotals {
-  return {
-    labels,
-    count: totals.count,
-    errors4xx: totals.errors4xx,
-    errors5xx: totals.errors5xx,
-    ...(totals.cacheHits + totals.cacheMisses > 0 && { cache: { hits: totals.cacheHits, misses: totals.cacheMisses } }),
-    latency: { sumMs: totals.latencySumMs, count: totals.count, buckets: totals.latencyBuckets },
-    integrationLatency: {
-      sumMs: totals.integrationLatencySumMs,
-      count: totals.integrationCount,
-      buckets: totals.integrationLatencyBuckets,
-    },
-  };
+function copyOf({ labels, totals }: SeriesTotals): SeriesTotals {
+  return { labels, totals: { ...totals } };
 }
 
 /** The page of the node. Names come in the order of their first page. */
@@ -148,26 +126,29 @@ function addNamed(into: Map<string, NamedValues>, metric: NamedValues, process: 
 const sum = ({ values }: NamedValues): number => values.reduce((total, { value }) => total + value, 0);
 
 function addSeries(a: SeriesTotals, b: SeriesTotals): SeriesTotals {
+  return { labels: a.labels, totals: addTotals(a.totals, b.totals) };
+}
+
+function addTotals(a: Totals, b: Totals): Totals {
   return {
-    labels: a.labels,
     count: a.count + b.count,
     errors4xx: a.errors4xx + b.errors4xx,
     errors5xx: a.errors5xx + b.errors5xx,
-    ...(a.cache !== undefined || b.cache !== undefined ? { cache: addCache(a.cache, b.cache) } : {}),
-    latency: addLatency(a.latency, b.latency),
-    integrationLatency: addLatency(a.integrationLatency, b.integrationLatency),
+    cacheHits: a.cacheHits + b.cacheHits,
+    cacheMisses: a.cacheMisses + b.cacheMisses,
+    latencySumMs: a.latencySumMs + b.latencySumMs,
+    integrationCount: a.integrationCount + b.integrationCount,
+    integrationLatencySumMs: a.integrationLatencySumMs + b.integrationLatencySumMs,
+    latencyBuckets: addBuckets(a.latencyBuckets, b.latencyBuckets),
+    integrationLatencyBuckets: addBuckets(a.integrationLatencyBuckets, b.integrationLatencyBuckets),
   };
 }
 
-function addCache(a: CacheTotals | undefined, b: CacheTotals | undefined): CacheTotals {
-  return { hits: (a?.hits ?? 0) + (b?.hits ?? 0), misses: (a?.misses ?? 0) + (b?.misses ?? 0) };
+function addLatency(a: LatencyTotals, b: LatencyTotals): LatencyTotals {
+  return { sumMs: a.sumMs + b.sumMs, count: a.count + b.count, buckets: addBuckets(a.buckets, b.buckets) };
 }
 
 /** Where one side has no buckets (it did not have room for them), the sum has none: half of the requests would be missing. */
-function addLatency(a: LatencyTotals, b: LatencyTotals): LatencyTotals {
-  return {
-    sumMs: a.sumMs + b.sumMs,
-    count: a.count + b.count,
-    buckets: a.buckets === null || b.buckets === null ? null : a.buckets.map((count, index) => count + b.buckets![index]!),
-  };
+function addBuckets(a: Float64Array | null, b: Float64Array | null): Float64Array | null {
+  return a === null || b === null ? null : a.map((count, index) => count + b[index]!);
 }

@@ -58,7 +58,21 @@ class Minute {
 export const LATENCY_BOUNDS_MS: readonly number[] = [1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000];
 
 /** Sums since the start of the process, for Prometheus. */
-class Totals {
+export interface Totals {
+  readonly count: number;
+  readonly errors4xx: number;
+  readonly errors5xx: number;
+  readonly cacheHits: number;
+  readonly cacheMisses: number;
+  readonly latencySumMs: number;
+  readonly integrationCount: number;
+  readonly integrationLatencySumMs: number;
+  /** Per bound of LATENCY_BOUNDS_MS, how many fell into it alone; `null` for a series without buckets. */
+  readonly latencyBuckets: Float64Array | null;
+  readonly integrationLatencyBuckets: Float64Array | null;
+}
+
+class RunningTotals implements Totals {
   count = 0;
   errors4xx = 0;
   errors5xx = 0;
@@ -67,7 +81,6 @@ class Totals {
   latencySumMs = 0;
   integrationCount = 0;
   integrationLatencySumMs = 0;
-  /** Per bound of LATENCY_BOUNDS_MS, how many fell into it alone; `null` for a series without buckets. */
   readonly latencyBuckets: Float64Array | null;
   readonly integrationLatencyBuckets: Float64Array | null;
 
@@ -87,7 +100,7 @@ function addToBucket(buckets: Float64Array, ms: number): void {
 
 export class MethodSeries {
   readonly labels: SeriesLabels;
-  readonly totals: Totals;
+  readonly totals: RunningTotals;
   private readonly registry: MetricsRegistry;
   private minute: Minute | null = null;
   private readonly closed: Minute[] = [];
@@ -98,7 +111,7 @@ export class MethodSeries {
 
   /** Made by MetricsRegistry.series. */
   constructor(registry: MetricsRegistry, labels: SeriesLabels, nowMs: number, hasBuckets: boolean) {
-    this.totals = new Totals(hasBuckets);
+    this.totals = new RunningTotals(hasBuckets);
     this.registry = registry;
     this.labels = labels;
     this.lastRecordedMs = nowMs;

@@ -1,29 +1,65 @@
 /** Prometheus text exposition, version 0.0.4. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { headOf, SERIES_PER_SLICE, totalsOf, type LatencyTotals, type MetricsPage, type SeriesTotals } from './metrics-page.js';
-import { LATENCY_BOUNDS_MS, type MetricsRegistry, type SeriesLabels } from './metrics.js';
+import { headOf, SERIES_PER_SLICE, type LatencyTotals, type MetricsPage, type SeriesTotals } from './metrics-page.js';
+import { LATENCY_BOUNDS_MS, type MetricsRegistry, type SeriesLabels, type Totals } from './metrics.js';
 
 export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-const SERIES_COUNTERS: readonly (readonly [string, string, (series: SeriesTotals) => number | undefined])[] = [
-  ['gatehouse_engine_requests_total', 'Requests answered (Count)', (series) => series.count],
-  ['gatehouse_engine_errors_4xx_total', 'Requests answered with 400 to 499 (4XXError)', (series) => series.errors4xx],
-  ['gatehouse_engine_errors_5xx_total', 'Requests answered with 500 and above (5XXError)', (series) => series.errors5xx],
-  ['gatehouse_engine_cache_hits_total', 'Requests answered from the cache (CacheHitCount)', (series) => series.cache?.hits],
-  [
+/** One name of the series: its lines for one of them; empty for none. */
+interface Family {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'histogram';
+  readonly lines: (totals: Totals, labels: string) => string;
+}
+
+const counter = (name: string, help: string, read: (totals: Totals) => number): Family => ({
+  name,
+  help,
+  type: 'counter',
+  lines: (totals, labels) => `${name}${labels} ${read(totals)}\n`,
+});
+
+/** Most methods have no cache, and no line of these. */
+const cacheCounter = (name: string, help: string, read: (totals: Totals) => number): Family => {
+  const all = counter(name, help, read);
+  return { ...all, lines: (totals, labels) => (totals.cacheHits + totals.cacheMisses > 0 ? all.lines(totals, labels) : '') };
+};
+
+const FAMILIES: readonly Family[] = [
+  counter('gatehouse_engine_requests_total', 'Requests answered (Count)', ({ count }) => count),
+  counter('gatehouse_engine_errors_4xx_total', 'Requests answered with 400 to 499 (4XXError)', ({ errors4xx }) => errors4xx),
+  counter('gatehouse_engine_errors_5xx_total', 'Requests answered with 500 and above (5XXError)', ({ errors5xx }) => errors5xx),
+  cacheCounter(
+    'gatehouse_engine_cache_hits_total',
+    'Requests answered from the cache (CacheHitCount)',
+    ({ cacheHits }) => cacheHits,
+  ),
+  cacheCounter(
     'gatehouse_engine_cache_misses_total',
     'Requests of cached methods that were not (CacheMissCount)',
-    (series) => series.cache?.misses,
-  ],
-];
-
-const SERIES_HISTOGRAMS: readonly (readonly [string, string, (series: SeriesTotals) => LatencyTotals])[] = [
-  ['gatehouse_engine_latency_milliseconds', 'Time from a request to its answer (Latency)', (series) => series.latency],
-  [
-    'gatehouse_engine_integration_latency_milliseconds',
-    'Time a backend took (IntegrationLatency)',
-    (series) => series.integrationLatency,
-  ],
+    ({ cacheMisses }) => cacheMisses,
+  ),
+  {
+    name: 'gatehouse_engine_latency_milliseconds',
+    help: 'Time from a request to its answer (Latency)',
+    type: 'histogram',
+    lines: ({ latencySumMs, count, latencyBuckets }, labels) =>
+      histogram('gatehouse_engine_latency_milliseconds', labels, latencySumMs, count, latencyBuckets),
+  },
+  {
+    name: 'gatehouse_engine_integration_latency_milliseconds',
+    help: 'Time a backend took (IntegrationLatency)',
+    type: 'histogram',
+    lines: ({ integrationLatencySumMs, integrationCount, integrationLatencyBuckets }, labels) =>
+      histogram(
+        'gatehouse_engine_integration_latency_milliseconds',
+        labels,
+        integrationLatencySumMs,
+        integrationCount,
+        integrationLatencyBuckets,
+      ),
+  },
 ];
 
 /** The whole page of a scrape of one process, in one go. */
@@ -37,7 +73,7 @@ export function renderPrometheus(registry: MetricsRegistry): string {
  */
 export function prometheusSlices(registry: MetricsRegistry): Generator<string> {
   const series = registry.allSeries();
-  return slices({ ...headOf(registry), count: series.length, at: (index) => totalsOf(series[index]!) });
+  return slices({ ...headOf(registry), count: series.length, at: (index) => series[index]! });
 }
 
 /** The page of what `mergePages` made of several. */
@@ -58,66 +94,71 @@ interface PageSource extends Omit<MetricsPage, 'series'> {
   readonly at: (index: number) => SeriesTotals;
 }
 
-type WriteSeries = (lines: string[], totals: SeriesTotals, labels: string) => void;
-
-/** The format wants all lines of one name together, so the series are gone through once per name. */
+/**
+ * The format wants all lines of one name together, so the series are gone through once per name. Texts are put together by `+=`: the page is
+ * laid out in memory once, when it is encoded.
+ */
 function* slices({ named, latency, count, at }: PageSource): Generator<string> {
-  const lines: string[] = [];
-  for (const { name, help, type, values } of named) {
-    head(lines, name, help, type);
-    for (const { process, value } of values) {
-      lines.push(process === null ? `${name} ${value}` : `${name}{process="${quoted(process)}"} ${value}`);
-    }
-  }
-  nodeLatency(lines, latency);
-  yield textOf(lines);
+  yield headText(named, latency);
   const labels: string[] = [];
-  function* family(name: string, help: string, type: string, write: WriteSeries): Generator<string> {
-    const some: string[] = [];
-    head(some, name, help, type);
+  for (const { name, help, type, lines } of FAMILIES) {
+    let text = intro(name, help, type);
     for (let i = 0; i < count; i++) {
-      const totals = at(i);
-      write(some, totals, (labels[i] ??= labelText(totals.labels)));
-      if ((i + 1) % SERIES_PER_SLICE === 0) yield textOf(some.splice(0));
+      const series = at(i);
+      text += lines(series.totals, (labels[i] ??= labelText(series.labels)));
+      if ((i + 1) % SERIES_PER_SLICE !== 0) continue;
+      if (text !== '') yield text;
+      text = '';
     }
-    if (some.length > 0) yield textOf(some);
-  }
-  for (const [name, help, read] of SERIES_COUNTERS) {
-    yield* family(name, help, 'counter', (some, totals, text) => {
-      const value = read(totals);
-      if (value !== undefined) some.push(`${name}${text} ${value}`);
-    });
-  }
-  for (const [name, help, read] of SERIES_HISTOGRAMS) {
-    yield* family(name, help, 'histogram', (some, totals, text) => histogram(some, name, text, read(totals)));
+    if (text !== '') yield text;
   }
 }
 
-const textOf = (lines: readonly string[]): string => `${lines.join('\n')}\n`;
-
-function nodeLatency(lines: string[], { sumMs, count, buckets }: LatencyTotals): void {
+function headText(named: MetricsPage['named'], { sumMs, count, buckets }: LatencyTotals): string {
+  let text = '';
+  for (const { name, help, type, values } of named) {
+    text += intro(name, help, type);
+    for (const { process, value } of values) {
+      text += process === null ? `${name} ${value}\n` : `${name}{process="${quoted(process)}"} ${value}\n`;
+    }
+  }
   const name = 'gatehouse_node_latency_milliseconds';
-  head(lines, name, 'Latency of all requests of this node', 'histogram');
-  let below = 0;
-  LATENCY_BOUNDS_MS.forEach((bound, index) => lines.push(`${name}_bucket{le="${bound}"} ${(below += buckets?.[index] ?? 0)}`));
-  lines.push(`${name}_bucket{le="+Inf"} ${count}`, `${name}_sum ${sumMs}`, `${name}_count ${count}`);
+  return (
+    text +
+    intro(name, 'Latency of all requests of this node', 'histogram') +
+    bucketLines(`${name}_bucket{le="`, buckets ?? NO_BUCKETS) +
+    `${name}_bucket{le="+Inf"} ${count}\n${name}_sum ${sumMs}\n${name}_count ${count}\n`
+  );
 }
 
-function histogram(lines: string[], name: string, labels: string, { sumMs, count, buckets }: LatencyTotals): void {
+const NO_BUCKETS = new Float64Array(LATENCY_BOUNDS_MS.length + 1);
+
+function histogram(name: string, labels: string, sumMs: number, count: number, buckets: Float64Array | null): string {
   const open = `${name}_bucket${labels.slice(0, -1)},le="`;
-  let below = 0;
   // A method that was not called yet shows its zero in one line, not in fifteen.
-  if (buckets !== null && count > 0) {
-    LATENCY_BOUNDS_MS.forEach((bound, index) => lines.push(`${open}${bound}"} ${(below += buckets[index]!)}`));
-  }
-  lines.push(`${open}+Inf"} ${count}`, `${name}_sum${labels} ${sumMs}`, `${name}_count${labels} ${count}`);
+  const bounded = buckets === null || count === 0 ? '' : bucketLines(open, buckets);
+  return `${bounded}${open}+Inf"} ${count}\n${name}_sum${labels} ${sumMs}\n${name}_count${labels} ${count}\n`;
 }
 
-function head(lines: string[], name: string, help: string, type: string): void {
-  lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
+function bucketLines(open: string, buckets: Float64Array): string {
+  let text = '';
+  let below = 0;
+  for (let i = 0; i < LATENCY_BOUNDS_MS.length; i++) text += `${open}${LATENCY_BOUNDS_MS[i]}"} ${(below += buckets[i]!)}\n`;
+  return text;
 }
 
-function labelText({ tenant, apiId, stage, resource, httpMethod }: SeriesLabels): string {
+const intro = (name: string, help: string, type: string): string => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+
+/** A registry's series keep their labels, so a scrape finds the texts of the one before. */
+const labelTexts = new WeakMap<SeriesLabels, string>();
+
+function labelText(labels: SeriesLabels): string {
+  let text = labelTexts.get(labels);
+  if (text === undefined) labelTexts.set(labels, (text = makeLabelText(labels)));
+  return text;
+}
+
+function makeLabelText({ tenant, apiId, stage, resource, httpMethod }: SeriesLabels): string {
   return `{tenant="${quoted(tenant)}",api="${quoted(apiId)}",stage="${quoted(stage)}",resource="${quoted(resource)}",method="${quoted(httpMethod)}"}`;
 }
 
