@@ -9,6 +9,7 @@ import {
   queryValues,
   rawPathParam,
   TemplateFailure,
+  type ContextVariable,
   type Exchange,
 } from '@gatehouse/engine-exchange';
 import {
@@ -18,6 +19,7 @@ import {
   VtlSyntaxError,
   type Rendered,
   type RequestParameters,
+  VariableGroup,
   type VariableTree,
 } from '@gatehouse/lang';
 
@@ -39,7 +41,7 @@ export class VelocityTemplate {
     try {
       this.compiled ??= MappingTemplate.compile(this.text, Number.POSITIVE_INFINITY);
       const rendered = this.compiled.render({
-        body: body === null ? '' : body.toString('utf8'),
+        body: body ?? '',
         parameters: new ExchangeParameters(x),
         context: (name) => contextValue(x, name),
         stageVariables: x.stage!.snapshot.stageVariables,
@@ -105,39 +107,48 @@ function lastOfEach(pairs: readonly string[]): Texts {
   return texts;
 }
 
+const readers = (names: readonly string[], prefix = ''): Map<string, ContextVariable> =>
+  new Map(names.map((name) => [name, contextVariable(prefix + name)!]));
+
 /** Data-plane reference §10.4, those marked T. */
-const VARIABLES = new Set([
+const VARIABLES = readers([
   ...['accountId', 'apiId', 'domainName', 'domainPrefix', 'extendedRequestId', 'httpMethod', 'path', 'protocol', 'requestId'],
-  ...['requestTime', 'requestTimeEpoch', 'resourceId', 'resourcePath', 'stage', 'deploymentId', 'isCanaryRequest'],
+  ...['requestTime', 'resourceId', 'resourcePath', 'stage', 'deploymentId', 'isCanaryRequest'],
   ...['awsEndpointRequestId', 'wafResponseCode', 'webaclArn'],
 ]);
-const IDENTITY = [
-  ...['accountId', 'apiKey', 'apiKeyId', 'caller', 'cognitoAuthenticationProvider', 'cognitoAuthenticationType'],
-  ...[
-    'cognitoIdentityId',
-    'cognitoIdentityPoolId',
-    'principalOrgId',
-    'sourceIp',
-    'user',
-    'userAgent',
-    'userArn',
-    'vpcId',
-    'vpceId',
+const IDENTITY = readers(
+  [
+    ...['accountId', 'apiKey', 'apiKeyId', 'caller', 'cognitoAuthenticationProvider', 'cognitoAuthenticationType'],
+    ...['cognitoIdentityId', 'cognitoIdentityPoolId', 'principalOrgId', 'sourceIp', 'user', 'userAgent', 'userArn'],
+    ...['vpcId', 'vpceId'],
   ],
-].map((name) => ({ name, read: contextVariable(`identity.${name}`)! }));
+  'identity.',
+);
 
-function contextValue(x: Exchange, name: string): string | number | null | VariableTree {
+function contextValue(x: Exchange, name: string): string | number | null | VariableTree | VariableGroup {
+  const variable = VARIABLES.get(name);
+  if (variable !== undefined) return variable(x);
   if (name === 'requestTimeEpoch') return x.receivedAtMs;
-  if (name === 'identity') return identityOf(x);
-  if (name === 'authorizer') return authorizerVariables(x);
-  return VARIABLES.has(name) ? contextVariable(name)!(x) : null;
+  if (name === 'identity') return new Identity(x);
+  return name === 'authorizer' ? authorizerVariables(x) : null;
 }
 
-function identityOf(x: Exchange): VariableTree {
-  const identity: Record<string, string> = {};
-  for (const { name, read } of IDENTITY) {
-    const value = read(x);
-    if (value !== null) identity[name] = value;
+class Identity extends VariableGroup {
+  constructor(private readonly x: Exchange) {
+    super();
   }
-  return identity;
+
+  one(name: string): string | null {
+    const read = IDENTITY.get(name);
+    return read === undefined ? null : read(this.x);
+  }
+
+  all(): VariableTree {
+    const identity: Record<string, string> = {};
+    for (const [name, read] of IDENTITY) {
+      const value = read(this.x);
+      if (value !== null) identity[name] = value;
+    }
+    return identity;
+  }
 }

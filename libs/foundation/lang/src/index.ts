@@ -26,6 +26,6 @@ export { BodyPath } from './json-path/body-path.js';
 export { JsonPath, MISSING, type Selected } from './json-path/json-path.js';
 export { JsonPathError } from './json-path/parse-path.js';
 export { type RenderLimits } from './vtl/budget.js';
-export { type ContextReader, type Overrides, type VariableTree } from './vtl/context-variables.js';
+export { VariableGroup, type ContextReader, type Overrides, type VariableTree } from './vtl/context-variables.js';
 export { ParameterMaps, type RequestParameters } from './vtl/input-variable.js';
 export { MappingTemplate, type Rendered, type TemplateRequest } from './vtl/mapping-template.js';

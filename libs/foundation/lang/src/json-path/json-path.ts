@@ -15,12 +15,16 @@ const NOT_FOUND = new NotFound();
 
 export class JsonPath {
   readonly isDefinite: boolean;
+  /** Of a path of names alone, as most are. */
+  private readonly names: readonly string[] | null;
 
   private constructor(
     private readonly text: string,
     private readonly parts: readonly PathPart[],
   ) {
     this.isDefinite = isDefinite(parts);
+    const names = parts.map((part) => (part.kind === 'names' && part.names.length === 1 ? part.names[0]! : null));
+    this.names = names.every((name) => name !== null) ? names : null;
   }
 
   /** Throws JsonPathError. */
@@ -30,6 +34,7 @@ export class JsonPath {
 
   /** One value, or a list for a path with `..`, `*`, a filter, a slice or several indexes. Throws JsonPathError for `[0]` of what is no list. */
   select(root: Value, budget: Budget): Selected {
+    if (this.names !== null) return follow(root, this.names, budget);
     const selection = new Selection(root, budget, this.text);
     try {
       selection.follow(this.parts, 0, root, true);
@@ -40,6 +45,17 @@ export class JsonPath {
     if (!this.isDefinite) return new JavaList(selection.found, 'json');
     return selection.found.length === 0 ? MISSING : selection.found[0]!;
   }
+}
+
+function follow(root: Value, names: readonly string[], budget: Budget): Selected {
+  budget.step(names.length + 1);
+  let value = root;
+  for (let i = 0; i < names.length; i++) {
+    const member = value instanceof JavaMap ? value.find(names[i]!) : undefined;
+    if (member === undefined) return MISSING;
+    value = member;
+  }
+  return value;
 }
 
 class Selection {
@@ -86,11 +102,12 @@ class Selection {
     }
     if (names.length > 1) return this.follow(parts, next, pick(value, names), isFixed);
     const name = names[0]!;
-    if (!value.has(name)) {
+    const member = value.find(name);
+    if (member === undefined) {
       if (isFixed) throw NOT_FOUND;
       return;
     }
-    this.follow(parts, next, value.get(name), isFixed);
+    this.follow(parts, next, member, isFixed);
   }
 
   #indexes(indexes: readonly number[], parts: readonly PathPart[], next: number, value: Value, isFixed: boolean): void {

@@ -53,8 +53,9 @@ export class TextJudge {
   isSurelyValid(schema: Subschema): boolean {
     this.code(0);
     if (!this.value(schema)) return false;
-    this.code(this.at);
-    return this.at === this.bytes.length;
+    const { length } = this.bytes;
+    if (this.at < length) this.code(this.at); // a read beyond the end would make all others slower
+    return this.at === length;
   }
 
   private value(schema: Subschema): boolean {

@@ -20,6 +20,8 @@ import type { Access, Block, Call, Expression, MacroDefinition, ParsedTemplate, 
 const LOOP_MAX = 1_000;
 /** What a template with #evaluate reads is not known before it runs. */
 const ANY_NAME = '*';
+/** What a #foreach sets beside its own. */
+const LOOP_VARIABLES = ['foreach', 'velocityCount', 'velocityHasNext'];
 const NAMES_OF_EVALUATE_MAX = 10_000;
 
 export class CompiledTemplate {
@@ -121,6 +123,11 @@ class Compiler {
 
   #slot(name: string): number {
     this.names.add(name);
+    return this.#slotOf(name);
+  }
+
+  /** Of what is written, maybe without ever being read. */
+  #slotOf(name: string): number {
     const known = this.slots.get(name);
     if (known !== undefined) return known;
     const slot = this.slots.size;
@@ -233,16 +240,21 @@ class Compiler {
   #foreach({ name, list, body, offset }: Extract<Statement, { kind: 'foreach' }>): Step {
     const evaluate = this.expression(list);
     const slot = this.#slot(name);
-    const scopeSlot = this.#slot('foreach');
-    const countSlot = this.#slot('velocityCount');
-    const hasNextSlot = this.#slot('velocityHasNext');
+    const [scopeSlot, countSlot, hasNextSlot] = LOOP_VARIABLES.map((variable) => this.#slotOf(variable)) as [
+      number,
+      number,
+      number,
+    ];
     const step = this.block(body);
     const at = this.#at(offset);
+    const { names, place } = this;
     return (run) => {
       const items = itemsOf(evaluate(run), run.budget);
       if (items === null) return NEXT;
       const before = [run.lookUp(slot), run.lookUp(scopeSlot), run.lookUp(countSlot), run.lookUp(hasNextSlot)] as const;
       const scope = new ForeachScope(before[1], items.length);
+      // Velocity's old names for two of its properties: seldom read, and two assignments for each item.
+      const hasOldNames = place !== null || names.has('velocityCount') || names.has('velocityHasNext') || names.has(ANY_NAME);
       let signal = NEXT as ReturnType<Step>;
       // As Java's iterator: at the end of the list it does not look whether the list changed.
       for (let i = 0; i !== items.length && signal === NEXT; i++) {
@@ -252,14 +264,18 @@ class Compiler {
         scope.index = i;
         run.assign(slot, items[i]!);
         run.assign(scopeSlot, scope);
-        run.assign(countSlot, i + 1);
-        run.assign(hasNextSlot, i + 1 < scope.length);
+        if (hasOldNames) {
+          run.assign(countSlot, i + 1);
+          run.assign(hasNextSlot, i + 1 < scope.length);
+        }
         signal = step(run);
       }
       run.assign(slot, before[0]);
       run.assign(scopeSlot, before[1]);
-      run.assign(countSlot, before[2]);
-      run.assign(hasNextSlot, before[3]);
+      if (hasOldNames) {
+        run.assign(countSlot, before[2]);
+        run.assign(hasNextSlot, before[3]);
+      }
       return signal === STOP ? STOP : NEXT;
     };
   }
@@ -501,6 +517,13 @@ class Compiler {
       default: {
         const { name } = access;
         const values = access.arguments.map((argument) => this.expression(argument));
+        if (access.arguments.every(isConstant)) {
+          const given = values.map((value) => value(NO_RUN));
+          return (run, target) => {
+            run.at = at;
+            return callMethod(target, name, given, run.budget) ?? null;
+          };
+        }
         return (run, target) => {
           const given = values.map((value) => value(run));
           run.at = at;
@@ -510,6 +533,13 @@ class Compiler {
     }
   }
 }
+
+/** Evaluated without looking at the run. */
+function isConstant({ kind }: Expression): boolean {
+  return kind === 'string' || kind === 'boolean' || kind === 'integer' || kind === 'float';
+}
+
+const NO_RUN = null as unknown as Run;
 
 function printRow(parts: readonly (string | Evaluate)[]): Step {
   const evaluators: Evaluate[] = [];

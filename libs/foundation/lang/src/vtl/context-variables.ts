@@ -7,8 +7,15 @@ export interface VariableTree {
   readonly [name: string]: string | number | boolean | null | VariableTree;
 }
 
+/** A tree of one level of which a template seldom reads more than one variable. */
+export abstract class VariableGroup {
+  /** `null` for what there is not. */
+  abstract one(name: string): string | number | boolean | null;
+  abstract all(): VariableTree;
+}
+
 /** A variable or a group of them by name, without `$context.`; null for what there is not. */
-export type ContextReader = (name: string) => string | number | boolean | null | VariableTree;
+export type ContextReader = (name: string) => string | number | boolean | null | VariableTree | VariableGroup;
 
 /** Texts by name, as the template set them; null where it set none. */
 export interface Overrides {
@@ -39,8 +46,8 @@ export class ContextVariables extends JavaObject {
     return value === null || typeof value !== 'object' ? toValue(value) : this.#group(name, value);
   }
 
-  #group(name: string, tree: VariableTree): JavaMap {
-    const group = mapOf(tree);
+  #group(name: string, variables: VariableTree | VariableGroup): JavaMap {
+    const group = variables instanceof VariableGroup ? new GroupMap(variables) : mapOf(variables);
     (this.#groups ??= new Map()).set(name, group);
     return group;
   }
@@ -71,6 +78,22 @@ function mapOf(tree: VariableTree): JavaMap {
 
 function toValue(value: string | number | boolean | null): Value {
   return typeof value === 'number' && !Number.isSafeInteger(value) ? new JavaDouble(value) : value;
+}
+
+class GroupMap extends JavaMap {
+  constructor(private readonly group: VariableGroup) {
+    super(null);
+  }
+
+  override find(key: Value): Value | undefined {
+    if (this.isMade) return super.find(key);
+    const value = typeof key === 'string' ? this.group.one(key) : null;
+    return value === null ? undefined : toValue(value);
+  }
+
+  protected override make(): Map<Value, Value> {
+    return mapOf(this.group.all()).entries;
+  }
 }
 
 /** An override may be given once: the second time is an error on AWS. */

@@ -1,16 +1,17 @@
 /** `$input` (data-plane reference 5.2). */
+import type { Buffer } from 'node:buffer';
 import { JsonPath, MISSING, type Selected } from '../json-path/json-path.js';
 import { JsonPathError } from '../json-path/parse-path.js';
 import { type Budget, RenderFailure } from './budget.js';
-import { jsonText, JavaMap, JavaObject, type Value } from './java-values.js';
-import { JsonBodyError, parseJson } from './json-body.js';
+import { jsonText, JavaMap, JavaObject, TextMap, type Value } from './java-values.js';
+import { JsonBodyError, parseJson, parseJsonBytes } from './json-body.js';
 
-type TextMap = Readonly<Record<string, string>>;
+type Texts = Readonly<Record<string, string>>;
 
 export interface RequestParameters {
-  readonly path: TextMap;
-  readonly querystring: TextMap;
-  readonly header: TextMap;
+  readonly path: Texts;
+  readonly querystring: Texts;
+  readonly header: Texts;
   /** `$input.params('x')`: path, then query string, then header; null for none. */
   find(name: string): string | null;
 }
@@ -18,9 +19,9 @@ export interface RequestParameters {
 /** Names as they are: case-sensitive. */
 export class ParameterMaps implements RequestParameters {
   constructor(
-    readonly path: TextMap,
-    readonly querystring: TextMap,
-    readonly header: TextMap,
+    readonly path: Texts,
+    readonly querystring: Texts,
+    readonly header: Texts,
   ) {}
 
   find(name: string): string | null {
@@ -53,7 +54,7 @@ export class InputVariable extends JavaObject {
   #parameters: JavaMap | null = null;
 
   constructor(
-    private readonly payload: string,
+    private readonly payload: string | Buffer,
     private readonly parameters: RequestParameters,
     private readonly budget: Budget,
   ) {
@@ -62,7 +63,9 @@ export class InputVariable extends JavaObject {
 
   /** An empty payload reads as an empty object. */
   get #body(): string {
-    return this.payload === '' ? '{}' : this.payload;
+    const { payload } = this;
+    if (payload.length === 0) return '{}';
+    return typeof payload === 'string' ? payload : payload.toString('utf8');
   }
 
   override property(name: string): Value {
@@ -102,7 +105,9 @@ export class InputVariable extends JavaObject {
     if (this.#document !== undefined) return this.#document;
     this.budget.step(this.payload.length >> 6);
     try {
-      return (this.#document = parseJson(this.#body));
+      const { payload } = this;
+      this.#document = typeof payload === 'string' || payload.length === 0 ? parseJson(this.#body) : parseJsonBytes(payload);
+      return this.#document;
     } catch (cause) {
       if (cause instanceof JsonBodyError) throw new RenderFailure('Could not parse the body as JSON');
       throw cause;
@@ -112,7 +117,6 @@ export class InputVariable extends JavaObject {
 
 function mapOfMaps(parameters: RequestParameters): JavaMap {
   const map = new JavaMap();
-  for (const place of ['path', 'querystring', 'header'] as const)
-    map.put(place, new JavaMap(new Map(Object.entries(parameters[place]))));
+  for (const place of ['path', 'querystring', 'header'] as const) map.put(place, new TextMap(parameters[place]));
   return map;
 }

@@ -20,7 +20,11 @@ export class JavaInteger {
 }
 
 export class JavaDouble {
-  constructor(readonly value: number) {}
+  constructor(
+    readonly value: number,
+    /** How it prints, where that is known. */
+    readonly text: string | null = null,
+  ) {}
 }
 
 /**
@@ -42,8 +46,17 @@ export class JavaList {
     return (this.own ??= this.make());
   }
 
+  protected get isMade(): boolean {
+    return this.own !== null;
+  }
+
   protected make(): Value[] {
     return [];
+  }
+
+  /** As JSON without further ado; `null` when it must be put together. */
+  written(): string | null {
+    return null;
   }
 }
 
@@ -63,12 +76,22 @@ export class JavaMap {
     return new Map();
   }
 
+  /** `undefined`: there is no such member. */
+  find(key: Value): Value | undefined {
+    return this.entries.get(key);
+  }
+
   get(key: Value): Value {
-    return this.entries.get(key) ?? null;
+    return this.find(key) ?? null;
   }
 
   has(key: Value): boolean {
-    return this.entries.has(key);
+    return this.find(key) !== undefined;
+  }
+
+  /** As JSON without further ado; `null` when it must be put together. */
+  written(): string | null {
+    return null;
   }
 
   /** Returns what was there. */
@@ -76,6 +99,22 @@ export class JavaMap {
     const before = this.get(key);
     this.entries.set(key, value);
     return before;
+  }
+}
+
+/** Texts by name; a map is made of them only for a template that goes through them, or changes one. */
+export class TextMap extends JavaMap {
+  constructor(private readonly texts: Readonly<Record<string, string>>) {
+    super(null);
+  }
+
+  override find(key: Value): Value | undefined {
+    if (this.isMade) return super.find(key);
+    return typeof key === 'string' && Object.hasOwn(this.texts, key) ? this.texts[key] : undefined;
+  }
+
+  protected override make(): Map<Value, Value> {
+    return new Map(Object.entries(this.texts));
   }
 }
 
@@ -117,7 +156,7 @@ export function textOf(value: Value, budget: Budget): string {
 function printed(value: Value, budget: Budget, depth: number): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'number' || typeof value === 'boolean' || value === null) return String(value);
-  if (value instanceof JavaDouble) return doubleText(value.value);
+  if (value instanceof JavaDouble) return value.text ?? doubleText(value.value);
   if (value instanceof JavaInteger) return value.value.toString();
   if (value instanceof JavaObject) return value.text();
   if (depth > DEPTH_MAX) throw new RenderFailure('A collection contains itself');
@@ -165,9 +204,15 @@ export function doubleText(value: number): string {
 export function jsonText(value: Value, budget: Budget, escapesSlash: boolean, depth = 0): string {
   if (typeof value === 'string') return jsonString(value, budget, escapesSlash);
   if (value === null || typeof value === 'number' || typeof value === 'boolean') return String(value);
-  if (value instanceof JavaDouble) return Number.isFinite(value.value) ? doubleText(value.value) : 'null';
+  if (value instanceof JavaDouble) return Number.isFinite(value.value) ? (value.text ?? doubleText(value.value)) : 'null';
   if (value instanceof JavaInteger) return value.value.toString();
   if (depth > DEPTH_MAX) throw new RenderFailure('A collection contains itself');
+  const written = value instanceof JavaMap || value instanceof JavaList ? value.written() : null;
+  if (written !== null && !(escapesSlash && written.includes('/'))) {
+    budget.step(written.length >> 2);
+    budget.build(written.length);
+    return written;
+  }
   let text: string;
   if (value instanceof JavaList) {
     budget.step(value.items.length);

@@ -2,9 +2,10 @@
  * JSON to Java values. Not `JSON.parse`: `1.0` must stay a Double and a number of twenty digits must keep them, and a body prints again
  * as it came. Objects and arrays are made of the tape when something is asked of them.
  */
+import type { Buffer } from 'node:buffer';
 import { whole } from './arithmetic.js';
 import { JavaDouble, JavaList, JavaMap, type Value } from './java-values.js';
-import { ARRAY, ESCAPED_TEXT, FALSE, JsonTape, NULL, NUMBER, OBJECT, TEXT, TRUE, WHOLE } from './json-tape.js';
+import { ARRAY, DECIMAL, ESCAPED_TEXT, FALSE, JsonTape, NULL, NUMBER, OBJECT, TEXT, TRUE, WHOLE } from './json-tape.js';
 
 export { JsonBodyError } from './json-tape.js';
 
@@ -16,6 +17,11 @@ export function parseJson(text: string): Value {
   return valueAt(JsonTape.read(text), 0);
 }
 
+/** Of UTF-8. Throws JsonBodyError. */
+export function parseJsonBytes(bytes: Buffer): Value {
+  return valueAt(JsonTape.readBytes(bytes), 0);
+}
+
 function valueAt(tape: JsonTape, at: number): Value {
   switch (tape.kind(at)) {
     case NULL:
@@ -25,7 +31,9 @@ function valueAt(tape: JsonTape, at: number): Value {
     case FALSE:
       return false;
     case WHOLE:
-      return Number(tape.text.slice(tape.start(at), tape.end(at)));
+      return tape.numberOf(at);
+    case DECIMAL:
+      return new JavaDouble(tape.numberOf(at), tape.text.slice(tape.start(at), tape.end(at)));
     case NUMBER:
       return numberOf(tape.text.slice(tape.start(at), tape.end(at)));
     case TEXT:
@@ -58,32 +66,18 @@ class JsonMap extends JavaMap {
     super(null);
   }
 
-  override get(key: Value): Value {
-    if (this.isMade) return super.get(key);
-    const at = this.find(key);
-    return at === MADE ? super.get(key) : at === MISSING ? null : this.memberAt(at);
-  }
-
-  override has(key: Value): boolean {
-    if (this.isMade) return super.has(key);
-    const at = this.find(key);
-    return at === MADE ? super.has(key) : at !== MISSING;
-  }
-
-  /** Where the value of the last member of that name is. */
-  private find(key: Value): number {
-    if (typeof key !== 'string') return MISSING;
+  override find(key: Value): Value | undefined {
+    if (this.isMade || this.searched > SEARCHED_MAX) return super.find(key);
+    if (typeof key !== 'string') return undefined;
     const { tape } = this;
-    const end = tape.next(this.at);
-    let found = MISSING;
-    for (let at = this.at + 2; at < end; at = tape.next(at + 2)) {
-      if (++this.searched > SEARCHED_MAX) {
-        void this.entries;
-        return MADE;
-      }
-      if (tape.isText(at, key)) found = at + 2;
-    }
-    return found;
+    const found = tape.find(this.at, key);
+    this.searched += tape.looked;
+    return found === -1 ? undefined : this.memberAt(found);
+  }
+
+  override written(): string | null {
+    if (this.isMade || (this.held !== null && this.held.some(({ value }) => isTouched(value)))) return null;
+    return this.tape.written(this.at);
   }
 
   private memberAt(at: number): Value {
@@ -97,7 +91,7 @@ class JsonMap extends JavaMap {
 
   protected override make(): Map<Value, Value> {
     const { tape } = this;
-    const end = tape.next(this.at);
+    const end = tape.end(this.at);
     const entries = new Map<Value, Value>();
     for (let at = this.at + 2; at < end; at = tape.next(at + 2)) entries.set(tape.textOf(at), this.memberAt(at + 2));
     this.held = null;
@@ -105,8 +99,10 @@ class JsonMap extends JavaMap {
   }
 }
 
-const MISSING = -1;
-const MADE = -2;
+/** It may not be any more what the tape says. */
+function isTouched(value: Value): boolean {
+  return (value instanceof JavaMap || value instanceof JavaList) && value.written() === null;
+}
 
 class JsonList extends JavaList {
   constructor(
@@ -116,9 +112,13 @@ class JsonList extends JavaList {
     super(null, 'json');
   }
 
+  override written(): string | null {
+    return this.isMade ? null : this.tape.written(this.at);
+  }
+
   protected override make(): Value[] {
     const { tape } = this;
-    const end = tape.next(this.at);
+    const end = tape.end(this.at);
     const items: Value[] = [];
     for (let at = this.at + 2; at < end; at = tape.next(at)) items.push(valueAt(tape, at));
     return items;
