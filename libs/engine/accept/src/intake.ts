@@ -18,13 +18,13 @@ import {
   type LinkedStage,
 } from '@gatehouse/engine-exchange';
 import { BUILT_IN_FAULTS, FAULTS } from '@gatehouse/engine-faults';
-import type { WorldKeeper } from '@gatehouse/engine-link';
+import type { World, WorldKeeper } from '@gatehouse/engine-link';
 import { incompleteAuthorization } from '@gatehouse/sigv4';
 import { writeAmznTrace, type Tracing } from '@gatehouse/telemetry';
 import { renderBug } from './finish.js';
-import { Randomness } from './randomness.js';
+import { extendedIdOf, Randomness, requestIdOf } from './randomness.js';
 import { beginTrace } from './request-trace.js';
-import { parseHost, resolveTarget, type Target } from './target.js';
+import { parseHost, resolveTarget, type NoTarget, type Target } from './target.js';
 import { completeTrace } from './trace-header.js';
 
 export interface IntakeOptions {
@@ -63,8 +63,12 @@ export class Intake {
     x.path = mark === -1 ? url : url.slice(0, mark);
     x.receivedAtMs = nowMs;
     const identity = identityOf(x);
-    x.requestId = identity.requestId ?? this.random.uuid();
-    x.extendedRequestId = `${this.random.base64(15)}=`;
+    const idLines = this.random.idLines();
+    x.extendedRequestId = extendedIdOf(idLines);
+    if (identity.requestId === null) {
+      x.idLines = idLines;
+      x.requestId = requestIdOf(idLines);
+    } else x.requestId = identity.requestId;
     x.userAgent = identity.userAgent;
     x.traceId = completeTrace(identity.trace, nowMs, this.random);
     if (this.tracing !== null) this.joinTrace(x, this.tracing, identity.trace);
@@ -86,12 +90,17 @@ export class Intake {
    * is true, else when `x.onOver` is called, later and once. `hostHeader` is `null` when there is none, or more than one.
    */
   start(x: Exchange, hostHeader: string | null, url: string): boolean {
-    const host = hostHeader === null ? null : this.host(hostHeader);
-    if (host === null) return refused(x, FAULTS.MALFORMED_TARGET, 'reading the Host header');
-    x.host = host;
     const world = this.options.worlds.current; // the only read of it for this request
-    const namedApi = host.endsWith(this.endpointSuffix) ? lastHeader(x.requestHeaders, 'x-apigw-api-id') : null;
-    const target = resolveTarget(host, url, this.baseSuffix, world, namedApi);
+    const block = x.requestBlock;
+    let known = block === null ? null : (block.destination as Destination | null);
+    if (known === null || known.url !== url || known.world !== world || known.hostHeader !== hostHeader) {
+      const host = hostHeader === null ? null : this.host(hostHeader);
+      if (host === null) return refused(x, FAULTS.MALFORMED_TARGET, 'reading the Host header');
+      known = this.destination(x, host, hostHeader!, url, world);
+      if (block !== null) block.destination = known;
+    }
+    const { target } = known;
+    x.host = known.host;
     if (target === 'MALFORMED') return refused(x, FAULTS.MALFORMED_TARGET, 'reading the request target');
     if (target === 'UNKNOWN_HOST') return refused(x, FAULTS.UNKNOWN_HOST, 'looking for an API');
     x.path = target.path;
@@ -113,6 +122,12 @@ export class Intake {
     return false;
   }
 
+  private destination({ requestHeaders }: Exchange, host: string, hostHeader: string, url: string, world: World): Destination {
+    const namedApi = host.endsWith(this.endpointSuffix) ? lastHeader(requestHeaders, 'x-apigw-api-id') : null;
+    const target = resolveTarget(host, url, this.baseSuffix, world, namedApi);
+    return { hostHeader, url, world, host, target };
+  }
+
   private host(header: string): string | null {
     const known = this.knownHosts.get(header);
     if (known !== undefined) return known;
@@ -121,6 +136,15 @@ export class Intake {
     this.knownHosts.set(header, host);
     return host;
   }
+}
+
+/** Where a request leads, by its head, in one World: kept with its headers, for a caller that asks for the same again. */
+interface Destination {
+  readonly hostHeader: string;
+  readonly url: string;
+  readonly world: World;
+  readonly host: string;
+  readonly target: Target | NoTarget;
 }
 
 /** What the headers say about who asks. */

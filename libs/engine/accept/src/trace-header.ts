@@ -1,5 +1,6 @@
 import type { Randomness } from './randomness.js';
 
+const ROOT_NAME = 'Root=';
 const ROOT = /^1-[0-9a-f]{8}-[0-9a-f]{24}$/i;
 const PARENT = /^[0-9a-f]{16}$/i;
 
@@ -8,7 +9,7 @@ const PARENT = /^[0-9a-f]{16}$/i;
  * ones else; sampled when the caller had a Parent.
  */
 export function completeTrace(incoming: string | null, nowMs: number, random: Randomness): string {
-  if (incoming === null) return `Root=${freshRoot(nowMs, random)};Parent=${random.hex(16)};Sampled=0`;
+  if (incoming === null) return rootTime(nowMs) + random.untracedEnd();
   let root: string | null = null;
   let parent: string | null = null;
   let sampled: string | null = null;
@@ -29,11 +30,16 @@ export function completeTrace(incoming: string | null, nowMs: number, random: Ra
 let knownSecond = -1;
 let knownSecondText = '';
 
-function freshRoot(nowMs: number, random: Randomness): string {
+/** `Root=1-` and the second, as a root has it. */
+function rootTime(nowMs: number): string {
   const second = Math.floor(nowMs / 1000);
   if (second !== knownSecond) {
     knownSecond = second;
-    knownSecondText = `1-${second.toString(16).padStart(8, '0')}-`;
+    knownSecondText = `${ROOT_NAME}1-${second.toString(16).padStart(8, '0')}-`;
   }
-  return knownSecondText + random.hex(24);
+  return knownSecondText;
+}
+
+function freshRoot(nowMs: number, random: Randomness): string {
+  return rootTime(nowMs).slice(ROOT_NAME.length) + random.hex(24);
 }

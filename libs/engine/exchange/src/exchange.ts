@@ -49,6 +49,8 @@ export class Exchange implements CallerPresence {
   // The request as it came.
   requestId = '';
   extendedRequestId = '';
+  /** Both, as lines of an answer's head with their ends; empty where they still have to be written: the caller chose one. */
+  idLines = '';
   /** Milliseconds since the Unix epoch. */
   receivedAtMs = 0;
   /** `performance.now()` at the request's head. */
@@ -205,6 +207,7 @@ export class Exchange implements CallerPresence {
   reset(): void {
     this.requestId = '';
     this.extendedRequestId = '';
+    this.idLines = '';
     this.receivedAtMs = 0;
     this.startedAtMs = 0;
     this.httpMethod = '';

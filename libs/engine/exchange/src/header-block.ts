@@ -10,6 +10,8 @@ export class HeaderBlock {
   derivedFor = '';
   /** What the fields say about who asks; see `engine/accept`. */
   identity: object | null = null;
+  /** Where the last request with these fields led; see `engine/accept`. */
+  destination: object | null = null;
 
   /** Name, value, name, value, ... */
   constructor(readonly fields: readonly string[]) {}

@@ -53,6 +53,10 @@ export class RequestHeadParser {
   private readonly limits: HeadLimits;
   /** Of the head before: kept-alive callers repeat themselves. */
   private known: RequestLines | null = null;
+  /** The last that repeated its lines, and all of its text: many come again word for word. */
+  private knownHead: RequestHead | null = null;
+  private knownText = '';
+  private knownLineEnd = 0;
   private knownBytes = 0;
 
   constructor(limits: HeadLimits = DEFAULT_HEAD_LIMITS) {
@@ -68,6 +72,8 @@ export class RequestHeadParser {
   /** Forgets what a repeated head would be compared with. */
   forget(): void {
     this.known = null;
+    this.knownHead = null;
+    this.knownText = '';
   }
 
   /** Bytes from `from` on. */
@@ -80,23 +86,33 @@ export class RequestHeadParser {
     const head = readRequestHead(text, this.limits);
     if (typeof head === 'string') return refuse('caller', head);
     this.known = head.lines;
+    this.knownHead = null;
+    this.knownText = '';
     return head;
   }
 
   /** A head whose lines are those of the head before, so that only its start line is new; `null` when it is none. */
   private readRepeated(known: RequestLines, bytes: Buffer, from: number): RequestHead | null {
     const { startLineBytesMax, headBytesMax } = this.limits;
-    const lineEnd = bytes.indexOf(CR, from) - from;
+    // A CR before that one is no part of a start line that can be read.
+    const lineEnd = bytes[from + this.knownLineEnd] === CR ? this.knownLineEnd : bytes.indexOf(CR, from) - from;
     const length = lineEnd + known.text.length;
     if (lineEnd < 1 || lineEnd > startLineBytesMax || length > headBytesMax || length > bytes.length - from) return null;
     const text = bytes.toString('latin1', from, from + length);
+    if (text === this.knownText) {
+      this.knownBytes = length;
+      return this.knownHead;
+    }
     if (text.slice(lineEnd) !== known.text) return null;
     const start = readStartLine(text, 0, lineEnd);
     // Whatever is wrong with it is said by the whole reading.
     if (typeof start === 'string' || start.minorVersion !== known.minorVersion) return null;
     if (start.targetForm === 'absolute' && !agrees(start.target, known.host)) return null;
     this.knownBytes = length;
-    return { ...start, headers: known.headers, host: known.host, lines: known };
+    this.knownText = text;
+    this.knownLineEnd = lineEnd;
+    this.knownHead = { ...start, headers: known.headers, host: known.host, lines: known };
+    return this.knownHead;
   }
 }
 

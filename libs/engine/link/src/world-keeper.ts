@@ -114,8 +114,11 @@ export class WorldKeeper {
   private keptRouteCount = 0;
   /** Digests of linked stages that may not be those of the current World any more, or not yet. */
   private readonly doubtful = new Set<string>();
-  /** By `{apiId}/{stage}`: what requests of the current World found; forgotten when anything changes. */
-  private readonly found = new Map<string, Kept>();
+  /**
+   * By API, then stage: what requests of the current World found; forgotten when anything changes. A name that is joined for each request
+   * would be hashed for each, too.
+   */
+  private readonly found = new Map<string, Map<string, Kept>>();
   private uses = 0;
   private readonly linking = new Map<string, Promise<LinkedStage>>();
   /** By digest: what this node cannot link. Asked for again and again, refused at once. */
@@ -149,19 +152,18 @@ export class WorldKeeper {
   }
 
   stage(world: World, apiId: string, stageName: string): LinkedStage | NoStage | Promise<LinkedStage | NoStage> {
-    const key = `${apiId}/${stageName}`;
     const isCurrent = world === this.world;
-    const found = isCurrent ? this.found.get(key) : undefined;
+    const found = isCurrent ? this.found.get(apiId)?.get(stageName) : undefined;
     if (found !== undefined) {
       found.lastUse = ++this.uses;
       return found.linked!;
     }
-    const name = world.stages.get(key);
+    const name = world.stages.get(`${apiId}/${stageName}`);
     if (name === null) return 'ABSENT';
     const kept = this.kept.get(name.digest);
     if (kept !== undefined) {
       kept.lastUse = ++this.uses;
-      if (isCurrent) this.found.set(key, kept);
+      if (isCurrent) this.noteFound(apiId, stageName, kept);
       return kept.linked!;
     }
     if (this.refused.has(name.digest)) return 'REFUSED';
@@ -169,6 +171,12 @@ export class WorldKeeper {
       this.options.onRefusal?.(name, (cause as Error).message);
       return 'REFUSED';
     });
+  }
+
+  private noteFound(apiId: string, stageName: string, kept: Kept): void {
+    const stages = this.found.get(apiId);
+    if (stages === undefined) this.found.set(apiId, new Map([[stageName, kept]]));
+    else stages.set(stageName, kept);
   }
 
   private async adoptNow(change: WorldChange, source: SnapshotSource): Promise<readonly WorldRefusal[]> {

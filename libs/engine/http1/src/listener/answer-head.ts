@@ -26,7 +26,7 @@ export function answerHead(
   const shared = block === null ? '' : (block.lines ??= writeSharedLines(block.fields));
   const own = responseHeaders.length === 0 ? '' : writeHeaderLines(responseHeaders);
   if (shared === null || own === null) return null;
-  let head = `${statusLine}${shared}${own}${dateLine}x-amzn-RequestId: ${x.requestId}\r\nx-amz-apigw-id: ${x.extendedRequestId}\r\n`;
+  let head = `${statusLine}${shared}${own}${dateLine}${x.idLines === '' ? idLines(x) : x.idLines}`;
   if (framing === 'chunked') head += 'Transfer-Encoding: chunked\r\n';
   else {
     const bytes = announcedBytes(x);
@@ -37,6 +37,10 @@ export function answerHead(
   if (isLast) head += 'Connection: close\r\n';
   else if (minorVersion === 0) head += 'Connection: keep-alive\r\n';
   return `${head}\r\n`;
+}
+
+function idLines({ requestId, extendedRequestId }: Exchange): string {
+  return `x-amzn-RequestId: ${requestId}\r\nx-amz-apigw-id: ${extendedRequestId}\r\n`;
 }
 
 /** By status: of 200 to 599, since no program answers with less. */
