@@ -13,6 +13,9 @@ export class HeaderBlock {
   /** Where the last request with these fields led; see `engine/accept`. */
   destination: object | null = null;
 
+  /** Of its Content-Type, as `mediaType` reads it; `undefined` until somebody asks. */
+  mediaType: string | null | undefined = undefined;
+
   /** Name, value, name, value, ... */
   constructor(readonly fields: readonly string[]) {}
 }

@@ -2,6 +2,8 @@
  * Header fields as they stood on the wire: name, value, name, value, ... in order, with their case and repetitions.
  * Names are compared without regard to case unless a function says otherwise.
  */
+import type { HeaderBlock } from './header-block.js';
+
 export type RawHeaders = string[];
 
 export function isHeaderName(name: string, lowerName: string): boolean {
@@ -50,6 +52,19 @@ export function mediaType(headers: readonly string[]): string | null {
   if (value === null) return null;
   const end = value.indexOf(';');
   return (end === -1 ? value : value.slice(0, end)).trim().toLowerCase();
+}
+
+/** The same of a request, whose headers may have come before. */
+export function requestMediaType({ requestBlock, requestHeaders }: RequestHeaders): string | null {
+  if (requestBlock === null || requestBlock.fields !== requestHeaders) return mediaType(requestHeaders);
+  let type = requestBlock.mediaType;
+  if (type === undefined) requestBlock.mediaType = type = mediaType(requestHeaders);
+  return type;
+}
+
+interface RequestHeaders {
+  readonly requestBlock: HeaderBlock | null;
+  readonly requestHeaders: readonly string[];
 }
 
 /**

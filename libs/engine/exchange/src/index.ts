@@ -31,6 +31,7 @@ export {
   mappedResponseHeaderName,
   mediaType,
   removeHeader,
+  requestMediaType,
   setHeader,
   type RawHeaders,
 } from './headers.js';

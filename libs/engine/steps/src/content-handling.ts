@@ -13,6 +13,7 @@ import type { ContentHandling } from '@gatehouse/contracts';
 import {
   CONTINUE,
   mediaType,
+  requestMediaType,
   type BodyMode,
   type Exchange,
   type RouteSettings,
@@ -48,7 +49,7 @@ export function compileRequestConversion(
   if (binaryMediaTypes.length === 0) return ofText === KEEP ? null : () => ofText;
   const ofBytes = contentHandling === 'CONVERT_TO_TEXT' ? ENCODE : KEEP_BYTES;
   const isBinary = compileBinaryTest(binaryMediaTypes);
-  return (x) => (isBinary(mediaType(x.requestHeaders)) ? ofBytes : ofText);
+  return (x) => (isBinary(requestMediaType(x)) ? ofBytes : ofText);
 }
 
 /** Of a body that a program holds; `null` for what is no base64. */

@@ -69,10 +69,37 @@ export function forwardedFor(x: Exchange): string {
 
 /** What an HTTP backend gets besides the mapped headers. */
 export function ownHeaders(x: Exchange, apiId: string): RawHeaders {
+  return headersOfOwn(contentTypeOf(x), apiId);
+}
+
+/** The same as a block: requests of a route are mostly of one media type, and the last one's block is kept. */
+export function ownBlock(apiId: string): (x: Exchange) => HeaderBlock {
+  let last: HeaderBlock | null = null;
+  let lastType: string | null = null;
+  return (x) => {
+    const type = contentTypeOf(x);
+    if (last !== null && type === lastType) return last;
+    const block = new HeaderBlock(headersOfOwn(type, apiId));
+    if (type === null || type.length <= KEPT_TYPE_MAX) {
+      last = block;
+      lastType = type;
+    }
+    return block;
+  };
+}
+
+/** A node has a million routes, and callers say what they like. */
+const KEPT_TYPE_MAX = 100;
+
+/** `null` for methods whose requests have none. */
+function contentTypeOf({ httpMethod, requestHeaders }: Exchange): string | null {
+  if (httpMethod === 'GET' || httpMethod === 'HEAD' || httpMethod === 'OPTIONS') return null;
+  return lastHeader(requestHeaders, 'content-type') ?? 'application/json';
+}
+
+function headersOfOwn(contentType: string | null, apiId: string): RawHeaders {
   const headers: RawHeaders = ['Accept', 'application/json', 'User-Agent', `AmazonAPIGateway_${apiId}`];
-  if (x.httpMethod !== 'GET' && x.httpMethod !== 'HEAD' && x.httpMethod !== 'OPTIONS') {
-    headers.push('Content-Type', lastHeader(x.requestHeaders, 'content-type') ?? 'application/json');
-  }
+  if (contentType !== null) headers.push('Content-Type', contentType);
   headers.push('X-Amzn-Apigateway-Api-Id', apiId);
   return headers;
 }

@@ -3,7 +3,14 @@
  * Paths and path parameters are raw, the query is decoded; maps without an entry are `null`.
  */
 import type { RouteSnapshot, StageSnapshot } from '@gatehouse/contracts';
-import { authorizerVariables, clfTime, domainPrefix, lastHeader, mediaType, type Exchange } from '@gatehouse/engine-exchange';
+import {
+  authorizerVariables,
+  clfTime,
+  domainPrefix,
+  lastHeader,
+  requestMediaType,
+  type Exchange,
+} from '@gatehouse/engine-exchange';
 import { forwardedFor, isSigV4 } from './forwarded-headers.js';
 import { compileBinaryTest } from './media-types.js';
 
@@ -29,7 +36,7 @@ export function compileFunctionEvent(stage: StageSnapshot, route: EventRoute): (
   const describe = compileDescription(stage, route);
   return (x) => {
     const body = x.bufferedBody;
-    const isBase64Encoded = body !== null && body.length > 0 && isBinary(mediaType(x.requestHeaders));
+    const isBase64Encoded = body !== null && body.length > 0 && isBinary(requestMediaType(x));
     return JSON.stringify({
       ...describe(x),
       body: body === null || body.length === 0 ? null : body.toString(isBase64Encoded ? 'base64' : 'utf8'),

@@ -188,10 +188,10 @@ describe('the answer', () => {
   test("an error that no pattern matches is the default response's, with the payload as its body", async () => {
     const payload = { errorMessage: 'boom', errorType: 'Error', stackTrace: ['at a'] };
     const { x } = await invoked({}, failing(payload));
-    expect([x.status, String(x.responseBody as Buffer), lastHeader(x.responseHeaders, 'content-type')]).toEqual([
+    expect([x.status, String(x.responseBody as Buffer), x.responseBlock?.fields]).toEqual([
       200,
       JSON.stringify(payload),
-      'application/json',
+      ['Content-Type', 'application/json'],
     ]);
   });
 

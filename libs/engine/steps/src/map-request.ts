@@ -42,7 +42,7 @@ import { systemClock, unreachable, type Clock } from '@gatehouse/kernel';
 import { isLiteralTemplate, type Overrides } from '@gatehouse/lang';
 import { RequestSigner } from '@gatehouse/sigv4';
 import { compileRequestConversion, convertBody, CONVERTED_BODY, failedToRead, holdsBytes, KEEP } from './content-handling.js';
-import { DROPPED_TARGETS, FORBIDDEN_TARGETS, ownHeaders, passedBlock, putMapped } from './forwarded-headers.js';
+import { DROPPED_TARGETS, FORBIDDEN_TARGETS, ownBlock, passedBlock, putMapped } from './forwarded-headers.js';
 import { compileFunctionEvent } from './function-event.js';
 import { callerOf } from './function-caller.js';
 import { mapFunctionCall } from './map-function-call.js';
@@ -140,6 +140,7 @@ function mapHttpRequest(
   const conversionOf = compileRequestConversion(settings, contentHandling);
   const templateBody = isVelocity && anyReadsBody(integration.requestTemplates);
   const call = compileCall(integration, stage, way);
+  const blockOf = ownBlock(stage.apiId);
   const choose = compileRequestTemplates(
     integration.requestTemplates,
     integration.passthroughBehavior,
@@ -155,15 +156,16 @@ function mapHttpRequest(
       const template = choose(x);
       if (template === UNSUPPORTED) return x.fail(FAULTS.UNSUPPORTED_MEDIA_TYPE, null, 'choosing a request template');
       if (template !== PASSTHROUGH && holdsBytes(x, conversion)) return failedToRead(x);
-      const headers = ownHeaders(x, stage.apiId);
-      if (template === PASSTHROUGH) return finishCall(call, x, null, headers, '', body, requestBody(x, headers));
-      if (!(template instanceof VelocityTemplate)) return finishCall(call, x, null, headers, '', body, () => sentText(template));
+      const block = blockOf(x);
+      const headers: RawHeaders = [];
+      if (template === PASSTHROUGH) return finishCall(call, x, block, headers, '', body, requestBody(x, headers));
+      if (!(template instanceof VelocityTemplate)) return finishCall(call, x, block, headers, '', body, () => sentText(template));
       const rendered = template.render(x, x.bufferedBody, 'request');
       if (rendered instanceof TemplateFailure)
         return x.fail(FAULTS.API_CONFIGURATION_ERROR, rendered, 'rendering the request template');
       x.responseOverrides = rendered.overrides;
       const text = utf8(rendered.text);
-      return finishCall(call, x, null, headers, '', body, () => sentText(text), rendered.overrides);
+      return finishCall(call, x, block, headers, '', body, () => sentText(text), rendered.overrides);
     },
   };
 }
@@ -230,7 +232,7 @@ function requestBody(x: Exchange, headers: RawHeaders): SentBody {
 function finishCall(
   call: CompiledCall,
   x: Exchange,
-  shared: HeaderBlock | null,
+  shared: HeaderBlock,
   own: RawHeaders,
   callerQuery: string,
   body: ParsedBody | null,
@@ -242,14 +244,15 @@ function finishCall(
   let url = fillUri(call.uri, call.mappings, x, body, overrides?.requestPath ?? null);
   if (url === UNMAPPED) return x.fail(FAULTS.INVALID_ENDPOINT, null, 'filling the path of the integration URI');
   if (url === UNSAFE) return x.fail(FAULTS.MALFORMED_PATH_VALUE, null, 'filling the path of the integration URI');
-  const isMapped = call.mappings.headers.length > 0;
-  const headers = isMapped && shared !== null ? [...shared.fields, ...own] : own;
+  const headerOverrides = overrides?.requestHeaders ?? null;
+  const isMapped = call.mappings.headers.length > 0 || headerOverrides !== null;
+  const headers = isMapped ? [...shared.fields, ...own] : own;
   for (const { name, lowerName, source } of call.mappings.headers) {
     const value = readSource(source, x, body).at(-1);
     const text = value === undefined ? null : headerText(value);
     if (text !== null) putMapped(headers, name, lowerName, text);
   }
-  if (overrides?.requestHeaders != null && !putOverrides(headers, overrides.requestHeaders))
+  if (headerOverrides !== null && !putOverrides(headers, headerOverrides))
     return x.fail(FAULTS.FORBIDDEN_HEADER_MAPPING, null, 'overriding a header that the gateway writes itself');
   if (x.trace !== null) putMapped(headers, 'traceparent', 'traceparent', x.trace.traceparent);
   let separator = url.includes('?') ? '&' : '?';

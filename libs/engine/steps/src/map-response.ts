@@ -8,6 +8,7 @@ import {
   CONTINUE,
   allHeaders,
   exactHeaders,
+  HeaderBlock,
   headerText,
   isHeaderToken,
   lastHeader,
@@ -84,9 +85,11 @@ export function mapResponse(
       const response = linked[x.integrationResponseIndex]!;
       const conversion = response.conversionOf === null ? KEEP : response.conversionOf(x, x.upstreamAnswer!);
       const isWhole = response.buffersBody || conversion === ENCODE || conversion === DECODE;
-      return isWhole
-        ? readAndRespond(x, response, conversion, hasBackend, bodyOf)
-        : respond(x, response, conversion, null, hasBackend);
+      if (!isWhole) return respond(x, response, conversion, null, hasBackend);
+      const { body } = x.upstreamAnswer!;
+      return Buffer.isBuffer(body)
+        ? respondToWhole(x, response, conversion, body, hasBackend, bodyOf)
+        : readAndRespond(x, response, conversion, hasBackend, bodyOf);
     },
   };
 }
@@ -100,10 +103,22 @@ async function readAndRespond(
 ): Promise<Verdict> {
   const payload = await readAnswer(x);
   if (payload === null) return x.fail(FAULTS.INTEGRATION_FAILURE);
+  return respondToWhole(x, response, conversion, payload, hasBackend, bodyOf);
+}
+
+/** Without a promise where the body came with its head, as most do. */
+function respondToWhole(
+  x: Exchange,
+  response: LinkedResponse,
+  conversion: Conversion,
+  payload: Buffer,
+  hasBackend: boolean,
+  bodyOf: BodyOf,
+): Verdict {
   const body = conversion === ENCODE ? converted(payload, ENCODE)! : payload;
-  x.upstreamAnswer = { ...x.upstreamAnswer!, body };
+  if (x.upstreamAnswer!.body !== body) x.upstreamAnswer = { ...x.upstreamAnswer!, body };
   if (!response.usesBody) return respond(x, response, conversion, null, hasBackend);
-  const parsed = bodyOf(x.upstreamAnswer, payload);
+  const parsed = bodyOf(x.upstreamAnswer!, payload);
   // AWS answers 500 when a mapping reads a body that is not JSON, whichever way it is not.
   if (parsed === BROKEN_JSON || 'text' in parsed) return x.fail(FAULTS.RESPONSE_NOT_JSON, null, "mapping the backend's body");
   return respond(x, response, conversion, parsed, hasBackend);
@@ -123,18 +138,15 @@ function respond(
   const rendered = template === null ? null : render(x, template.content);
   if (rendered instanceof TemplateFailure)
     return x.fail(FAULTS.API_CONFIGURATION_ERROR, rendered, 'rendering the response template');
-  const headers: RawHeaders = ['Content-Type', template?.mediaType ?? 'application/json'];
-  for (const { name, source } of response.headers) {
-    const value = source(x, answer, parsed);
-    const text = value === null ? null : headerText(value);
-    if (text === null) continue;
-    if (name.toLowerCase() === 'content-type') removeHeader(headers, 'content-type');
-    headers.push(name, text);
-  }
+  const type = template?.mediaType ?? 'application/json';
   x.status = response.status;
-  if (x.responseOverrides !== null) override(x, headers, x.responseOverrides);
-  if (hasBackend) setHeader(headers, 'X-Amzn-Trace-Id', x.traceId);
-  x.responseHeaders = headers;
+  if (response.headers.length > 0 || x.responseOverrides !== null) {
+    x.responseHeaders = mappedHeaders(x, response, type, parsed);
+    if (hasBackend) setHeader(x.responseHeaders, 'X-Amzn-Trace-Id', x.traceId);
+  } else {
+    x.responseBlock = contentTypeBlock(type);
+    x.responseHeaders = hasBackend ? ['X-Amzn-Trace-Id', x.traceId] : [];
+  }
   if (conversion === DECODE) {
     x.responseBody = converted(rendered ?? (answer.body as Buffer), DECODE);
     return x.responseBody === null ? failedToDecode(x) : CONTINUE;
@@ -147,6 +159,33 @@ function respond(
     x.responseBody = rendered;
   }
   return CONTINUE;
+}
+
+function mappedHeaders(x: Exchange, response: LinkedResponse, mediaType: string, parsed: ParsedBody | null): RawHeaders {
+  const headers: RawHeaders = ['Content-Type', mediaType];
+  for (const { name, source } of response.headers) {
+    const value = source(x, x.upstreamAnswer!, parsed);
+    const text = value === null ? null : headerText(value);
+    if (text === null) continue;
+    if (name.toLowerCase() === 'content-type') removeHeader(headers, 'content-type');
+    headers.push(name, text);
+  }
+  if (x.responseOverrides !== null) override(x, headers, x.responseOverrides);
+  return headers;
+}
+
+/** Media types of templates are few; beyond so many all are forgotten. */
+const KNOWN_TYPES_MAX = 256;
+const knownTypes = new Map<string, HeaderBlock>();
+
+/** The same block for the same type: its line is written once. */
+function contentTypeBlock(mediaType: string): HeaderBlock {
+  let block = knownTypes.get(mediaType);
+  if (block === undefined) {
+    if (knownTypes.size >= KNOWN_TYPES_MAX) knownTypes.clear();
+    knownTypes.set(mediaType, (block = new HeaderBlock(['Content-Type', mediaType])));
+  }
+  return block;
 }
 
 function hasPayload({ body, headers }: UpstreamAnswer): boolean {

@@ -17,6 +17,12 @@ export function selectResponse(
     selectionPattern === null || selectionPattern === '' ? [] : [{ index, pattern: parsePattern(selectionPattern) }],
   );
   const defaultIndex = responses.findIndex(({ selectionPattern }) => selectionPattern === null || selectionPattern === '');
+  if (patterns.length === 0 && defaultIndex !== -1) {
+    return (x) => {
+      x.integrationResponseIndex = defaultIndex;
+      return CONTINUE;
+    };
+  }
   return (x) => {
     const text = textOf(x.upstreamAnswer!);
     x.integrationResponseIndex = patterns.find(({ pattern }) => pattern.matches(text))?.index ?? defaultIndex;

@@ -1,5 +1,5 @@
 import type { PassthroughBehavior, StaticTemplates } from '@gatehouse/contracts';
-import { mediaType, type Exchange } from '@gatehouse/engine-exchange';
+import { requestMediaType, type Exchange } from '@gatehouse/engine-exchange';
 import { acceptedTypes } from './media-types.js';
 import type { BodyTemplate } from './velocity.js';
 
@@ -47,7 +47,7 @@ export function compileRequestTemplates<T extends object | null>(
   if (linked.length === 0) return otherwise === UNSUPPORTED ? unsupported : passThrough;
   const catchAll = ofType(linked, '$default');
   return (x) => {
-    const template = ofType(linked, mediaType(x.requestHeaders) ?? JSON_TYPE) ?? catchAll;
+    const template = ofType(linked, requestMediaType(x) ?? JSON_TYPE) ?? catchAll;
     return template === null ? otherwise : template.content;
   };
 }

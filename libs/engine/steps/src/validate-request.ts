@@ -8,7 +8,7 @@ import {
   CONTINUE,
   InvalidBody,
   LinkRefusal,
-  mediaType,
+  requestMediaType,
   type BodyMode,
   type RouteSettings,
   type Step,
@@ -56,7 +56,7 @@ export const checkBody: StepFactory = (settings) => {
   );
   const fallback = schemas.get(ANY_TYPE) ?? null;
   return (x) => {
-    const own = schemas.get(mediaType(x.requestHeaders) ?? DEFAULT_TYPE);
+    const own = schemas.get(requestMediaType(x) ?? DEFAULT_TYPE);
     const schema = own === undefined ? fallback : own;
     return schema === null ? CONTINUE : checked(x, schema);
   };
