@@ -192,7 +192,12 @@ export class Facts {
 const cut = (text: string): string => (text.length <= TEXT_CHARS_MAX ? text : text.slice(0, TEXT_CHARS_MAX));
 
 /** Characters that are no byte are not kept. */
-const name = (text: string): string => text.slice(0, NAME_CHARS_MAX).replaceAll(/[^\x20-\xff]/g, '?');
+function name(text: string): string {
+  const short = text.length <= NAME_CHARS_MAX ? text : text.slice(0, NAME_CHARS_MAX);
+  return NO_BYTES.test(short) ? short.replaceAll(/[^\x20-\xff]/g, '?') : short;
+}
+
+const NO_BYTES = /[^\x20-\xff]/;
 
 /** Without query and credentials. */
 function plainUrl(url: string): string {

@@ -39,11 +39,23 @@ export function compileCacheKey(
     ]),
   );
   const parts = names.map((name) => compilePart(name, stage.stageVariables));
-  if (parts.length === 0) return (x) => bounded(`${prefix}${x.httpMethod} ${x.host}`);
+  if (parts.length === 0) return rememberingLast((httpMethod, host) => bounded(`${prefix}${httpMethod} ${host}`));
   return (x) => {
     let key = `${prefix}${x.httpMethod} ${x.host}`;
     for (let i = 0; i < parts.length; i++) key = parts[i]!(x, key);
     return bounded(key);
+  };
+}
+
+/** Most routes are asked for by one verb under one name: a key that is put together is hashed, too, for each request. */
+function rememberingLast(keyOf: (httpMethod: string, host: string) => string): CacheKey {
+  let [lastMethod, lastHost, last] = ['', '', ''];
+  return ({ httpMethod, host }) => {
+    if (httpMethod !== lastMethod || host !== lastHost) {
+      last = keyOf(httpMethod, host);
+      [lastMethod, lastHost] = [httpMethod, host];
+    }
+    return last;
   };
 }
 
