@@ -1,17 +1,8 @@
-import { promisify } from 'node:util';
-import { zstdDecompress, zstdDecompressSync } from 'node:zlib';
 import type { Blob } from '@gatehouse/contracts';
 import type { DiskStore } from './disk-store.js';
 
-const decompress = promisify(zstdDecompress);
-
 /** Blobs asked for and not yet answered: bounds what the control plane buffers for one node. */
 const REQUESTED_MAX = 16;
-/** Far above the largest function package (250 MB unpacked); stops a broken peer from filling the memory. */
-const BLOB_BYTES_MAX = 512 * 1024 * 1024;
-
-/** Up to this, decoding costs less than handing it to another thread. */
-const DECODE_AT_ONCE_BYTES = 16 * 1024;
 
 /** Brings blobs from the control plane into the disk store. */
 export class BlobFetcher {
@@ -61,9 +52,9 @@ export class BlobFetcher {
 
   private async keep(blob: Blob): Promise<boolean> {
     try {
-      return await this.store.writeBlob(blob.digest, blob.zstd ? await decoded(blob.bytes) : blob.bytes);
+      return await this.store.writeBlob(blob.digest, blob.bytes, blob.zstd);
     } catch {
-      return false; // not zstd, or no room on the disk: the entry is refused, and asked for again on the next stream
+      return false; // no room on the disk: the entry is refused, and asked for again on the next stream
     }
   }
 
@@ -84,16 +75,6 @@ export class BlobFetcher {
   private wait(): void {
     if (this.patience !== null) clearTimeout(this.patience);
     this.patience = this.requestedCount === 0 ? null : setTimeout(this.onSilence, this.silenceMs);
-  }
-}
-
-function decoded(bytes: Uint8Array): Promise<Uint8Array> | Uint8Array {
-  // A small one may still decode to a large one: then it is the other thread's after all.
-  if (bytes.length > DECODE_AT_ONCE_BYTES) return decompress(bytes, { maxOutputLength: BLOB_BYTES_MAX });
-  try {
-    return zstdDecompressSync(bytes, { maxOutputLength: 16 * DECODE_AT_ONCE_BYTES });
-  } catch {
-    return decompress(bytes, { maxOutputLength: BLOB_BYTES_MAX });
   }
 }
 

@@ -84,11 +84,11 @@ export class DiskStore {
     return null;
   }
 
-  /** False, and nothing written, when the bytes are not those of the digest. */
-  async writeBlob(digest: string, bytes: Uint8Array): Promise<boolean> {
-    if (sha256Hex(bytes) !== digest) return false;
-    await this.files.write(blobFile(digest), bytes);
-    if (this.keepsFresh) this.keepFresh(digest, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  /** False, and nothing written, when the bytes (decoded, if they are zstd) are not those of the digest. */
+  async writeBlob(digest: string, bytes: Uint8Array, isZstd = false): Promise<boolean> {
+    const content = await this.files.writeBlob(blobFile(digest), { bytes, isZstd, digest });
+    if (content === null) return false;
+    if (this.keepsFresh) this.keepFresh(digest, Buffer.from(content.buffer, content.byteOffset, content.byteLength));
     return true;
   }
 

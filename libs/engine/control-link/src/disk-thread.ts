@@ -1,11 +1,14 @@
 /** Has a thread of its own write to the disk (disk.worker.ts), in the order in which it is asked to. */
 import path from 'node:path';
 import { Worker } from 'node:worker_threads';
+import type { BlobBytes } from './decoded-blob.js';
 
 /** Places are whole paths. */
 export type DiskJob =
   /** As a whole: written to `draft` first. */
   | { readonly kind: 'write'; readonly place: string; readonly draft: string; readonly bytes: Uint8Array }
+  /** The same, decoded and checked before. The outcome is the content; `null`, and nothing written, if it is not what the digest says. */
+  | ({ readonly kind: 'blob'; readonly place: string; readonly draft: string } & BlobBytes)
   /** Cut off at `atByte`, then added to, then on the disk. */
   | { readonly kind: 'append'; readonly place: string; readonly atByte: number; readonly bytes: Uint8Array }
   | { readonly kind: 'remove'; readonly place: string }
@@ -17,13 +20,18 @@ export interface DiskThreadSettings {
   readonly fileMode: number;
 }
 
+/** Of a job that did not fail; `content` is that of a blob. */
+export interface JobDone {
+  readonly content: Uint8Array | null;
+}
+
 export interface JobFailure {
   readonly message: string;
   /** Of the operating system: ENOSPC and its like; empty when it said none. */
   readonly code: string;
 }
 
-type Waiting = PromiseWithResolvers<void>;
+type Waiting = PromiseWithResolvers<Uint8Array | null>;
 
 export class DiskThread {
   private worker: Worker | null = null;
@@ -35,9 +43,9 @@ export class DiskThread {
 
   constructor(private readonly settings: DiskThreadSettings) {}
 
-  /** Resolves when it is done. The bytes may be changed afterwards: a copy is written. */
-  run(job: DiskJob): Promise<void> {
-    const waiting = Promise.withResolvers<void>();
+  /** Resolves when it is done, with a blob's content. The bytes may be changed afterwards: a copy is written. */
+  run(job: DiskJob): Promise<Uint8Array | null> {
+    const waiting = Promise.withResolvers<Uint8Array | null>();
     this.jobs.push('bytes' in job ? { ...job, bytes: new Uint8Array(job.bytes) } : job);
     this.asking.push(waiting);
     if (this.jobs.length === 1) setImmediate(() => this.send());
@@ -69,12 +77,12 @@ export class DiskThread {
   private start(): Worker {
     const file = new URL(`./disk.worker${path.extname(import.meta.url)}`, import.meta.url);
     const worker = new Worker(file, { workerData: this.settings, execArgv: [], resourceLimits: { maxOldGenerationSizeMb: 64 } });
-    worker.on('message', (failures: readonly (JobFailure | null)[]) => {
+    worker.on('message', (outcomes: readonly (JobDone | JobFailure)[]) => {
       const asking = this.sent.shift()!;
       if (this.sent.length === 0) worker.unref();
-      for (const [index, failure] of failures.entries()) {
-        if (failure === null) asking[index]!.resolve();
-        else asking[index]!.reject(Object.assign(new Error(failure.message), { code: failure.code }));
+      for (const [index, outcome] of outcomes.entries()) {
+        if ('content' in outcome) asking[index]!.resolve(outcome.content);
+        else asking[index]!.reject(Object.assign(new Error(outcome.message), { code: outcome.code }));
       }
     });
     worker.on('error', (cause) => this.lost(worker, cause));

@@ -1,6 +1,7 @@
 /**
  * The thread that writes the disk store; see disk-thread.ts. One job after the other, each as plain system calls: what a change writes is eight of
- * them, and on the thread of requests each would be a hand-over to Node's pool and back.
+ * them, and on the thread of requests each would be a hand-over to Node's pool and back. It also decodes blobs and checks what they are, and
+ * gives their bytes away: the thread of requests gets them without a copy.
  */
 import {
   closeSync,
@@ -16,27 +17,36 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import type { DiskJob, DiskThreadSettings, JobFailure } from './disk-thread.js';
+import { decodedBlob, type BlobBytes } from './decoded-blob.ts';
+import type { DiskJob, DiskThreadSettings, JobDone, JobFailure } from './disk-thread.js';
 
 const { folderMode, fileMode } = workerData as DiskThreadSettings;
 /** The file that is appended to stays open. */
 let appending: { readonly place: string; readonly descriptor: number; length: number } | null = null;
 
-parentPort!.on('message', (jobs: readonly DiskJob[]) => parentPort!.postMessage(jobs.map(outcomeOf)));
+parentPort!.on('message', (jobs: readonly DiskJob[]) => {
+  const outcomes = jobs.map(outcomeOf);
+  parentPort!.postMessage(
+    outcomes,
+    outcomes.flatMap((outcome) =>
+      'content' in outcome && outcome.content !== null ? [outcome.content.buffer as ArrayBuffer] : [],
+    ),
+  );
+});
 
-/** `null`: it is done. */
-function outcomeOf(job: DiskJob): JobFailure | null {
+function outcomeOf(job: DiskJob): JobDone | JobFailure {
   try {
-    run(job);
-    return null;
+    return { content: run(job) ?? null };
   } catch (cause) {
     const { message, code } = cause as NodeJS.ErrnoException;
     return { message, code: code ?? '' };
   }
 }
 
-function run(job: DiskJob): void {
+function run(job: DiskJob): Uint8Array | null | void {
   switch (job.kind) {
+    case 'blob':
+      return writeBlob(job);
     case 'write':
       return write(job.place, job.draft, job.bytes);
     case 'append':
@@ -46,6 +56,18 @@ function run(job: DiskJob): void {
     case 'release':
       return release();
   }
+}
+
+function writeBlob({ place, draft, ...blob }: BlobBytes & { readonly place: string; readonly draft: string }): Uint8Array | null {
+  const content = decodedBlob(blob);
+  if (content === null) return null;
+  write(place, draft, content);
+  return ownBytes(content);
+}
+
+/** What is given away takes its whole memory along: of a piece of Node's pool that would be others' bytes, too. */
+function ownBytes(content: Uint8Array): Uint8Array {
+  return content.byteLength === content.buffer.byteLength ? content : new Uint8Array(content);
 }
 
 function write(place: string, draft: string, bytes: Uint8Array): void {

@@ -1,9 +1,13 @@
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { zstdCompressSync } from 'node:zlib';
+import { sha256Hex } from '@gatehouse/kernel';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DiskThread } from './disk-thread.js';
 import { DiskFiles } from './files.js';
+import { MemoryFiles } from './memory-files.js';
 
 let folder: string;
 let files: DiskFiles;
@@ -62,6 +66,44 @@ test('the bytes are those at the time of the call, also of large files; the call
     await written;
     expect((await files.read(`blobs/${size}`))!.equals(Buffer.alloc(size, 'x'))).toBe(true);
   }
+});
+
+for (const [disk, open] of [
+  ['the disk', () => files],
+  ['the disk of tests', () => new MemoryFiles()],
+] as const) {
+  test(`${disk} decodes a blob, and takes it only if it is what its digest says`, async () => {
+    const store = open();
+    const content = Buffer.from('a snapshot '.repeat(10_000));
+    const digest = sha256Hex(content);
+    const zstd = zstdCompressSync(content);
+    const cut = zstd.subarray(0, -5);
+    for (const [index, [bytes, isZstd]] of [
+      [content, false],
+      [zstd, true],
+      [zstd, false],
+      [content, true],
+      [cut, true],
+      [zstdCompressSync(Buffer.from('other')), true],
+    ].entries() as ArrayIterator<[number, [Buffer, boolean]]>) {
+      const name = `blobs/aa/${index}`;
+      const taken = await store.writeBlob(name, { bytes, isZstd, digest });
+      const expected = index < 2 ? content : null;
+      expect(taken === null ? null : Buffer.from(taken)).toEqual(expected);
+      expect(await store.read(name)).toEqual(expected);
+    }
+    expect(sha256Hex(content), 'the caller keeps its own').toBe(digest);
+  });
+}
+
+test('a blob that is too large for the thread is decoded and checked all the same', async () => {
+  const content = randomBytes(5 * 1024 * 1024);
+  const bytes = zstdCompressSync(content);
+  const digest = sha256Hex(content);
+  expect(await files.writeBlob('blobs/aa/good', { bytes, isZstd: true, digest })).toEqual(content);
+  expect(await files.writeBlob('blobs/aa/bad', { bytes, isZstd: false, digest })).toBeNull();
+  expect(await files.writeBlob('blobs/aa/cut', { bytes: bytes.subarray(0, -5), isZstd: true, digest })).toBeNull();
+  expect(await files.list('blobs')).toEqual(['blobs/aa/good']);
 });
 
 test('when the thread dies, what it was told to do has failed, and the next job starts another one', async () => {

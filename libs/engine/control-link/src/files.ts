@@ -5,6 +5,10 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, open, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { promisify } from 'node:util';
+import { zstdDecompress } from 'node:zlib';
+import { sha256Hex } from '@gatehouse/kernel';
+import { BLOB_BYTES_MAX, type BlobBytes } from './decoded-blob.js';
 import { DiskThread } from './disk-thread.js';
 
 export interface Files {
@@ -14,6 +18,8 @@ export interface Files {
   size(name: string): Promise<number | null>;
   /** Puts a file in its place as a whole. A crash may lose it; half of it is never seen under its name. */
   write(name: string, bytes: Uint8Array): Promise<void>;
+  /** Decodes and checks it, and writes it like `write`. Resolves with the content; with `null`, and nothing written, for other bytes than its digest says. */
+  writeBlob(name: string, blob: BlobBytes): Promise<Uint8Array | null>;
   /** Like `write`, and on the disk when it resolves. */
   replace(name: string, chunks: Iterable<Uint8Array>): Promise<void>;
   /** Cuts the file off at `atByte`, adds the bytes, and resolves when they are on the disk. A crash may leave a part of them. */
@@ -23,6 +29,8 @@ export interface Files {
   list(folder: string): Promise<string[]>;
   close(): Promise<void>;
 }
+
+const decompress = promisify(zstdDecompress);
 
 const FOLDER_MODE = 0o700;
 const FILE_MODE = 0o600;
@@ -52,10 +60,24 @@ export class DiskFiles implements Files {
 
   async write(name: string, bytes: Uint8Array): Promise<void> {
     const [place, draft] = [this.place(name), this.draftOf(name)];
-    if (bytes.length <= COPIED_BYTES_MAX) return this.thread.run({ kind: 'write', place, draft, bytes });
+    if (bytes.length <= COPIED_BYTES_MAX) {
+      await this.thread.run({ kind: 'write', place, draft, bytes });
+      return;
+    }
     await mkdir(path.dirname(draft), { recursive: true, mode: FOLDER_MODE });
     await writeFile(draft, bytes, { mode: FILE_MODE });
     await rename(draft, place);
+  }
+
+  async writeBlob(name: string, blob: BlobBytes): Promise<Uint8Array | null> {
+    if (blob.bytes.length <= COPIED_BYTES_MAX)
+      return this.thread.run({ kind: 'blob', place: this.place(name), draft: this.draftOf(name), ...blob });
+    const content = blob.isZstd
+      ? await decompress(blob.bytes, { maxOutputLength: BLOB_BYTES_MAX }).catch(() => null)
+      : blob.bytes;
+    if (content === null || sha256Hex(content) !== blob.digest) return null;
+    await this.write(name, content);
+    return content;
   }
 
   async replace(name: string, chunks: Iterable<Uint8Array>): Promise<void> {
@@ -78,12 +100,12 @@ export class DiskFiles implements Files {
     }
   }
 
-  append(name: string, atByte: number, bytes: Uint8Array): Promise<void> {
-    return this.thread.run({ kind: 'append', place: this.place(name), atByte, bytes });
+  async append(name: string, atByte: number, bytes: Uint8Array): Promise<void> {
+    await this.thread.run({ kind: 'append', place: this.place(name), atByte, bytes });
   }
 
-  remove(name: string): Promise<void> {
-    return this.thread.run({ kind: 'remove', place: this.place(name) });
+  async remove(name: string): Promise<void> {
+    await this.thread.run({ kind: 'remove', place: this.place(name) });
   }
 
   async list(folder: string): Promise<string[]> {

@@ -1,3 +1,4 @@
+import { decodedBlob, type BlobBytes } from './decoded-blob.js';
 import type { Files } from './files.js';
 
 /**
@@ -36,6 +37,12 @@ export class MemoryFiles implements Files {
     return this.change((share) => {
       if (share === 1) this.files.set(name, Buffer.from(bytes));
     });
+  }
+
+  async writeBlob(name: string, blob: BlobBytes): Promise<Uint8Array | null> {
+    const content = decodedBlob(blob);
+    if (content !== null) await this.write(name, content);
+    return content;
   }
 
   replace(name: string, chunks: Iterable<Uint8Array>): Promise<void> {

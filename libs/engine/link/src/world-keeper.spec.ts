@@ -46,7 +46,8 @@ class Publisher {
   reads = 0;
   readonly source = (digest: string): Promise<Uint8Array | null> => {
     this.reads++;
-    return Promise.resolve(this.blobs.get(digest) ?? null);
+    const bytes = this.blobs.get(digest);
+    return Promise.resolve(bytes === undefined ? null : new Uint8Array(bytes));
   };
 
   stage(snapshot: StageSnapshot, bytes: Uint8Array = Buffer.from(canonicalJson(snapshot))): WorldEntry {
@@ -343,6 +344,22 @@ test('of a changed stage are linked before it is served: what changed, and what 
   expect(take(), 'asked for').toEqual(['/a']);
   await node.adopt(change(3, [version(3, '/d')]), publisher.source);
   expect(take(), 'nobody asked for /b in version 2').toEqual(['/a', '/d']);
+});
+
+test('the memory of a text that says nothing new is given back at once', async () => {
+  const node = keeper();
+  const publisher = new Publisher();
+  const routes = Array.from({ length: 50 }, (_, index) => routeSnapshot({ path: `/item${index}` }));
+  const given: Uint8Array[] = [];
+  const source = (digest: string): Uint8Array => {
+    given.push(new Uint8Array(publisher.blobs.get(digest)!));
+    return given.at(-1)!;
+  };
+  for (const version of [1, 2, 3])
+    await node.adopt(change(version, [publisher.stage(stageSnapshot({ routes, deploymentId: `v${version}` }))]), source);
+  expect(given.map(({ byteLength }) => byteLength > 0)).toEqual([true, false, false]);
+  const stage = (await node.stage(node.current, 'abc123defg', 'dev')) as LinkedStage;
+  expect([stage.snapshot.deploymentId, stage.snapshot.routes]).toEqual(['v3', routes]);
 });
 
 test('a route that cannot be linked at its first request answers 500, told once; what links is not asked twice', async () => {

@@ -69,7 +69,7 @@ export interface WorldRefusal extends WorldEntryName {
   readonly reason: string;
 }
 
-/** The blob's bytes from the local disk store; `null` when they cannot be had now. */
+/** The blob's bytes from the local disk store, which are nobody else's; `null` when they cannot be had now. */
 export type SnapshotSource = (digest: string) => Uint8Array | null | Promise<Uint8Array | null>;
 
 /** There is no such stage, or there is one that cannot be linked. */
@@ -234,6 +234,7 @@ export class WorldKeeper {
     try {
       if (turns.isOver) await turns.next();
       const { snapshot, read } = await readSnapshotInTurns(bytes, name, formerRead, turns);
+      if (read?.text.bytes.buffer !== bytes.buffer) giveBack(bytes);
       const tell = ({ route, reason }: RefusedRoute): void => this.options.onRefusedRoute?.(name, route, reason);
       const linking = { turns, former: routing, onRefusedLater: tell };
       const { refusedRoutes, ...linked } = await linkStageInTurns(snapshot, digest, this.options.bindings, linking);
@@ -313,6 +314,14 @@ export class WorldKeeper {
   private isPublished({ apiId, stage, digest }: SnapshotName): boolean {
     return this.world.stages.get(`${apiId}/${stage}`)?.digest === digest;
   }
+}
+
+/**
+ * At once, not when they are collected: V8 weighs bytes outside its heap like those in it, and a stage that is deployed again and again would
+ * have it collect everything for the sake of texts that nobody has.
+ */
+function giveBack({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }
 
 /** What a change does to the maps of a World. */
