@@ -67,12 +67,10 @@ export function forwardedFor(x: Exchange): string {
   return known === null ? x.sourceIp : `${known}, ${x.sourceIp}`;
 }
 
-/** What an HTTP backend gets besides the mapped headers. */
-export function ownHeaders(x: Exchange, apiId: string): RawHeaders {
-  return headersOfOwn(contentTypeOf(x), apiId);
-}
-
-/** The same as a block: requests of a route are mostly of one media type, and the last one's block is kept. */
+/**
+ * What an HTTP backend gets besides the mapped headers. Requests of a route are mostly of one media type: the block of the last one is kept,
+ * so that its lines are written once.
+ */
 export function ownBlock(apiId: string): (x: Exchange) => HeaderBlock {
   let last: HeaderBlock | null = null;
   let lastType: string | null = null;

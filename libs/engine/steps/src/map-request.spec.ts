@@ -196,6 +196,21 @@ test('HTTP sends its own headers and nothing of the caller', () => {
   for (const httpMethod of ['GET', 'HEAD', 'OPTIONS']) expect(sentHeader(run(HTTP, { httpMethod }), 'Content-Type')).toBe(null);
 });
 
+/** Its headers are kept from one request of a route for the next. */
+test("HTTP tells a request's own media type, whatever the route was sent before", () => {
+  const route = routeSnapshot({ path: '/', integration: { ...HTTP, requestParameters: {} } });
+  const { step } = mapRequest({ stage: stageSnapshot(), route });
+  const types = (['text/plain', 'text/plain', null, 'application/xml', 'GET', 'text/plain'] as const).map((type) => {
+    const x = new Exchange();
+    x.httpMethod = type === 'GET' ? type : 'POST';
+    x.requestHeaders = type === null || type === 'GET' ? [] : ['Content-Type', type];
+    x.bufferedBody = Buffer.from('x');
+    step(x);
+    return sentHeader(x, 'Content-Type');
+  });
+  expect(types).toEqual(['text/plain', 'text/plain', 'application/json', 'application/xml', null, 'text/plain']);
+});
+
 test('a signature made for the gateway does not reach the backend', () => {
   expect(sentHeader(run(PROXY, { headers: ['Authorization', 'AWS4-HMAC-SHA256 Credential=x'] }), 'Authorization')).toBe(null);
 });
