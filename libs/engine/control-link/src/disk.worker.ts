@@ -15,10 +15,23 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { decodedBlob, type BlobBytes } from './decoded-blob.ts';
 import type { DiskJob, DiskThreadSettings, JobDone, JobFailure } from './disk-thread.js';
+
+/** Where a core is shared, requests come first: some three times as much of it is theirs. */
+const NICENESS = 5;
+
+// Threads have a niceness of their own on Linux alone; elsewhere it would be the process's.
+if (process.platform === 'linux') {
+  try {
+    os.setPriority(0, Math.min(19, os.getPriority(0) + NICENESS));
+  } catch {
+    // a sandbox that forbids it: the thread is as important as the others
+  }
+}
 
 const { folderMode, fileMode } = workerData as DiskThreadSettings;
 /** The file that is appended to stays open. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import os, { tmpdir } from 'node:os';
 import path from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
 import { sha256Hex } from '@gatehouse/kernel';
@@ -104,6 +104,18 @@ test('a blob that is too large for the thread is decoded and checked all the sam
   expect(await files.writeBlob('blobs/aa/bad', { bytes, isZstd: false, digest })).toBeNull();
   expect(await files.writeBlob('blobs/aa/cut', { bytes: bytes.subarray(0, -5), isZstd: true, digest })).toBeNull();
   expect(await files.list('blobs')).toEqual(['blobs/aa/good']);
+});
+
+test('of the threads of the process it is the one that writes which gives way', async () => {
+  await files.write('blobs/ab/one', Buffer.from('1'));
+  const nicenesses: number[] = [];
+  for (const thread of await readdir('/proc/self/task')) {
+    const stat = await readFile(`/proc/self/task/${thread}/stat`, 'utf8').catch(() => null); // one that just ended
+    if (stat !== null) nicenesses.push(Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]));
+  }
+  const own = os.getPriority();
+  expect(nicenesses.filter((niceness) => niceness > own)).toEqual([own + 5]);
+  expect(nicenesses.length).toBeGreaterThan(1);
 });
 
 test('when the thread dies, what it was told to do has failed, and the next job starts another one', async () => {
