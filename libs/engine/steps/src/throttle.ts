@@ -7,7 +7,7 @@
  * waits only under a strict plan, and only while an answer is on its way (engine/limits).
  */
 import type { ApiKeyEntry, PlanLimits, ThrottleSettings } from '@gatehouse/contracts';
-import { CONTINUE, type Exchange, type StepFactory, type Verdict } from '@gatehouse/engine-exchange';
+import { CONTINUE, type Exchange, type StepFactory, type UsagePlanView, type Verdict } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import {
   FAST_OPEN,
@@ -42,11 +42,12 @@ export const throttle =
   ({ stage, route }) => {
     if (!route.apiKeyRequired && route.throttle === null && stage.accountThrottle === null) return null;
     const own = new RouteThrottle(limits, stage, route);
-    if (!route.apiKeyRequired || stage.limitHeaders === false) return (x) => own.admit(x);
+    if (!route.apiKeyRequired || stage.limitHeaders === false) return (x) => own.admit(x, own.tickMs());
     return (x) => {
-      const verdict = own.admit(x);
-      if (typeof verdict === 'object') return verdict.then((late) => own.tell(x, late));
-      return own.tell(x, verdict);
+      const tickMs = own.tickMs();
+      const verdict = own.admit(x, tickMs);
+      if (typeof verdict === 'object') return verdict.then((late) => own.tell(x, late, own.tickMs()));
+      return own.tell(x, verdict, tickMs);
     };
   };
 
@@ -59,6 +60,9 @@ class RouteThrottle {
   private readonly methodBucket: string;
   private readonly accountBucket: string;
   private readonly isTelling: boolean;
+  /** Of the request before, and what it says of this method. */
+  private knownPlan: UsagePlanView | null = null;
+  private knownPlanMethod: ThrottleSettings | null = null;
 
   constructor(
     private readonly limits: Limits,
@@ -72,8 +76,7 @@ class RouteThrottle {
     this.accountBucket = stage.accountThrottle === null ? '' : `account ${stage.tenant}`;
   }
 
-  admit(x: Exchange): Verdict | Promise<Verdict> {
-    const tickMs = this.tickMs();
+  admit(x: Exchange, tickMs: number): Verdict | Promise<Verdict> {
     if (x.usagePlan !== null) {
       const nowMs = this.limits.clock.nowMs();
       const quota = this.spendQuota(x, nowMs);
@@ -91,14 +94,13 @@ class RouteThrottle {
   }
 
   /** Tells the caller where it stands now. */
-  tell(x: Exchange, verdict: Verdict): Verdict {
+  tell(x: Exchange, verdict: Verdict, tickMs: number): Verdict {
     const { settings } = x.usagePlan!;
     const { apiKeyId } = x.apiKey!;
     const { quota, throttle: plan, limits: mode = FAST_OPEN } = settings;
     const method = this.planMethodOf(x);
     if (quota === null && plan === null && method === null) return verdict;
-    const nowMs = this.limits.clock.nowMs();
-    const tickMs = this.tickMs();
+    const nowMs = x.countedAtMs < 0 ? this.limits.clock.nowMs() : x.countedAtMs;
     const left = {
       quota: quota === null ? -1 : (this.limits.quotas.left?.(settings, apiKeyId, nowMs) ?? -1),
       method: method === null ? 0 : this.left(this.planMethodBucket(x), method, mode, tickMs),
@@ -113,7 +115,7 @@ class RouteThrottle {
     return rates === undefined ? buckets.bucket(name, settings, tickMs).left(tickMs) : rates.left(name, mode, tickMs);
   }
 
-  private tickMs(): number {
+  tickMs(): number {
     return (this.limits.steadyClock ?? this.limits.clock).nowMs();
   }
 
@@ -163,8 +165,12 @@ class RouteThrottle {
     return x.fail(FAULTS.THROTTLED, null, doing);
   }
 
-  private planMethodOf(x: Exchange): ThrottleSettings | null {
-    return x.usagePlan!.methodThrottles(this.stage.apiId, this.stage.stage)?.get(this.planMethod) ?? null;
+  private planMethodOf({ usagePlan }: Exchange): ThrottleSettings | null {
+    if (usagePlan !== this.knownPlan) {
+      this.knownPlan = usagePlan;
+      this.knownPlanMethod = usagePlan!.methodThrottles(this.stage.apiId, this.stage.stage)?.get(this.planMethod) ?? null;
+    }
+    return this.knownPlanMethod;
   }
 
   private spendQuota(x: Exchange, nowMs: number): LeaseVerdict {
