@@ -39,7 +39,12 @@ export function writeHeaderLines(headers: readonly string[]): string | null {
 /** The same for headers that are written again and again: as one piece, so that a write need not put its parts together each time. */
 export function writeSharedLines(headers: readonly string[]): string | null {
   const lines = writeHeaderLines(headers);
-  return lines === null ? null : Buffer.from(lines, 'latin1').toString('latin1');
+  return lines === null ? null : inOnePiece(lines);
+}
+
+/** Latin1 text that was put together, so that whoever writes it again need not do that again. */
+export function inOnePiece(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 /** Each piece of body goes out as `prefix` and its bytes; the line break behind them leads the next prefix. */

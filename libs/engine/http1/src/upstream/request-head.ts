@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { HeaderBlock, UpstreamRequest } from '@gatehouse/engine-exchange';
 import { isToken } from '../header-lines.js';
-import { writeHeaderLines, writeSharedLines } from '../write.js';
+import { inOnePiece, writeHeaderLines, writeSharedLines } from '../write.js';
 
 export interface OutgoingHead {
   /** To be written as latin1. */
@@ -18,6 +18,10 @@ const UNSAFE_TARGET = /[^!"$-~]/;
  */
 export function outgoingHead(request: UpstreamRequest, target: string, hostLine: string): OutgoingHead | null {
   const { httpMethod, block, body } = request;
+  if (block !== null && body === null && request.headers.length === 0 && !expectsBody(httpMethod)) {
+    const start = startOfPlain(httpMethod, target, hostLine, block);
+    return start === null ? null : { text: `${start}${request.traceId}\r\n\r\n`, bodyBytes: 0 };
+  }
   if (!isToken(httpMethod) || UNSAFE_TARGET.test(target)) return null;
   const shared = block === null ? '' : linesOf(block);
   const own = request.headers.length === 0 ? NO_OWN_HEADERS : new OwnHeaders(request.headers);
@@ -30,6 +34,18 @@ export function outgoingHead(request: UpstreamRequest, target: string, hostLine:
     text += `Content-Length: ${bodyBytes}\r\n`;
   else if (bodyBytes < 0) text += 'Transfer-Encoding: chunked\r\n';
   return { text: `${text}\r\n`, bodyBytes };
+}
+
+/** Up to the trace, which alone is new in each: of a request without a body or headers of its own. */
+function startOfPlain(httpMethod: string, target: string, hostLine: string, block: HeaderBlock): string | null {
+  if (target === block.headTarget && hostLine === block.headHostLine && httpMethod === block.headMethod) return block.headStart;
+  const lines = linesOf(block);
+  if (lines === null || !isToken(httpMethod) || UNSAFE_TARGET.test(target)) return null;
+  block.headStart = inOnePiece(`${httpMethod} ${target} HTTP/1.1\r\n${hostLine}${lines}X-Amzn-Trace-Id: `);
+  block.headMethod = httpMethod;
+  block.headTarget = target;
+  block.headHostLine = hostLine;
+  return block.headStart;
 }
 
 /** Without Host and framing, whatever a block holds of them. */

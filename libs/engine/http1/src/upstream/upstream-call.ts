@@ -19,6 +19,7 @@ const NO_REQUEST: UpstreamRequest = {
   httpMethod: '',
   url: '',
   tenant: '',
+  way: null,
   traceId: '',
   block: null,
   headers: [],
