@@ -248,7 +248,9 @@ class LinkedRoutes {
   /** Stops after each route. Those in `known` are left for later, unless they were used. What throws refuses the stage. */
   *linkExcept(known: ReadonlySet<RouteSnapshot>, former: Routing | null): Generator<void, RefusedRoute[]> {
     const refusedRoutes: RefusedRoute[] = [];
-    for (const [index, route] of this.snapshot.routes.entries()) {
+    const { routes } = this.snapshot;
+    for (let index = 0; index < routes.length; index++) {
+      const route = routes[index]!;
       if (known.has(route) && !former!.used.has(route)) continue;
       this.prepared[index] = this.link(route, index, (refused) => refusedRoutes.push(refused));
       yield;

@@ -25,8 +25,9 @@ export class PersistentMap<V> {
     for (const shard of this.shards) if (shard !== undefined) yield* shard.values();
   }
 
-  /** `null` removes. Later edits of one key win. */
-  with(edits: Iterable<readonly [key: string, value: V | null]>): PersistentMap<V> {
+  /** `null` removes. Later edits of one key win. Without edits it is the same map: most changes are of one kind of eight. */
+  with(edits: Iterable<readonly [key: string, value: V | null]> & { readonly size?: number }): PersistentMap<V> {
+    if (edits.size === 0) return this;
     const shards = [...this.shards];
     const copied = new Map<number, Map<string, V>>();
     let size = this.size;

@@ -17,8 +17,10 @@ const BETWEEN_ROUTES = Buffer.from(',{"apiKeyRequired":');
 /** Stands where the routes were; no snapshot has it, because nobody knows it. */
 const MARK = randomUUID();
 
-/** Routes as text: `bytes` from `starts[i]` to the comma before `starts[i + 1]`. */
+/** Routes as text: `bytes` from `starts[i]` to the comma before `starts[i + 1]`. Of one that was given back, `bytes` has none. */
 export interface RoutesText {
+  /** The snapshot that the text is part of. */
+  readonly content: Uint8Array;
   readonly bytes: Buffer;
   /** One more than there are routes. */
   readonly starts: readonly number[];
@@ -38,7 +40,7 @@ export function splitSnapshot(content: Uint8Array): SplitSnapshot | null {
   if (start < BEFORE_ROUTES.length || end <= start) return null;
   const head = parsed(`${bytes.toString('utf8', 0, start - 1)}"${MARK}"${bytes.toString('utf8', end + 1)}`);
   if (typeof head !== 'object' || head === null || (head as Record<string, unknown>).routes !== MARK) return null;
-  return { head: head as Record<string, unknown>, routes: { bytes: bytes.subarray(start, end), starts: [] } };
+  return { head: head as Record<string, unknown>, routes: { content, bytes: bytes.subarray(start, end), starts: [] } };
 }
 
 export interface ReadRoutes {
@@ -47,17 +49,18 @@ export interface ReadRoutes {
 }
 
 /**
- * What stands in both texts at the beginning or at the end are the former's routes, the same objects. `check` gets the others. `null`: the
+ * What stands in both texts at the beginning or at the end are the routes of `latest`, the same objects. `check` gets the others. `null`: the
  * text cannot be cut like this.
  */
 export async function readRoutes(
-  { bytes }: RoutesText,
-  former: ReadRoutes | null,
+  { content, bytes }: RoutesText,
+  latest: ReadRoutes | null,
   check: (route: unknown, index: number) => void,
   turns: Turns,
 ): Promise<ReadRoutes | null> {
+  const former = latest === null || latest.text.bytes.length === 0 ? null : latest;
   if (former !== null && former.text.bytes.equals(bytes)) return former;
-  const text = { bytes, starts: startsIn(bytes) };
+  const text = { content, bytes, starts: startsIn(bytes) };
   const count = text.starts.length - 1;
   const [before, behind] = former === null ? [0, 0] : sharedRoutes(former.text, text);
   const routes: RouteSnapshot[] = former === null ? [] : former.routes.slice(0, before);
@@ -85,15 +88,26 @@ function sharedRoutes(former: RoutesText, text: RoutesText): [before: number, be
   let before = 0;
   while (before < most && isSame(former, before, text, before)) before++;
   let behind = 0;
-  const [last, formerLast] = [text.starts.length - 2, former.starts.length - 2];
+  const last = text.starts.length - 2;
+  const formerLast = former.starts.length - 2;
   while (before + behind < most && isSame(former, formerLast - behind, text, last - behind)) behind++;
   return [before, behind];
 }
 
 function isSame(former: RoutesText, formerIndex: number, text: RoutesText, index: number): boolean {
-  const [formerStart, formerEnd] = [former.starts[formerIndex]!, former.starts[formerIndex + 1]! - 1];
-  const [start, end] = [text.starts[index]!, text.starts[index + 1]! - 1];
+  const formerStart = former.starts[formerIndex]!;
+  const formerEnd = former.starts[formerIndex + 1]! - 1;
+  const start = text.starts[index]!;
+  const end = text.starts[index + 1]! - 1;
   return end - start === formerEnd - formerStart && former.bytes.compare(text.bytes, start, end, formerStart, formerEnd) === 0;
+}
+
+/**
+ * At once, not when it is collected: V8 weighs bytes outside its heap like those in it, and a stage that is deployed again and again would have
+ * it collect everything for the sake of texts that nobody reads.
+ */
+export function giveBack({ buffer, byteLength }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }
 
 /** `undefined`, which no text means, for what is not JSON. */

@@ -23,6 +23,7 @@ import { LinkedCertificate, LinkedDomainName } from './domain-names.js';
 import { labelsOf, linkStageInTurns, routeCount, type LinkBindings, type RefusedRoute, type Routing } from './link-stage.js';
 import { readSnapshotInTurns, type SnapshotName } from './read-snapshot.js';
 import { RecentTexts } from './recent-texts.js';
+import { giveBack } from './routes-text.js';
 import {
   checkAccessKey,
   checkApiKey,
@@ -234,7 +235,7 @@ export class WorldKeeper {
     try {
       if (turns.isOver) await turns.next();
       const { snapshot, read } = await readSnapshotInTurns(bytes, name, formerRead, turns);
-      if (read?.text.bytes.buffer !== bytes.buffer) giveBack(bytes);
+      if (read?.text.content !== bytes) giveBack(bytes);
       const tell = ({ route, reason }: RefusedRoute): void => this.options.onRefusedRoute?.(name, route, reason);
       const linking = { turns, former: routing, onRefusedLater: tell };
       const { refusedRoutes, ...linked } = await linkStageInTurns(snapshot, digest, this.options.bindings, linking);
@@ -314,14 +315,6 @@ export class WorldKeeper {
   private isPublished({ apiId, stage, digest }: SnapshotName): boolean {
     return this.world.stages.get(`${apiId}/${stage}`)?.digest === digest;
   }
-}
-
-/**
- * At once, not when they are collected: V8 weighs bytes outside its heap like those in it, and a stage that is deployed again and again would
- * have it collect everything for the sake of texts that nobody has.
- */
-function giveBack({ buffer, byteLength }: Uint8Array): void {
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0);
 }
 
 /** What a change does to the maps of a World. */
