@@ -13,6 +13,10 @@ const TEXTS_MAX = 16;
 /** Each has a bit. */
 const REQUIRED_MAX = 30;
 
+/** In JSON such a name is never written as it is. */
+// oxlint-disable-next-line no-control-regex
+const ESCAPED = /["\\\u0000-\u001f]/;
+
 /** What the compiler found, as far as it is of interest here. */
 export interface FoundKeywords {
   readonly schema: Readonly<Record<string, unknown>>;
@@ -40,6 +44,7 @@ export function simpleKeywords(found: FoundKeywords): SimpleKeywords | null {
   if (found.hasFormat || found.isUnique || Array.isArray(schema['items']) || required.length > REQUIRED_MAX) return null;
   if (OTHER_KEYWORDS.some((name) => Object.hasOwn(schema, name))) return null;
   if (found.additional === false && !required.every((name) => found.properties.has(name))) return null; // nothing is valid
+  if ([...required, ...found.properties.keys()].some((name) => ESCAPED.test(name))) return null;
   const texts = values === null ? null : textsOf(values);
   if (values !== null && texts === null) return null;
   const { minLength, maxLength, pattern } = found;

@@ -174,6 +174,16 @@ test('a name that is required and that nothing may stand under makes every objec
   expect(model.isSurelyValid(Buffer.from('{"a":1}'))).toBe(false);
 });
 
+test('a name that JSON writes with an escape is not taken for the same bytes without one', () => {
+  for (const [name, body] of [
+    ['c\\', '{"c\\":2}'],
+    ['a":1,"b', '{"a":1,"b":"x"}'],
+  ] as const) {
+    const model = JsonSchema.compile({ properties: { [name]: { type: 'number' } }, additionalProperties: { type: 'number' } });
+    expect(model.isSurelyValid(Buffer.from(body)), body).toBe(false);
+  }
+});
+
 test('bytes that are no UTF-8 are not taken for a name they only look like when they are read', () => {
   const model = JsonSchema.compile({ properties: { '\ufffd': { type: 'string' } } });
   expect(model.isSurelyValid(Buffer.from('{"\xff":1}', 'latin1'))).toBe(false);

@@ -51,10 +51,10 @@ export class TextJudge {
 
   /** Throws what the rules throw when the work or the depth is more than allowed. */
   isSurelyValid(schema: Subschema): boolean {
-    this.code(0);
-    if (!this.value(schema)) return false;
     const { length } = this.bytes;
-    if (this.at < length) this.code(this.at); // a read beyond the end would make all others slower
+    this.at = this.afterBlanks(0);
+    if (!this.value(schema)) return false;
+    if (this.at < length) this.at = this.afterBlanks(this.at); // a read beyond the end would make all others slower
     return this.at === length;
   }
 
@@ -98,10 +98,16 @@ export class TextJudge {
     if (content === BROKEN || (schema.types & STRING) === 0) return false;
     if (!limitsTexts) return true;
     if (content !== ASCII) return this.holds(schema, start);
-    const [from, to] = [start + 1, this.at - 1];
+    const from = start + 1;
+    const to = this.at - 1;
     if (to - from < minLength || to - from > maxLength) return false;
     if (pattern !== null && !pattern.testAscii(this.bytes, from, to, this.run)) return false;
-    return texts === null || texts.some((text) => isAt(this.bytes, from, to, text));
+    return texts === null || this.isOneOf(texts, from, to);
+  }
+
+  private isOneOf(texts: readonly Uint8Array[], from: number, to: number): boolean {
+    for (let i = 0; i < texts.length; i++) if (isAt(this.bytes, from, to, texts[i]!)) return true;
+    return false;
   }
 
   private isNumberValid(types: number, simple: SimpleKeywords): boolean {
@@ -114,27 +120,27 @@ export class TextJudge {
     );
   }
 
-  private object(simple: SimpleKeywords): boolean {
-    const { names, schemas, requiredBits, additional } = simple.members;
+  private object({ members }: SimpleKeywords): boolean {
+    const { bytes } = this;
+    const { names, schemas, requiredBits, additional } = members;
     const { length } = names;
     let missing = (1 << requiredBits) - 1;
     let expected = 0;
     if (!this.open()) return false;
-    if (this.bytes[this.at] === CLOSE_BRACE) return missing === 0 && this.close();
+    if (bytes[this.at] === CLOSE_BRACE) return missing === 0 && this.close();
     for (;;) {
-      const start = this.at + 1;
-      const content = this.string();
-      if (content === BROKEN || content >= ESCAPED) return false;
-      const end = this.at - 1;
-      if (!this.colon()) return false;
       let index = expected;
-      let tries = length;
-      while (tries > 0 && !isAt(this.bytes, start, end, names[index]!)) {
-        if (++index === length) index = 0;
-        tries--;
+      let content = ASCII;
+      // No name has a quote in it, so where one stands behind the expected name, that is the whole name.
+      if (length > 0 && this.isName(names[index]!)) this.at += names[index]!.length + 2;
+      else {
+        const start = this.at + 1;
+        content = this.string();
+        if (content === BROKEN || content >= ESCAPED) return false;
+        index = this.indexOf(names, expected, start, this.at - 1);
       }
-      this.run.left -= length - tries;
-      if (tries > 0) {
+      if (!this.colon()) return false;
+      if (index !== -1) {
         // The names that are required come first, each with a bit of its own.
         if (index < requiredBits) missing &= ~(1 << index);
         const schema = schemas[index]!;
@@ -147,6 +153,26 @@ export class TextJudge {
       if (next === CLOSE_BRACE) return missing === 0 && this.close();
       if (next !== COMMA) return false;
     }
+  }
+
+  /** Whether it stands here, in its quotes. */
+  private isName(name: Uint8Array): boolean {
+    const { bytes } = this;
+    const start = this.at + 1;
+    const end = start + name.length;
+    return end < bytes.length && bytes[end] === QUOTE && bytes[start - 1] === QUOTE && isAt(bytes, start, end, name);
+  }
+
+  /** From the name that was expected on, because most bodies have their members in one order and leave some out; -1 for another name. */
+  private indexOf(names: readonly Uint8Array[], expected: number, start: number, end: number): number {
+    const { length } = names;
+    let index = expected;
+    for (let tries = 0; tries < length; tries++) {
+      if (++index >= length) index = 0;
+      this.run.left--;
+      if (isAt(this.bytes, start, end, names[index]!)) return index;
+    }
+    return -1;
   }
 
   private array({ items, minItems, maxItems }: SimpleKeywords): boolean {
@@ -196,7 +222,8 @@ export class TextJudge {
 
   /** Behind the bracket. */
   private open(): boolean {
-    this.code(++this.at);
+    const at = this.at + 1;
+    this.at = this.bytes[at]! > SPACE ? at : this.afterBlanks(at);
     return ++this.depth <= DEPTH_MAX;
   }
 
@@ -208,30 +235,31 @@ export class TextJudge {
 
   /** What stands behind a value; goes beyond a comma, to what it announces. */
   private next(): number {
-    const code = this.code(this.at);
-    if (code === COMMA) this.code(++this.at);
+    const { bytes } = this;
+    let { at } = this;
+    if (bytes[at]! <= SPACE) at = this.afterBlanks(at);
+    const code = bytes[at]!;
+    if (code === COMMA && bytes[++at]! <= SPACE) at = this.afterBlanks(at);
+    this.at = at;
     return code;
   }
 
   private colon(): boolean {
-    if (this.code(this.at) !== COLON) return false;
-    this.code(++this.at);
+    const { bytes } = this;
+    let { at } = this;
+    if (bytes[at]! <= SPACE) at = this.afterBlanks(at);
+    if (bytes[at] !== COLON) return false;
+    if (bytes[++at]! <= SPACE) at = this.afterBlanks(at);
+    this.at = at;
     return true;
   }
 
-  /** The next that is no blank, and goes there; most bodies have none. */
-  private code(at: number): number {
-    const code = this.bytes[at]!;
-    return code <= SPACE ? this.skipBlanks(at) : code;
-  }
-
-  private skipBlanks(from: number): number {
+  private afterBlanks(from: number): number {
     const { bytes } = this;
     let at = from;
     let code = bytes[at]!;
     while (code === SPACE || code === 0x0a || code === 0x0d || code === 0x09) code = bytes[++at]!;
-    this.at = at;
-    return code;
+    return at;
   }
 
   private word(word: Uint8Array): boolean {
