@@ -156,7 +156,7 @@ export async function linkStageInTurns(
   for (;;) {
     const { done, value } = linking.next();
     if (done) return value;
-    if (turns.isOver) await turns.next();
+    if (turns.isOverSoon) await turns.next();
   }
 }
 

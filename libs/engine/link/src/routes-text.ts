@@ -65,7 +65,7 @@ export async function readRoutes(
   const [before, behind] = former === null ? [0, 0] : sharedRoutes(former.text, text);
   const routes: RouteSnapshot[] = former === null ? [] : former.routes.slice(0, before);
   for (let index = before; index < count - behind; index++) {
-    if (turns.isOver) await turns.next();
+    if (turns.isOverSoon) await turns.next();
     const route = parsed(bytes.toString('utf8', text.starts[index]!, text.starts[index + 1]! - 1));
     if (route === undefined) return null;
     check(route, index);
