@@ -12,6 +12,8 @@ export class HeaderBlock {
   identity: object | null = null;
   /** Where the last request with these fields led; see `engine/accept`. */
   destination: object | null = null;
+  /** Where the last request with these fields was sent on; see `engine/http1`. */
+  upstream: object | null = null;
   /** The start of the last head that was written with these fields, and what it was made for; see `engine/http1`. */
   headStart = '';
   headMethod = '';

@@ -14,12 +14,17 @@ const UNPRINTABLE = /[\x7f-\x9f\u2028\u2029]/g;
 /** Few and long pieces: each costs when the line is put together. */
 export function accessLine(x: Exchange, latencyMs: number): string {
   return (
-    `${openingText(x.receivedAtMs)}${escaped(x.requestId)}${placeText(x)}` +
+    `${openingText(x.receivedAtMs)}${requestIdText(x)}${placeText(x)}` +
     `${escaped(x.path.slice(0, TEXT_LENGTH_MAX))}${statusText(x.status)}${millisecondsText(latencyMs)}` +
     `,"integrationLatencyMs":${x.integrationLatencyMs < 0 ? 'null' : millisecondsText(x.integrationLatencyMs)}` +
     `,"sourceIp":"${escaped(x.sourceIp)}","userAgent":"${escaped(x.userAgent.slice(0, TEXT_LENGTH_MAX))}` +
     `${x.countedAtMs < 0 ? uncountedText(x) : countedText(x)}${x.deliveredBytes}${x.fault === null ? '}' : faultText(x)}`
   );
+}
+
+/** One that we spelled out ourselves is digits. */
+function requestIdText({ requestId, idLines }: Exchange): string {
+  return idLines === '' ? escaped(requestId) : requestId;
 }
 
 function uncountedText({ apiKey }: Exchange): string {

@@ -66,6 +66,17 @@ const SWEEP_MS = 20;
 /** Sweeps without any call, after which the timer sleeps until the next one. */
 const QUIET_SWEEPS_MAX = 100;
 
+/** What a URL means to one connector, for a tenant's calls of one way. */
+interface Upstream {
+  readonly connector: Http1Connector;
+  readonly url: string;
+  readonly tenant: string;
+  readonly way: UpstreamWay | null;
+  readonly origin: Origin;
+  /** Path and query as they go out. */
+  readonly target: string;
+}
+
 export class Http1Connector implements Connector {
   /** By tenant and origin (and way, where calls have one of their own): what one tenant may reach, and what it did to an upstream, is nothing to another. */
   private readonly tenants = new Map<string, Map<string, Origin>>();
@@ -111,24 +122,20 @@ export class Http1Connector implements Connector {
     nowMs: number,
     done: (outcome: UpstreamAnswer | UpstreamFailure, caller: C) => void,
   ): void {
-    const { url } = request;
-    const pathStart = originEnd(url);
-    const way = request.way ?? null;
-    const originText = url.slice(0, pathStart);
-    const poolName = way === null ? originText : `${originText} ${way.key}`;
-    const origin = this.tenants.get(request.tenant)?.get(poolName) ?? this.newOrigin(request.tenant, originText, poolName, way);
-    const failure = origin === null ? 'ADDRESS' : caller.isCallerGone ? 'ABORTED' : null;
+    const upstream = this.upstreamOf(request);
+    const failure = upstream === null ? 'ADDRESS' : caller.isCallerGone ? 'ABORTED' : null;
     if (failure !== null) {
       letGoOfRequestBody(request);
-      queueMicrotask(() => done({ failure, cause: new Error(`${CAUSES[failure]} ${originText}`) }, caller));
+      const cause = new Error(`${CAUSES[failure]} ${request.url.slice(0, originEnd(request.url))}`);
+      queueMicrotask(() => done({ failure, cause }, caller));
       return;
     }
-    const target = targetOf(url, pathStart);
-    const call = new UpstreamCall(request, target, caller, done as never, this.calls, origin!.destination, nowMs);
+    const { origin, target } = upstream!;
+    const call = new UpstreamCall(request, target, caller, done as never, this.calls, origin.destination, nowMs);
     this.calls.add(call);
     if (this.sweeper === null) this.startSweeping();
-    origin!.lastUse = ++this.uses;
-    origin!.start(call);
+    origin.lastUse = ++this.uses;
+    origin.start(call);
   }
 
   /** Lets running calls end, then closes all connections. */
@@ -139,6 +146,28 @@ export class Http1Connector implements Connector {
     this.origins.clear();
     if (this.sweeper !== null) clearInterval(this.sweeper);
     this.sweeper = null;
+  }
+
+  /** A caller that repeats itself mostly has the same backend, too. `null` for what is no address. */
+  private upstreamOf({ url, tenant, way = null, block }: UpstreamRequest): Upstream | null {
+    const known = block === null ? null : (block.upstream as Upstream | null);
+    if (
+      known !== null &&
+      known.url === url &&
+      known.tenant === tenant &&
+      known.way === way &&
+      known.connector === this &&
+      !known.origin.isClosing
+    )
+      return known;
+    const pathStart = originEnd(url);
+    const originText = url.slice(0, pathStart);
+    const poolName = way === null ? originText : `${originText} ${way.key}`;
+    const origin = this.tenants.get(tenant)?.get(poolName) ?? this.newOrigin(tenant, originText, poolName, way);
+    if (origin === null) return null;
+    const upstream = { connector: this, url, tenant, way, origin, target: targetOf(url, pathStart) };
+    if (block !== null) block.upstream = upstream;
+    return upstream;
   }
 
   private newOrigin(tenant: string, text: string, poolName: string, way: UpstreamWay | null): Origin | null {

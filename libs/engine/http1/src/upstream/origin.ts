@@ -74,7 +74,8 @@ export class Origin implements ConnectionOwner, SessionPoolOwner {
   private mayShare: boolean;
   private hasClientCertificate = false;
   private isMakingRoom = false;
-  private isClosing = false;
+  /** No more calls are to be started. */
+  isClosing = false;
   private onClosed: (() => void) | null = null;
 
   constructor(
