@@ -134,6 +134,19 @@ test('two values are another identity than the same characters parted elsewhere,
   expect(count).toBe(4); // the first of them lacks a value
 });
 
+test.each<[string, readonly object[]]>([
+  ['allows nothing', []],
+  ['denies everything', [{ Effect: 'Deny', Action: '*', Resource: '*' }]],
+  ['denies everything it allows', ['Allow', 'Deny'].map((Effect) => ({ Effect, Action: '*', Resource: '*' }))],
+  ['allows another action', [{ Effect: 'Allow', Action: 'execute-api:InvalidateCache', Resource: '*' }]],
+])('a policy that %s lets in nobody, asked or kept', async (_, Statement) => {
+  const payload = { principalId: 'me', policyDocument: { Version: '2012-10-17', Statement } };
+  reply = { status: 200, headers: [], body: Buffer.from(JSON.stringify(payload)) };
+  const ask = step(stageWith());
+  for (let time = 0; time < 3; time++) expect(await ask(request('t'))).toBe(FAULT);
+  expect(count).toBe(1);
+});
+
 test('one kept decision is judged for each method and path by itself', async () => {
   allow('*/GET/pets', { Effect: 'Allow', Action: '*', Resource: '*/POST/toys' });
   const ask = step(stageWith());

@@ -76,6 +76,7 @@ function judge(
 ): Verdict {
   x.authorizer = answer;
   x.authorizerSource = source === 'KEPT' ? AUTHORIZER_KEPT : AUTHORIZER_ASKED;
+  if (answer.always === ALLOWED && resourcePolicy === null && x.journal === null) return CONTINUE;
   const methodArn = authorizer.methodArn(x);
   const own = decide(answer, x, methodArn);
   const decision = resourcePolicy === null ? own : eitherAllows(own, evaluate(resourcePolicy, x, methodArn));

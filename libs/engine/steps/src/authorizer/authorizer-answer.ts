@@ -5,10 +5,12 @@
 import type { Buffer } from 'node:buffer';
 import { DENIED, Policy, PolicyError, type PolicyDecision } from '@gatehouse/lang';
 import { PolicyDenial, type AuthorizedCaller, type Exchange } from '@gatehouse/engine-exchange';
-import { denyingStatement, evaluate } from '../iam/index.js';
+import { denyingStatement, evaluate, INVOKE } from '../iam/index.js';
 
 export interface AuthorizerAnswer extends AuthorizedCaller {
   readonly policy: Policy;
+  /** What it says of every method and path; `null` when it makes differences. */
+  readonly always: PolicyDecision | null;
   /** As the function wrote it. */
   readonly policyDocument: unknown;
   /** That it came in. */
@@ -34,9 +36,11 @@ export function readAnswer(body: Buffer, apiArn: string): AuthorizerAnswer {
   if (typeof principalId !== 'string' || principalId === '') throw new AuthorizerAnswerError('principalId is no text');
   if (usageIdentifierKey !== null && typeof usageIdentifierKey !== 'string')
     throw new AuthorizerAnswerError('usageIdentifierKey is no text');
+  const policy = compilePolicy(policyDocument, apiArn);
   return {
     principalId,
-    policy: compilePolicy(policyDocument, apiArn),
+    policy,
+    always: policy.evaluateAll(INVOKE),
     policyDocument,
     bytes: body.length,
     context: readContext(members['context'] ?? {}),

@@ -253,6 +253,63 @@ test('wildcards match what a naive matcher says', () => {
   );
 });
 
+describe('what a policy says of every request with an action', () => {
+  const identity = (...statements: readonly object[]) =>
+    Policy.compile(
+      { Version: '2012-10-17', Statement: statements.map((own) => ({ ...own, Principal: undefined })) },
+      { kind: 'identity' },
+    );
+  const ofAll = (...statements: readonly object[]) => identity(...statements).evaluateAll('execute-api:Invoke');
+
+  test.each<[string, readonly object[], PolicyDecision | null]>([
+    ['nothing', [], NO_MATCH],
+    ['everything is allowed', [allow()], ALLOWED],
+    ['everything is among what is allowed', [allow({ Resource: ['a', '*'] })], ALLOWED],
+    ['everything is denied', [allow(), deny()], DENIED],
+    ['something is denied', [allow(), deny({ Resource: `${API}/prod/*` })], null],
+    ['something is allowed', [allow({ Resource: '*/*' })], null],
+    ['all but something is allowed', [allow({ Resource: undefined, NotResource: 'a' })], null],
+    ['all but everything is denied', [allow(), deny({ Resource: undefined, NotResource: '*' })], null],
+    ['another action is denied', [allow(), deny({ Action: 'execute-api:InvalidateCache', Resource: 'a' })], ALLOWED],
+    ['all other actions are denied', [allow(), deny({ Action: undefined, NotAction: 'execute-api:Invoke' })], ALLOWED],
+    ['all but other actions are denied', [allow(), deny({ Action: undefined, NotAction: 's3:*' })], DENIED],
+    ['something is denied to some', [allow(), deny({ Condition: { IpAddress: { 'aws:SourceIp': '10.0.0.0/8' } } })], null],
+    ['everything is allowed to some', [allow({ Condition: { StringEquals: { 'aws:UserAgent': 'x' } } })], null],
+    ['everything is allowed to a name', [allow({ Resource: '${aws:username}' })], null],
+  ])('%s', (_, statements, expected) => expect(ofAll(...statements)).toBe(expected));
+
+  test('of a resource policy nothing: it is about somebody', () => {
+    const policy = Policy.compile({ Version: '2012-10-17', Statement: [allow()] }, { kind: 'resource', apiArn: API });
+    expect(policy.evaluateAll('execute-api:Invoke')).toBe(null);
+  });
+
+  test('is what it says of any of them', () => {
+    const action = fc.constantFrom('execute-api:Invoke', 'execute-api:*', 's3:GetObject', '*');
+    const resource = fc.constantFrom('*', '**', '?*', 'a*', 'ab', '${aws:username}', ['ab', '*']);
+    const named = (name: string, value: fc.Arbitrary<unknown>) =>
+      fc.tuple(fc.boolean(), value).map(([isOwn, given]) => ({ [isOwn ? name : `Not${name}`]: given }));
+    const condition = fc.constantFrom({}, {}, { Condition: { StringEquals: { 'aws:username': 'ab' } } });
+    const statement = fc
+      .tuple(fc.constantFrom('Allow', 'Allow', 'Deny'), named('Action', action), named('Resource', resource), condition)
+      .map(([Effect, ...parts]) => Object.assign({ Effect }, ...parts) as object);
+    fc.assert(
+      fc.property(
+        fc.array(statement, { maxLength: 3 }),
+        fc.constantFrom('', 'a', 'ab', 'abc', 'xy'),
+        fc.constantFrom(null, 'ab'),
+        (Statement, asked, name) => {
+          const policy = Policy.compile({ Version: '2012-10-17', Statement }, { kind: 'identity' });
+          const ofEvery = policy.evaluateAll('execute-api:Invoke');
+          fc.pre(ofEvery !== null);
+          const values = () => (name === null ? null : [name]);
+          expect(policy.evaluate({ action: 'execute-api:Invoke', resource: asked, caller: ANONYMOUS, values })).toBe(ofEvery);
+        },
+      ),
+      { seed: 1, numRuns: 3_000 },
+    );
+  });
+});
+
 test('one policy is asked for one action and another in turn', () => {
   const Statement = [allow({ Action: 'execute-api:Invoke' }), deny({ Action: undefined, NotAction: 'execute-api:Invoke' })];
   const policy = Policy.compile({ Version: '2012-10-17', Statement }, { kind: 'resource', apiArn: API });

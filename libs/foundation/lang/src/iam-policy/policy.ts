@@ -49,6 +49,9 @@ const VERSIONS = ['2012-10-17', '2008-10-17'];
 interface Statement {
   readonly isDeny: boolean;
   readonly holds: (request: PolicyRequest) => boolean;
+  readonly concernsAction: TextTest;
+  /** Of the actions it concerns it speaks whatever the rest of the request is. */
+  readonly isUnlimited: boolean;
 }
 
 export class Policy {
@@ -84,11 +87,25 @@ export class Policy {
     return decision;
   }
 
+  /** What it says of an action on every resource, whoever asks and from where; `null` when it does not say the same of all. */
+  evaluateAll(action: string): PolicyDecision | null {
+    let decision: PolicyDecision = NO_MATCH;
+    for (const { isDeny, concernsAction, isUnlimited } of this.statements) {
+      if (!concernsAction(action, NO_VALUES)) continue;
+      if (!isUnlimited) return null;
+      if (isDeny) return DENIED;
+      decision = ALLOWED;
+    }
+    return decision;
+  }
+
   /** Index of the statement that denies the request, for whoever has to be told; -1 when none does. */
   denyingStatement(request: PolicyRequest): number {
     return this.statements.findIndex(({ isDeny, holds }) => isDeny && holds(request));
   }
 }
+
+const NO_VALUES: KeyValues = () => null;
 
 type Members = Readonly<Record<string, unknown>>;
 
@@ -111,6 +128,8 @@ function compileStatement(members: Members, hasVariables: boolean, { kind, apiAr
   const conditions = compileConditions(members['Condition'], hasVariables);
   return {
     isDeny: effect === 'Deny',
+    concernsAction: actions,
+    isUnlimited: concerns === null && conditions.length === 0 && namesEverything(members['Resource']),
     holds: (request) =>
       actions(request.action, request.values) &&
       resources(request.resource, request.values) &&
@@ -134,6 +153,8 @@ function compileCallers(
   const excepted = compilePrincipals(others);
   return (caller) => !excepted(caller);
 }
+
+const namesEverything = (resources: unknown): boolean => (Array.isArray(resources) ? resources : [resources]).includes('*');
 
 type TextTest = (text: string, values: KeyValues) => boolean;
 
