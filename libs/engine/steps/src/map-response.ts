@@ -153,7 +153,7 @@ function respond(
   }
   if (rendered === null) {
     x.responseBody = answer.body;
-    if (conversion !== ENCODE) x.responseBodyBytes = declaredBytes(answer);
+    if (conversion !== ENCODE && !Buffer.isBuffer(answer.body)) x.responseBodyBytes = declaredBytes(answer);
   } else {
     if (answer.body !== null && !Buffer.isBuffer(answer.body)) answer.body.destroy();
     x.responseBody = rendered;

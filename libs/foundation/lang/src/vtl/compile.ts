@@ -524,8 +524,9 @@ class Compiler {
             return callMethod(target, name, given, run.budget) ?? null;
           };
         }
+        const only = values.length === 1 ? values[0]! : null;
         return (run, target) => {
-          const given = values.map((value) => value(run));
+          const given = only === null ? values.map((value) => value(run)) : [only(run)];
           run.at = at;
           return callMethod(target, name, given, run.budget) ?? null;
         };

@@ -29,7 +29,7 @@ export interface Overrides {
 
 export class ContextVariables extends JavaObject {
   /** Of what has been read of groups such as `identity`: a template may change them, and reads them again. */
-  #groups: Map<string, JavaMap> | null = null;
+  #groups: { readonly name: string; readonly members: JavaMap }[] | null = null;
   #request: JavaMap | null = null;
   #response: JavaMap | null = null;
 
@@ -40,16 +40,16 @@ export class ContextVariables extends JavaObject {
   override property(name: string): Value {
     if (name === 'requestOverride') return (this.#request ??= overrideMap('path', 'header', 'querystring'));
     if (name === 'responseOverride') return (this.#response ??= overrideMap('header'));
-    const group = this.#groups?.get(name);
-    if (group !== undefined) return group;
+    const known = this.#groups === null ? undefined : this.#groups.find((group) => group.name === name);
+    if (known !== undefined) return known.members;
     const value = this.read(name);
     return value === null || typeof value !== 'object' ? toValue(value) : this.#group(name, value);
   }
 
   #group(name: string, variables: VariableTree | VariableGroup): JavaMap {
-    const group = variables instanceof VariableGroup ? new GroupMap(variables) : mapOf(variables);
-    (this.#groups ??= new Map()).set(name, group);
-    return group;
+    const members = variables instanceof VariableGroup ? new GroupMap(variables) : mapOf(variables);
+    (this.#groups ??= []).push({ name, members });
+    return members;
   }
 
   override call(method: string, values: readonly Value[]): Value | undefined {

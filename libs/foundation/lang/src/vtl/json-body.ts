@@ -30,15 +30,15 @@ function valueAt(tape: JsonTape, at: number): Value {
       return true;
     case FALSE:
       return false;
+    case TEXT:
+    case ESCAPED_TEXT:
+      return tape.textOf(at);
     case WHOLE:
       return tape.numberOf(at);
     case DECIMAL:
       return new JavaDouble(tape.numberOf(at), tape.text.slice(tape.start(at), tape.end(at)));
     case NUMBER:
       return numberOf(tape.text.slice(tape.start(at), tape.end(at)));
-    case TEXT:
-    case ESCAPED_TEXT:
-      return tape.textOf(at);
     case OBJECT:
       return new JsonMap(tape, at);
     case ARRAY:
@@ -81,11 +81,10 @@ class JsonMap extends JavaMap {
   }
 
   private memberAt(at: number): Value {
-    if (this.tape.kind(at) < OBJECT) return valueAt(this.tape, at);
-    const held = this.held?.find((each) => each.at === at);
-    if (held !== undefined) return held.value;
+    const { held } = this;
+    if (held !== null) for (let i = 0; i < held.length; i++) if (held[i]!.at === at) return held[i]!.value;
     const value = valueAt(this.tape, at);
-    (this.held ??= []).push({ at, value });
+    if (value instanceof JavaMap || value instanceof JavaList) (this.held ??= []).push({ at, value });
     return value;
   }
 
