@@ -63,6 +63,7 @@ export {
 export { queryValues } from './query.js';
 export { compileSource, rawPathParam, type Source } from './sources.js';
 export { TemplateFailure } from './template-failure.js';
+export { bytesOfText, latin1Of } from './text-bytes.js';
 export { PolicyDenial } from './policy-denial.js';
 export { CONTINUE, FAULT, PENDING, RESPOND, type Verdict } from './verdict.js';
 export type {

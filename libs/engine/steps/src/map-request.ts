@@ -20,6 +20,7 @@ import {
   type StreamedFunctionIntegrationSnapshot,
 } from '@gatehouse/contracts';
 import {
+  bytesOfText,
   CONTINUE,
   FAULT,
   headerText,
@@ -164,7 +165,7 @@ function mapHttpRequest(
       if (rendered instanceof TemplateFailure)
         return x.fail(FAULTS.API_CONFIGURATION_ERROR, rendered, 'rendering the request template');
       x.responseOverrides = rendered.overrides;
-      const text = utf8(rendered.text);
+      const text = bytesOfText(rendered.text);
       return finishCall(call, x, block, headers, '', body, () => sentText(text), rendered.overrides);
     },
   };
@@ -216,8 +217,6 @@ function wayOf({ clientCertificateId, privateTargets }: ConnectedIntegrationSnap
 function bodyMode(mappings: ParameterMappings): BodyMode {
   return mappings.usesBody ? { type: 'buffer', reason: 'a parameter mapping reads the body' } : STREAM_BODY;
 }
-
-const utf8 = (text: string): Buffer => Buffer.from(text, 'utf8');
 
 type SentBody = () => ReturnType<Exchange['openBody']>;
 

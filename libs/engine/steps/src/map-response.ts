@@ -4,6 +4,7 @@
  */
 import type { IntegrationResponseSnapshot } from '@gatehouse/contracts';
 import {
+  bytesOfText,
   compileSource,
   CONTINUE,
   allHeaders,
@@ -199,7 +200,7 @@ function render(x: Exchange, template: BodyTemplate): Buffer | TemplateFailure {
   const rendered = template.render(x, Buffer.isBuffer(body) ? body : null, 'response');
   if (rendered instanceof TemplateFailure) return rendered;
   if (rendered.overrides !== null) x.responseOverrides = joined(x.responseOverrides, rendered.overrides);
-  return Buffer.from(rendered.text, 'utf8');
+  return bytesOfText(rendered.text);
 }
 
 function joined(first: ResponseOverrides | null, second: ResponseOverrides): ResponseOverrides {

@@ -9,7 +9,7 @@
 import { Buffer } from 'node:buffer';
 import { performance } from 'node:perf_hooks';
 import { isBodyless, letGo, refuseRequest, renderBug, visibleHeaders } from '@gatehouse/engine-accept';
-import { HeaderBlock, passedTrailers, settleProgram, type Exchange } from '@gatehouse/engine-exchange';
+import { HeaderBlock, latin1Of, passedTrailers, settleProgram, type Exchange } from '@gatehouse/engine-exchange';
 import { FAULTS } from '@gatehouse/engine-faults';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
@@ -347,7 +347,7 @@ export class CallerConnection implements BodySource {
   private write(head: string, body: Buffer | null): void {
     const { socket } = this;
     if (body === null || body.length === 0) socket.write(head, 'latin1');
-    else if (body.length <= JOINED_BYTES_MAX) socket.write(head + body.toString('latin1'), 'latin1');
+    else if (body.length <= JOINED_BYTES_MAX) socket.write(head + latin1Of(body), 'latin1');
     else {
       socket.cork();
       socket.write(head, 'latin1');

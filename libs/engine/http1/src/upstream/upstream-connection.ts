@@ -8,6 +8,7 @@
  * only passes through and comes fast, its connection reads into chunks of its own, which are handed on as they are.
  */
 import { Buffer } from 'node:buffer';
+import { latin1Of } from '@gatehouse/engine-exchange';
 import { RESET, UNREADABLE, type FailureKind, type UpstreamAddress } from '@gatehouse/engine-upstream';
 import type { Readable } from 'node:stream';
 import type { Socket } from 'node:net';
@@ -94,7 +95,7 @@ export class UpstreamConnection implements AnswerSource {
     const { socket } = this;
     if (body === null) socket.write(head.text, 'latin1');
     else if (!Buffer.isBuffer(body)) this.sendStream(head, body);
-    else if (body.length <= JOINED_BYTES_MAX) socket.write(head.text + body.toString('latin1'), 'latin1');
+    else if (body.length <= JOINED_BYTES_MAX) socket.write(head.text + latin1Of(body), 'latin1');
     else {
       socket.cork();
       socket.write(head.text, 'latin1');

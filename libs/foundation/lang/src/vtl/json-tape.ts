@@ -8,7 +8,7 @@
  * It is read as bytes, one for each character: reading those takes a third of the time of `charCodeAt`. Beyond ASCII it does not matter
  * which character it is, so its byte is anything from 0x80 on.
  */
-import { Buffer, isAscii } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 
 /** The text is no JSON. */
 export class JsonBodyError extends Error {}
@@ -65,18 +65,17 @@ export class JsonTape {
 
   /** Throws JsonBodyError. */
   static read(text: string): JsonTape {
-    return JsonTape.#of(bytesOf(text), text);
+    return JsonTape.#written(text, scanner.read(bytesOf(text), text.length));
   }
 
   /** Of UTF-8. Throws JsonBodyError. */
   static readBytes(bytes: Buffer): JsonTape {
-    return isAscii(bytes) ? JsonTape.#of(bytes, bytes.toString('latin1')) : JsonTape.read(bytes.toString('utf8'));
+    const end = scanner.read(bytes, bytes.length);
+    // Places in the bytes are places in the text as long as each character is one byte.
+    return scanner.isAscii ? JsonTape.#written(bytes.toString('latin1'), end) : JsonTape.read(bytes.toString('utf8'));
   }
 
-  static #of(bytes: Uint8Array, text: string): JsonTape {
-    const { length } = text;
-    if (length > START_MASK) throw new JsonBodyError('too long');
-    const end = scanner.read(bytes, length);
+  static #written(text: string, end: number): JsonTape {
     const tape = new JsonTape(text, scratch.slice(0, end), scanner.isCanonical);
     if (scratch.length > SCRATCH_MAX) scratch.length = SCRATCH_MAX;
     return tape;
@@ -191,6 +190,8 @@ function bytesOf(text: string): Uint8Array {
  */
 class Scanner {
   isCanonical = true;
+  /** Beyond ASCII a character may only stand in a string. */
+  isAscii = true;
   private bytes = NO_BYTES;
   /** Of the string or the number read last. */
   private kind = NULL;
@@ -198,7 +199,9 @@ class Scanner {
 
   /** Of the first `size` bytes. How long the tape is. */
   read(bytes: Uint8Array, size: number): number {
+    if (size > START_MASK) throw new JsonBodyError('too long');
     this.isCanonical = true;
+    this.isAscii = true;
     this.bytes = bytes.length === size ? bytes : bytes.subarray(0, size);
     try {
       return this.document(size);
@@ -351,7 +354,8 @@ class Scanner {
       if (code === BACKSLASH) {
         this.kind = ESCAPED_TEXT;
         at = this.escape(at + 1);
-      } else if (!(code >= SPACE)) throw error(); // nor behind the end
+      } else if (code >= 0x80) this.isAscii = false;
+      else if (!(code >= SPACE)) throw error(); // nor behind the end
     }
   }
 
