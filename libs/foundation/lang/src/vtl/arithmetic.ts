@@ -77,6 +77,7 @@ export function compareNumbers(left: Numeric, right: Numeric): number {
  */
 export function isSame(left: Value, right: Value, budget: Budget): boolean {
   if (left === right) return true;
+  if (typeof left === 'number' && typeof right === 'number') return false;
   if (left === null || right === null) return (left ?? right) === '';
   if (isNumber(left) && isNumber(right)) return compareNumbers(left, right) === 0;
   if (typeof left === 'string' && typeof right === 'string') return false;

@@ -404,7 +404,9 @@ class Compiler {
       const length = Math.abs(end - start) + 1;
       run.budget.step(length);
       const by = end >= start ? 1 : -1;
-      return new JavaList(Array.from({ length }, (_, i) => start + i * by));
+      const items: Value[] = [];
+      for (let i = 0; i < length; i++) items.push(start + i * by);
+      return new JavaList(items);
     };
   }
 
@@ -424,7 +426,9 @@ class Compiler {
     const textOrLiteral = (value: Value, operand: Expression, budget: Budget): string =>
       value !== null ? textOf(value, budget) : operand.kind === 'reference' ? operand.literal : 'null';
     return (run) => {
-      const [a, b] = [left(run), right(run)];
+      const a = left(run);
+      const b = right(run);
+      if (typeof a === 'number' && typeof b === 'number' && Number.isSafeInteger(a + b)) return a + b;
       if (typeof a !== 'string' && typeof b !== 'string') return calculate('+', a, b);
       const text = textOrLiteral(a, expression.left, run.budget) + textOrLiteral(b, expression.right, run.budget);
       run.budget.build(text.length);
@@ -578,6 +582,7 @@ function printRow(parts: readonly (string | Evaluate)[]): Step {
 }
 
 function compared(left: Value, right: Value): number {
+  if (typeof left === 'number' && typeof right === 'number') return left - right; // both whole
   return isNumber(left) && isNumber(right) ? compareNumbers(left, right) : Number.NaN;
 }
 
