@@ -47,7 +47,7 @@ export class ContextVariables extends JavaObject {
   }
 
   #group(name: string, variables: VariableTree | VariableGroup): JavaMap {
-    const members = variables instanceof VariableGroup ? new GroupMap(variables) : mapOf(variables);
+    const members = variables instanceof VariableGroup ? new GroupMap(variables) : new TreeMap(variables);
     (this.#groups ??= []).push({ name, members });
     return members;
   }
@@ -69,11 +69,25 @@ export class ContextVariables extends JavaObject {
   }
 }
 
-function mapOf(tree: VariableTree): JavaMap {
-  const map = new JavaMap();
-  for (const [name, value] of Object.entries(tree))
-    map.put(name, value !== null && typeof value === 'object' ? mapOf(value) : toValue(value));
-  return map;
+class TreeMap extends JavaMap {
+  constructor(private readonly tree: VariableTree) {
+    super(null);
+  }
+
+  override find(key: Value): Value | undefined {
+    if (this.isMade || typeof key !== 'string') return super.find(key);
+    if (!Object.hasOwn(this.tree, key)) return undefined;
+    const value = this.tree[key]!;
+    // A group within it must stay the same one: a template may change it.
+    return value !== null && typeof value === 'object' ? super.find(key) : toValue(value);
+  }
+
+  protected override make(): Map<Value, Value> {
+    const entries = new Map<Value, Value>();
+    for (const [name, value] of Object.entries(this.tree))
+      entries.set(name, value !== null && typeof value === 'object' ? new TreeMap(value) : toValue(value));
+    return entries;
+  }
 }
 
 function toValue(value: string | number | boolean | null): Value {
@@ -92,7 +106,7 @@ class GroupMap extends JavaMap {
   }
 
   protected override make(): Map<Value, Value> {
-    return mapOf(this.group.all()).entries;
+    return new TreeMap(this.group.all()).entries;
   }
 }
 
