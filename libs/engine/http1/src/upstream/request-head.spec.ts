@@ -17,6 +17,9 @@ test('what goes out with the same headers again says what this request says, wha
   const requests: [target: string, hostLine: string, over?: Partial<UpstreamRequest>][] = [
     ['/x', HOST],
     ['/x', HOST, { traceId: 'Root=2' }],
+    ['/x', HOST, { traceId: 'Root=3' }],
+    ['/y?a=1', HOST],
+    ['/y?a=1', HOST],
     ['/y?a=1', HOST],
     ['/y?a=1', 'Host: b\r\n'],
     ['/y?a=1', 'Host: b\r\n', { httpMethod: 'DELETE' }],

@@ -36,16 +36,19 @@ export function outgoingHead(request: UpstreamRequest, target: string, hostLine:
   return { text: `${text}\r\n`, bodyBytes };
 }
 
-/** Up to the trace, which alone is new in each: of a request without a body or headers of its own. */
+/** Up to the trace, which alone is new in each: of a request without a body or headers of its own. Kept from the second time on. */
 function startOfPlain(httpMethod: string, target: string, hostLine: string, block: HeaderBlock): string | null {
-  if (target === block.headTarget && hostLine === block.headHostLine && httpMethod === block.headMethod) return block.headStart;
-  const lines = linesOf(block);
+  const isFirst = block.headMethod === '';
+  const isKnown = target === block.headTarget && hostLine === block.headHostLine && httpMethod === block.headMethod;
+  if (isKnown && block.headStart !== '') return block.headStart;
+  const lines = isFirst ? writeHeaderLines(new OwnHeaders(block.fields).withoutHost()) : linesOf(block);
   if (lines === null || !isToken(httpMethod) || UNSAFE_TARGET.test(target)) return null;
-  block.headStart = inOnePiece(`${httpMethod} ${target} HTTP/1.1\r\n${hostLine}${lines}X-Amzn-Trace-Id: `);
+  const start = `${httpMethod} ${target} HTTP/1.1\r\n${hostLine}${lines}X-Amzn-Trace-Id: `;
+  block.headStart = isKnown ? inOnePiece(start) : '';
   block.headMethod = httpMethod;
   block.headTarget = target;
   block.headHostLine = hostLine;
-  return block.headStart;
+  return start;
 }
 
 /** Without Host and framing, whatever a block holds of them. */
