@@ -39,10 +39,16 @@ export function stepsText({ rows, functionCall, templates, settings, at, revisio
     '| template | CPU µs | velocityjs CPU µs | times as fast |',
     '| --- | ---: | ---: | ---: |',
     ...templates.map(({ name, ownUs, theirUs, faster }) => `| ${name} | ${ownUs} | ${theirUs} | **${faster}** |`),
+    ...['engine', 'request'].map((kind) => `| ${kind}, geometric mean | | | **${geometricMean(templates, kind)}** |`),
     '',
     `_${at.slice(0, 10)}, ${code}: ${settings.rounds} rounds of ${settings.seconds} s, upstream ${settings.upstream}; ${on.cores} cores of ${on.cpu} ` +
       `(${on.arch}), ${on.kernel}, Node ${on.node}._`,
   ].join('\n');
+}
+
+function geometricMean(templates, kind) {
+  const logs = templates.filter(({ name }) => name.startsWith(`${kind}:`)).map(({ faster }) => Math.log(faster));
+  return logs.length === 0 ? '' : Math.exp(logs.reduce((sum, log) => sum + log, 0) / logs.length).toFixed(1);
 }
 
 function rowText({ title, problem, errors, ratio, most, cpuUsPerRequest, requestsPerSecond, p50Us, p99Us }) {
