@@ -188,3 +188,25 @@ test('bytes that are no UTF-8 are not taken for a name they only look like when 
   const model = JsonSchema.compile({ properties: { '\ufffd': { type: 'string' } } });
   expect(model.isSurelyValid(Buffer.from('{"\xff":1}', 'latin1'))).toBe(false);
 });
+
+test('depth is counted through values that are made, as it is where all are', () => {
+  const around = 80;
+  /** Each level of a value is nine of the schema. */
+  const costly = { additionalProperties: { $ref: '#/definitions/level8' } };
+  const levels = Object.fromEntries(
+    Array.from({ length: 9 }, (_, level) => [
+      `level${level}`,
+      { allOf: [{ $ref: level === 0 ? '#/definitions/costly' : `#/definitions/level${level - 1}` }] },
+    ]),
+  );
+  const plain = { properties: { plain: { $ref: '#' }, made: { $ref: '#/definitions/level8' } } };
+  const schema = JsonSchema.compile({ ...plain, definitions: { costly, ...levels } });
+  const verdicts = new Set<boolean>();
+  for (let depth = 80; depth < 115; depth++) {
+    const body = `${'{"plain":'.repeat(around)}{"made":${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}}${'}'.repeat(around)}`;
+    const isValid = schema.isValid(fromText(body));
+    expect(schema.isSurelyValid(Buffer.from(body)) && !isValid, `${depth} levels`).toBe(false);
+    verdicts.add(isValid);
+  }
+  expect([...verdicts], 'some are too deep').toEqual([true, false]);
+});
