@@ -124,13 +124,13 @@ async function createApi(client, name, upstreamUrl, apiKeyRequired) {
 }
 
 /** A key with a usage plan for the API's stage `bench`; returns its value. */
-export async function createKey(client, apiId) {
+export async function createKey(client, apiId, stages = ['bench']) {
   const { rateLimit, burstLimit, quotaPerDay } = LIMITS;
   const { id: keyId, value } = await client.send(new CreateApiKeyCommand({ name: 'bench', enabled: true }));
   const { id: usagePlanId } = await client.send(
     new CreateUsagePlanCommand({
       name: 'bench',
-      apiStages: [{ apiId, stage: 'bench' }],
+      apiStages: stages.map((stage) => ({ apiId, stage })),
       throttle: { rateLimit, burstLimit },
       quota: { limit: quotaPerDay, period: 'DAY' },
     }),

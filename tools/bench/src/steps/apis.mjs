@@ -2,6 +2,7 @@
 import {
   CreateDeploymentCommand,
   ImportRestApiCommand,
+  TagResourceCommand,
   UpdateAccountCommand,
   UpdateStageCommand,
 } from '@aws-sdk/client-api-gateway';
@@ -69,8 +70,7 @@ export async function createStepsApis({ client, management, upstreamUrl, issuerA
         ['/cacheClusterSize', '0.5'],
         ['/~1cached/GET/caching/enabled', 'true'],
         ['/~1cached/GET/caching/ttlInSeconds', '3600'],
-        ['/~1cached/GET/throttling/rateLimit', '1000000'],
-        ['/~1cached/GET/throttling/burstLimit', '1000000'],
+        ...unthrottled('/~1cached/GET'),
       ]),
     }),
   );
@@ -92,21 +92,25 @@ export async function createStepsApis({ client, management, upstreamUrl, issuerA
       ['/accessLogSettings/destinationArn', `arn:aws:logs:us-east-1:${account}:log-group:bench`],
     ]),
   );
-  await addStage(
-    'traced',
-    patch([
-      ['/*/*/logging/loglevel', 'INFO'],
-      ['/*/*/throttling/rateLimit', '1000000'],
-      ['/*/*/throttling/burstLimit', '1000000'],
-    ]),
+  await addStage('traced', patch([['/*/*/logging/loglevel', 'INFO'], ...unthrottled('/*/*')]));
+  await addStage('untold', (stageName) =>
+    client.send(
+      new TagResourceCommand({
+        resourceArn: `arn:aws:apigateway:${management.region}::/restapis/${restApiId}/stages/${stageName}`,
+        tags: { 'gatehouse:limit-headers': 'off' },
+      }),
+    ),
   );
   await addStage('canary', (stageName) =>
     client.send(new CreateDeploymentCommand({ restApiId, stageName, canarySettings: { percentTraffic: 10 } })),
   );
   const policyApiId = await importApi(client, { ...document, 'x-amazon-apigateway-policy': POLICY });
-  const value = await createKey(client, restApiId);
+  const value = await createKey(client, restApiId, ['bench', 'untold']);
   return { restApiId, policyApiId, key: value, stages, account };
 }
+
+/** A new method setting has a throttle; the plain proxy has none of its own. */
+const unthrottled = (method) => ['rateLimit', 'burstLimit'].map((limit) => [`${method}/throttling/${limit}`, '-1']);
 
 const patches = (list) => ({ patchOperations: list.map(([path, value]) => ({ op: 'replace', path, value })) });
 

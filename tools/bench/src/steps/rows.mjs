@@ -17,6 +17,14 @@ export const ROWS = [
     most: 1.15,
   },
   {
+    name: 'keyed-untold',
+    title: 'the same, callers not told of their limits, as on AWS',
+    stage: 'untold',
+    path: '/keyed',
+    headers: ({ key }) => ({ 'x-api-key': key }),
+    expected: ITEM_ANSWER,
+  },
+  {
     name: 'function-authorizer',
     title: 'Lambda authorizer, cached',
     path: '/function-authorizer',
