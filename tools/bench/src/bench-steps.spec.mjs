@@ -15,7 +15,7 @@ const row = (over) => ({
 });
 const result = (over) => ({
   rows: [row({ title: 'plain proxy', ratio: null, most: undefined }), row({})],
-  functionCall: { plainMs: 0.17, addedMs: 0.8 },
+  functionCall: { plainMs: 0.17, addedMs: 0.8, hitMs: 0.05 },
   templates: [{ name: 'a list', ownUs: 1, theirUs: 12, faster: 12 }],
   settings: { rounds: 5, seconds: 3, upstream: 'nginx' },
   at: '2026-01-05T00:00:00Z',
@@ -29,6 +29,7 @@ test('the tables say ratio, bar, and where they were measured', () => {
   expect(text).toContain('| plain proxy | 1 |  | 20.4 | 48000 | 0.90 | 2.10 |');
   expect(text).toContain('| API key | **1.10** | 1.15 | 20.4 | 48000 | 0.90 | 2.10 |');
   expect(text).toContain('adds 0.80 ms');
+  expect(text).toContain('A cache hit takes 0.05 ms: 3.4 times as fast.');
   expect(text).toContain('| a list | 1 | 12 | **12** |');
   expect(problemsOf(result())).toEqual([]);
 });
@@ -44,7 +45,7 @@ test('what misses its bar, failed, or was not measured is named', () => {
     'template "a list": 3 x velocityjs, at least 10',
   ]);
   expect(stepsText(bad)).toContain('| IAM | not measured: answers 403 | | | | | |');
-  expect(problemsOf(result({ functionCall: { plainMs: 0.2, addedMs: 1.5 } }))).toEqual([
+  expect(problemsOf(result({ functionCall: { plainMs: 0.2, addedMs: 1.5, hitMs: 0.05 } }))).toEqual([
     'local function: adds 1.50 ms, at most 1',
   ]);
 });

@@ -33,7 +33,8 @@ export function stepsText({ rows, functionCall, templates, settings, at, revisio
     '',
     functionCall.problem === undefined
       ? `A warm call of a local function adds ${functionCall.addedMs.toFixed(2)} ms to the plain proxy's p50 of ${functionCall.plainMs.toFixed(2)} ms ` +
-        `(one caller; at most ${FUNCTION_ADDS_MS} ms).`
+        `(one caller; at most ${FUNCTION_ADDS_MS} ms). A cache hit takes ${functionCall.hitMs.toFixed(2)} ms: ` +
+        `${(functionCall.plainMs / functionCall.hitMs).toFixed(1)} times as fast.`
       : `A call of a local function was not measured: ${functionCall.problem}`,
     '',
     '| template | CPU µs | velocityjs CPU µs | times as fast |',
