@@ -33,7 +33,7 @@ import { startUpstream } from './upstream.mjs';
 const PROXY_CORE = 0;
 const LOAD_CORE = 1;
 /** The plain proxies that rows are compared to. */
-const YARDSTICKS = ['plain', 'plain-token', 'plain-post', 'plain-small-post'];
+const YARDSTICKS = ['plain', 'plain-post', 'plain-small-post'];
 /** Of times: one caller, who waits for nobody else. */
 const ONE_CALLER = { connections: 1 };
 /** A new stage, or a function's first start. */
